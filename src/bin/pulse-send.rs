@@ -1,0 +1,5 @@
+//! pulse-send
+
+fn main() -> std::process::ExitCode {
+    pulsed::cli::send::main()
+}

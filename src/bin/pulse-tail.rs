@@ -1,0 +1,5 @@
+//! pulse-tail
+
+fn main() -> std::process::ExitCode {
+    pulsed::cli::tail::main()
+}

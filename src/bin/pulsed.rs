@@ -1,0 +1,5 @@
+//! pulsed
+
+fn main() -> std::process::ExitCode {
+    pulsed::cli::agent::main()
+}

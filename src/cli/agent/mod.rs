@@ -1,0 +1,6 @@
+//! agent
+
+/// Runs the command.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

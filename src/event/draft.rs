@@ -1,0 +1,127 @@
+//! What a sender claims.
+
+use std::borrow::Cow;
+
+use super::{Level, Tag};
+
+/// The most fields that a draft may have.
+pub const FIELDS_MAX: usize = 64;
+
+/// The longest name of a field, in bytes.
+pub const FIELD_NAME_MAX: usize = 64;
+
+/// The longest `run`, in characters.
+pub const RUN_MAX: usize = 64;
+
+/// An event as its sender claims it. The agent adds the stamp; nothing here is vouched for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft<'a> {
+    /// The sender's tag; without one the agent uses the sender's login name.
+    pub tag: Option<Tag<'a>>,
+    /// How serious; `info` unless the sender says otherwise.
+    pub level: Level,
+    /// The message, never changed.
+    pub msg: Cow<'a, str>,
+    /// What this event begins or ends.
+    pub run: Option<Cow<'a, str>>,
+    /// A duration that the sender gives by itself, in seconds. Without one, the message is searched
+    /// (see [`super::took`]).
+    pub took: Option<f64>,
+    /// Flat fields, each name once, at most [`FIELDS_MAX`].
+    pub fields: Vec<Field<'a>>,
+}
+
+/// One field of a draft.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field<'a> {
+    /// Checked by [`check_field_name`].
+    pub name: Cow<'a, str>,
+    /// Its value.
+    pub value: Value<'a>,
+}
+
+/// The value of a field: flat, never nested.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A string.
+    Text(Cow<'a, str>),
+    /// A JSON number, in the sender's own digits.
+    Number(Cow<'a, str>),
+    /// True or false.
+    Bool(bool),
+    /// Null.
+    Null,
+}
+
+/// Checks the name of a field: 1 to [`FIELD_NAME_MAX`] of `[A-Za-z0-9_.-]`, not beginning with `_`.
+///
+/// # Errors
+/// What is wrong with it, in words for the sender.
+pub fn check_field_name(name: &str) -> Result<(), BadField> {
+    let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if name.starts_with('_') {
+        return Err(BadField::Reserved(name.into()));
+    }
+    if name.is_empty() || name.len() > FIELD_NAME_MAX || !name.bytes().all(named) {
+        return Err(BadField::Name(name.chars().take(FIELD_NAME_MAX).collect()));
+    }
+    Ok(())
+}
+
+/// Checks a `run`: 1 to [`RUN_MAX`] characters.
+///
+/// # Errors
+/// [`BadField::Run`].
+pub fn check_run(run: &str) -> Result<(), BadField> {
+    // Counting stops at the bound, however long the text is.
+    let chars = run.chars().take(RUN_MAX + 1).count();
+    if (1..=RUN_MAX).contains(&chars) { Ok(()) } else { Err(BadField::Run) }
+}
+
+/// Why a field or a `run` is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadField {
+    /// Not a field's name.
+    #[error("field name {0:?}: use 1 to 64 letters, digits and _ . -")]
+    Name(String),
+    /// Names that begin with `_` are the agent's.
+    #[error("field name {0:?}: names that begin with _ belong to the agent")]
+    Reserved(String),
+    /// The same name again.
+    #[error("field {0:?} is given twice")]
+    Twice(String),
+    /// Over [`FIELDS_MAX`].
+    #[error("more than 64 fields")]
+    Many,
+    /// An array or an object.
+    #[error("field {0:?} is nested: values are strings, numbers, booleans or null")]
+    Nested(String),
+    /// `took` that is no duration.
+    #[error("took is neither a duration such as 40ms nor a number of seconds from 0 to 1e12")]
+    Took,
+    /// A `run` that is empty or too long.
+    #[error("run: use 1 to 64 characters")]
+    Run,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_fields_hold_their_bound_from_both_sides() {
+        assert_eq!(check_field_name(&"a".repeat(FIELD_NAME_MAX)), Ok(()));
+        assert!(check_field_name(&"a".repeat(FIELD_NAME_MAX + 1)).is_err());
+        assert!(check_field_name("").is_err());
+        assert!(check_field_name("user.id-2_x").is_ok());
+        assert!(check_field_name("a b").is_err());
+        assert_eq!(check_field_name("_pid"), Err(BadField::Reserved("_pid".into())));
+    }
+
+    #[test]
+    fn runs_hold_their_bound_from_both_sides() {
+        assert_eq!(check_run(&"é".repeat(RUN_MAX)), Ok(()));
+        assert_eq!(check_run(&"é".repeat(RUN_MAX + 1)), Err(BadField::Run));
+        assert_eq!(check_run(""), Err(BadField::Run));
+    }
+}

@@ -1,0 +1,172 @@
+//! Explicit records that events are missing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Seq, Timestamp, json};
+
+/// Events are missing here: the numbers strictly between `after` and `before`, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last number before the gap.
+    pub after: Seq,
+    /// The first number behind the gap.
+    pub before: Seq,
+    /// How many events are missing, where anybody can know.
+    pub lost: Option<u64>,
+    /// What happened to them.
+    pub why: Why,
+}
+
+/// What happened to the events of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// History was trimmed to its size or age.
+    Retention,
+    /// The disk failed.
+    Storage,
+    /// Refused by a limit.
+    Rate,
+    /// An unclean stop, or a cursor of another log.
+    Restart,
+    /// The clock stepped back.
+    Clock,
+    /// Told by another host.
+    Upstream,
+}
+
+impl Why {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Retention, Self::Storage, Self::Rate, Self::Restart, Self::Clock, Self::Upstream];
+
+    /// The name, as the gap line has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::Storage => "storage",
+            Self::Rate => "rate",
+            Self::Restart => "restart",
+            Self::Clock => "clock",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Why {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|why| why.name() == text).ok_or(())
+    }
+}
+
+impl Gap {
+    /// The first number of the gap.
+    pub fn first(self) -> Seq {
+        self.after.next()
+    }
+
+    /// The last number of the gap: its cursor.
+    pub fn last(self) -> Seq {
+        self.before.previous()
+    }
+
+    /// The rest of this gap for a reader that has seen everything up to `seen`.
+    #[must_use]
+    pub fn rest_after(self, seen: Seq) -> Self {
+        if seen <= self.after {
+            return self;
+        }
+        // Where each number was an event, fewer numbers are fewer events; elsewhere nobody can
+        // tell on which side of the cursor the events are missing, and all of them are told.
+        let all = self.before.since(self.after).saturating_sub(1);
+        let rest = self.before.since(seen).saturating_sub(1);
+        let lost = if self.lost == Some(all) { Some(rest) } else { self.lost };
+        Self { after: seen, lost, ..self }
+    }
+
+    /// This gap and the one right behind it, told as one.
+    #[must_use]
+    pub fn joined_with(self, next: Self) -> Self {
+        let lost = match (self.lost, next.lost) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            _ => None,
+        };
+        // A stepped clock loses nothing: the other reason is the one to tell.
+        let why = if self.why == Why::Clock { next.why } else { self.why };
+        Self { after: self.after, before: next.before, lost, why }
+    }
+
+    /// Appends the gap line, with its line end.
+    pub fn encode(self, time: Timestamp, host: &str, out: &mut Vec<u8>) {
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(b"{\"gap\":{\"after\":");
+        out.extend_from_slice(digits.format(self.after.get()).as_bytes());
+        out.extend_from_slice(b",\"before\":");
+        out.extend_from_slice(digits.format(self.before.get()).as_bytes());
+        if let Some(lost) = self.lost {
+            out.extend_from_slice(b",\"lost\":");
+            out.extend_from_slice(digits.format(lost).as_bytes());
+        }
+        out.extend_from_slice(b",\"why\":\"");
+        out.extend_from_slice(self.why.name().as_bytes());
+        out.extend_from_slice(b"\"},\"time\":\"");
+        out.extend_from_slice(&time.text());
+        out.extend_from_slice(b"\",\"host\":");
+        json::string(out, host);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(after: u64, before: u64, lost: Option<u64>, why: Why) -> Gap {
+        let seq = |n| Seq::new(n).expect("small");
+        Gap { after: seq(after), before: seq(before), lost, why }
+    }
+
+    #[test]
+    fn the_line_is_the_documented_one() {
+        let mut out = Vec::new();
+        let time = "2026-11-22T17:32:05.123456Z".parse().expect("valid");
+        gap(1042, 2050, Some(1007), Why::Retention).encode(time, "web1", &mut out);
+        let expected = concat!(
+            r#"{"gap":{"after":1042,"before":2050,"lost":1007,"why":"retention"},"#,
+            r#""time":"2026-11-22T17:32:05.123456Z","host":"web1"}"#,
+            "\n"
+        );
+        assert_eq!(String::from_utf8(out).expect("utf-8"), expected);
+    }
+
+    #[test]
+    fn a_cursor_inside_is_told_the_rest() {
+        let whole = gap(10, 20, Some(9), Why::Storage);
+        let at = |n| Seq::new(n).expect("small");
+        assert_eq!(whole.rest_after(at(5)), whole);
+        assert_eq!(whole.rest_after(at(15)), gap(15, 20, Some(4), Why::Storage));
+        let counted = gap(10, 12, Some(500), Why::Rate);
+        assert_eq!(counted.rest_after(at(10)), counted);
+        let unknown = gap(10, 20, None, Why::Restart);
+        assert_eq!(unknown.rest_after(at(15)).lost, None);
+    }
+
+    #[test]
+    fn gaps_side_by_side_are_one() {
+        let a = gap(1, 10, Some(8), Why::Retention);
+        assert_eq!(a.joined_with(gap(9, 20, None, Why::Restart)), gap(1, 20, None, Why::Retention));
+        let clock = gap(1, 3, Some(0), Why::Clock);
+        assert_eq!(
+            clock.joined_with(gap(2, 5, Some(2), Why::Storage)),
+            gap(1, 5, Some(2), Why::Storage)
+        );
+    }
+}

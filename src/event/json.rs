@@ -1,0 +1,248 @@
+//! The few pieces of JSON (RFC 8259) that are written and read for every event.
+
+use std::borrow::Cow;
+
+/// Appends a JSON string with its quotes. Only what JSON demands is escaped.
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    // Nearly every text is plain; the whole check without a branch is the fast way to know.
+    if !bytes.iter().fold(false, |any, b| any | must_escape(*b)) {
+        out.extend_from_slice(bytes);
+    } else {
+        escape(out, bytes);
+    }
+    out.push(b'"');
+}
+
+/// Appends what opens the object or parts its members, then the name and the colon. `open` begins as
+/// `{` and is `,` afterwards. Names are written as they are: they need no escape.
+pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
+    out.push(*open);
+    *open = b',';
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+const fn must_escape(b: u8) -> bool {
+    b < 0x20 || b == b'"' || b == b'\\'
+}
+
+fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut plain_from = 0;
+    for (at, b) in bytes.iter().enumerate() {
+        if !must_escape(*b) {
+            continue;
+        }
+        out.extend_from_slice(&bytes[plain_from..at]);
+        plain_from = at + 1;
+        match b {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *b]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                let (high, low) = (HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[plain_from..]);
+}
+
+/// A value within a line: still encoded, borrowed from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raw<'a> {
+    /// A string, without its quotes, with its escapes.
+    Text(&'a str),
+    /// Anything else, as it stands: a number, `true`, `false`, `null`, or an object.
+    Other(&'a str),
+}
+
+impl<'a> Raw<'a> {
+    /// The text of a string without its escapes, or the literal text of anything else.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(raw) => unescape(raw),
+            Self::Other(literal) => literal.into(),
+        }
+    }
+
+    /// The number, if it is one. A string is none.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Self::Text(_) => None,
+            Self::Other(literal) => literal.parse().ok(),
+        }
+    }
+}
+
+/// Takes the escapes out of the inside of a JSON string. Broken escapes stay as they are.
+pub fn unescape(raw: &str) -> Cow<'_, str> {
+    if !raw.contains('\\') {
+        return raw.into();
+    }
+    let quoted = format!("\"{raw}\"");
+    match serde_json::from_str(&quoted) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) => raw.into(),
+    }
+}
+
+/// Reads the members of one JSON object without white space, as the agent writes it, in their order.
+/// Stops at the first byte that is out of place; [`Members::finish`] tells whether all was well.
+pub struct Members<'a> {
+    rest: &'a str,
+    /// Nothing was read yet.
+    opened: bool,
+    /// Something was out of place.
+    broken: bool,
+    /// Whether a value may be an object. That one may not hold another.
+    nested: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Begins at the opening brace.
+    pub fn of(object: &'a str) -> Self {
+        let rest = object.strip_prefix('{');
+        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), nested: true }
+    }
+
+    /// What follows the closing brace, once every member has been read; none if the object is broken
+    /// or has more members.
+    pub fn finish(self) -> Option<&'a str> {
+        if self.broken { None } else { self.rest.strip_prefix('}') }
+    }
+
+    fn read(&mut self) -> Option<(&'a str, Raw<'a>)> {
+        let rest = if self.opened { self.rest } else { self.rest.strip_prefix(',')? };
+        let (name, rest) = split_string(rest)?;
+        let rest = rest.strip_prefix(':')?;
+        let (value, rest) = split_value(rest, self.nested)?;
+        self.rest = rest;
+        self.opened = false;
+        Some((name, value))
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Raw<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.broken || self.rest.starts_with('}') {
+            return None;
+        }
+        let member = self.read();
+        self.broken = member.is_none();
+        member
+    }
+}
+
+/// Splits a string literal off: its inside, and what follows its closing quote.
+fn split_string(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('"')?;
+    let bytes = inside.as_bytes();
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', &bytes[at..])?;
+        if bytes[at] == b'"' {
+            return Some((&inside[..at], &inside[at + 1..]));
+        }
+        // The escaped byte may begin a longer character; the search skips the rest of that.
+        at += 2;
+        if at > bytes.len() {
+            return None;
+        }
+    }
+}
+
+/// Splits a value off: a string, a literal, or, where `nested`, an object that holds no other object.
+fn split_value(text: &str, nested: bool) -> Option<(Raw<'_>, &str)> {
+    match text.as_bytes().first()? {
+        b'"' => split_string(text).map(|(inside, rest)| (Raw::Text(inside), rest)),
+        b'{' if nested => {
+            let mut members = Members { nested: false, ..Members::of(text) };
+            members.by_ref().for_each(drop);
+            let rest = members.finish()?;
+            Some((Raw::Other(&text[..text.len() - rest.len()]), rest))
+        }
+        _ => {
+            let literal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
+            let len = text.bytes().take_while(|b| literal(*b)).count();
+            (len > 0).then(|| (Raw::Other(&text[..len]), &text[len..]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn members_in_their_order() {
+        let text = r#"{"a":"x\"y","b":-1.5e3,"c":{"d":null},"e":true}rest"#;
+        let mut members = Members::of(text);
+        let read: Vec<_> = members.by_ref().collect();
+        assert_eq!(
+            read,
+            [
+                ("a", Raw::Text(r#"x\"y"#)),
+                ("b", Raw::Other("-1.5e3")),
+                ("c", Raw::Other(r#"{"d":null}"#)),
+                ("e", Raw::Other("true"))
+            ]
+        );
+        assert_eq!(members.finish(), Some("rest"));
+        assert_eq!(read[0].1.text(), "x\"y");
+        assert_eq!(read[1].1.number(), Some(-1500.0));
+    }
+
+    #[test]
+    fn broken_objects_are_told() {
+        for text in [
+            "",
+            "x",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1"#,
+            r#"{"a":1,}"#,
+            r#"{,"a":1}"#,
+            r#"{"a":"\"#,
+            r#"{"a":"\"}"#,
+            r#"{"a":{"b":{"c":1}}}"#,
+            r#"{"a":[1]}"#,
+        ] {
+            let mut members = Members::of(text);
+            members.by_ref().for_each(drop);
+            assert_eq!(members.finish(), None, "{text:?}");
+        }
+        let mut empty = Members::of("{}");
+        assert_eq!(empty.next(), None);
+        assert_eq!(empty.finish(), Some(""));
+    }
+
+    #[test]
+    fn deep_nesting_costs_no_stack() {
+        let deep = r#"{"a":"#.repeat(200_000);
+        let mut members = Members::of(&deep);
+        members.by_ref().for_each(drop);
+        assert_eq!(members.finish(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn strings_survive(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
+            let mut out = Vec::new();
+            string(&mut out, &text);
+            let encoded = String::from_utf8(out).expect("utf-8");
+            prop_assert_eq!(&serde_json::from_str::<String>(&encoded).expect("valid"), &text);
+            let (inside, rest) = split_string(&encoded).expect("a string");
+            prop_assert_eq!(rest, "");
+            prop_assert_eq!(unescape(inside), text);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Reading event and gap lines back.
+
+use std::borrow::Cow;
+
+use super::json::{Members, Raw};
+use super::{Gap, Level, Seq, Timestamp};
+
+/// One line of a log, borrowed.
+#[derive(Clone, Debug)]
+pub enum Line<'a> {
+    /// An event.
+    Event(EventLine<'a>),
+    /// A gap.
+    Gap(GapLine<'a>),
+}
+
+/// An event, as its line tells it. Texts are still encoded: [`Raw::text`] takes the escapes out.
+#[derive(Clone, Copy, Debug)]
+pub struct EventLine<'a> {
+    /// The whole line, without its line end.
+    pub line: &'a str,
+    /// Its number.
+    pub seq: Seq,
+    /// When the agent took it in.
+    pub time: Timestamp,
+    /// The machine.
+    pub host: Raw<'a>,
+    /// Its tag: never has escapes.
+    pub tag: &'a str,
+    /// How serious.
+    pub level: Level,
+    /// The message; absent when empty.
+    pub msg: Option<Raw<'a>>,
+    /// What it begins or ends.
+    pub run: Option<Raw<'a>>,
+    /// How long, in seconds.
+    pub took: Option<f64>,
+    fields: Option<&'a str>,
+    origin: Option<&'a str>,
+}
+
+/// A gap, as its line tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct GapLine<'a> {
+    /// The whole line, without its line end.
+    pub line: &'a str,
+    /// What is missing.
+    pub gap: Gap,
+    /// When it was told.
+    pub time: Timestamp,
+    /// The machine.
+    pub host: Raw<'a>,
+}
+
+impl<'a> Line<'a> {
+    /// Reads one line, with or without its line end. None if it is not a line that an agent writes:
+    /// a JSON object without white space, with all that a line must have.
+    pub fn parse(line: &'a str) -> Option<Self> {
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        if line.starts_with("{\"gap\":") {
+            GapLine::parse(line).map(Self::Gap)
+        } else {
+            EventLine::parse(line).map(Self::Event)
+        }
+    }
+
+    /// The first number that this line stands for.
+    pub fn first_seq(&self) -> Seq {
+        match self {
+            Self::Event(event) => event.seq,
+            Self::Gap(told) => told.gap.first(),
+        }
+    }
+
+    /// The last number that this line stands for: its cursor.
+    pub fn last_seq(&self) -> Seq {
+        match self {
+            Self::Event(event) => event.seq,
+            Self::Gap(told) => told.gap.last(),
+        }
+    }
+
+    /// When it was stamped.
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Event(event) => event.time,
+            Self::Gap(told) => told.time,
+        }
+    }
+
+    /// The first number of a line, and none if the line does not begin as one. Looks at nothing else,
+    /// so it is fast, and works on the beginning of a line too.
+    pub fn peek_first_seq(line: &[u8]) -> Option<Seq> {
+        let leading = |digits: &[u8]| {
+            let len = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+            std::str::from_utf8(&digits[..len]).ok()?.parse().ok().and_then(Seq::new)
+        };
+        if let Some(digits) = line.strip_prefix(b"{\"seq\":") {
+            return leading(digits);
+        }
+        leading(line.strip_prefix(b"{\"gap\":{\"after\":")?).map(Seq::next)
+    }
+}
+
+impl<'a> EventLine<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut members = Members::of(line);
+        let (mut seq, mut time, mut host, mut tag, mut level) = (None, None, None, None, None);
+        let (mut msg, mut run, mut took, mut fields, mut origin) = (None, None, None, None, None);
+        for (name, value) in members.by_ref() {
+            match (name, value) {
+                ("seq", Raw::Other(digits)) => seq = digits.parse().ok().and_then(Seq::new),
+                ("time", Raw::Text(text)) => time = text.parse().ok(),
+                ("host", value) => host = Some(value),
+                ("tag", Raw::Text(text)) => tag = Some(text),
+                ("level", Raw::Text(text)) => level = text.parse().ok(),
+                ("msg", value) => msg = Some(value),
+                ("run", value) => run = Some(value),
+                ("took", value) => took = value.number(),
+                ("fields", Raw::Other(object)) => fields = Some(object),
+                ("origin", Raw::Other(object)) => origin = Some(object),
+                _ => return None,
+            }
+        }
+        if members.finish() != Some("") {
+            return None;
+        }
+        Some(Self {
+            line,
+            seq: seq?,
+            time: time?,
+            host: host?,
+            tag: tag?,
+            level: level?,
+            msg,
+            run,
+            took,
+            fields,
+            origin,
+        })
+    }
+
+    /// The fields, in the sender's order.
+    pub fn fields(&self) -> Members<'a> {
+        Members::of(self.fields.unwrap_or("{}"))
+    }
+
+    /// One field.
+    pub fn field(&self, name: &str) -> Option<Raw<'a>> {
+        self.fields().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// What is vouched for about the sender: `pid`, `uid`, `user` and so on.
+    pub fn origin(&self) -> Members<'a> {
+        Members::of(self.origin.unwrap_or("{}"))
+    }
+
+    /// One part of the origin, by its name in the line (`pid`).
+    pub fn origin_part(&self, name: &str) -> Option<Raw<'a>> {
+        self.origin().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The message without escapes; empty when there is none.
+    pub fn msg_text(&self) -> Cow<'a, str> {
+        self.msg.map_or(Cow::Borrowed(""), Raw::text)
+    }
+}
+
+impl<'a> GapLine<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut members = Members::of(line);
+        let (mut gap, mut time, mut host) = (None, None, None);
+        for (name, value) in members.by_ref() {
+            match (name, value) {
+                ("gap", Raw::Other(object)) => gap = parse_gap(object),
+                ("time", Raw::Text(text)) => time = text.parse().ok(),
+                ("host", value) => host = Some(value),
+                _ => return None,
+            }
+        }
+        if members.finish() != Some("") {
+            return None;
+        }
+        Some(Self { line, gap: gap?, time: time?, host: host? })
+    }
+}
+
+fn parse_gap(object: &str) -> Option<Gap> {
+    let (mut after, mut before, mut lost, mut why) = (None, None, None, None);
+    for (name, value) in Members::of(object) {
+        match (name, value) {
+            ("after", Raw::Other(digits)) => after = digits.parse().ok().and_then(Seq::new),
+            ("before", Raw::Other(digits)) => before = digits.parse().ok().and_then(Seq::new),
+            ("lost", Raw::Other(digits)) => lost = Some(digits.parse().ok()?),
+            ("why", Raw::Text(text)) => why = text.parse().ok(),
+            _ => return None,
+        }
+    }
+    let gap = Gap { after: after?, before: before?, lost, why: why? };
+    (gap.first() <= gap.last()).then_some(gap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Why;
+
+    const EVENT: &str = concat!(
+        r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
+        r#""level":"info","msg":"a\"b","took":0.04,"fields":{"user":"123","n":4},"#,
+        r#""origin":{"pid":812,"user":"www-data"}}"#,
+        "\n"
+    );
+    const GAP: &str = concat!(
+        r#"{"gap":{"after":1042,"before":2050,"lost":1007,"why":"retention"},"#,
+        r#""time":"2026-11-22T17:32:05.123456Z","host":"web1"}"#
+    );
+
+    #[test]
+    fn an_event_is_read_back() {
+        let Some(Line::Event(event)) = Line::parse(EVENT) else { panic!("an event") };
+        assert_eq!(event.line, EVENT.trim_end());
+        assert_eq!((event.seq.get(), event.tag, event.level), (1042, "shop.query", Level::Info));
+        assert_eq!(event.msg_text(), "a\"b");
+        assert_eq!((event.took, event.run), (Some(0.04), None));
+        assert_eq!(event.field("user"), Some(Raw::Text("123")));
+        assert_eq!(event.field("n").and_then(Raw::number), Some(4.0));
+        assert_eq!(event.origin_part("pid"), Some(Raw::Other("812")));
+        assert_eq!(event.origin_part("uid"), None);
+        assert_eq!(Line::peek_first_seq(EVENT.as_bytes()), Seq::new(1042));
+    }
+
+    #[test]
+    fn a_gap_is_read_back() {
+        let Some(line @ Line::Gap(told)) = Line::parse(GAP) else { panic!("a gap") };
+        assert_eq!((told.gap.lost, told.gap.why), (Some(1007), Why::Retention));
+        assert_eq!((line.first_seq().get(), line.last_seq().get()), (1043, 2049));
+        assert_eq!(Line::peek_first_seq(GAP.as_bytes()), Seq::new(1043));
+    }
+
+    #[test]
+    fn what_no_agent_writes_is_no_line() {
+        let empty_gap = GAP.replace("2050", "1043");
+        let spaced = EVENT.replace(",\"host\"", ", \"host\"");
+        for line in [
+            "",
+            "{}",
+            "x",
+            &EVENT[..60],
+            empty_gap.as_str(),
+            spaced.as_str(),
+            &EVENT.replace("\"level\":\"info\",", ""),
+            &EVENT.replace("info", "loud"),
+            &EVENT.replace("\"host\"", "\"hast\""),
+            &EVENT.replace("}}", "}}}"),
+        ] {
+            assert!(Line::parse(line).is_none(), "{line:?}");
+        }
+        assert_eq!(Line::peek_first_seq(b"{\"seq\":}"), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! Tags: dotted names such as `shop.query`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest tag, in bytes.
+pub const TAG_MAX: usize = 128;
+
+/// A checked tag: 1 to [`TAG_MAX`] of `[A-Za-z0-9_./:-]`, in dot-separated parts of which none is
+/// empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag<'a>(Cow<'a, str>);
+
+impl<'a> Tag<'a> {
+    /// Takes a tag as a sender gave it.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for the sender.
+    pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, BadTag> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(BadTag::Empty);
+        }
+        if text.len() > TAG_MAX {
+            return Err(BadTag::Long);
+        }
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii() || !is_tag_byte(*c as u8)) {
+            return Err(BadTag::Character(bad));
+        }
+        if text.split('.').any(str::is_empty) {
+            return Err(BadTag::Part);
+        }
+        Ok(Self(text))
+    }
+
+    /// Makes a tag of any name: other characters become `_`, empty parts are left out, and what is
+    /// too long is cut. Nothing at all becomes `_`. The same text comes back borrowed if it is a tag
+    /// already.
+    pub fn repaired(name: &'a str) -> Self {
+        Self::new(name).unwrap_or_else(|_| {
+            let clean: String = name
+                .chars()
+                .map(|c| if c.is_ascii() && is_tag_byte(c as u8) { c } else { '_' })
+                .take(TAG_MAX)
+                .collect();
+            let parts: Vec<&str> = clean.split('.').filter(|part| !part.is_empty()).collect();
+            if parts.is_empty() { Self("_".into()) } else { Self(parts.join(".").into()) }
+        })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same tag, owning its text.
+    pub fn into_owned(self) -> Tag<'static> {
+        Tag(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl fmt::Display for Tag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+const fn is_tag_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b':' | b'-')
+}
+
+/// Why a text is no tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTag {
+    /// Nothing there.
+    #[error("the tag is empty")]
+    Empty,
+    /// Over [`TAG_MAX`].
+    #[error("the tag is longer than 128 bytes")]
+    Long,
+    /// A character that no tag has.
+    #[error("the tag has the character {0:?}: use letters, digits and _ . / : -")]
+    Character(char),
+    /// Two dots in a row, or one at an end.
+    #[error("the tag has an empty part between its dots")]
+    Part,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_holds_from_both_sides() {
+        assert!(Tag::new("a".repeat(TAG_MAX)).is_ok());
+        assert_eq!(Tag::new("a".repeat(TAG_MAX + 1)), Err(BadTag::Long));
+        assert_eq!(Tag::new(""), Err(BadTag::Empty));
+    }
+
+    #[test]
+    fn parts_and_characters_are_checked() {
+        assert!(Tag::new("shop.query/2:x-y_z").is_ok());
+        for text in [".", "a.", ".a", "a..b"] {
+            assert_eq!(Tag::new(text), Err(BadTag::Part), "{text:?}");
+        }
+        assert_eq!(Tag::new("a b"), Err(BadTag::Character(' ')));
+        assert_eq!(Tag::new("naïve"), Err(BadTag::Character('ï')));
+    }
+
+    #[test]
+    fn every_name_can_be_repaired() {
+        for (name, tag) in [
+            ("www-data", "www-data"),
+            ("a b", "a_b"),
+            ("..", "_"),
+            ("", "_"),
+            ("a..b.", "a.b"),
+            ("é", "_"),
+        ] {
+            assert_eq!(Tag::repaired(name).as_str(), tag);
+        }
+        let long = Tag::repaired(&"é".repeat(500)).into_owned();
+        assert_eq!(Tag::new(long.as_str().to_owned()), Ok(long));
+    }
+}

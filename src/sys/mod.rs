@@ -1,0 +1,3 @@
+//! The operating system: paths, sockets, peers, users, signals.
+
+pub mod paths;

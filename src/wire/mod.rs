@@ -1,0 +1,113 @@
+//! The protocol: bytes to requests and answers, and back (pulse-protocol(7)).
+//!
+//! Pure: no socket, no clock. [`Decoder`] serves the agent, [`Answers`] the clients; both are fed by
+//! `push` and asked by `next`.
+
+use std::fmt;
+
+use crate::event::{Cursor, Draft, Timestamp};
+
+/// Why something was refused: the exit codes of the commands, after sysexits(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// 64: a word or an option that nobody knows.
+    Usage,
+    /// 65: bad data.
+    Data,
+    /// 69: the agent is not there, or is stopping.
+    Unavailable,
+    /// 74: not stored.
+    NotStored,
+    /// 75: timed out, or refused by a limit; may work later.
+    Later,
+    /// 77: not permitted.
+    Denied,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Usage, Self::Data, Self::Unavailable, Self::NotStored, Self::Later, Self::Denied];
+
+    /// The number on the wire and at exit.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Data => 65,
+            Self::Unavailable => 69,
+            Self::NotStored => 74,
+            Self::Later => 75,
+            Self::Denied => 77,
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number().fmt(f)
+    }
+}
+
+/// How safe an acknowledged event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Written: survives the end of the agent.
+    Stored,
+    /// Fsynced: survives a power cut.
+    Synced,
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request<'a> {
+    /// `SEND`, or a syslog line.
+    Send(Draft<'a>),
+    /// `SYNC`, `SYNC synced`.
+    Sync(Durability),
+    /// `TAIL [MATCH…]`: follow as text, for people. The MATCH is not parsed yet.
+    TailText(&'a str),
+    /// `TAIL {…}`.
+    Tail(Tail),
+    /// `AUTH <token>`.
+    Auth(&'a str),
+    /// `PING`.
+    Ping,
+    /// `LINK`.
+    Link,
+    /// `STATS`.
+    Stats,
+    /// `HELP`.
+    Help,
+    /// `QUIT`.
+    Quit,
+}
+
+/// The object of `TAIL {…}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// Begin behind this cursor.
+    pub after: Option<Cursor>,
+    /// Of what is selected, only the last so many that are there already.
+    pub lines: Option<u64>,
+    /// Nothing before this moment.
+    pub since: Option<Timestamp>,
+    /// Nothing after this moment.
+    pub until: Option<Timestamp>,
+    /// The text of a MATCH, not parsed yet.
+    pub matching: Option<String>,
+    /// The newest first.
+    pub reverse: bool,
+    /// Go on with what comes.
+    pub follow: bool,
+}
+
+/// A request that is not taken: the answer is `ERR <code> <why>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its kind.
+    pub code: Code,
+    /// What was wrong, in one line for the one who sent it.
+    pub why: String,
+    /// Whether it was an event, which the next SYNC counts.
+    pub event: bool,
+}
