@@ -57,7 +57,8 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = SIZE_UNITS.iter().find(|(_, bytes)| self.0 >= *bytes && self.0 % bytes == 0);
+        let whole =
+            SIZE_UNITS.iter().find(|(_, bytes)| self.0 >= *bytes && self.0.is_multiple_of(*bytes));
         let (name, bytes) = whole.unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / bytes)
     }
@@ -98,7 +99,7 @@ impl fmt::Display for Period {
         let all = self.0.as_millis();
         let whole = PERIOD_UNITS.iter().find(|(_, millis)| {
             let millis = u128::from(*millis);
-            all >= millis && all % millis == 0
+            all >= millis && all.is_multiple_of(millis)
         });
         let (name, millis) = whole.unwrap_or(&("ms", 1));
         write!(f, "{}{name}", all / u128::from(*millis))
