@@ -32,8 +32,8 @@ use crate::wire::Durability;
 use ledger::Ledger;
 use state::{HistoryState, State};
 
-pub use options::{Clock, HistoryOptions, Options, SyncPolicy};
-pub use reader::{Chunk, Read, Reader};
+pub use options::{Clock, HistoryOptions, Options};
+pub use reader::{Chunk, Read, Reader, lines_of};
 pub use scan::Backward;
 pub use state::Counters;
 pub use window::WINDOW_SIZE_MIN;
