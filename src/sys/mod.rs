@@ -1,3 +1,24 @@
-//! The operating system: paths, sockets, peers, users, signals.
+//! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
+//! and signal-hook.
 
+#[cfg(feature = "agent")]
+pub mod clock;
+#[cfg(feature = "agent")]
+pub mod host;
+#[cfg(feature = "agent")]
+pub mod limits;
+#[cfg(feature = "agent")]
+pub mod lock;
 pub mod paths;
+#[cfg(feature = "agent")]
+pub mod peer;
+#[cfg(feature = "agent")]
+pub mod random;
+#[cfg(feature = "agent")]
+pub mod signals;
+#[cfg(feature = "agent")]
+pub mod socket;
+#[cfg(feature = "agent")]
+mod unit;
+#[cfg(feature = "agent")]
+pub mod users;
