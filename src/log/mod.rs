@@ -32,8 +32,8 @@ use crate::wire::Durability;
 use ledger::Ledger;
 use state::{HistoryState, State};
 
-pub use options::{Clock, HistoryOptions, Options, SyncPolicy};
-pub use reader::{Chunk, Read, Reader};
+pub use options::{Clock, HistoryOptions, Options};
+pub use reader::{Chunk, Read, Reader, lines_of};
 pub use scan::Backward;
 pub use state::Counters;
 pub use window::WINDOW_SIZE_MIN;
@@ -284,7 +284,7 @@ impl Log {
         let how = if always { Durability::Synced } else { how };
         if self.shared.options.history.is_none() {
             // With history off, taken in is all that anybody can say.
-            return if how == Durability::Synced { Err(NotStored::NoHistory) } else { Ok(()) };
+            return self.can_sync(how);
         }
         let deadline = Instant::now() + SYNC_WAIT_MAX;
         loop {
@@ -305,6 +305,19 @@ impl Log {
                     return Err(NotStored::Slow);
                 }
             }
+        }
+    }
+
+    /// Whether a SYNC of nothing could succeed.
+    ///
+    /// # Errors
+    /// [`NotStored::NoHistory`], when something that does not exist should be synced.
+    pub fn can_sync(&self, how: Durability) -> Result<(), NotStored> {
+        match how {
+            Durability::Synced if self.shared.options.history.is_none() => {
+                Err(NotStored::NoHistory)
+            }
+            _ => Ok(()),
         }
     }
 
