@@ -1,0 +1,208 @@
+//! Terms, and groups of them.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::Glob;
+use super::key::{Found, Key};
+use super::pattern::Pattern;
+use crate::event::{EventLine, Level};
+
+/// What a term asks of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `!=`
+    IsNot,
+    /// `!~`
+    Unlike,
+    /// `>=`
+    AtLeast,
+    /// `<=`
+    AtMost,
+    /// `=`
+    Is,
+    /// `~`
+    Like,
+    /// `>`
+    More,
+    /// `<`
+    Less,
+}
+
+impl Op {
+    /// All of them, those of two characters first.
+    pub const ALL: [Self; 8] = [
+        Self::IsNot,
+        Self::Unlike,
+        Self::AtLeast,
+        Self::AtMost,
+        Self::Is,
+        Self::Like,
+        Self::More,
+        Self::Less,
+    ];
+
+    /// As it is typed.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::IsNot => "!=",
+            Self::Unlike => "!~",
+            Self::AtLeast => ">=",
+            Self::AtMost => "<=",
+            Self::Is => "=",
+            Self::Like => "~",
+            Self::More => ">",
+            Self::Less => "<",
+        }
+    }
+
+    /// Splits a term at the first operator.
+    pub(super) fn split(term: &str) -> Option<(&str, Self, &str)> {
+        let (key, rest) = term.split_at(term.find(['=', '!', '~', '<', '>'])?);
+        Self::ALL.into_iter().find_map(|op| Some((key, op, rest.strip_prefix(op.symbol())?)))
+    }
+
+    /// Whether it says what must not be: then it holds where the key is absent.
+    const fn is_negative(self) -> bool {
+        matches!(self, Self::IsNot | Self::Unlike)
+    }
+
+    /// Whether it compares sizes.
+    pub(super) const fn is_order(self) -> bool {
+        matches!(self, Self::AtLeast | Self::AtMost | Self::More | Self::Less)
+    }
+
+    /// Whether a value may compare so with the operand. `!=` asks the same as `=` here.
+    const fn accepts(self, order: Ordering) -> bool {
+        match self {
+            Self::AtLeast => order.is_ge(),
+            Self::AtMost => order.is_le(),
+            Self::More => order.is_gt(),
+            Self::Less => order.is_lt(),
+            Self::Is | Self::IsNot | Self::Like | Self::Unlike => order.is_eq(),
+        }
+    }
+}
+
+/// What a value is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Operand {
+    Glob(Glob),
+    Text(Box<str>),
+    Level(Level),
+    /// A number, of seconds for `took`, and how it was typed: not every number has a short text.
+    Number(f64, Box<str>),
+    Pattern(Pattern),
+}
+
+impl Operand {
+    fn accepts(&self, op: Op, found: Found<'_>) -> bool {
+        match (self, found) {
+            (Self::Glob(glob), found) => glob.matches(&found.text()),
+            (Self::Text(text), found) => *found.text() == **text,
+            // The worst level is the smallest, and counts as the most.
+            (Self::Level(level), Found::Level(found)) => op.accepts(level.cmp(&found)),
+            (Self::Level(_), _) => false,
+            (Self::Number(number, _), found) => {
+                found.number().and_then(|n| n.partial_cmp(number)).is_some_and(|o| op.accepts(o))
+            }
+            (Self::Pattern(pattern), found) => pattern.matches(&found.text()),
+        }
+    }
+}
+
+/// One term, or all terms of one key with `=`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Clause {
+    pub(super) key: Key,
+    pub(super) op: Op,
+    /// At least one; more only with `=`.
+    pub(super) operands: Vec<Operand>,
+}
+
+impl Clause {
+    fn holds(&self, event: &EventLine<'_>) -> bool {
+        let negative = self.op.is_negative();
+        let Some(found) = self.key.find(event) else { return negative };
+        negative != self.operands.iter().any(|operand| operand.accepts(self.op, found))
+    }
+}
+
+/// Clauses that must all hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Group(Vec<Clause>);
+
+impl Group {
+    /// Adds one more clause: with `=`, to the one of the same key.
+    pub(super) fn add(&mut self, clause: Clause) {
+        let same = |c: &&mut Clause| c.op == Op::Is && clause.op == Op::Is && c.key == clause.key;
+        match self.0.iter_mut().find(same) {
+            Some(same) => same.operands.extend(clause.operands),
+            None => self.0.push(clause),
+        }
+    }
+
+    /// This group and the clauses of another one.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        other.0.iter().cloned().for_each(|clause| both.add(clause));
+        both
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn matches(&self, event: &EventLine<'_>) -> bool {
+        self.0.iter().all(|clause| clause.holds(event))
+    }
+
+    pub(super) fn terms(&self) -> usize {
+        self.0.iter().map(|clause| clause.operands.len()).sum()
+    }
+
+    /// The sources of its regular expressions.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|clause| &clause.operands).filter_map(|operand| match operand {
+            Operand::Pattern(pattern) => Some(pattern.source()),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for Clause { key, op, operands } in &self.0 {
+            for operand in operands {
+                write!(f, "{between}{key}{}{operand}", op.symbol())?;
+                between = " ";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Glob(glob) => glob.fmt(f),
+            Self::Level(level) => level.fmt(f),
+            Self::Text(text) | Self::Number(_, text) => Quoted(text).fmt(f),
+            Self::Pattern(pattern) => Quoted(pattern.source()).fmt(f),
+        }
+    }
+}
+
+/// A value as it has to be typed: in quotes where it needs them.
+pub(super) struct Quoted<'a>(pub(super) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.contains(|c: char| c == '"' || c.is_ascii_whitespace()) {
+            return f.write_str(self.0);
+        }
+        let escaped = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+        write!(f, "\"{escaped}\"")
+    }
+}

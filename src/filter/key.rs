@@ -1,0 +1,192 @@
+//! What a term may look at.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::MatchError;
+use super::error::shown;
+use crate::event::{EventLine, Level, check_field_name, json::Raw};
+
+/// What reaches any field, also one with the name of a known key: `fields.tag`.
+pub const FIELD_PREFIX: &str = "fields.";
+
+/// A key that is no field.
+#[derive(Debug)]
+pub struct KnownKey {
+    /// As it is typed.
+    pub name: &'static str,
+    /// What it looks at, in one line.
+    pub doc: &'static str,
+    key: Key,
+}
+
+/// Every key that is no field, as help and man page list them.
+pub static KEYS: [KnownKey; 13] = [
+    known("tag", "the tag: = and != take globs, in which * crosses dots", Key::Tag),
+    known("level", "how serious: level>=warning is that and worse", Key::Level),
+    known("host", "the machine", Key::Host),
+    known("msg", "the message", Key::Msg),
+    known("run", "what the event begins or ends", Key::Run),
+    known("took", "how long: 100ms, 1.5s, or a number of seconds", Key::Took),
+    known("_pid", "the process that connected", Key::Origin("pid")),
+    known("_uid", "its user's number", Key::Origin("uid")),
+    known("_user", "its user's name", Key::Origin("user")),
+    known("_comm", "its command name", Key::Origin("comm")),
+    known("_unit", "its systemd unit, by its whole name: nginx.service", Key::Origin("unit")),
+    known("_addr", "the address of a TCP peer", Key::Origin("addr")),
+    known("_token", "the name of the token that a TCP peer gave", Key::Origin("token")),
+];
+
+const fn known(name: &'static str, doc: &'static str, key: Key) -> KnownKey {
+    KnownKey { name, doc, key }
+}
+
+/// What a term looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Key {
+    Tag,
+    Level,
+    Host,
+    Msg,
+    Run,
+    Took,
+    /// A part of the origin, by its name in the line.
+    Origin(&'static str),
+    /// A field, by its checked name.
+    Field(Box<str>),
+}
+
+/// What an event has under a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found<'a> {
+    Level(Level),
+    Seconds(f64),
+    Raw(Raw<'a>),
+}
+
+impl Key {
+    /// Reads a key as it is typed.
+    pub(super) fn parse(name: &str) -> Result<Self, MatchError> {
+        if let Some(known) = KEYS.iter().find(|known| known.name == name) {
+            return Ok(known.key.clone());
+        }
+        if name.starts_with('_') {
+            return Err(MatchError::Key(shown(name)));
+        }
+        let field = name.strip_prefix(FIELD_PREFIX).unwrap_or(name);
+        // What is too long to be shown is too long for a name.
+        check_field_name(&shown(field)).map_err(MatchError::Field)?;
+        Ok(Self::Field(field.into()))
+    }
+
+    /// Whether it can be a number, so that `<` and `>` mean something.
+    pub(super) fn may_be_number(&self) -> bool {
+        matches!(self, Self::Took | Self::Field(_) | Self::Origin("pid" | "uid"))
+    }
+
+    /// What the event has there.
+    pub(super) fn find<'a>(&self, event: &EventLine<'a>) -> Option<Found<'a>> {
+        match self {
+            Self::Tag => Some(Found::Raw(Raw::Text(event.tag))),
+            Self::Level => Some(Found::Level(event.level)),
+            Self::Host => Some(Found::Raw(event.host)),
+            Self::Msg => event.msg.map(Found::Raw),
+            Self::Run => event.run.map(Found::Raw),
+            Self::Took => event.took.map(Found::Seconds),
+            Self::Origin(part) => event.origin_part(part).map(Found::Raw),
+            Self::Field(name) => event.field(name).map(Found::Raw),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => {
+                let hidden = KEYS.iter().any(|known| *known.name == **name);
+                let prefix =
+                    if hidden || name.starts_with(FIELD_PREFIX) { FIELD_PREFIX } else { "" };
+                write!(f, "{prefix}{name}")
+            }
+            key => {
+                let known = KEYS.iter().find(|known| known.key == *key);
+                f.write_str(known.map_or("", |known| known.name))
+            }
+        }
+    }
+}
+
+impl<'a> Found<'a> {
+    /// As text, without JSON's escapes.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Level(level) => level.name().into(),
+            Self::Seconds(seconds) => seconds.to_string().into(),
+            Self::Raw(raw) => raw.text(),
+        }
+    }
+
+    /// As a number, if it is one.
+    pub(super) fn number(self) -> Option<f64> {
+        match self {
+            Self::Level(_) => None,
+            Self::Seconds(seconds) => Some(seconds),
+            Self::Raw(raw) => raw.number(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FIELD_NAME_MAX;
+
+    #[test]
+    fn every_known_key_is_read_and_shown() {
+        for known in &KEYS {
+            let key = Key::parse(known.name).expect("known");
+            assert_eq!((&key, key.to_string().as_str()), (&known.key, known.name));
+            let field = Key::parse(&format!("fields.{}", known.name));
+            match known.name.strip_prefix('_') {
+                None => {
+                    assert_eq!(field, Ok(Key::Field(known.name.into())));
+                    assert_eq!(
+                        field.expect("a field").to_string(),
+                        format!("fields.{}", known.name)
+                    );
+                }
+                Some(_) => assert!(field.is_err(), "fields never begin with _"),
+            }
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_field() {
+        for (name, field, text) in [
+            ("user", "user", "user"),
+            ("fields.user", "user", "user"),
+            ("fields.fields.x", "fields.x", "fields.fields.x"),
+            ("fields", "fields", "fields"),
+            ("a.b-c_d", "a.b-c_d", "a.b-c_d"),
+            ("Tag", "Tag", "Tag"),
+        ] {
+            let key = Key::parse(name).expect("a field");
+            assert_eq!(key, Key::Field(field.into()));
+            assert_eq!(key.to_string(), text);
+        }
+        for name in ["", "a b", "fields.", "é", "fields._pid"] {
+            assert!(matches!(Key::parse(name), Err(MatchError::Field(_))), "{name:?}");
+        }
+        assert!(Key::parse(&"a".repeat(FIELD_NAME_MAX)).is_ok());
+        assert!(Key::parse(&"a".repeat(FIELD_NAME_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_agent_is_told_with_the_known_ones() {
+        let told = Key::parse("_PID").expect_err("unknown").to_string();
+        assert!(told.contains("\"_PID\""), "{told}");
+        for known in KEYS.iter().filter(|known| known.name.starts_with('_')) {
+            assert!(told.contains(known.name), "{told}");
+        }
+    }
+}

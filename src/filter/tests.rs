@@ -1,0 +1,338 @@
+//! The language as a whole: what matches, what is refused, and that it is shown as it is read.
+
+use super::*;
+use crate::event::Line;
+use proptest::prelude::*;
+
+const EVENT: &str = concat!(
+    r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
+    r#""level":"warning","msg":"say \"hi\"\tto 40","run":"job 1","took":0.04,"#,
+    r#""fields":{"user":"123","rows":40,"cost":-1.50,"text":"40","ok":true,"none":null,"tag":"x"},"#,
+    r#""origin":{"pid":812,"uid":33,"user":"www-data","comm":"php","unit":"nginx.service"}}"#
+);
+const BARE: &str =
+    r#"{"seq":1,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"a","level":"info"}"#;
+
+fn is_matched(found: &Match, line: &str) -> bool {
+    let Some(Line::Event(event)) = Line::parse(line) else { panic!("an event") };
+    found.matches(&event)
+}
+
+#[track_caller]
+fn matched(text: &str) -> bool {
+    is_matched(&Match::parse(text).expect("valid"), EVENT)
+}
+
+#[test]
+fn every_operator_on_a_key_that_is_there() {
+    for (text, expected) in [
+        ("user=123", true),
+        ("user=12", false),
+        ("user!=123", false),
+        ("user!=12", true),
+        ("user~2", true),
+        ("user~^2", false),
+        ("user!~2", false),
+        ("user!~^2", true),
+        ("rows=40", true),
+        ("rows=40.0", false),
+        ("rows!=40", false),
+        ("rows~^4", true),
+        ("rows>39.5", true),
+        ("rows>40", false),
+        ("rows>=40", true),
+        ("rows>=41", false),
+        ("rows<41", true),
+        ("rows<40", false),
+        ("rows<=40", true),
+        ("rows<=39", false),
+        ("cost<-1", true),
+        ("cost=-1.50", true),
+        ("_pid>=812", true),
+        ("_pid=812", true),
+        ("_pid!=812", false),
+        ("took=40ms", true),
+        ("took!=40ms", false),
+        ("took=0.04", true),
+        ("took>39ms", true),
+        ("took>40ms", false),
+        ("took>=40000us", true),
+        ("took<1", true),
+        ("took<=39ms", false),
+        ("took~^0.04$", true),
+    ] {
+        assert_eq!(matched(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn where_a_key_is_absent_only_the_negative_operators_are_true() {
+    let keys = ["msg", "run", "took", "user", "fields.tag", "_pid", "_unit"];
+    for key in keys {
+        for op in Op::ALL {
+            let term = format!("{key}{}1", op.symbol());
+            let Ok(found) = Match::parse(&term) else {
+                assert!(op.is_order() && ["msg", "run", "_unit"].contains(&key), "{term}");
+                continue;
+            };
+            let negative = matches!(op, Op::IsNot | Op::Unlike);
+            assert_eq!(is_matched(&found, BARE), negative, "{term}");
+        }
+    }
+    assert!(is_matched(&Match::parse("user!~").expect("valid"), BARE));
+    assert!(matched("user~") && !matched("user!~"), "so presence can be asked for");
+}
+
+#[test]
+fn only_numbers_are_above_or_below() {
+    for key in ["text", "user", "ok", "none", "fields.tag"] {
+        for op in [">", ">=", "<", "<="] {
+            assert!(!matched(&format!("{key}{op}40")), "{key}{op}40");
+        }
+    }
+    for term in ["rows>many", "rows>", "rows<nan", "rows<inf", "rows>1e999", "_pid>0x1"] {
+        assert!(matches!(Match::parse(term), Err(MatchError::Number(_))), "{term}");
+    }
+    for term in ["tag>1", "host<1", "msg>=1", "run<=1", "_user>1", "_unit>1"] {
+        assert!(matches!(Match::parse(term), Err(MatchError::Order { .. })), "{term}");
+    }
+}
+
+#[test]
+fn every_key_finds_its_value() {
+    for text in [
+        "tag=shop.*",
+        "tag!=other.*",
+        "tag~query$",
+        "host=web1",
+        r#"run="job 1""#,
+        "msg~h[ij]|ho",
+        r#"msg~"say \"hi\"""#,
+        "_uid=33",
+        "_user=www-data",
+        "_comm=php",
+        "_unit=nginx.service",
+        "_addr!=x",
+        "_token!~x",
+        "ok=true",
+        "none=null",
+        "fields.tag=x",
+        "fields.user=123",
+        "level~warn",
+    ] {
+        assert!(matched(text), "{text}");
+    }
+    assert!(!matched("msg~Hi"), "a capital letter counts");
+    assert!(!matched("_unit=nginx"), "the whole name");
+    assert!(!matched("tag=x"), "a field never hides a key");
+    assert!(matched("msg=\"say \\\"hi\\\"\tto 40\""), "JSON's escapes are no part of the text");
+}
+
+#[test]
+fn more_of_a_level_is_worse() {
+    for (text, expected) in [
+        ("level>=warning", true),
+        ("level>=WARN", true),
+        ("level>=notice", true),
+        ("level>=err", false),
+        ("level>warning", false),
+        ("level>info", true),
+        ("level<=info", false),
+        ("level<=warning", true),
+        ("level<err", true),
+        ("level=4", true),
+        ("level!=warning", false),
+        ("level<=err level>=notice", true),
+    ] {
+        assert_eq!(matched(text), expected, "{text}");
+    }
+    let told = Match::parse("level>=loud").expect_err("unknown").to_string();
+    assert!(told.contains("\"loud\"") && told.contains("warning"), "{told}");
+}
+
+#[test]
+fn or_and_and() {
+    for (text, expected) in [
+        ("", true),
+        (" \t", true),
+        ("user=1 user=123", true),
+        ("user=1 fields.user=123", true),
+        ("user=1 user=2", false),
+        ("user!=1 user!=123", false),
+        ("user!=1 user!=2", true),
+        ("user~1 user~9", false),
+        ("user~1 user~2", true),
+        ("user=123 rows=1", false),
+        ("user=123 rows=40", true),
+        ("rows>1 rows<50", true),
+        ("tag=a tag=shop.* rows=40", true),
+        ("user=1 + rows=40", true),
+        ("user=1 + rows=1", false),
+        ("user=1 rows=40 + user=123 rows=1", false),
+        ("user=123 user!=123", false),
+    ] {
+        assert_eq!(matched(text), expected, "{text}");
+    }
+    assert!(Match::parse("  ").expect("valid").is_everything());
+    assert!(!Match::parse("a=b").expect("valid").is_everything());
+}
+
+#[test]
+fn texts_and_words_are_read_alike() {
+    for (text, args) in [
+        ("", &[][..]),
+        ("tag=a  msg=\"a b\"", &["tag=a", "msg=a b"]),
+        ("\"msg=a b\" + x=\"\"", &["msg=a b", "+", "x="]),
+        (r#"msg="a \"b\" \\ \d""#, &[r#"msg=a "b" \ \d"#]),
+        (r"msg~\d+ x=+", &[r"msg~\d+", "x=+"]),
+        (r#"x=a" "b"#, &["x=a b"]),
+        ("x==1 y=~a", &["x==1", "y=~a"]),
+    ] {
+        assert_eq!(Match::parse(text), Match::from_args(args), "{text}");
+    }
+    assert!(matches!(Match::from_args(&["msg=a tag=b", ""]), Err(MatchError::NoOperator { .. })));
+}
+
+#[test]
+fn what_is_no_match_is_told() {
+    for (text, told) in [
+        (
+            "shop",
+            "\"shop\" has no operator (= != ~ !~ > >= < <=): did you mean tag=shop or msg~shop?",
+        ),
+        ("err", "did you mean level>=err or tag=err or msg~err?"),
+        ("\"a (b\"", "did you mean msg~\"a \\\\(b\"?"),
+        ("a!b", "did you mean msg~a!b?"),
+        ("\"a\nb\u{1b}\"", "\"a\\nb\\u{1b}\" has no operator"),
+        ("\"+\"", "did you mean msg~\\+?"),
+        ("=x", "no key"),
+        ("_PID=1", "unknown key \"_PID\""),
+        ("a/b=1", "field name \"a/b\""),
+        ("tag=a[b]", "'['"),
+        ("tag=", "the tag is empty"),
+        ("took>soon", "\"took>soon\": took is compared with a duration"),
+        ("msg~(", "\"msg~(\": the regular expression does not work: unclosed group"),
+        ("msg=\"a", "begins at \"\\\"a\""),
+        ("+", "empty"),
+        ("a=1 +", "empty"),
+        ("+ a=1", "empty"),
+        ("a=1 + + b=2", "empty"),
+    ] {
+        let error = Match::parse(text).expect_err(text).to_string();
+        assert!(error.contains(told), "{text}: {error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
+fn an_error_is_short_however_long_the_text_is() {
+    let long = "x".repeat(8000);
+    for text in
+        ["", "_", "fields._", "tag=", "took>", "rows>", "msg>", "level=", "msg~(", "\"", "="]
+    {
+        let error = Match::parse(&format!("{text}{long}")).expect_err(text).to_string();
+        assert!(error.len() < 400, "{error}");
+    }
+}
+
+#[test]
+fn every_bound_holds_from_both_sides() {
+    let of_len = |len: usize| format!("msg={}", "x".repeat(len - 4));
+    assert!(Match::parse(&of_len(TEXT_MAX)).is_ok());
+    assert_eq!(Match::parse(&of_len(TEXT_MAX + 1)), Err(MatchError::Long));
+    assert!(Match::from_args(&[of_len(TEXT_MAX)]).is_ok());
+    assert_eq!(Match::from_args(&[of_len(TEXT_MAX + 1)]), Err(MatchError::Long));
+    // Two quotes come on top when it is shown.
+    let spaced = |len: usize| [of_len(len).replacen("xx", "x ", 1)];
+    assert!(Match::from_args(&spaced(TEXT_MAX - 2)).is_ok());
+    assert_eq!(Match::from_args(&spaced(TEXT_MAX - 1)), Err(MatchError::Long));
+
+    let terms = vec!["a=1"; TERMS_MAX];
+    assert!(Match::from_args(&terms).is_ok());
+    assert!(Match::parse(&terms.join(" + ")).is_ok());
+    assert_eq!(Match::parse(&(terms.join(" ") + " b=1")), Err(MatchError::Terms));
+
+    let patterns: Vec<_> = (0..PATTERNS_MAX).map(|n| format!("a~{n}")).collect();
+    assert!(Match::parse(&(patterns.join(" ") + " b~1")).is_ok(), "the same one does not count");
+    assert_eq!(Match::parse(&(patterns.join(" ") + " b~x")), Err(MatchError::Patterns));
+}
+
+#[test]
+fn what_is_added_holds_in_every_group() {
+    let of = |text: &str| Match::parse(text).expect("valid");
+    for (own, added, both) in [
+        ("", "", ""),
+        ("a=1", "", "a=1"),
+        ("", "a=1", "a=1"),
+        ("tag=a + tag=b", "level>=err", "tag=a level>=err + tag=b level>=err"),
+        ("tag=a x=1", "tag=b", "tag=a tag=b x=1"),
+        ("a=1 + b=1", "c=1 + d=1", "a=1 c=1 + a=1 d=1 + b=1 c=1 + b=1 d=1"),
+    ] {
+        assert_eq!(of(own).with(&of(added)).expect("small").to_string(), both);
+    }
+    let groups = |n: usize| of(&vec!["a=1"; n].join(" + "));
+    assert!(groups(TERMS_MAX / 2).with(&of("msg~x")).is_ok());
+    assert_eq!(groups(TERMS_MAX / 2 + 1).with(&of("msg~x")), Err(MatchError::Terms));
+    let patterns = |n: usize, key: &str| {
+        of(&(0..n).map(|n| format!("{key}~{key}{n}")).collect::<Vec<_>>().join(" "))
+    };
+    assert!(patterns(PATTERNS_MAX - 1, "a").with(&patterns(1, "b")).is_ok());
+    assert_eq!(patterns(PATTERNS_MAX, "a").with(&patterns(1, "b")), Err(MatchError::Patterns));
+    let half = |key: &str| of(&format!("{key}={}", "x".repeat(TEXT_MAX / 2)));
+    assert_eq!(half("a").with(&half("b")), Err(MatchError::Long));
+}
+
+/// Terms of every kind, of which most are valid.
+fn term() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(
+        KEYS.iter()
+            .map(|known| known.name)
+            .chain(["user", "fields.tag", "a.b"])
+            .collect::<Vec<_>>(),
+    );
+    let op = prop::sample::select(Op::ALL.map(Op::symbol).to_vec());
+    let value = prop_oneof![
+        "[a-z.*?]{1,6}",
+        "-?[0-9]{1,9}(\\.[0-9]{1,20})?(ms|ns)?",
+        "[ \"\\\\+=~!aB\t]{0,8}",
+        "\\PC{0,8}",
+        Just("warn".to_owned()),
+    ];
+    (key, op, value).prop_map(|(key, op, value)| format!("{key}{op}{value}"))
+}
+
+proptest! {
+    #[test]
+    fn what_is_shown_is_read_back(
+        words in prop::collection::vec(prop_oneof![4 => term(), 1 => Just("+".to_owned())], 0..8)
+    ) {
+        // What is not valid is left out, so that the rest has a chance.
+        let mut valid: Vec<String> = Vec::new();
+        for word in words {
+            let plus = word == "+" && valid.last().is_some_and(|last| last != "+");
+            if plus || Match::from_args(&[&word]).is_ok() {
+                valid.push(word);
+            }
+        }
+        if valid.last().is_some_and(|last| last == "+") {
+            valid.pop();
+        }
+        let found = Match::from_args(&valid).expect("each word is valid");
+        let text = found.to_string();
+        let again = Match::parse(&text).expect("valid");
+        prop_assert_eq!(&again, &found, "{}", text);
+        prop_assert_eq!(again.to_string(), text);
+        prop_assert_eq!(is_matched(&again, EVENT), is_matched(&found, EVENT));
+    }
+
+    #[test]
+    fn garbage_never_panics(text in "[a-z_=!~<>+\"\\\\ .*?0-9(\\[]{0,30}|\\PC{0,30}|.{0,20}") {
+        if let Ok(found) = Match::parse(&text) {
+            is_matched(&found, EVENT);
+            prop_assert_eq!(Match::parse(&found.to_string()), Ok(found));
+        }
+        if let Err(error) = Match::from_args(&[&text]) {
+            prop_assert!(!error.to_string().contains(char::is_control));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading one segment file: whole lines forwards and backwards, and search by halves. Nothing here
+//! knows the log; every function opens no more than it is handed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use bytes::Bytes;
+
+use crate::event::LINE_MAX;
+
+/// How much is read at a time, in bytes. More than the longest line, so that there is always a whole
+/// one.
+pub(crate) const CHUNK_SIZE: usize = 512 << 10;
+
+/// How much of a line is read to see which one it is, in bytes, before all of it is.
+const PEEK_SIZE: usize = 1024;
+
+/// Whole lines of a file.
+pub(crate) struct Lines {
+    /// Where the first one begins in the file, in bytes.
+    pub(crate) offset: u64,
+    /// The lines; empty at the end.
+    pub(crate) bytes: Bytes,
+}
+
+/// The lines from `offset` on, which must be the beginning of a line. `end` is the size of the file
+/// as far as it may be read.
+pub(crate) fn lines_from(file: &File, offset: u64, end: u64) -> io::Result<Lines> {
+    let mut bytes = read(file, offset, end, CHUNK_SIZE)?;
+    let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
+    bytes.truncate(whole);
+    Ok(Lines { offset, bytes: bytes.into() })
+}
+
+/// The lines that end at `end`, which must be the end of a line.
+pub(crate) fn lines_before(file: &File, end: u64) -> io::Result<Lines> {
+    let from = end.saturating_sub(CHUNK_SIZE as u64);
+    let bytes = Bytes::from(read(file, from, end, CHUNK_SIZE)?);
+    if from == 0 {
+        return Ok(Lines { offset: 0, bytes });
+    }
+    // The chunk begins within some line, which is left for the next time.
+    let cut = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
+    Ok(Lines { offset: from + cut as u64, bytes: bytes.slice(cut..) })
+}
+
+/// Where the first line begins that is not `earlier`, in bytes; `end` if all are. All earlier lines
+/// must stand before all others. Reads some 20 short pieces.
+pub(crate) fn search(file: &File, end: u64, earlier: impl Fn(&[u8]) -> bool) -> io::Result<u64> {
+    // Lines that begin before `low` are earlier; lines that begin at `high` or behind it are not.
+    let (mut low, mut high) = (0, end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let begin = line_start(file, middle, high)?;
+        if begin >= high {
+            high = middle;
+            continue;
+        }
+        let line = line_at(file, begin, end)?;
+        // An empty line is a file that has become shorter.
+        if !line.is_empty() && earlier(&line) {
+            low = begin + line.len() as u64;
+        } else {
+            high = begin;
+        }
+    }
+    Ok(low)
+}
+
+/// The line at `offset`, with its line end.
+pub(crate) fn line_at(file: &File, offset: u64, end: u64) -> io::Result<Vec<u8>> {
+    for size in [PEEK_SIZE, LINE_MAX] {
+        let mut bytes = read(file, offset, end, size)?;
+        if let Some(at) = memchr::memchr(b'\n', &bytes) {
+            bytes.truncate(at + 1);
+            return Ok(bytes);
+        }
+    }
+    // Nothing that an agent wrote: the whole rest counts as one line, so that every search ends.
+    read(file, offset, end, (end - offset) as usize)
+}
+
+/// The first beginning of a line at `from` or behind it, or `end`.
+fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
+    let mut at = from.saturating_sub(1);
+    if from == 0 {
+        return Ok(0);
+    }
+    while at < end {
+        let bytes = read(file, at, end, PEEK_SIZE)?;
+        if let Some(found) = memchr::memchr(b'\n', &bytes) {
+            return Ok(at + found as u64 + 1);
+        }
+        if bytes.is_empty() {
+            break;
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(end)
+}
+
+/// Up to `size` bytes from `offset` on, but nothing at `end` or behind it. Fewer where the file is
+/// shorter than it should be.
+fn read(file: &File, offset: u64, end: u64, size: usize) -> io::Result<Vec<u8>> {
+    let wanted = end.saturating_sub(offset).min(size as u64) as usize;
+    let mut bytes = vec![0; wanted];
+    let mut filled = 0;
+    while filled < wanted {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(lines: &[String]) -> (File, u64) {
+        let mut file = tempfile::tempfile().expect("a file");
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        file.write_all(text.as_bytes()).expect("written");
+        (file, text.len() as u64)
+    }
+
+    fn numbered() -> Vec<String> {
+        (0..3000).map(|n| format!("{n:05} {}", "x".repeat(n * 7 % 1300))).collect()
+    }
+
+    #[test]
+    fn every_line_is_found_by_halves() {
+        let lines = numbered();
+        let (file, end) = file(&lines);
+        let mut offset = 0;
+        for (n, line) in lines.iter().enumerate() {
+            let found = search(&file, end, |l| l[..5] < *format!("{n:05}").as_bytes());
+            assert_eq!(found.expect("read"), offset);
+            offset += line.len() as u64 + 1;
+        }
+        assert_eq!(search(&file, end, |_| true).expect("read"), end);
+        assert_eq!(search(&file, 0, |_| true).expect("read"), 0);
+    }
+
+    #[test]
+    fn forwards_and_backwards_give_the_same_lines() {
+        let lines = numbered();
+        let (file, end) = file(&lines);
+        let whole: Vec<u8> = lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect();
+        let (mut forwards, mut at) = (Vec::new(), 0);
+        while at < end {
+            let read = lines_from(&file, at, end).expect("read");
+            forwards.extend_from_slice(&read.bytes);
+            at += read.bytes.len() as u64;
+        }
+        assert!(forwards == whole);
+        let (mut backwards, mut at) = (Vec::new(), end);
+        while at > 0 {
+            let read = lines_before(&file, at).expect("read");
+            assert_eq!(read.offset + read.bytes.len() as u64, at);
+            backwards.splice(0..0, read.bytes.iter().copied());
+            at = read.offset;
+        }
+        assert!(backwards == whole);
+    }
+
+    #[test]
+    fn the_longest_line_fits_and_a_shortened_file_is_no_panic() {
+        let lines = ["a".into(), "y".repeat(LINE_MAX - 1), "b".into()];
+        let (file, end) = file(&lines);
+        assert_eq!(lines_from(&file, 2, end).expect("read").bytes.len() as u64, end - 2);
+        assert_eq!(lines_before(&file, end).expect("read").offset, 0);
+        assert_eq!(line_at(&file, 2, end).expect("read").len(), LINE_MAX);
+        assert_eq!(search(&file, end, |l| l[0] != b'b').expect("read"), end - 2);
+        file.set_len(3).expect("shortened");
+        assert_eq!(&lines_from(&file, 0, end).expect("read").bytes[..], b"a\n");
+        file.set_len(0).expect("shortened");
+        assert_eq!(search(&file, end, |_| true).expect("read"), 0);
+    }
+}

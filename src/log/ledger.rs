@@ -1,0 +1,195 @@
+//! What a history directory remembers beside its segments: which log it is, which numbers are
+//! reserved, and how far it was synced. Holds the lock that keeps a second agent out.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::OpenError;
+use crate::event::{LogId, Seq};
+
+/// How many numbers are reserved at a time.
+pub(crate) const RESERVED_AHEAD: u64 = 1 << 24;
+
+/// The file with the id and the reservation.
+const STATE: &str = "state";
+/// The file with the position up to which everything is synced.
+const SYNCED: &str = "synced";
+/// The file that is locked while an agent runs here. It holds the agent's process id.
+const LOCK: &str = "lock";
+
+/// What the state file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// Which log this is.
+    pub(crate) id: LogId,
+    /// The first number that is not reserved.
+    pub(crate) reserved: Seq,
+    /// After a clean stop, the next number.
+    pub(crate) clean: Option<Seq>,
+}
+
+/// The state file, as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateFile {
+    log: String,
+    reserved: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clean: Option<u64>,
+}
+
+/// How far history is synced: every byte of the segments before this one, and `offset` bytes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SyncedTo {
+    /// The number that the segment begins with.
+    pub(crate) segment: Seq,
+    /// How many bytes of it.
+    pub(crate) offset: u64,
+}
+
+/// A locked history directory.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    dir: PathBuf,
+    synced: File,
+    /// Unlocked when it is closed.
+    _lock: File,
+}
+
+impl Ledger {
+    /// Creates the directory where there is none, and locks it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
+        let fail = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |cause| OpenError::Io { doing, path, cause }
+        };
+        create_dir(dir).map_err(fail("create the history directory", dir))?;
+        let lock_path = dir.join(LOCK);
+        let mut lock = open(&lock_path).map_err(fail("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Only for the message: what cannot be read is not told.
+                let _ = lock.read_to_string(&mut pid);
+                return Err(OpenError::Taken { dir: dir.to_owned(), pid: pid.trim().to_owned() });
+            }
+            Err(TryLockError::Error(cause)) => return Err(fail("lock", &lock_path)(cause)),
+        }
+        let pid = format!("{}\n", std::process::id());
+        lock.set_len(0)
+            .and_then(|()| lock.write_all_at(pid.as_bytes(), 0))
+            .map_err(fail("write", &lock_path))?;
+        let synced_path = dir.join(SYNCED);
+        let synced = open(&synced_path).map_err(fail("open", &synced_path))?;
+        Ok(Self { dir: dir.to_owned(), synced, _lock: lock })
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the state file says. None where there is none, or where it is not one.
+    pub(crate) fn kept(&self) -> io::Result<Option<Kept>> {
+        let text = match fs::read(self.dir.join(STATE)) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let parse = |text: &[u8]| {
+            let file: StateFile = serde_json::from_slice(text).ok()?;
+            let clean = match file.clean {
+                Some(next) => Some(Seq::new(next)?),
+                None => None,
+            };
+            Some(Kept { id: file.log.parse().ok()?, reserved: Seq::new(file.reserved)?, clean })
+        };
+        Ok(parse(&text))
+    }
+
+    /// Replaces the state file, durably: after this, it survives a power cut.
+    pub(crate) fn keep(&self, kept: Kept) -> io::Result<()> {
+        let file = StateFile {
+            log: kept.id.to_string(),
+            reserved: kept.reserved.get(),
+            clean: kept.clean.map(Seq::get),
+        };
+        let mut text = serde_json::to_vec(&file).map_err(io::Error::other)?;
+        text.push(b'\n');
+        let fresh = self.dir.join("state.new");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&fresh, self.dir.join(STATE))?;
+        sync_dir(&self.dir)
+    }
+
+    /// The position up to which everything is synced; none if nobody knows.
+    pub(crate) fn synced_to(&self) -> Option<SyncedTo> {
+        let mut text = [0; SYNCED_LEN];
+        self.synced.read_exact_at(&mut text, 0).ok()?;
+        let (segment, offset) = std::str::from_utf8(&text).ok()?.trim_end().split_once(' ')?;
+        Some(SyncedTo { segment: Seq::new(segment.parse().ok()?)?, offset: offset.parse().ok()? })
+    }
+
+    /// Notes that everything up to here is synced. Not synced itself: an older position only means
+    /// that more is checked after an unclean stop.
+    pub(crate) fn note_synced(&self, to: SyncedTo) -> io::Result<()> {
+        let text = format!("{:016} {:016}\n", to.segment.get(), to.offset);
+        self.synced.write_all_at(text.as_bytes(), 0)
+    }
+}
+
+/// Two numbers of 16 digits, a space and a line end.
+const SYNCED_LEN: usize = 34;
+
+/// Makes the names in a directory survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn create_dir(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o640).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_it_is_told_and_keeps_others_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let place = dir.path().join("a/b");
+        let ledger = Ledger::open(&place).expect("opened");
+        assert_eq!(ledger.kept().expect("read"), None);
+        let seq = |n| Seq::new(n).expect("small");
+        for clean in [None, Some(seq(7))] {
+            let kept = Kept { id: LogId::new(0xa), reserved: seq(99), clean };
+            ledger.keep(kept).expect("kept");
+            assert_eq!(ledger.kept().expect("read"), Some(kept));
+        }
+        assert_eq!(ledger.synced_to(), None);
+        for offset in [u64::MAX / 10_000, 0] {
+            let to = SyncedTo { segment: Seq::MAX, offset };
+            ledger.note_synced(to).expect("noted");
+            assert_eq!(ledger.synced_to(), Some(to));
+        }
+        let Err(OpenError::Taken { pid, .. }) = Ledger::open(&place) else { panic!("not locked") };
+        assert_eq!(pid, std::process::id().to_string());
+        drop(ledger);
+        fs::write(place.join(STATE), "{\"log\":1}").expect("written");
+        let again = Ledger::open(&place).expect("unlocked");
+        assert_eq!(again.kept().expect("read"), None);
+    }
+}
