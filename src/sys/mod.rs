@@ -1,8 +1,10 @@
 //! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
 //! and signal-hook.
 
+pub mod child;
 #[cfg(feature = "agent")]
 pub mod clock;
+pub mod connect;
 #[cfg(feature = "agent")]
 pub mod host;
 #[cfg(feature = "agent")]
@@ -14,6 +16,7 @@ pub mod paths;
 pub mod peer;
 #[cfg(feature = "agent")]
 pub mod random;
+pub mod ready;
 #[cfg(feature = "agent")]
 pub mod signals;
 #[cfg(feature = "agent")]
