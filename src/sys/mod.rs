@@ -1,10 +1,12 @@
 //! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
 //! and signal-hook.
 
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
 #[cfg(feature = "agent")]
 pub mod host;
+#[cfg(feature = "tail")]
+pub mod interrupt;
 #[cfg(feature = "agent")]
 pub mod limits;
 #[cfg(feature = "agent")]
