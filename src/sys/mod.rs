@@ -1,8 +1,10 @@
 //! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
 //! and signal-hook.
 
+pub mod child;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
+pub mod connect;
 #[cfg(feature = "agent")]
 pub mod host;
 #[cfg(feature = "tail")]
@@ -16,6 +18,7 @@ pub mod paths;
 pub mod peer;
 #[cfg(feature = "agent")]
 pub mod random;
+pub mod ready;
 #[cfg(feature = "agent")]
 pub mod signals;
 #[cfg(feature = "agent")]
