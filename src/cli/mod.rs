@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use crate::wire::Code;
 
-/// How a command ends. 64 to 77 are those of sysexits(3), 124 is that of timeout(1).
+/// How a command ends. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -36,13 +36,15 @@ pub enum Exit {
     Later = 75,
     /// 77: not permitted.
     Denied = 77,
+    /// 78: the configuration is bad (only `pulsed` reads one).
+    Config = 78,
     /// 124: the time that was asked for is over.
     TimedOut = 124,
 }
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Failed,
         Self::Unknowable,
@@ -52,6 +54,7 @@ impl Exit {
         Self::NotStored,
         Self::Later,
         Self::Denied,
+        Self::Config,
         Self::TimedOut,
     ];
 

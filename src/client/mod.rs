@@ -105,6 +105,11 @@ impl Connection {
         }
     }
 
+    /// Whether the next answer has come already, so that asking for it waits for nothing.
+    pub fn ready(&mut self) -> bool {
+        self.answers.ready()
+    }
+
     /// Bounds each later write and answer; none waits for ever. Must not be zero.
     ///
     /// # Errors

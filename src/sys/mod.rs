@@ -2,11 +2,13 @@
 //! and signal-hook.
 
 pub mod child;
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
 pub mod connect;
 #[cfg(feature = "agent")]
 pub mod host;
+#[cfg(feature = "tail")]
+pub mod interrupt;
 #[cfg(feature = "agent")]
 pub mod limits;
 #[cfg(feature = "agent")]
