@@ -9,11 +9,12 @@ pub mod tail;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use crate::wire::Code;
 
-/// How a command ends. 64 to 77 are those of sysexits(3), 124 is that of timeout(1).
+/// How a command ends. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -35,13 +36,15 @@ pub enum Exit {
     Later = 75,
     /// 77: not permitted.
     Denied = 77,
+    /// 78: the configuration is bad (only `pulsed` reads one).
+    Config = 78,
     /// 124: the time that was asked for is over.
     TimedOut = 124,
 }
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Failed,
         Self::Unknowable,
@@ -51,6 +54,7 @@ impl Exit {
         Self::NotStored,
         Self::Later,
         Self::Denied,
+        Self::Config,
         Self::TimedOut,
     ];
 
@@ -109,7 +113,12 @@ pub fn parse<A: clap::Parser>(
     command: &str,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, Exit> {
-    A::try_parse_from(words).map_err(|error| {
+    // The command ends soon: to free this piece by piece would be a tenth of a short run.
+    let mut grammar = ManuallyDrop::new(A::command());
+    let parsed = grammar
+        .try_get_matches_from_mut(words)
+        .and_then(|mut matches| A::from_arg_matches_mut(&mut matches));
+    parsed.map_err(|error| {
         if error.use_stderr() {
             say(command, one_line(&error.render().to_string()));
             return Exit::Usage;

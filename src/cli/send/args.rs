@@ -82,12 +82,12 @@ pub(super) struct Args {
     pub(super) socket: Option<PathBuf>,
 
     /// What to wait for
-    #[arg(long, value_name = "WHAT", default_value = "stored")]
-    pub(super) ack: Ack,
+    #[arg(long, value_name = "WHAT")]
+    pub(super) ack: Option<Ack>,
 
     /// How long each wait for the agent may last
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_timeout)]
-    pub(super) timeout: Duration,
+    #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
+    pub(super) timeout: Option<Duration>,
 
     /// Print where the last event landed
     #[arg(long)]

@@ -150,7 +150,7 @@ impl<'a> Courier<'a> {
             };
             match settled {
                 Ok(settled) => return self.note(settled),
-                Err(error) => self.lose(error.into()),
+                Err(trouble) => self.lose(trouble),
             }
         }
     }
@@ -204,8 +204,8 @@ impl<'a> Courier<'a> {
                 self.link = Link::Up(agent);
                 true
             }
-            Err(error) => {
-                self.lose(error.into());
+            Err(trouble) => {
+                self.lose(trouble);
                 false
             }
         }

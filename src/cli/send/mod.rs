@@ -82,7 +82,7 @@ fn once(common: &Common, text: String) -> Result<Option<String>, SendError> {
         return Ok(None);
     }
     let mut agent = common.open()?;
-    let settled = outbox.settle(&mut agent).map_err(Trouble::from)?;
+    let settled = outbox.settle(&mut agent)?;
     match settled.failure {
         None => Ok(settled.cursor),
         Some((code, why)) => {
@@ -105,7 +105,7 @@ struct Common {
 
 impl Common {
     fn new(args: &Args) -> Result<Self, SendError> {
-        if args.cursor && args.ack == Ack::None {
+        if args.cursor && args.ack == Some(Ack::None) {
             return Err(SendError::NoCursor);
         }
         let mut template = Template {
@@ -136,8 +136,8 @@ impl Common {
         Ok(Self {
             template,
             socket: args.socket.clone(),
-            timeout: args.timeout,
-            ack: args.ack,
+            timeout: args.timeout.unwrap_or(Duration::from_secs(1)),
+            ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
             stderr: args.stderr,
             no_act: args.no_act,
@@ -180,6 +180,9 @@ enum Trouble {
     Open(#[from] OpenError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The agent closed the connection, and said why.
+    #[error("refused: {}: {why}", socket.display())]
+    Dismissed { socket: PathBuf, code: Code, why: String },
 }
 
 impl Trouble {
@@ -187,6 +190,7 @@ impl Trouble {
         match self {
             Self::Open(error) => error.code(),
             Self::Client(error) => error.code(),
+            Self::Dismissed { code, .. } => *code,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::client::{ClientError, Connection};
 use crate::event::{DRAFT_MAX, Draft};
 use crate::wire::{Answer, Code, encode_send};
 
+use super::Trouble;
 use super::args::Ack;
 
 /// Events that are not acknowledged, encoded, in order.
@@ -89,8 +90,8 @@ impl Outbox {
     /// the answer. Empty afterwards.
     ///
     /// # Errors
-    /// [`ClientError`]; the events are kept.
-    pub(super) fn settle(&mut self, agent: &mut Connection) -> Result<Settled, ClientError> {
+    /// [`Trouble`]; the events are kept.
+    pub(super) fn settle(&mut self, agent: &mut Connection) -> Result<Settled, Trouble> {
         let events = self.lines.len();
         self.lines.extend_from_slice(match self.ack {
             Ack::None => b"",
@@ -119,7 +120,7 @@ impl Outbox {
 
 /// Reads answers up to that of SYNC. Refusals of single events come before it; when there is but one
 /// event, the first answer settles it.
-fn read(agent: &mut Connection, events: u64) -> Result<Settled, ClientError> {
+fn read(agent: &mut Connection, events: u64) -> Result<Settled, Trouble> {
     let mut settled = Settled::default();
     loop {
         match agent.answer()? {
@@ -132,10 +133,11 @@ fn read(agent: &mut Connection, events: u64) -> Result<Settled, ClientError> {
                 if let Some((refused, rest)) = of_sync {
                     settled.refused = refused;
                     settled.cursor = rest.strip_prefix("stored at ").map(str::to_owned);
+                } else if code != Code::NotStored {
+                    settled.refused += 1;
                 }
-                let alone = of_sync.is_none() && events == 1;
-                settled.refused += u64::from(alone && code != Code::NotStored);
-                let whole = of_sync.is_some() || alone;
+                // That nothing is stored is said only to a SYNC.
+                let whole = of_sync.is_some() || code == Code::NotStored || events == 1;
                 settled.failure.get_or_insert_with(|| (code, why.to_owned()));
                 if whole {
                     return Ok(settled);
@@ -143,13 +145,21 @@ fn read(agent: &mut Connection, events: u64) -> Result<Settled, ClientError> {
             }
             // Nothing else was asked for.
             Some(_) => {}
-            None => return Err(agent.closed()),
+            None => return Err(dismissed(agent, settled)),
         }
     }
 }
 
-/// The answer of SYNC when not all is well: `<n> refused, rest …`.
+/// The answer of SYNC when some were refused: `<n> refused, rest stored at <cursor>`.
 fn of_sync(why: &str) -> Option<(u64, &str)> {
     let (count, rest) = why.split_once(" refused, rest ")?;
     Some((count.parse().ok()?, rest))
+}
+
+/// Why an agent closes the connection instead of answering: it may have said so.
+fn dismissed(agent: &Connection, settled: Settled) -> Trouble {
+    match settled.failure {
+        None => agent.closed().into(),
+        Some((code, why)) => Trouble::Dismissed { socket: agent.socket().to_owned(), code, why },
+    }
 }

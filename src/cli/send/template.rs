@@ -317,7 +317,9 @@ mod tests {
         let mut template = template(&["user=7"]);
         template.priority = Priority::parse("daemon.err").ok();
         template.prio_prefix = true;
-        let facility = |draft: &Draft<'_>| draft.fields.last().map(|field| field.value.clone());
+        fn facility<'a>(draft: &Draft<'a>) -> Option<Value<'a>> {
+            draft.fields.last().map(|field| field.value.clone())
+        }
         let (plain, _) = template.line("<x>y").expect("a line");
         assert_eq!((plain.level, &*plain.msg), (Level::Err, "<x>y"));
         assert_eq!(facility(&plain), Some(Value::Text("daemon".into())));
