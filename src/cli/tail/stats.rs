@@ -118,7 +118,7 @@ impl Stats {
     fn rate_at(&self, now: Timestamp) -> f64 {
         let now = now.micros().div_euclid(SECOND);
         let recent = self.seconds.iter().filter(|(second, _)| now - second < WINDOW as i64);
-        recent.map(|(_, events)| *events as f64).sum::<f64>() / WINDOW as f64
+        recent.map(|(_, events)| *events).sum::<u64>() as f64 / WINDOW as f64
     }
 
     /// The summary as lines of text, terminal-safe. With a moment, as of then; without, as of the
