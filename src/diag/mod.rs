@@ -5,8 +5,7 @@
 
 mod throttle;
 
-use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
@@ -18,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::event::Level;
+use crate::render::escape;
 
 pub use throttle::{LeftOut, Throttle};
 
@@ -100,28 +100,6 @@ fn line(level: Level, journal: bool, message: impl fmt::Display) -> String {
     line
 }
 
-/// Shows control and bidirectional formatting characters as Rust would write them.
-fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(drives_terminal) {
-        return text.into();
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if drives_terminal(c) {
-            let _ = write!(safe, "{}", c.escape_default());
-        } else {
-            safe.push(c);
-        }
-    }
-    safe.into()
-}
-
-fn drives_terminal(c: char) -> bool {
-    let bidirectional = matches!(c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || bidirectional || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
 enum Message {
     Line(String),
     /// Everything before this is written.
@@ -196,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_quoted_drives_no_terminal() {
         let hostile = "\u{1b}[2J\r\n<0>\u{202e}fake\u{9b}";
-        let safe = "pulsed: \\u{1b}[2J\\r\\n<0>\\u{202e}fake\\u{9b}\n";
+        let safe = "pulsed: \\x1b[2J\\r\\n<0>\\u{202e}fake\\u{9b}\n";
         assert_eq!(line(Level::Notice, false, hostile), safe);
     }
 

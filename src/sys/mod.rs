@@ -1,10 +1,14 @@
 //! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
 //! and signal-hook.
 
-#[cfg(feature = "agent")]
+pub mod child;
+#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
+pub mod connect;
 #[cfg(feature = "agent")]
 pub mod host;
+#[cfg(feature = "tail")]
+pub mod interrupt;
 #[cfg(feature = "agent")]
 pub mod limits;
 #[cfg(feature = "agent")]
@@ -14,6 +18,7 @@ pub mod paths;
 pub mod peer;
 #[cfg(feature = "agent")]
 pub mod random;
+pub mod ready;
 #[cfg(feature = "agent")]
 pub mod signals;
 #[cfg(feature = "agent")]

@@ -55,6 +55,13 @@ impl Answers {
         self.buffer.push(bytes);
     }
 
+    /// Whether [`Self::next`] has something to give. For loops that read more until it has: what it
+    /// gives borrows from here, and so cannot be held while more is read.
+    pub fn ready(&mut self) -> bool {
+        let Buffer { bytes, at } = &mut self.buffer;
+        at.next_line(bytes, ANSWER_MAX) != NextLine::Unfinished
+    }
+
     /// The next answer. None when more bytes are needed. After an error nothing that follows makes
     /// sense.
     #[expect(clippy::should_implement_trait, reason = "what it gives borrows from the decoder")]
