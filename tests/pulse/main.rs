@@ -1,0 +1,5 @@
+//! The real programs through their real doors: one binary, one harness, a module a theme.
+
+mod harness;
+
+mod protocol;
