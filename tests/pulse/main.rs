@@ -2,4 +2,6 @@
 
 mod harness;
 
+mod crash;
 mod protocol;
+mod readers;

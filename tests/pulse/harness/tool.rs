@@ -180,12 +180,7 @@ impl Running {
             until(&format!("the end of {line}"), || self.child.try_wait().expect("our child"));
         self.out.extend(self.lines.iter());
         let err = self.err.take().map(|err| err.join().expect("it cannot panic"));
-        Done {
-            line,
-            code: status.code(),
-            out: self.out.concat(),
-            err: err.unwrap_or_default(),
-        }
+        Done { line, code: status.code(), out: self.out.concat(), err: err.unwrap_or_default() }
     }
 }
 
