@@ -175,7 +175,7 @@ impl Log {
     /// event.
     ///
     /// # Errors
-    /// [`Full`]: wait for [`Log::room`], then try again.
+    /// [`Full`]: [`Log::append_waiting`] waits until there is room.
     pub fn append(&self, batch: &Batch) -> Result<Seq, Full> {
         let mut state = self.shared.lock();
         let taken = state.take_in(batch, &self.shared.options);

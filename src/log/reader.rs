@@ -93,7 +93,7 @@ impl Chunk {
         len
     }
 
-    /// The bytes from `from` to `to`, for one system call: at most [`SLICES_MAX`] pieces.
+    /// The bytes from `from` to `to`, for one system call: a bounded number of pieces.
     pub fn slices(&self, from: usize, to: usize) -> Vec<IoSlice<'_>> {
         let mut slices = Vec::with_capacity(self.pieces.len().min(SLICES_MAX));
         let mut begin = 0;
