@@ -10,7 +10,7 @@ use crate::log::window::RUN_SIZE;
 use crate::wire::Durability;
 
 /// How many sequences of steps are tried.
-const CASES: u32 = 600;
+const CASES: u32 = 32;
 
 /// So few numbers are reserved at a time, that reservations are renewed all the time, and run out.
 const RESERVED_AHEAD: u64 = 400;
@@ -49,8 +49,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let how = prop_oneof![Just(Durability::Stored), Just(Durability::Synced)];
     let step = prop_oneof![
-        20 => (1..80_usize, 0..3000_usize).prop_map(|(count, len)| Step::Append { count, len }),
-        2 => (1..4_usize).prop_map(Step::AppendLong),
+        20 => (1..80_usize, 0..2000_usize).prop_map(|(count, len)| Step::Append { count, len }),
+        1 => (1..3_usize).prop_map(Step::AppendLong),
         3 => (1..1000_u64).prop_map(Step::Refuse),
         5 => how.prop_map(Step::Sync),
         15 => (0..3_usize, 1..300_usize).prop_map(|(reader, lines)| Step::Read { reader, lines }),
@@ -63,7 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Break),
         3 => Just(Step::Repair),
     ];
-    proptest::collection::vec(step, 1..60)
+    proptest::collection::vec(step, 1..50)
 }
 
 proptest! {
@@ -114,7 +114,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut site = Site::new();
-        site.size = 4 << 20;
+        site.size = 2 << 20;
         site.age = Duration::from_secs(300);
         std::fs::create_dir(site.root.path().join("real0")).expect("a directory");
         let mut world = Self {
