@@ -184,7 +184,7 @@ impl Agent {
         let uid = peer.uid;
         let names = self.names.clone();
         let looked_up = tokio::task::spawn_blocking(move || peer.origin(&names));
-        let mut connection = Connection::new(stream, self.stopping.clone());
+        let mut connection = Connection::new(stream, self.log.host(), self.stopping.clone());
         if connection.wait_for_input().await.is_err() {
             return;
         }

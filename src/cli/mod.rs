@@ -9,6 +9,7 @@ pub mod tail;
 use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use crate::wire::Code;
@@ -112,7 +113,12 @@ pub fn parse<A: clap::Parser>(
     command: &str,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, Exit> {
-    A::try_parse_from(words).map_err(|error| {
+    // The command ends soon: to free this piece by piece would be a tenth of a short run.
+    let mut grammar = ManuallyDrop::new(A::command());
+    let parsed = grammar
+        .try_get_matches_from_mut(words)
+        .and_then(|mut matches| A::from_arg_matches_mut(&mut matches));
+    parsed.map_err(|error| {
         if error.use_stderr() {
             say(command, one_line(&error.render().to_string()));
             return Exit::Usage;

@@ -106,6 +106,16 @@ impl Segments {
         self.list.retain(|segment| segment.first != first);
     }
 
+    /// Notes what is left of a segment that somebody made shorter.
+    pub(crate) fn replace(&mut self, left: Segment) {
+        self.list.iter_mut().filter(|segment| segment.first == left.first).for_each(|s| *s = left);
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Segment> {
+        self.list.iter()
+    }
+
     /// The first segment that holds `seq` or anything behind it.
     pub(crate) fn holding(&self, seq: Seq) -> Option<Segment> {
         self.list.get(self.list.partition_point(|segment| segment.last < seq)).copied()

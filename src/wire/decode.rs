@@ -28,6 +28,8 @@ pub struct Decoder {
     ended: bool,
     /// A line out of which telnet's commands were taken.
     cleaned: Vec<u8>,
+    /// The name of this machine, until syslog asks for it.
+    host: Box<str>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,11 @@ impl Decoder {
     /// A decoder at the beginning of a connection.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, on the machine `host`: syslog senders name it, and a relay names others.
+    pub fn on(host: &str) -> Self {
+        Self { host: host.into(), ..Self::default() }
     }
 
     /// Adds what came.
@@ -82,8 +89,9 @@ impl Decoder {
             let Some(first) = rest.first() else { return false };
             if *first != IAC {
                 let syslog = *first == b'<' || first.is_ascii_digit();
+                let host = std::mem::take(&mut self.host);
                 self.dialect =
-                    if syslog { Dialect::Syslog(Syslog::default()) } else { Dialect::Native };
+                    if syslog { Dialect::Syslog(Syslog::on(host)) } else { Dialect::Native };
                 return true;
             }
             match telnet_command_len(rest) {

@@ -65,8 +65,7 @@ pub(super) struct Args {
     #[arg(short = 'S', long, value_parser = parse_size)]
     pub(super) size: Option<usize>,
 
-    /// Take the level from a <N> in front of each line
-    #[arg(long, conflicts_with = "json")]
+    #[arg(help = "Take the level from a <N> in front of each line", long, conflicts_with = "json")]
     pub(super) prio_prefix: bool,
 
     /// Copy what is sent to stderr
@@ -82,12 +81,12 @@ pub(super) struct Args {
     pub(super) socket: Option<PathBuf>,
 
     /// What to wait for
-    #[arg(long, value_name = "WHAT", default_value = "stored")]
-    pub(super) ack: Ack,
+    #[arg(long, value_name = "WHAT")]
+    pub(super) ack: Option<Ack>,
 
     /// How long each wait for the agent may last
-    #[arg(long, value_name = "DUR", default_value = "1s", value_parser = parse_timeout)]
-    pub(super) timeout: Duration,
+    #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
+    pub(super) timeout: Option<Duration>,
 
     /// Print where the last event landed
     #[arg(long)]

@@ -105,7 +105,7 @@ struct Common {
 
 impl Common {
     fn new(args: &Args) -> Result<Self, SendError> {
-        if args.cursor && args.ack == Ack::None {
+        if args.cursor && args.ack == Some(Ack::None) {
             return Err(SendError::NoCursor);
         }
         let mut template = Template {
@@ -136,8 +136,8 @@ impl Common {
         Ok(Self {
             template,
             socket: args.socket.clone(),
-            timeout: args.timeout,
-            ack: args.ack,
+            timeout: args.timeout.unwrap_or(Duration::from_secs(1)),
+            ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
             stderr: args.stderr,
             no_act: args.no_act,
