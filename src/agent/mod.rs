@@ -28,7 +28,7 @@ use crate::sys::peer::Peer;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, BindError, Permissions};
 use crate::sys::users::Names;
-use crate::sys::{clock, limits as system_limits, users};
+use crate::sys::{clock, host, limits as system_limits, users};
 
 use connection::Connection;
 use ingest::Then;
@@ -184,7 +184,8 @@ impl Agent {
         let uid = peer.uid;
         let names = self.names.clone();
         let looked_up = tokio::task::spawn_blocking(move || peer.origin(&names));
-        let mut connection = Connection::new(stream, self.log.host(), self.stopping.clone());
+        // Syslog senders name the machine as the kernel does, whatever `host` says.
+        let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
         if connection.wait_for_input().await.is_err() {
             return;
         }
