@@ -29,7 +29,7 @@ use crate::sys::peer::Peer;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, BindError, Permissions};
 use crate::sys::users::Names;
-use crate::sys::{clock, limits as system_limits, users};
+use crate::sys::{clock, host, limits as system_limits, users};
 
 use connection::Connection;
 use ingest::Then;
@@ -190,7 +190,8 @@ impl Agent {
     /// One connection, from its first byte to its last.
     async fn serve(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
         let (pid, uid) = (peer.pid, peer.uid);
-        let mut connection = Connection::new(stream, self.log.host(), self.stopping.clone());
+        // Syslog senders name the machine as the kernel does, whatever `host` says.
+        let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
         let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer));
         let (input, origin) = tokio::join!(connection.wait_for_input(), looked_up);
         if input.is_err() {

@@ -2,6 +2,10 @@
 
 mod harness;
 
+mod bad_input;
 mod crash;
+mod doors;
+mod origin;
 mod protocol;
 mod readers;
+mod stalled;

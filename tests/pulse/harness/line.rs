@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// The number of the first event of a log. It is not 1, so that there is room for a gap before it.
+pub(crate) const FIRST: u64 = 2;
+
 /// An event line or a gap line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
