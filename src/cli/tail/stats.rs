@@ -118,9 +118,13 @@ impl Stats {
 
     /// Events a second, over the last [`WINDOW`] seconds.
     fn rate_at(&self, now: Timestamp) -> f64 {
+        let Some((first, _)) = self.span else { return 0.0 };
         let now = now.micros().div_euclid(SECOND);
         let recent = self.seconds.iter().filter(|(second, _)| now - second < WINDOW as i64);
-        recent.map(|(_, events)| *events).sum::<u64>() as f64 / WINDOW as f64
+        let events: u64 = recent.map(|(_, events)| events).sum();
+        // There may not have been so many seconds yet.
+        let seconds = now - first.micros().div_euclid(SECOND) + 1;
+        events as f64 / seconds.clamp(1, WINDOW as i64) as f64
     }
 
     /// The summary as lines of text, terminal-safe. With a moment, as of then; without, as of the
@@ -305,6 +309,9 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {
         let mut stats = Stats::default();
+        assert!(stats.text(Some(at(0))).contains(", 0.0/s now"));
+        add(&mut stats, &line(0, "a", ""));
+        assert!(stats.text(Some(at(1))).contains(", 0.5/s now"));
         for second in 0..30 {
             for _ in 0..2 {
                 add(&mut stats, &line(second, "a", ""));
