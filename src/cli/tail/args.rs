@@ -63,7 +63,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "What to show")]
     pub(super) cursor_file: Option<PathBuf>,
 
-    /// Only these tags; * stands for any text [repeatable]
+    /// Only these tags; * stands for any text (repeatable)
     #[arg(short, long = "tag", value_name = "TAG-GLOB", help_heading = "Which events")]
     pub(super) tags: Vec<String>,
 
@@ -72,7 +72,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Which events")]
     pub(super) priority: Option<Levels>,
 
-    /// Only these systemd units; * stands for any text [repeatable]
+    /// Only these systemd units; * stands for any text (repeatable)
     #[arg(short, long = "unit", value_name = "UNIT", help_heading = "Which events")]
     pub(super) units: Vec<String>,
 
