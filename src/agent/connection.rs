@@ -39,8 +39,8 @@ pub(crate) enum Input {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: UnixStream, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, decoder: Decoder::new(), ended: false, stopping }
+    pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
+        Self { stream, decoder: Decoder::on(host), ended: false, stopping }
     }
 
     /// Whether the client will send no more.

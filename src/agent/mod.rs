@@ -19,16 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, ConfigError};
 use crate::diag;
+use crate::event::Origin;
 use crate::log::{self, Log};
 use crate::sys::peer::Peer;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, BindError, Permissions};
 use crate::sys::users::Names;
-use crate::sys::{clock, limits as system_limits, users};
+use crate::sys::{clock, host, limits as system_limits, users};
 
 use connection::Connection;
 use ingest::Then;
@@ -40,6 +41,9 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// How long the look-up of who connected may take.
 pub const ORIGIN_WAIT_MAX: Duration = Duration::from_millis(50);
+
+/// How many peers are looked up at the same time; others wait for their turn.
+const LOOK_UPS_MAX: usize = 8;
 
 /// Threads that serve live traffic: more than these gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
@@ -76,6 +80,8 @@ struct Agent {
     log: Log,
     limits: Arc<Limits>,
     names: Arc<Names>,
+    /// Whose turn it is to be looked up.
+    look_ups: Semaphore,
     stats: Stats,
     /// True once the agent stops.
     stopping: watch::Receiver<bool>,
@@ -105,6 +111,7 @@ pub fn run(
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
+        .max_blocking_threads(LOOK_UPS_MAX + log::HISTORY_READERS)
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
@@ -149,6 +156,7 @@ async fn serve(
         log: log.clone(),
         limits: limits.clone(),
         names: Arc::new(Names::default()),
+        look_ups: Semaphore::new(LOOK_UPS_MAX),
         stats: Stats::new(log.clone(), limits.clone()),
         stopping,
     });
@@ -181,18 +189,17 @@ async fn serve(
 impl Agent {
     /// One connection, from its first byte to its last.
     async fn serve(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
-        let uid = peer.uid;
-        let names = self.names.clone();
-        let looked_up = tokio::task::spawn_blocking(move || peer.origin(&names));
-        let mut connection = Connection::new(stream, self.stopping.clone());
-        if connection.wait_for_input().await.is_err() {
+        let (pid, uid) = (peer.pid, peer.uid);
+        // Syslog senders name the machine as the kernel does, whatever `host` says.
+        let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
+        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer));
+        let (input, origin) = tokio::join!(connection.wait_for_input(), looked_up);
+        if input.is_err() {
             return;
         }
-        let origin = match tokio::time::timeout(ORIGIN_WAIT_MAX, looked_up).await {
-            Ok(Ok(origin)) => origin,
-            // Too slow: only what the kernel said at once.
-            _ => crate::event::Origin { uid: Some(uid), ..Default::default() },
-        };
+        // Too slow: only what the kernel said at once.
+        let at_once = Origin { pid, uid: Some(uid), ..Origin::default() };
+        let origin = origin.ok().flatten().unwrap_or(at_once);
         let rate = self.limits.rate_of(uid);
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rate, &origin);
         loop {
@@ -208,6 +215,13 @@ impl Agent {
                 Ok(follow::Then::Close) | Err(_) => return,
             }
         }
+    }
+
+    /// Finds out what can be vouched for about a peer, on a thread that may wait.
+    async fn look_up(&self, peer: Peer) -> Option<Origin> {
+        let _turn = self.look_ups.acquire().await.ok()?;
+        let names = self.names.clone();
+        tokio::task::spawn_blocking(move || peer.origin(&names)).await.ok()
     }
 
     /// Takes over what can change while the agent runs, and says what cannot.

@@ -23,12 +23,16 @@ impl Known {
 
     /// Notes a gap behind all others.
     pub(crate) fn note(&mut self, gap: Gap) {
-        if self.gaps.len() == GAPS_MAX
+        self.gaps.push_back(gap);
+        self.forget_oldest();
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.gaps.len() > GAPS_MAX
             && let Some(oldest) = self.gaps.pop_front()
         {
             self.from = oldest.before;
         }
-        self.gaps.push_back(gap);
     }
 
     /// Notes that the numbers from `first` to `last` went without being stored, in the order in which
@@ -48,6 +52,7 @@ impl Known {
         let gap = Gap { after: from, before: last.next(), lost, why: Why::Storage };
         let place = self.gaps.partition_point(|other| other.after < gap.after);
         self.gaps.insert(place, gap);
+        self.forget_oldest();
     }
 
     /// How many events are missing for a reader to whom nothing strictly between the two is given.

@@ -3,12 +3,14 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::OpenError;
+use super::segments::Segment;
 use crate::event::{LogId, Seq};
 
 /// How many numbers are reserved at a time.
@@ -51,42 +53,54 @@ pub(crate) struct SyncedTo {
     pub(crate) offset: u64,
 }
 
+impl SyncedTo {
+    /// No position: everything is checked.
+    pub(crate) const NOTHING: Self = Self { segment: Seq::ZERO, offset: 0 };
+
+    /// The end of a segment.
+    pub(crate) fn end_of(segment: &Segment) -> Self {
+        Self { segment: segment.first, offset: segment.size }
+    }
+}
+
 /// A locked history directory.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     dir: PathBuf,
+    files: Mutex<Files>,
+}
+
+#[derive(Debug)]
+struct Files {
     synced: File,
     /// Unlocked when it is closed.
-    _lock: File,
+    lock: File,
 }
 
 impl Ledger {
     /// Creates the directory where there is none, and locks it.
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
-        let fail = |doing, path: &Path| {
-            let path = path.to_owned();
-            move |cause| OpenError::Io { doing, path, cause }
-        };
-        create_dir(dir).map_err(fail("create the history directory", dir))?;
-        let lock_path = dir.join(LOCK);
-        let mut lock = open(&lock_path).map_err(fail("open", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // Only for the message: what cannot be read is not told.
-                let _ = lock.read_to_string(&mut pid);
-                return Err(OpenError::Taken { dir: dir.to_owned(), pid: pid.trim().to_owned() });
+        let files = Mutex::new(Files::open(dir)?);
+        Ok(Self { dir: dir.to_owned(), files })
+    }
+
+    /// Creates and locks the directory again if somebody took it away. Tells whether that was so; the
+    /// state file is then to be written again.
+    pub(crate) fn restore(&self) -> io::Result<bool> {
+        let held = self.files().lock.metadata()?;
+        match fs::metadata(self.dir.join(LOCK)) {
+            Ok(found) if (found.dev(), found.ino()) == (held.dev(), held.ino()) => Ok(false),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => {
+                let files = Files::open(&self.dir).map_err(io::Error::other)?;
+                *self.files() = files;
+                Ok(true)
             }
-            Err(TryLockError::Error(cause)) => return Err(fail("lock", &lock_path)(cause)),
         }
-        let pid = format!("{}\n", std::process::id());
-        lock.set_len(0)
-            .and_then(|()| lock.write_all_at(pid.as_bytes(), 0))
-            .map_err(fail("write", &lock_path))?;
-        let synced_path = dir.join(SYNCED);
-        let synced = open(&synced_path).map_err(fail("open", &synced_path))?;
-        Ok(Self { dir: dir.to_owned(), synced, _lock: lock })
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory.
@@ -133,7 +147,7 @@ impl Ledger {
     /// The position up to which everything is synced; none if nobody knows.
     pub(crate) fn synced_to(&self) -> Option<SyncedTo> {
         let mut text = [0; SYNCED_LEN];
-        self.synced.read_exact_at(&mut text, 0).ok()?;
+        self.files().synced.read_exact_at(&mut text, 0).ok()?;
         let (segment, offset) = std::str::from_utf8(&text).ok()?.trim_end().split_once(' ')?;
         Some(SyncedTo { segment: Seq::new(segment.parse().ok()?)?, offset: offset.parse().ok()? })
     }
@@ -142,7 +156,36 @@ impl Ledger {
     /// that more is checked after an unclean stop.
     pub(crate) fn note_synced(&self, to: SyncedTo) -> io::Result<()> {
         let text = format!("{:016} {:016}\n", to.segment.get(), to.offset);
-        self.synced.write_all_at(text.as_bytes(), 0)
+        self.files().synced.write_all_at(text.as_bytes(), 0)
+    }
+}
+
+impl Files {
+    fn open(dir: &Path) -> Result<Self, OpenError> {
+        let fail = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |cause| OpenError::Io { doing, path, cause }
+        };
+        create_dir(dir).map_err(fail("create the history directory", dir))?;
+        let lock_path = dir.join(LOCK);
+        let mut lock = open(&lock_path).map_err(fail("open", &lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Only for the message: what cannot be read is not told.
+                let _ = lock.read_to_string(&mut pid);
+                return Err(OpenError::Taken { dir: dir.to_owned(), pid: pid.trim().to_owned() });
+            }
+            Err(TryLockError::Error(cause)) => return Err(fail("lock", &lock_path)(cause)),
+        }
+        let pid = format!("{}\n", std::process::id());
+        lock.set_len(0)
+            .and_then(|()| lock.write_all_at(pid.as_bytes(), 0))
+            .map_err(fail("write", &lock_path))?;
+        let synced_path = dir.join(SYNCED);
+        let synced = open(&synced_path).map_err(fail("open", &synced_path))?;
+        Ok(Self { synced, lock })
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::disk::each_line;
 use super::segments::Segment;
 use super::state::State;
 use super::window::Run;
@@ -46,6 +47,16 @@ pub enum Read {
     End,
 }
 
+impl Read {
+    fn gap(&self) -> Option<Gap> {
+        match self {
+            Self::Gap(gap) => Some(*gap),
+            Self::Lines(chunk) => chunk.gap(),
+            Self::End => None,
+        }
+    }
+}
+
 /// Whole lines with consecutive numbers.
 pub struct Chunk {
     /// The lines, in order.
@@ -83,7 +94,7 @@ impl Chunk {
         len
     }
 
-    /// The bytes from `from` to `to`, for one system call: at most [`SLICES_MAX`] pieces.
+    /// The bytes from `from` to `to`, for one system call: a bounded number of pieces.
     pub fn slices(&self, from: usize, to: usize) -> Vec<IoSlice<'_>> {
         let mut slices = Vec::with_capacity(self.pieces.len().min(SLICES_MAX));
         let mut begin = 0;
@@ -119,6 +130,11 @@ impl Chunk {
     /// The lines. What is not one (somebody may have edited history) is left out.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         self.pieces.iter().flat_map(|piece| lines_of(piece))
+    }
+
+    /// The gap, if it is a gap line: such a line comes alone.
+    fn gap(&self) -> Option<Gap> {
+        gap_of(self.pieces.first()?)
     }
 
     /// The bytes from `offset` on to the end of that piece.
@@ -163,45 +179,28 @@ impl Reader {
     }
 
     /// What is there. Gaps side by side are told as one, and of a gap that this reader stands in, the
-    /// rest.
+    /// rest. Nothing changes when this is given up half-way.
     pub async fn read(&mut self) -> Read {
-        let mut told: Option<Gap> = None;
-        loop {
-            let read = self.read_once().await;
-            let gap = match read {
-                Read::Gap(gap) => gap,
-                Read::Lines(chunk) => match (first_gap(&chunk), told) {
-                    (Some(gap), _) if told.is_some() || gap.first() < self.next => gap,
-                    (_, None) => return Read::Lines(chunk),
-                    (_, Some(gap)) => return self.back_to(gap),
-                },
-                Read::End => match told {
-                    None => return Read::End,
-                    Some(gap) => return self.back_to(gap),
-                },
-            };
-            let rest = gap.rest_after(self.next.previous());
-            self.next = gap.before;
-            self.place = None;
-            told = Some(told.map_or(rest, |before| before.joined_with(rest)));
+        let first = self.read_at(self.next, self.place).await;
+        let Some(whole) = first.gap() else { return first };
+        let mut told = whole.rest_after(self.next.previous());
+        while let Some(next) = self.read_at(told.before, None).await.gap() {
+            told = told.joined_with(next.rest_after(told.last()));
         }
+        // A gap line that stands for itself keeps its time.
+        if told == whole { first } else { Read::Gap(told) }
     }
 
-    fn back_to(&mut self, gap: Gap) -> Read {
-        self.next = gap.first();
-        self.place = None;
-        Read::Gap(gap)
-    }
-
-    async fn read_once(&mut self) -> Read {
+    /// What is there from the number `next` on.
+    async fn read_at(&self, next: Seq, place: Option<Place>) -> Read {
         loop {
-            let ahead = ahead(&self.log.shared.lock(), self.next);
+            let ahead = ahead(&self.log.shared.lock(), next);
             match ahead {
                 Ahead::End => return Read::End,
                 Ahead::Gap(gap) => return Read::Gap(gap),
-                Ahead::Window(runs) => return Read::Lines(self.cut(runs)),
+                Ahead::Window(runs) => return Read::Lines(cut(runs, next)),
                 Ahead::Disk(segment, path) => {
-                    if let Some(read) = self.read_disk(segment, path).await {
+                    if let Some(read) = self.read_disk(segment, path, next, place).await {
                         return read;
                     }
                 }
@@ -209,38 +208,24 @@ impl Reader {
         }
     }
 
-    /// The part of the runs from the next number on.
-    fn cut(&self, runs: Vec<Run>) -> Chunk {
-        let next = runs.last().map_or(self.next, |run| run.last.next());
-        let mut pieces: Vec<Bytes> = Vec::with_capacity(runs.len());
-        pieces.extend(runs.into_iter().map(|run| run.bytes));
-        if let Some(first) = pieces.first_mut() {
-            *first = first.slice(offset_of(first, self.next)..);
-        }
-        Chunk { pieces, next, place: None }
-    }
-
     /// Reads from a segment, in turn with other readers. None if it is there no more.
-    async fn read_disk(&mut self, segment: Segment, path: PathBuf) -> Option<Read> {
-        let (next, place) = (self.next, self.place);
+    async fn read_disk(
+        &self,
+        segment: Segment,
+        path: PathBuf,
+        next: Seq,
+        place: Option<Place>,
+    ) -> Option<Read> {
         let for_errors = path.clone();
         match self.log.on_disk(move || read_segment(&path, segment, next, place)).await {
-            Ok(chunk) => {
-                let first = chunk.at(0).and_then(Line::peek_first_seq);
-                match first {
-                    // Somebody took lines out of the file.
-                    Some(first) if first > next => Some(Read::Gap(lost_on_disk(next, first))),
-                    Some(_) => Some(Read::Lines(chunk)),
-                    None => Some(Read::Gap(lost_on_disk(next, segment.last.next()))),
-                }
-            }
+            Ok(read) => Some(read),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.log.shared.forget_segment(segment.first);
                 None
             }
             Err(e) => {
                 tell(format_args!("cannot read {}: {e}", for_errors.display()));
-                Some(Read::Gap(lost_on_disk(next, segment.last.next())))
+                Some(Read::Gap(missing(next, segment.last.next())))
             }
         }
     }
@@ -285,55 +270,108 @@ fn ahead(state: &State, next: Seq) -> Ahead {
     if next > history.stored {
         return gap(start, Why::Storage);
     }
-    match history.segments.holding(next) {
+    let segments = &history.segments;
+    match segments.holding(next) {
         Some(segment) if segment.first <= next => {
-            Ahead::Disk(segment, history.segments.path(segment.first))
+            Ahead::Disk(segment, segments.path(segment.first))
         }
+        // What is missing before the oldest was trimmed; elsewhere a file was taken away.
         Some(segment) => {
-            let oldest = history.segments.oldest().is_some_and(|o| o.first == segment.first);
+            let oldest = segments.oldest().is_some_and(|oldest| oldest.first == segment.first);
             let why = if oldest { Why::Retention } else { Why::Storage };
             gap(segment.first.min(start), why)
         }
-        None => gap(start, Why::Retention),
+        None => gap(start, if segments.oldest().is_none() { Why::Retention } else { Why::Storage }),
     }
 }
 
-/// The lines of a segment from the number `next` on.
+/// The part of the runs from the number `next` on.
+fn cut(runs: Vec<Run>, next: Seq) -> Chunk {
+    let end = runs.last().map_or(next, |run| run.last.next());
+    let mut pieces: Vec<Bytes> = Vec::with_capacity(runs.len());
+    pieces.extend(runs.into_iter().map(|run| run.bytes));
+    if let Some(first) = pieces.first_mut() {
+        *first = first.slice(offset_of(first, next)..);
+    }
+    Chunk { pieces, next: end, place: None }
+}
+
+/// The lines of a segment from the number `next` on, which the segment should hold.
 fn read_segment(
-    path: &std::path::Path,
+    path: &Path,
     segment: Segment,
     next: Seq,
     place: Option<Place>,
-) -> io::Result<Chunk> {
+) -> io::Result<Read> {
     let file = File::open(path)?;
-    let known = place.filter(|place| place.segment == segment.first).map(|place| place.offset);
+    let known = place.filter(|place| place.segment == segment.first);
     let mut lines = match known {
-        Some(offset) => disk::lines_from(&file, offset, segment.size)?,
-        None => search_lines(&file, segment, next)?,
+        Some(place) => disk::lines_from(&file, place.offset, segment.size)?,
+        None => search(&file, segment, next)?,
     };
     // Somebody may have edited the file: then a known place is none.
-    if known.is_some() && Line::peek_first_seq(&lines.bytes) != Some(next) {
-        lines = search_lines(&file, segment, next)?;
+    if known.is_some() && sound(&lines.bytes, next, segment.last).0 == 0 {
+        lines = search(&file, segment, next)?;
     }
-    let whole = lines.bytes.strip_suffix(b"\n").unwrap_or(&lines.bytes);
-    let last = &lines.bytes[memchr::memrchr(b'\n', whole).map_or(0, |at| at + 1)..];
-    let end = last_seq(last).map_or(segment.last.next(), Seq::next);
-    let place = Some(Place { segment: segment.first, offset: lines.offset });
-    Ok(Chunk { pieces: vec![lines.bytes], next: end, place })
+    while !lines.bytes.is_empty() {
+        let (len, end) = sound(&lines.bytes, next, segment.last);
+        if len > 0 {
+            let place = Some(Place { segment: segment.first, offset: lines.offset });
+            return Ok(Read::Lines(Chunk {
+                pieces: vec![lines.bytes.slice(..len)],
+                next: end,
+                place,
+            }));
+        }
+        // Somebody took lines out of the file, or spoiled them: on with the first good one.
+        let mut at = each_line(&lines.bytes).next().map_or(0, <[u8]>::len);
+        for line in each_line(&lines.bytes.slice(at..)) {
+            match Line::peek_first_seq(line) {
+                Some(first) if first == next => break,
+                Some(first) if next < first && first <= segment.last => {
+                    return Ok(Read::Gap(missing(next, first)));
+                }
+                _ => at += line.len(),
+            }
+        }
+        let offset = lines.offset + at as u64;
+        lines = disk::lines_from(&file, offset, segment.size)?;
+    }
+    Ok(Read::Gap(missing(next, segment.last.next())))
 }
 
-fn search_lines(file: &File, segment: Segment, next: Seq) -> io::Result<disk::Lines> {
+fn search(file: &File, segment: Segment, next: Seq) -> io::Result<disk::Lines> {
     let earlier = |line: &[u8]| last_seq(line).is_some_and(|last| last < next);
     let offset = disk::search(file, segment.size, earlier)?;
     disk::lines_from(file, offset, segment.size)
 }
 
-/// The last number that a line stands for.
-pub(crate) fn last_seq(line: &[u8]) -> Option<Seq> {
-    if line.starts_with(b"{\"gap\"") {
-        return std::str::from_utf8(line).ok().and_then(Line::parse).map(|line| line.last_seq());
+/// How much at the beginning is what a reader may be given: events with consecutive numbers from `next`
+/// on, or one gap with `next` in it; nothing behind `last`. Gives its size in bytes, and the number
+/// behind it.
+fn sound(bytes: &[u8], next: Seq, last: Seq) -> (usize, Seq) {
+    if let Some(gap) = gap_of(bytes) {
+        let len = each_line(bytes).next().map_or(0, <[u8]>::len);
+        let good = gap.first() <= next && next <= gap.last() && gap.last() <= last;
+        return if good { (len, gap.before) } else { (0, next) };
     }
-    Line::peek_first_seq(line)
+    let (mut len, mut expected) = (0, next);
+    for line in each_line(bytes) {
+        if expected > last
+            || !line.starts_with(b"{\"seq\"")
+            || Line::peek_first_seq(line) != Some(expected)
+        {
+            break;
+        }
+        len += line.len();
+        expected = expected.next();
+    }
+    (len, expected)
+}
+
+/// The last number that a line stands for.
+fn last_seq(line: &[u8]) -> Option<Seq> {
+    gap_of(line).map(Gap::last).or_else(|| Line::peek_first_seq(line))
 }
 
 /// The lines in some bytes. What is not one is left out.
@@ -345,7 +383,7 @@ pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
 /// Where in a run the line begins that stands for `seq`.
 pub(crate) fn offset_of(bytes: &[u8], seq: Seq) -> usize {
     let mut offset = 0;
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
+    for line in each_line(bytes) {
         if last_seq(line).is_some_and(|last| last >= seq) {
             return offset;
         }
@@ -354,20 +392,20 @@ pub(crate) fn offset_of(bytes: &[u8], seq: Seq) -> usize {
     offset
 }
 
-/// The gap that a chunk begins with.
-fn first_gap(chunk: &Chunk) -> Option<Gap> {
-    let bytes = chunk.at(0)?;
+/// The gap that lines begin with.
+fn gap_of(bytes: &[u8]) -> Option<Gap> {
     if !bytes.starts_with(b"{\"gap\"") {
         return None;
     }
-    let line = bytes.split_inclusive(|b| *b == b'\n').next()?;
+    let line = each_line(bytes).next()?;
     match Line::parse(std::str::from_utf8(line).ok()?)? {
         Line::Gap(told) => Some(told.gap),
         Line::Event(_) => None,
     }
 }
 
-fn lost_on_disk(next: Seq, before: Seq) -> Gap {
+/// What should be on disk and is not.
+fn missing(next: Seq, before: Seq) -> Gap {
     Gap { after: next.previous(), before: before.max(next.next()), lost: None, why: Why::Storage }
 }
 

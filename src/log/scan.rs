@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
 use super::reader::offset_of;
 use super::segments::Segment;
 use super::{Log, disk};
-use crate::event::{Line, Seq, Timestamp};
+use crate::event::{Gap, Line, Seq, Timestamp, Why};
 
 /// Reads from a number back to the oldest.
 pub struct Backward {
@@ -22,14 +23,16 @@ pub struct Backward {
 /// Where the lines before a number are.
 enum Behind {
     Window(Bytes, Seq),
-    Disk(Segment, std::path::PathBuf),
+    Disk(Segment, PathBuf),
+    Hole(Gap),
     Nothing,
 }
 
 impl Log {
     /// A reader of everything before `before`, backwards.
     pub fn backward(&self, before: Seq) -> Backward {
-        Backward { log: self.clone(), before, place: None }
+        let end = self.shared.lock().window.next();
+        Backward { log: self.clone(), before: before.min(end), place: None }
     }
 
     /// The number of the first line at `time` or later; the next number if there is none.
@@ -37,17 +40,22 @@ impl Log {
     /// # Errors
     /// When history cannot be read.
     pub async fn first_since(&self, time: Timestamp) -> io::Result<Seq> {
-        let (segment, path) = {
-            let state = self.shared.lock();
-            let in_window = || state.window.first_since(time).unwrap_or(state.window.next());
-            let Some(history) = &state.history else { return Ok(in_window()) };
-            match history.segments.since(time) {
-                None => return Ok(in_window()),
-                Some(segment) => (segment, history.segments.path(segment.first)),
+        loop {
+            let (segment, path) = {
+                let state = self.shared.lock();
+                let segments = state.history.as_ref().map(|history| &history.segments);
+                match segments.and_then(|segments| Some((segments.since(time)?, segments))) {
+                    None => {
+                        let next = state.window.next();
+                        return Ok(state.window.first_since(time).unwrap_or(next));
+                    }
+                    Some((segment, segments)) => (segment, segments.path(segment.first)),
+                }
+            };
+            if let Some(found) = self.search(segment, path, move |at| at < time).await? {
+                return Ok(found);
             }
-        };
-        let earlier = move |line: &Line<'_>| line.time() < time;
-        Ok(self.search(segment, path, earlier).await?.unwrap_or(segment.last.next()))
+        }
     }
 
     /// The number behind the last line at `time` or earlier; the oldest number if there is none.
@@ -55,41 +63,50 @@ impl Log {
     /// # Errors
     /// When history cannot be read.
     pub async fn end_until(&self, time: Timestamp) -> io::Result<Seq> {
-        let (segment, path) = {
-            let state = self.shared.lock();
-            if let Some(run) = state.window.last_until(time) {
-                return Ok(run.last.next());
+        loop {
+            let (segment, path) = {
+                let state = self.shared.lock();
+                if let Some(run) = state.window.last_until(time) {
+                    return Ok(run.last.next());
+                }
+                let segments = state.history.as_ref().map(|history| &history.segments);
+                match segments.and_then(|segments| Some((segments.until(time)?, segments))) {
+                    None => return Ok(state.oldest()),
+                    Some((segment, segments)) => (segment, segments.path(segment.first)),
+                }
+            };
+            if let Some(found) = self.search(segment, path, move |at| at <= time).await? {
+                return Ok(found);
             }
-            let found = state.history.as_ref().and_then(|history| {
-                let segment = history.segments.until(time)?;
-                Some((segment, history.segments.path(segment.first)))
-            });
-            match found {
-                None => return Ok(state.oldest()),
-                Some(found) => found,
-            }
-        };
-        let not_later = move |line: &Line<'_>| line.time() <= time;
-        Ok(self.search(segment, path, not_later).await?.unwrap_or(segment.last.next()))
+        }
     }
 
-    /// The first number in a segment that is not `earlier`.
+    /// The first number in a segment whose time is not `earlier`, or the one behind the segment. None
+    /// if its file is there no more.
     async fn search(
         &self,
         segment: Segment,
-        path: std::path::PathBuf,
-        earlier: impl Fn(&Line<'_>) -> bool + Send + 'static,
+        path: PathBuf,
+        earlier: impl Fn(Timestamp) -> bool + Send + 'static,
     ) -> io::Result<Option<Seq>> {
-        self.on_disk(move || {
+        let found = self.on_disk(move || {
             let file = File::open(&path)?;
-            let parse = |line: &[u8]| {
-                let line = std::str::from_utf8(line).ok().and_then(Line::parse)?;
-                Some(earlier(&line))
+            // What is no line any more says nothing: the search goes on behind it.
+            let passes = |line: &[u8]| {
+                let line = std::str::from_utf8(line).ok().and_then(Line::parse);
+                line.is_none_or(|line| earlier(line.time()))
             };
-            let found = disk::search(&file, segment.size, |line| parse(line).unwrap_or(true))?;
-            Ok(Line::peek_first_seq(&disk::line_at(&file, found, segment.size)?))
-        })
-        .await
+            let offset = disk::search(&file, segment.size, passes)?;
+            Ok(Line::peek_first_seq(&disk::line_at(&file, offset, segment.size)?))
+        });
+        match found.await {
+            Ok(found) => Ok(Some(found.unwrap_or(segment.last.next()))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.shared.forget_segment(segment.first);
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Reads history, in turn with other readers, on a thread that may wait for the disk.
@@ -104,7 +121,8 @@ impl Log {
 
 impl Backward {
     /// The lines right before those that were read last, in their order: the caller takes them from
-    /// the last to the first. None when there are no more.
+    /// the last to the first. What is missing between them is a gap line. None when there are no
+    /// more.
     ///
     /// # Errors
     /// When history cannot be read.
@@ -112,6 +130,12 @@ impl Backward {
         loop {
             match self.behind() {
                 Behind::Nothing => return Ok(None),
+                Behind::Hole(gap) => {
+                    let mut line = Vec::new();
+                    gap.encode(self.log.now(), self.log.host(), &mut line);
+                    self.before = gap.first();
+                    return Ok(Some(line.into()));
+                }
                 Behind::Window(bytes, first) => {
                     self.before = first;
                     return Ok(Some(bytes));
@@ -148,23 +172,25 @@ impl Backward {
     fn behind(&self) -> Behind {
         let state = self.log.shared.lock();
         if let Some(run) = state.window.run_before(self.before) {
-            let cut = if run.last < self.before {
-                run.bytes.len()
-            } else {
-                offset_of(&run.bytes, self.before)
-            };
-            return Behind::Window(run.bytes.slice(..cut), run.first);
+            let whole = run.last < self.before || run.gap.is_some();
+            let end = if whole { run.bytes.len() } else { offset_of(&run.bytes, self.before) };
+            return Behind::Window(run.bytes.slice(..end), run.first);
         }
         let Some(history) = &state.history else { return Behind::Nothing };
         match history.segments.holding_before(self.before) {
             None => Behind::Nothing,
+            Some(segment) if segment.last.next() < self.before => {
+                let (after, before) = (segment.last, self.before);
+                let lost = state.known.events_between(after, before);
+                Behind::Hole(Gap { after, before, lost, why: Why::Storage })
+            }
             Some(segment) => Behind::Disk(segment, history.segments.path(segment.first)),
         }
     }
 }
 
 fn lines_before(
-    path: &std::path::Path,
+    path: &Path,
     segment: Segment,
     before: Seq,
     place: Option<(Seq, u64)>,

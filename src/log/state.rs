@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::known::Known;
-use super::ledger::RESERVED_AHEAD;
+use super::ledger::Kept;
 use super::segments::Segments;
 use super::window::Window;
 use super::{Full, NotStored, Options, STALL_MAX};
@@ -40,12 +40,14 @@ pub(crate) struct HistoryState {
     pub(crate) sync_wanted: Seq,
     /// The first and the last number that a failed fsync put in doubt.
     pub(crate) doubt: Option<(Seq, Seq)>,
-    /// Files with something to sync, the oldest first.
-    pub(crate) unsynced: Vec<Arc<File>>,
+    /// Files with something to sync, the oldest first, and the numbers that their segments begin with.
+    pub(crate) unsynced: Vec<(Seq, Arc<File>)>,
     /// Since when there is something to sync.
     pub(crate) unsynced_since: Option<Instant>,
     /// The first number that is not reserved on disk.
     pub(crate) reserved: Seq,
+    /// How many numbers are reserved at a time.
+    pub(crate) reserved_ahead: u64,
     /// Numbers were given out without a reservation, under a new id that the disk does not know yet.
     pub(crate) unreserved: bool,
     /// The disk refuses writes, and how: what is evicted from the window meanwhile is lost to history.
@@ -112,10 +114,9 @@ impl State {
             let gap = Gap { after, before: after.plus(2), lost: Some(0), why: Why::Clock };
             self.publish_gap(gap, time, options);
         }
-        self.window.push_batch(batch, time, &stamp);
+        self.bytes += self.window.push_batch(batch, time, &stamp);
         self.last_time = time;
         self.events += batch.len() as u64;
-        self.bytes += size as u64;
         Ok(self.window.next().previous())
     }
 
@@ -124,6 +125,8 @@ impl State {
         let (time, _) = self.time_of_now(options);
         let time = time.max(self.last_time);
         self.last_time = time;
+        // Without a disk that fails there are always more numbers reserved than gaps need.
+        let _ = self.reserve(1);
         self.publish_gap(gap, time, options);
     }
 
@@ -169,7 +172,7 @@ impl State {
             return Err(Full);
         }
         // Without randomness the old id stays: then the numbers are all that tells the two apart.
-        if let Ok(bits) = super::sys_random() {
+        if let Ok(bits) = super::random() {
             self.id = LogId::new(bits);
         }
         history.unreserved = true;
@@ -202,10 +205,15 @@ impl State {
         let all_stored = self.known.all_stored(first, last);
         let history = self.history.as_mut()?;
         if history.stored < last || !all_stored {
-            let what = history.trouble.as_deref();
-            let lost = "the disk failed, and some of these events were lost to history";
-            let failed = history.failed() || !all_stored;
-            return failed.then(|| Err(NotStored::Disk(what.unwrap_or(lost).into())));
+            let why = match &history.trouble {
+                Some(trouble) => trouble.as_str(),
+                None if !all_stored => {
+                    "the disk failed, and some of these events were lost to history"
+                }
+                None if history.writer_done => "the agent has stopped",
+                None => return None,
+            };
+            return Some(Err(NotStored::Disk(why.into())));
         }
         if how == Durability::Stored {
             return Some(Ok(()));
@@ -218,6 +226,22 @@ impl State {
         }
         history.sync_wanted = history.sync_wanted.max(last);
         None
+    }
+
+    /// What is kept after a clean stop; or why it is none.
+    pub(crate) fn clean_end(&self) -> Result<Kept, String> {
+        let next = self.window.next();
+        let Some(history) = &self.history else { return Err("history is off".into()) };
+        if let Some(trouble) = &history.trouble {
+            return Err(trouble.clone());
+        }
+        if history.stored < next.previous() || history.synced < history.stored {
+            return Err("not everything was stored".into());
+        }
+        if history.doubt.is_some() {
+            return Err("an fsync failed: some events may be lost in a power cut".into());
+        }
+        Ok(Kept { id: self.id, reserved: history.reserved, clean: Some(next) })
     }
 
     /// When the writer will have been at one piece for too long. None if nobody needs to wait.
@@ -254,7 +278,7 @@ impl State {
 }
 
 impl HistoryState {
-    pub(crate) fn new(segments: Segments, stored: Seq, reserved: Seq) -> Self {
+    pub(crate) fn new(segments: Segments, stored: Seq, reserved: Seq, reserved_ahead: u64) -> Self {
         Self {
             segments,
             stored,
@@ -264,6 +288,7 @@ impl HistoryState {
             unsynced: Vec::new(),
             unsynced_since: None,
             reserved,
+            reserved_ahead,
             unreserved: false,
             trouble: None,
             busy_since: None,
@@ -272,13 +297,13 @@ impl HistoryState {
         }
     }
 
-    /// Whether the disk refuses writes: the agent is live-only.
+    /// Whether nothing is written for now: the disk refuses, or the log was closed.
     pub(crate) fn failed(&self) -> bool {
-        self.trouble.is_some()
+        self.trouble.is_some() || self.writer_done
     }
 
     /// Whether the numbers up to `last` need a new reservation before they are written: at half.
     pub(crate) fn needs_reservation(&self, last: Seq) -> bool {
-        self.unreserved || last.plus(RESERVED_AHEAD / 2) >= self.reserved
+        self.unreserved || last.plus(self.reserved_ahead / 2) >= self.reserved
     }
 }

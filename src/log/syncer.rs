@@ -14,8 +14,9 @@ use crate::event::Seq;
 
 /// What one sync is about.
 struct Due {
-    files: Vec<Arc<File>>,
+    files: Vec<(Seq, Arc<File>)>,
     upto: Seq,
+    /// None while something is in doubt: after an unclean stop, that is checked again.
     position: Option<SyncedTo>,
 }
 
@@ -46,12 +47,16 @@ pub(crate) fn run(shared: &Shared, ledger: &Ledger) {
 }
 
 fn sync(due: &Due, ledger: &Ledger) -> io::Result<()> {
-    for file in &due.files {
+    for (_, file) in &due.files {
         file.sync_data()?;
     }
     // The names of new segments; without a new one this costs next to nothing.
     sync_dir(ledger.dir())?;
-    due.position.map_or(Ok(()), |position| ledger.note_synced(position))
+    if let Some(position) = due.position {
+        // Where this fails, an older position stays: then more is checked after an unclean stop.
+        let _ = ledger.note_synced(position);
+    }
+    Ok(())
 }
 
 /// Waits until something should be synced. None when there is nothing left and nothing will come.
@@ -76,7 +81,10 @@ fn wait_until_due(shared: &Shared, policy: Sync) -> Option<Due> {
             return Some(Due {
                 files: std::mem::take(&mut history.unsynced),
                 upto: history.stored,
-                position: history.segments.newest().map(SyncedTo::end_of),
+                position: match history.doubt {
+                    None => history.segments.newest().map(SyncedTo::end_of),
+                    Some(_) => None,
+                },
             });
         }
         state = sleep(shared, state, wait);

@@ -8,13 +8,16 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
+use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp, Why};
 
 /// How many bytes of lines are allocated at once.
 const BLOCK_SIZE: usize = 1 << 20;
 
 /// The longest run, in bytes, but for its last line. Keeps what one reader takes at a time small.
 pub(crate) const RUN_SIZE: usize = 256 << 10;
+
+/// The most runs that are taken at a time: no system call takes more pieces (IOV_MAX of Linux).
+pub(crate) const RUNS_MAX: usize = 1024;
 
 /// What one run costs besides its bytes, in bytes: counted, so that many small runs stay in bounds.
 const RUN_COST: usize = size_of::<Run>();
@@ -30,11 +33,16 @@ pub(crate) struct Run {
     pub(crate) time: Timestamp,
     /// The lines.
     pub(crate) bytes: Bytes,
-    /// History begins a new segment with it: the clock has stepped back.
-    pub(crate) begins_segment: bool,
+    /// What it tells, if it is a gap line. Such a line is a run of its own.
+    pub(crate) gap: Option<Why>,
 }
 
 impl Run {
+    /// Whether history begins a new segment with it: the clock has stepped back.
+    pub(crate) fn begins_segment(&self) -> bool {
+        self.gap == Some(Why::Clock)
+    }
+
     fn cost(&self) -> usize {
         self.bytes.len() + RUN_COST
     }
@@ -92,18 +100,22 @@ impl Window {
         }
     }
 
-    /// Stamps and publishes a batch.
-    pub(crate) fn push_batch(&mut self, batch: &Batch, time: Timestamp, stamp: &Stamp) {
+    /// Stamps and publishes a batch. Gives the size of its lines, in bytes.
+    pub(crate) fn push_batch(&mut self, batch: &Batch, time: Timestamp, stamp: &Stamp) -> u64 {
         let mut first = self.next;
+        let mut size = 0;
         for body in batch.bodies() {
             self.make_room(stamp.line_len_max(body.len()), first, time);
             if self.block.is_empty() {
                 first = self.next;
             }
+            let before = self.block.len();
             stamp.line(self.next, body, |piece| self.block.extend_from_slice(piece));
+            size += self.block.len() - before;
             self.next = self.next.next();
         }
-        self.publish(first, time, false);
+        self.publish(first, time, None);
+        size as u64
     }
 
     /// Publishes a gap line. The numbers of the gap must be the next ones.
@@ -114,7 +126,7 @@ impl Window {
         self.make_room(line.len(), gap.first(), time);
         self.block.extend_from_slice(&line);
         self.next = gap.before;
-        self.publish(gap.first(), time, gap.why == crate::event::Why::Clock);
+        self.publish(gap.first(), time, Some(gap.why));
     }
 
     /// Sees to it that the block can take `len` more bytes; what is in it is published when the run
@@ -124,18 +136,18 @@ impl Window {
         if space >= len && self.block.len() < RUN_SIZE {
             return;
         }
-        self.publish(first, time, false);
+        self.publish(first, time, None);
         if space < len {
             self.block = BytesMut::with_capacity(BLOCK_SIZE.max(len));
         }
     }
 
-    fn publish(&mut self, first: Seq, time: Timestamp, begins_segment: bool) {
+    fn publish(&mut self, first: Seq, time: Timestamp, gap: Option<Why>) {
         if self.block.is_empty() {
             return;
         }
         let bytes = self.block.split().freeze();
-        let run = Run { first, last: self.next.previous(), time, bytes, begins_segment };
+        let run = Run { first, last: self.next.previous(), time, bytes, gap };
         self.size += run.cost();
         self.runs.push_back(run);
     }
@@ -146,13 +158,18 @@ impl Window {
     }
 
     /// Appends the runs from the number `from` on to `out`, at least one if there is any, and as many
-    /// as fit into `size` bytes. `from` must not be before the start. The first run may begin before
-    /// `from`.
+    /// as fit into `size` bytes, [`RUNS_MAX`] at most. `from` must not be before the start. The first
+    /// run may begin before `from`. A gap comes alone.
     pub(crate) fn runs_from(&self, from: Seq, size: usize, out: &mut Vec<Run>) {
         let mut taken = 0;
         for run in self.runs.range(self.index_of(from)..) {
             taken += run.bytes.len();
-            if !out.is_empty() && taken > size {
+            if let Some(before) = out.last()
+                && (taken > size
+                    || out.len() == RUNS_MAX
+                    || before.gap.is_some()
+                    || run.gap.is_some())
+            {
                 return;
             }
             out.push(run.clone());

@@ -1,14 +1,14 @@
 //! The thread that writes history, right behind the appends: whole runs, many with one system call.
 //! It also begins and trims segments, and renews the reservation of numbers.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::ledger::{Kept, Ledger, RESERVED_AHEAD};
-use super::segments::Segment;
+use super::ledger::{Kept, Ledger};
+use super::segment_file::SegmentFile;
+use super::segments::{Segment, Segments, path_in};
 use super::state::{HistoryState, State};
 use super::window::Run;
 use super::{HistoryOptions, Shared, tell};
@@ -17,11 +17,8 @@ use crate::event::{Gap, Seq, Timestamp, Why};
 /// How much is written at a time, in bytes; a run longer than this is written by itself.
 const WRITE_SIZE: usize = 1 << 20;
 
-/// The most pieces that one system call takes (IOV_MAX of Linux).
-const PIECES_MAX: usize = 1024;
-
-/// How long to wait before a disk that refused is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long to wait before a disk that refused is tried again. Tests have no time.
+const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 500 });
 
 /// What is to do next.
 enum Work {
@@ -29,7 +26,7 @@ enum Work {
     Tell(Gap, Timestamp),
     /// Write these.
     Write(Vec<Run>),
-    /// The oldest segments are too old.
+    /// Remove the segments that are too old.
     Trim,
     /// Everything is written and nothing more will come.
     Stop,
@@ -39,14 +36,16 @@ enum Work {
 pub(crate) fn run(shared: &Shared, ledger: &Ledger) {
     let Some(options) = &shared.options.history else { return };
     let next = shared.lock().stored().map_or(Seq::ZERO, Seq::next);
-    let mut writer = Writer { shared, ledger, options, file: None, next, lines: Vec::new() };
+    let mut writer = Writer {
+        shared,
+        ledger,
+        options,
+        newest: None,
+        must_reserve: false,
+        next,
+        lines: Vec::new(),
+    };
     while !matches!(writer.step(), Step::Stopped) {}
-    let mut state = shared.lock();
-    if let Some(history) = &mut state.history {
-        history.writer_done = true;
-    }
-    drop(state);
-    shared.to_sync.notify_one();
 }
 
 enum Step {
@@ -58,8 +57,10 @@ struct Writer<'a> {
     shared: &'a Shared,
     ledger: &'a Ledger,
     options: &'a HistoryOptions,
-    /// The newest segment, if this thread writes to it.
-    file: Option<Arc<File>>,
+    /// The file of the newest segment. None before the first write, and after a failed one.
+    newest: Option<SegmentFile>,
+    /// The directory is a new one, which knows of no reservation yet.
+    must_reserve: bool,
     /// The next number to write.
     next: Seq,
     /// The runs being written; kept for its memory.
@@ -70,10 +71,7 @@ impl Writer<'_> {
     fn step(&mut self) -> Step {
         let done = match self.next_work() {
             Work::Stop => return Step::Stopped,
-            Work::Trim => {
-                self.trim(0);
-                return Step::Going;
-            }
+            Work::Trim => self.remove_old(),
             Work::Tell(gap, time) => self.tell_gap(gap, time),
             Work::Write(runs) => {
                 let done = self.write_runs(&runs);
@@ -102,7 +100,6 @@ impl Writer<'_> {
             if self.next < state.window.next() {
                 let mut runs = std::mem::take(&mut self.lines);
                 state.window.runs_from(self.next, WRITE_SIZE, &mut runs);
-                runs.truncate(PIECES_MAX);
                 set_busy(&mut state);
                 return Work::Write(runs);
             }
@@ -111,6 +108,7 @@ impl Writer<'_> {
             }
             let wait = self.until_too_old(&state);
             if wait.is_some_and(|wait| wait.is_zero()) {
+                set_busy(&mut state);
                 return Work::Trim;
             }
             state = self.sleep(state, wait);
@@ -146,16 +144,18 @@ impl Writer<'_> {
     /// Notes a failure, and waits before the next try. While the log is being closed there is none.
     fn failed(&mut self, cause: &io::Error) -> Step {
         // What the file holds now is not known: the next try opens it anew.
-        self.file = None;
+        self.newest = None;
         let mut state = self.shared.lock();
         let Some(history) = &mut state.history else { return Step::Stopped };
         let first = history.trouble.replace(cause.to_string()).is_none();
         history.busy_since = None;
+        drop(state);
+        self.shared.progress.notify_waiters();
         if first {
             let dir = self.options.dir.display();
             tell(format_args!("history {dir}: {cause}: live events go on, but are not stored"));
         }
-        self.shared.progress.notify_waiters();
+        let state = self.shared.lock();
         if state.stopping {
             return Step::Stopped;
         }
@@ -168,7 +168,7 @@ impl Writer<'_> {
         let mut line = Vec::new();
         gap.encode(time, &self.shared.options.host, &mut line);
         let (first, last) = (gap.first(), gap.last());
-        let run = Run { first, last, time, bytes: line.into(), begins_segment: false };
+        let run = Run { first, last, time, bytes: line.into(), gap: Some(gap.why) };
         self.write_runs(&[run])
     }
 
@@ -176,45 +176,88 @@ impl Writer<'_> {
     fn write_runs(&mut self, runs: &[Run]) -> io::Result<()> {
         let mut rest = runs;
         while let Some(first) = rest.first() {
-            let (begins, room) = self.segment_for(first);
+            self.remove_old()?;
+            let room = self.room_for(first)?;
+            let size_max = room.unwrap_or(self.options.segment_size());
             let mut size = first.bytes.len() as u64;
             let fits = |run: &&Run| {
                 size += run.bytes.len() as u64;
-                size <= room && !run.begins_segment
+                size <= size_max && !run.begins_segment()
             };
             let more = rest[1..].iter().take_while(fits).count();
             let (now, later) = rest.split_at(1 + more);
-            self.write_group(now, begins)?;
+            self.write_group(now, room.is_none())?;
             rest = later;
         }
         Ok(())
     }
 
-    /// Whether a run begins a new segment, and how many bytes that segment takes yet.
-    fn segment_for(&self, run: &Run) -> (bool, u64) {
+    /// How many bytes the newest segment takes yet. None if this run begins another.
+    fn room_for(&mut self, run: &Run) -> io::Result<Option<u64>> {
         let size_max = self.options.segment_size();
-        let state = self.shared.lock();
-        let newest = state.history.as_ref().and_then(|history| history.segments.newest());
-        let Some(newest) = newest else { return (true, size_max) };
+        let newest = {
+            let state = self.shared.lock();
+            state.history.as_ref().and_then(|history| history.segments.newest().copied())
+        };
+        let Some(newest) = newest else { return Ok(None) };
         let age = run.time.micros().saturating_sub(newest.first_time.micros());
-        let begins = run.begins_segment
+        let begins = run.begins_segment()
             // Times never decrease within a segment; a gap line may carry an older one.
             || run.time < newest.last_time
             || newest.size >= size_max
             || age > self.options.segment_age_micros();
-        (begins, if begins { size_max } else { size_max - newest.size })
+        if begins || !self.can_go_on(&newest)? {
+            Ok(None)
+        } else {
+            Ok(Some(size_max - newest.size))
+        }
+    }
+
+    /// Whether the newest segment can be written on: not if somebody took or changed its file.
+    fn can_go_on(&mut self, newest: &Segment) -> io::Result<bool> {
+        let path = path_in(&self.options.dir, newest.first);
+        self.newest = match self.newest.take() {
+            Some(file) if file.is_untouched()? => Some(file),
+            Some(_) => None,
+            None => SegmentFile::reopen(path.clone(), newest.size)?,
+        };
+        if self.newest.is_some() {
+            return Ok(true);
+        }
+        tell(format_args!(
+            "{}: somebody changed it: history goes on in a new file",
+            path.display()
+        ));
+        let left = match Segment::inspect(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            left => left.ok().flatten(),
+        };
+        let mut state = self.shared.lock();
+        let Some(history) = &mut state.history else { return Ok(false) };
+        match left.filter(|left| left.first == newest.first) {
+            Some(left) if left.last < newest.last => history.segments.replace(left),
+            Some(_) => {}
+            None => history.segments.forget(newest.first),
+        }
+        Ok(false)
     }
 
     /// Writes runs into one segment, and notes it.
     fn write_group(&mut self, runs: &[Run], begins: bool) -> io::Result<()> {
         let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
         let size = runs.iter().map(|run| run.bytes.len() as u64).sum();
+        if begins {
+            self.restore_dir()?;
+        }
         self.renew_reservation(last.last)?;
-        self.trim(size);
-        let file = self.open_segment(first.first, begins)?;
-        let mut slices: Vec<IoSlice<'_>> =
-            runs.iter().map(|run| IoSlice::new(&run.bytes)).collect();
-        write_all_vectored(&file, &mut slices)?;
+        self.remove_for(size)?;
+        if begins {
+            let path = path_in(&self.options.dir, first.first);
+            self.newest = Some(SegmentFile::begin(path)?);
+        }
+        let Some(file) = &mut self.newest else { return Err(io::ErrorKind::NotFound.into()) };
+        file.append(runs)?;
+        let file = file.file().clone();
         self.next = last.last.next();
         let written = Segment {
             first: first.first,
@@ -227,14 +270,36 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Sees to it that the directory is there.
+    fn restore_dir(&mut self) -> io::Result<()> {
+        if !self.ledger.restore()? {
+            return Ok(());
+        }
+        self.must_reserve = true;
+        let dir = &self.options.dir;
+        tell(format_args!("history {}: somebody took it away: it begins anew", dir.display()));
+        let known: Vec<Seq> = {
+            let state = self.shared.lock();
+            let Some(history) = &state.history else { return Ok(()) };
+            history.segments.iter().map(|segment| segment.first).collect()
+        };
+        for first in known {
+            if !path_in(dir, first).exists() {
+                self.shared.forget_segment(first);
+            }
+        }
+        Ok(())
+    }
+
     fn note_written(&self, written: Segment, begins: bool, file: Arc<File>) {
         let mut state = self.shared.lock();
         let Some(history) = &mut state.history else { return };
         history.segments.wrote(written, begins);
         history.stored = written.last;
         history.busy_since = Some(Instant::now());
-        if history.unsynced.last().is_none_or(|newest| !Arc::ptr_eq(newest, &file)) {
-            history.unsynced.push(file);
+        if history.unsynced.last().is_none_or(|(_, newest)| !Arc::ptr_eq(newest, &file)) {
+            let segment = history.segments.newest().map_or(written.first, |newest| newest.first);
+            history.unsynced.push((segment, file));
         }
         let first_unsynced = history.unsynced_since.is_none();
         if first_unsynced {
@@ -252,41 +317,18 @@ impl Writer<'_> {
         }
     }
 
-    /// The file for the next write. An existing one is cut to what is known to be good: an earlier
-    /// write may have left a part of a line.
-    fn open_segment(&mut self, first: Seq, begins: bool) -> io::Result<Arc<File>> {
-        if begins {
-            self.file = None;
-        } else if let Some(file) = &self.file {
-            return Ok(file.clone());
-        }
-        let (path, size) = {
-            let state = self.shared.lock();
-            let Some(history) = &state.history else { return Err(io::ErrorKind::NotFound.into()) };
-            match history.segments.newest().filter(|_| !begins) {
-                Some(newest) => (history.segments.path(newest.first), newest.size),
-                None => (history.segments.path(first), 0),
-            }
-        };
-        let mut open = OpenOptions::new();
-        let file = open.append(true).create(begins).mode(0o640).open(&path)?;
-        file.set_len(size)?;
-        let file = Arc::new(file);
-        self.file = Some(file.clone());
-        Ok(file)
-    }
-
     /// Reserves more numbers when half of the reserved ones are used.
-    fn renew_reservation(&self, last: Seq) -> io::Result<()> {
+    fn renew_reservation(&mut self, last: Seq) -> io::Result<()> {
         let (id, reserved) = {
             let state = self.shared.lock();
             let Some(history) = &state.history else { return Ok(()) };
-            if !history.needs_reservation(last) {
+            if !self.must_reserve && !history.needs_reservation(last) {
                 return Ok(());
             }
-            (state.id, state.window.next().plus(RESERVED_AHEAD))
+            (state.id, state.window.next().plus(history.reserved_ahead))
         };
         self.ledger.keep(Kept { id, reserved, clean: None })?;
+        self.must_reserve = false;
         let mut state = self.shared.lock();
         // The id may have changed meanwhile: then this reservation is not the one it needs.
         if state.id == id
@@ -298,30 +340,43 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Removes the oldest segments as long as they are too old, or all are too large when `more` bytes
-    /// come.
-    fn trim(&mut self, more: u64) {
-        loop {
-            let mut state = self.shared.lock();
-            let too_old = self.until_too_old(&state).is_some_and(|wait| wait.is_zero());
-            let Some(history) = &mut state.history else { return };
-            let segments = &mut history.segments;
-            let too_large = segments.len() > 1 && segments.size() + more > self.options.size;
-            let Some(oldest) = segments.oldest().copied().filter(|_| too_old || too_large) else {
-                return;
-            };
-            let path = segments.path(oldest.first);
-            if segments.len() == 1 {
-                self.file = None;
-            }
-            segments.forget_oldest();
-            drop(state);
-            if let Err(cause) = std::fs::remove_file(&path)
-                && cause.kind() != io::ErrorKind::NotFound
-            {
-                tell(format_args!("cannot remove {}: {cause}", path.display()));
-            }
+    /// Removes the segments that are too old.
+    fn remove_old(&mut self) -> io::Result<()> {
+        while self.until_too_old(&self.shared.lock()).is_some_and(|wait| wait.is_zero()) {
+            self.remove_oldest(|_| true)?;
         }
+        Ok(())
+    }
+
+    /// Removes the oldest segments until `more` bytes can come; never the newest.
+    fn remove_for(&mut self, more: u64) -> io::Result<()> {
+        let size = self.options.size;
+        while self.remove_oldest(|all| all.len() > 1 && all.size() + more > size)? {}
+        Ok(())
+    }
+
+    /// Removes the oldest segment if that is `due`. Tells whether it was.
+    fn remove_oldest(&mut self, due: impl Fn(&Segments) -> bool) -> io::Result<bool> {
+        let first = {
+            let state = self.shared.lock();
+            let segments = state.history.as_ref().map(|history| &history.segments);
+            let oldest = segments.filter(|all| due(all)).and_then(Segments::oldest);
+            let Some(oldest) = oldest else { return Ok(false) };
+            oldest.first
+        };
+        match fs::remove_file(path_in(&self.options.dir, first)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut state = self.shared.lock();
+        let Some(history) = &mut state.history else { return Ok(false) };
+        history.segments.forget(first);
+        // What is gone needs no sync, and a file that is held open keeps its space.
+        history.unsynced.retain(|(segment, _)| *segment != first);
+        if history.segments.oldest().is_none() {
+            self.newest = None;
+        }
+        Ok(true)
     }
 }
 
@@ -331,16 +386,4 @@ fn set_busy(state: &mut State) {
         history.busy_since.get_or_insert_with(Instant::now);
     };
     state.history.as_mut().map(set);
-}
-
-fn write_all_vectored(mut file: &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
-    while !slices.is_empty() {
-        match file.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => IoSlice::advance_slices(&mut slices, n),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }

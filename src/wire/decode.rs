@@ -28,6 +28,8 @@ pub struct Decoder {
     ended: bool,
     /// A line out of which telnet's commands were taken.
     cleaned: Vec<u8>,
+    /// The name of this machine, until syslog asks for it.
+    host: Box<str>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,11 @@ impl Decoder {
     /// A decoder at the beginning of a connection.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, on the machine `host`: syslog senders name it, and a relay names others.
+    pub fn on(host: &str) -> Self {
+        Self { host: host.into(), ..Self::default() }
     }
 
     /// Adds what came.
@@ -82,8 +89,9 @@ impl Decoder {
             let Some(first) = rest.first() else { return false };
             if *first != IAC {
                 let syslog = *first == b'<' || first.is_ascii_digit();
+                let host = std::mem::take(&mut self.host);
                 self.dialect =
-                    if syslog { Dialect::Syslog(Syslog::default()) } else { Dialect::Native };
+                    if syslog { Dialect::Syslog(Syslog::on(host)) } else { Dialect::Native };
                 return true;
             }
             match telnet_command_len(rest) {
@@ -145,11 +153,15 @@ impl Decoder {
             if line.len() > REQUEST_MAX {
                 return Some(Err(too_long()));
             }
-            if line.contains(&IAC) {
+            // Valid text never has telnet's byte, so that only bad lines are searched for it.
+            let Ok(text) = std::str::from_utf8(line) else {
                 self.cleaned = without_telnet(line);
-                return Some(request(&self.cleaned));
-            }
-            return Some(request(line));
+                return Some(match std::str::from_utf8(&self.cleaned) {
+                    Ok(text) => request(text),
+                    Err(_) => Err(not_text(line)),
+                });
+            };
+            return Some(request(text));
         }
     }
 }
@@ -159,14 +171,18 @@ fn too_long() -> Refused {
     Refused { code: Code::Data, why, event: true }
 }
 
+fn not_text(line: &[u8]) -> Refused {
+    let why = "the line is not valid UTF-8".into();
+    Refused { code: Code::Data, why, event: is_send(line) }
+}
+
+fn is_send(line: &[u8]) -> bool {
+    line.get(..SEND.len()).is_some_and(|verb| verb.eq_ignore_ascii_case(SEND.as_bytes()))
+}
+
 /// One line of the native dialect.
-fn request(line: &[u8]) -> Result<Request<'_>, Refused> {
-    let is_send = line.get(..SEND.len()).is_some_and(|v| v.eq_ignore_ascii_case(SEND.as_bytes()));
-    let Ok(text) = std::str::from_utf8(line) else {
-        let why = "the line is not valid UTF-8".into();
-        return Err(Refused { code: Code::Data, why, event: is_send });
-    };
-    if !is_send {
+fn request(text: &str) -> Result<Request<'_>, Refused> {
+    if !is_send(text.as_bytes()) {
         return verbs::request(text);
     }
     let body = &text[SEND.len()..];

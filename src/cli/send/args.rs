@@ -65,8 +65,7 @@ pub(super) struct Args {
     #[arg(short = 'S', long, value_parser = parse_size)]
     pub(super) size: Option<usize>,
 
-    /// Take the level from a <N> in front of each line
-    #[arg(long, conflicts_with = "json")]
+    #[arg(help = "Take the level from a <N> in front of each line", long, conflicts_with = "json")]
     pub(super) prio_prefix: bool,
 
     /// Copy what is sent to stderr

@@ -11,7 +11,7 @@ use crate::filter::{KEYS, Match, MatchError};
 use crate::render::Format;
 
 /// The longest `--timeout`: 31 days. Who wants more wants none.
-pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Watch what the local pulsed agent is told, as it is told
 ///
@@ -21,124 +21,124 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 #[command(name = super::NAME, version, after_long_help = after_help(), max_term_width = 100)]
 #[command(after_help = "\
 MATCH is key=value with one of = != ~ !~ > >= < <=; --help tells the keys.")]
-pub struct Args {
+pub(super) struct Args {
     /// Only events that match: tag=shop.* 'took>100ms' user=123 (see below)
     #[arg(value_name = "MATCH")]
-    pub matching: Vec<String>,
+    pub(super) matching: Vec<String>,
 
     /// Go on with what comes; survives a restart of the agent
     #[arg(short, long, conflicts_with_all = ["reverse", "until"], help_heading = "What to show")]
-    pub follow: bool,
+    pub(super) follow: bool,
 
     /// Only the last N, or all [default: 10; all with a cursor or --since]
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
     #[arg(help_heading = "What to show")]
-    pub lines: Option<Lines>,
+    pub(super) lines: Option<Lines>,
 
     /// The newest first
     #[arg(short, long, help_heading = "What to show")]
-    pub reverse: bool,
+    pub(super) reverse: bool,
 
     /// Nothing before TIME: "2026-11-22 17:00", 17:00, yesterday, -5min, "10 minutes ago"
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
-    pub since: Option<String>,
+    pub(super) since: Option<String>,
 
     /// Nothing after TIME
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
-    pub until: Option<String>,
+    pub(super) until: Option<String>,
 
     /// Begin with the event at CURSOR
     #[arg(short, long, help_heading = "What to show")]
     #[arg(conflicts_with_all = ["since", "after_cursor", "cursor_file"])]
-    pub cursor: Option<Cursor>,
+    pub(super) cursor: Option<Cursor>,
 
     /// Begin behind the event at CURSOR
     #[arg(long, value_name = "CURSOR", help_heading = "What to show")]
     #[arg(conflicts_with_all = ["since", "cursor_file"])]
-    pub after_cursor: Option<Cursor>,
+    pub(super) after_cursor: Option<Cursor>,
 
     /// Begin behind the cursor in FILE if it is there, and keep the place in it
     #[arg(long, value_name = "FILE", help_heading = "What to show")]
-    pub cursor_file: Option<PathBuf>,
+    pub(super) cursor_file: Option<PathBuf>,
 
-    /// Only these tags; * stands for any text [repeatable]
+    /// Only these tags; * stands for any text (repeatable)
     #[arg(short, long = "tag", value_name = "TAG-GLOB", help_heading = "Which events")]
-    pub tags: Vec<String>,
+    pub(super) tags: Vec<String>,
 
     /// Only LEVEL and worse, or a range: err..alert
     #[arg(short, long, value_name = "LEVEL", value_parser = parse_levels)]
     #[arg(help_heading = "Which events")]
-    pub priority: Option<Levels>,
+    pub(super) priority: Option<Levels>,
 
-    /// Only these systemd units; * stands for any text [repeatable]
+    /// Only these systemd units; * stands for any text (repeatable)
     #[arg(short, long = "unit", value_name = "UNIT", help_heading = "Which events")]
-    pub units: Vec<String>,
+    pub(super) units: Vec<String>,
 
     /// Only messages with this in them; without regard to case unless it has a capital
     #[arg(short, long, value_name = "REGEX", allow_hyphen_values = true)]
     #[arg(help_heading = "Which events")]
-    pub grep: Option<String>,
+    pub(super) grep: Option<String>,
 
     /// Only what took longer: 100ms, 1.5s
     #[arg(long, value_name = "DUR", value_parser = parse_slower, help_heading = "Which events")]
-    pub slower: Option<String>,
+    pub(super) slower: Option<String>,
 
     /// What each event becomes
     #[arg(short, long, value_name = "FORMAT", value_parser = formats(), default_value = "short")]
     #[arg(help_heading = "How to show it")]
-    pub output: Format,
+    pub(super) output: Format,
 
     /// Times in UTC
     #[arg(long, help_heading = "How to show it")]
-    pub utc: bool,
+    pub(super) utc: bool,
 
     /// Leave the host out
     #[arg(long, help_heading = "How to show it")]
-    pub no_hostname: bool,
+    pub(super) no_hostname: bool,
 
     /// Show long messages and values in full
     #[arg(short, long, help_heading = "How to show it")]
-    pub all: bool,
+    pub(super) all: bool,
 
     /// No notices on stderr
     #[arg(short, long, help_heading = "How to show it")]
-    pub quiet: bool,
+    pub(super) quiet: bool,
 
     /// Colours by level [auto: on a terminal, unless NO_COLOR is set]
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "How to show it")]
-    pub color: Color,
+    pub(super) color: Color,
 
     /// Print the last cursor at the end
     #[arg(long, help_heading = "How to show it")]
-    pub show_cursor: bool,
+    pub(super) show_cursor: bool,
 
     /// Sum up instead: rate, tags, levels, durations, what runs now
     #[arg(long, help_heading = "How to show it")]
-    pub stats: bool,
+    pub(super) stats: bool,
 
     /// End after N events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(help_heading = "When to end")]
-    pub count: Option<u64>,
+    pub(super) count: Option<u64>,
 
     /// End with 0 after the first of these events that matches; with 1 if there is none
     #[arg(long, value_name = "MATCH", value_parser = parse_match, help_heading = "When to end")]
-    pub until_match: Option<Match>,
+    pub(super) until_match: Option<Match>,
 
     /// End with 124 after DUR
     #[arg(long, value_name = "DUR", value_parser = parse_timeout, help_heading = "When to end")]
-    pub timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 
     /// The agent's socket [env: PULSED_SOCKET] [default: your own agent's, else the system's]
     #[arg(long, value_name = "PATH", help_heading = "Where the agent is")]
-    pub socket: Option<PathBuf>,
+    pub(super) socket: Option<PathBuf>,
 }
 
 /// How many of what is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines {
+pub(super) enum Lines {
     /// No matter how many.
     All,
     /// The last so many.
@@ -147,16 +147,16 @@ pub enum Lines {
 
 /// From one level to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Levels {
+pub(super) struct Levels {
     /// The worst.
-    pub worst: Level,
+    pub(super) worst: Level,
     /// The least serious.
-    pub mildest: Level,
+    pub(super) mildest: Level,
 }
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+pub(super) enum Color {
     /// On a terminal.
     Auto,
     /// Always.
@@ -167,7 +167,7 @@ pub enum Color {
 
 /// Why a value on the command line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadValue {
+pub(super) enum BadValue {
     /// No number of lines.
     #[error("use a number, or all")]
     Lines,

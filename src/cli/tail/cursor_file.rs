@@ -11,7 +11,7 @@ const SIZE_MAX: u64 = 256;
 
 /// Why the place cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
-pub enum CursorFileError {
+pub(super) enum CursorFileError {
     /// The file is there, and holds something else.
     #[error("cursor file {}: {source}", path.display())]
     Content {
@@ -42,7 +42,7 @@ pub enum CursorFileError {
 ///
 /// # Errors
 /// When it holds something else, or cannot be read.
-pub fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
+pub(super) fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
     let unread = |source| CursorFileError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -65,9 +65,8 @@ pub fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
 ///
 /// # Errors
 /// What the system says.
-pub fn write(path: &Path, cursor: Cursor) -> Result<(), CursorFileError> {
-    replace(path, cursor)
-        .map_err(|source| CursorFileError::Write { path: path.to_owned(), source })
+pub(super) fn write(path: &Path, cursor: Cursor) -> Result<(), CursorFileError> {
+    replace(path, cursor).map_err(|source| CursorFileError::Write { path: path.to_owned(), source })
 }
 
 fn replace(path: &Path, cursor: Cursor) -> io::Result<()> {

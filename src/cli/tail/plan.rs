@@ -13,7 +13,7 @@ use crate::render::Style;
 use crate::wire::Tail;
 
 /// How many lines are shown of what is there already, if nothing says where to begin.
-pub const LINES_DEFAULT: u64 = 10;
+pub(super) const LINES_DEFAULT: u64 = 10;
 
 /// The suffixes of unit names (systemd.unit(5)).
 const UNIT_SUFFIXES: [&str; 11] = [
@@ -32,49 +32,49 @@ const UNIT_SUFFIXES: [&str; 11] = [
 
 /// What the command line does not say.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub(super) struct Surroundings {
     /// The moment of the start.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
     /// The reader's zone.
-    pub tz: TimeZone,
+    pub(super) tz: TimeZone,
     /// Whether stdout is a terminal.
-    pub terminal: bool,
+    pub(super) terminal: bool,
     /// Whether that one wants colours, as far as the environment says.
-    pub colors: bool,
+    pub(super) colors: bool,
     /// What the cursor file held.
-    pub kept: Option<Cursor>,
+    pub(super) kept: Option<Cursor>,
 }
 
 /// What to do.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The first request. Later ones of the same run begin elsewhere.
-    pub tail: Tail,
+    pub(super) tail: Tail,
     /// How lines are shown.
-    pub style: Style,
+    pub(super) style: Style,
     /// Whether to sum up instead.
-    pub stats: bool,
+    pub(super) stats: bool,
     /// Whether stdout is a terminal.
-    pub terminal: bool,
+    pub(super) terminal: bool,
     /// Whether to be silent on stderr.
-    pub quiet: bool,
+    pub(super) quiet: bool,
     /// Whether to print the last cursor.
-    pub show_cursor: bool,
+    pub(super) show_cursor: bool,
     /// Where to keep the place.
-    pub cursor_file: Option<PathBuf>,
+    pub(super) cursor_file: Option<PathBuf>,
     /// End after so many events.
-    pub count: Option<u64>,
+    pub(super) count: Option<u64>,
     /// End after one of these.
-    pub until_match: Option<Match>,
+    pub(super) until_match: Option<Match>,
     /// End after this time.
-    pub timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     /// The agent's socket.
-    pub socket: Option<PathBuf>,
+    pub(super) socket: Option<PathBuf>,
 }
 
 /// Why a command line makes no plan.
 #[derive(Debug, thiserror::Error)]
-pub enum BadPlan {
+pub(super) enum BadPlan {
     /// No moment.
     #[error("--since: {0}")]
     Since(BadMoment),
@@ -91,7 +91,7 @@ impl Plan {
     ///
     /// # Errors
     /// What of the command line makes no sense.
-    pub fn new(args: Args, around: Surroundings) -> Result<Self, BadPlan> {
+    pub(super) fn new(args: Args, around: Surroundings) -> Result<Self, BadPlan> {
         let tz = if args.utc { TimeZone::UTC } else { around.tz };
         let moment = |text: &Option<String>| {
             text.as_deref().map(|text| when::parse(text, around.now, &tz)).transpose()

@@ -25,7 +25,7 @@ const UNITS: [(&[&str], f64); 9] = [
     "not a time: {0:?}: use for example \"2026-11-22 17:00\", 17:00, today, yesterday, -5min, \
      \"10 minutes ago\", @1795368725 or 2026-11-22T17:00:00Z"
 )]
-pub struct BadMoment(pub String);
+pub(super) struct BadMoment(pub String);
 
 /// Reads a moment, as journalctl does: a date and a time in the reader's zone, either alone (the
 /// beginning of that day; that time today), `now`, `today`, `yesterday`, `tomorrow`, a span from now
@@ -34,7 +34,7 @@ pub struct BadMoment(pub String);
 ///
 /// # Errors
 /// [`BadMoment`], with examples of what works.
-pub fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timestamp, BadMoment> {
+pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timestamp, BadMoment> {
     let trimmed = text.trim();
     let lower = trimmed.to_ascii_lowercase();
     let (lower, tz) = match lower.strip_suffix(" utc") {

@@ -14,7 +14,7 @@ const LOCAL: &str = "/etc/localtime";
 ///
 /// By hand, because jiff's own search looks through all zones that there are, to find a name that
 /// nobody asks for: 5 ms instead of 20 µs.
-pub fn local() -> TimeZone {
+pub(super) fn local() -> TimeZone {
     let dir = std::env::var_os("TZDIR").map_or_else(|| PathBuf::from(ZONES), PathBuf::from);
     match std::env::var("TZ") {
         Ok(named) => zone_of(&named, &dir),

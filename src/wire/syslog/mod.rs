@@ -28,7 +28,8 @@ pub(super) struct Syslog {
     tag: String,
     /// The level of the message before.
     level: Level,
-    /// The name of this machine, in which nothing is a relay's.
+    /// The name of this machine, which tells a host from the first word of a tag, and is not worth
+    /// a field; empty if nobody said.
     host: Box<str>,
 }
 
@@ -42,6 +43,11 @@ pub(super) struct Taken<'b> {
 }
 
 impl Syslog {
+    /// The beginning of a connection to the machine `host`.
+    pub(super) fn on(host: Box<str>) -> Self {
+        Self { host, ..Self::default() }
+    }
+
     /// Takes the next message from the beginning of `buffer`, which holds all bytes that are not
     /// consumed yet. `at_end`: nothing more will come, so that what is left is a message.
     ///

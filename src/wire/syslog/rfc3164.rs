@@ -82,7 +82,7 @@ impl<'a> Header<'a> {
         let most = if timed { WORDS_MAX } else { 1 };
         let few = name.split(' ').count() <= most && name.split(' ').all(|word| !word.is_empty());
         // An object, a quotation or a mark-up is text, with or without a colon in it.
-        let is_text = name.starts_with(['{', '[', '(', '"', '\'', '<']);
+        let is_text = name.starts_with(['{', '[', '"', '\'', '<']);
         (few && !is_text).then_some((Self { host, name, pid }, msg))
     }
 }

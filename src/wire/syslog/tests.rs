@@ -9,7 +9,7 @@ use crate::event::{
 
 /// The drafts of a connection whose bytes come in these pieces, and then end.
 fn drafts_in(pieces: &[&[u8]]) -> Vec<Draft<'static>> {
-    let mut syslog = Syslog { host: "vm".into(), ..Syslog::default() };
+    let mut syslog = Syslog::on("vm".into());
     let (mut held, mut drafts) = (Vec::new(), Vec::new());
     for (number, piece) in pieces.iter().enumerate() {
         held.extend_from_slice(piece);
@@ -292,10 +292,27 @@ fn the_host_of_this_machine_is_left_out() {
     for (own, host) in
         [("vm", "vm"), ("vm.example.com", "VM"), ("vm.example.com", "vm.example.com")]
     {
-        let mut syslog = Syslog { host: own.into(), ..Syslog::default() };
+        let mut syslog = Syslog::on(own.into());
         let line = format!("<13>Nov 23 21:29:43 {host} app: x\n");
         let draft = syslog.next(line.as_bytes(), false).draft.expect("a draft");
         assert_eq!(show(&draft), "notice app | x");
+    }
+}
+
+#[test]
+fn a_word_before_the_tag_is_a_host_only_if_it_shows() {
+    for (names, event) in [
+        ("vm app", "notice vm_app repaired=\"tag\" | x"),
+        ("vm1 app", "notice app host=\"vm1\" | x"),
+        ("fe80::1 app", "notice app host=\"fe80::1\" | x"),
+        ("2 rows", "notice 2_rows repaired=\"tag\" | x"),
+        ("a,1 app", "notice a_1_app repaired=\"tag\" | x"),
+        (" app", "notice - |  app: x"),
+    ] {
+        let line = format!("<13>Nov 23 21:29:43 {names}: x\n");
+        let mut syslog = Syslog::default();
+        let draft = syslog.next(line.as_bytes(), false).draft.expect("a draft");
+        assert_eq!(show(&draft), event);
     }
 }
 

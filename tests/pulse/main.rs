@@ -1,0 +1,11 @@
+//! The real programs through their real doors: one binary, one harness, a module a theme.
+
+mod harness;
+
+mod bad_input;
+mod crash;
+mod doors;
+mod origin;
+mod protocol;
+mod readers;
+mod stalled;
