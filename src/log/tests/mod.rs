@@ -1,6 +1,8 @@
 //! The log as a whole: real files, real threads, a clock that the test owns.
 
+mod faults;
 mod model;
+mod recovery;
 mod smoke;
 
 use std::path::{Path, PathBuf};
