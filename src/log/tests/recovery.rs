@@ -33,7 +33,7 @@ proptest! {
 
     #[test]
     fn a_damaged_tail_is_cut_at_the_first_bad_line(at in any::<u32>(), byte in any::<Option<u8>>()) {
-        let site = Site { sync: SyncPolicy::Never, ..Site::new() };
+        let site = Site { sync: SyncPolicy::Never, ..Site::in_memory() };
         runtime().block_on(async {
             let (dir, id, synced, all) = stopped(&site).await;
             let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
