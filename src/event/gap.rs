@@ -84,11 +84,15 @@ impl Gap {
         if seen <= self.after {
             return self;
         }
-        // Where each number was an event, fewer numbers are fewer events; elsewhere nobody can
-        // tell on which side of the cursor the events are missing, and all of them are told.
+        // Where each number was an event, fewer numbers are fewer events. Elsewhere nobody can tell on
+        // which side of the cursor the events are missing.
         let all = self.before.since(self.after).saturating_sub(1);
         let rest = self.before.since(seen).saturating_sub(1);
-        let lost = if self.lost == Some(all) { Some(rest) } else { self.lost };
+        let lost = match self.lost {
+            Some(0) => Some(0),
+            Some(lost) if lost == all => Some(rest),
+            _ => None,
+        };
         Self { after: seen, lost, ..self }
     }
 
@@ -155,6 +159,8 @@ mod tests {
         assert_eq!(whole.rest_after(at(15)), gap(15, 20, Some(4), Why::Storage));
         let counted = gap(10, 12, Some(500), Why::Rate);
         assert_eq!(counted.rest_after(at(10)), counted);
+        assert_eq!(gap(10, 20, Some(500), Why::Storage).rest_after(at(15)).lost, None);
+        assert_eq!(gap(10, 20, Some(0), Why::Clock).rest_after(at(15)).lost, Some(0));
         let unknown = gap(10, 20, None, Why::Restart);
         assert_eq!(unknown.rest_after(at(15)).lost, None);
     }

@@ -100,6 +100,17 @@ fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(end)
 }
 
+/// The lines, with their line ends.
+pub(crate) fn each_line(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, behind) = rest.split_at(len);
+        rest = behind;
+        (len > 0).then_some(line)
+    })
+}
+
 /// Up to `size` bytes from `offset` on, but nothing at `end` or behind it. Fewer where the file is
 /// shorter than it should be.
 fn read(file: &File, offset: u64, end: u64, size: usize) -> io::Result<Vec<u8>> {

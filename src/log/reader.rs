@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::disk::each_line;
 use super::segments::Segment;
 use super::state::State;
 use super::window::Run;
@@ -323,13 +324,18 @@ fn read_segment(
             }));
         }
         // Somebody took lines out of the file, or spoiled them: on with the first good one.
-        let mut numbers =
-            lines.bytes.split_inclusive(|b| *b == b'\n').filter_map(Line::peek_first_seq);
-        if let Some(first) = numbers.find(|first| (next.next()..=segment.last).contains(first)) {
-            return Ok(Read::Gap(missing(next, first)));
+        let mut at = each_line(&lines.bytes).next().map_or(0, <[u8]>::len);
+        for line in each_line(&lines.bytes.slice(at..)) {
+            match Line::peek_first_seq(line) {
+                Some(first) if first == next => break,
+                Some(first) if next < first && first <= segment.last => {
+                    return Ok(Read::Gap(missing(next, first)));
+                }
+                _ => at += line.len(),
+            }
         }
-        let behind = lines.offset + lines.bytes.len() as u64;
-        lines = disk::lines_from(&file, behind, segment.size)?;
+        let offset = lines.offset + at as u64;
+        lines = disk::lines_from(&file, offset, segment.size)?;
     }
     Ok(Read::Gap(missing(next, segment.last.next())))
 }
@@ -345,12 +351,12 @@ fn search(file: &File, segment: Segment, next: Seq) -> io::Result<disk::Lines> {
 /// behind it.
 fn sound(bytes: &[u8], next: Seq, last: Seq) -> (usize, Seq) {
     if let Some(gap) = gap_of(bytes) {
-        let len = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let len = each_line(bytes).next().map_or(0, <[u8]>::len);
         let good = gap.first() <= next && next <= gap.last() && gap.last() <= last;
         return if good { (len, gap.before) } else { (0, next) };
     }
     let (mut len, mut expected) = (0, next);
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
+    for line in each_line(bytes) {
         if expected > last
             || !line.starts_with(b"{\"seq\"")
             || Line::peek_first_seq(line) != Some(expected)
@@ -377,7 +383,7 @@ pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
 /// Where in a run the line begins that stands for `seq`.
 pub(crate) fn offset_of(bytes: &[u8], seq: Seq) -> usize {
     let mut offset = 0;
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
+    for line in each_line(bytes) {
         if last_seq(line).is_some_and(|last| last >= seq) {
             return offset;
         }
@@ -391,7 +397,7 @@ fn gap_of(bytes: &[u8]) -> Option<Gap> {
     if !bytes.starts_with(b"{\"gap\"") {
         return None;
     }
-    let line = bytes.split_inclusive(|b| *b == b'\n').next()?;
+    let line = each_line(bytes).next()?;
     match Line::parse(std::str::from_utf8(line).ok()?)? {
         Line::Gap(told) => Some(told.gap),
         Line::Event(_) => None,

@@ -96,11 +96,6 @@ impl Segments {
         }
     }
 
-    /// Forgets the oldest.
-    pub(crate) fn forget_oldest(&mut self) {
-        self.list.pop_front();
-    }
-
     /// Forgets the segment that begins with `first`: its file is gone, or cannot be read.
     pub(crate) fn forget(&mut self, first: Seq) {
         self.list.retain(|segment| segment.first != first);
@@ -195,7 +190,7 @@ mod tests {
         assert_eq!(segments.newest(), Some(&Segment { size: 20, ..segment(30, 40, (3, 8)) }));
         segments.wrote(segment(41, 41, (8, 8)), true);
         assert_eq!((segments.len(), segments.size()), (4, 50));
-        segments.forget_oldest();
+        segments.forget(seq(2));
         segments.forget(seq(30));
         assert_eq!(first(segments.oldest().copied()), Some(20));
     }

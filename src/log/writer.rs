@@ -1,7 +1,7 @@
 //! The thread that writes history, right behind the appends: whole runs, many with one system call.
 //! It also begins and trims segments, and renews the reservation of numbers.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::event::{Gap, Seq, Timestamp, Why};
 /// How much is written at a time, in bytes; a run longer than this is written by itself.
 const WRITE_SIZE: usize = 1 << 20;
 
-/// How long to wait before a disk that refused is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// How long to wait before a disk that refused is tried again. Tests have no time.
+const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 500 });
 
 /// What is to do next.
 enum Work {
@@ -71,10 +71,7 @@ impl Writer<'_> {
     fn step(&mut self) -> Step {
         let done = match self.next_work() {
             Work::Stop => return Step::Stopped,
-            Work::Trim => {
-                self.remove_old();
-                return Step::Going;
-            }
+            Work::Trim => self.remove_old(),
             Work::Tell(gap, time) => self.tell_gap(gap, time),
             Work::Write(runs) => {
                 let done = self.write_runs(&runs);
@@ -179,7 +176,7 @@ impl Writer<'_> {
     fn write_runs(&mut self, runs: &[Run]) -> io::Result<()> {
         let mut rest = runs;
         while let Some(first) = rest.first() {
-            self.remove_old();
+            self.remove_old()?;
             let room = self.room_for(first)?;
             let size_max = room.unwrap_or(self.options.segment_size());
             let mut size = first.bytes.len() as u64;
@@ -219,11 +216,11 @@ impl Writer<'_> {
     /// Whether the newest segment can be written on: not if somebody took or changed its file.
     fn can_go_on(&mut self, newest: &Segment) -> io::Result<bool> {
         let path = path_in(&self.options.dir, newest.first);
-        let good = match self.newest.take() {
-            Some(file) => Some(file).filter(|file| file.is_untouched().unwrap_or(false)),
+        self.newest = match self.newest.take() {
+            Some(file) if file.is_untouched()? => Some(file),
+            Some(_) => None,
             None => SegmentFile::reopen(path.clone(), newest.size)?,
         };
-        self.newest = good;
         if self.newest.is_some() {
             return Ok(true);
         }
@@ -231,7 +228,10 @@ impl Writer<'_> {
             "{}: somebody changed it: history goes on in a new file",
             path.display()
         ));
-        let left = Segment::inspect(&path).ok().flatten();
+        let left = match Segment::inspect(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            left => left.ok().flatten(),
+        };
         let mut state = self.shared.lock();
         let Some(history) = &mut state.history else { return Ok(false) };
         match left.filter(|left| left.first == newest.first) {
@@ -250,7 +250,7 @@ impl Writer<'_> {
             self.restore_dir()?;
         }
         self.renew_reservation(last.last)?;
-        self.remove_for(size);
+        self.remove_for(size)?;
         if begins {
             let path = path_in(&self.options.dir, first.first);
             self.newest = Some(SegmentFile::begin(path)?);
@@ -341,41 +341,42 @@ impl Writer<'_> {
     }
 
     /// Removes the segments that are too old.
-    fn remove_old(&mut self) {
+    fn remove_old(&mut self) -> io::Result<()> {
         while self.until_too_old(&self.shared.lock()).is_some_and(|wait| wait.is_zero()) {
-            self.remove_oldest(|_| true);
+            self.remove_oldest(|_| true)?;
         }
+        Ok(())
     }
 
     /// Removes the oldest segments until `more` bytes can come; never the newest.
-    fn remove_for(&mut self, more: u64) {
+    fn remove_for(&mut self, more: u64) -> io::Result<()> {
         let size = self.options.size;
-        while self.remove_oldest(|all| all.len() > 1 && all.size() + more > size) {}
+        while self.remove_oldest(|all| all.len() > 1 && all.size() + more > size)? {}
+        Ok(())
     }
 
     /// Removes the oldest segment if that is `due`. Tells whether it was.
-    fn remove_oldest(&mut self, due: impl Fn(&Segments) -> bool) -> bool {
-        let mut state = self.shared.lock();
-        let Some(history) = &mut state.history else { return false };
-        let segments = &mut history.segments;
-        let Some(oldest) = segments.oldest().copied().filter(|_| due(segments)) else {
-            return false;
+    fn remove_oldest(&mut self, due: impl Fn(&Segments) -> bool) -> io::Result<bool> {
+        let first = {
+            let state = self.shared.lock();
+            let segments = state.history.as_ref().map(|history| &history.segments);
+            let oldest = segments.filter(|all| due(all)).and_then(Segments::oldest);
+            let Some(oldest) = oldest else { return Ok(false) };
+            oldest.first
         };
-        let path = segments.path(oldest.first);
-        segments.forget_oldest();
-        let none_left = segments.oldest().is_none();
+        match fs::remove_file(path_in(&self.options.dir, first)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut state = self.shared.lock();
+        let Some(history) = &mut state.history else { return Ok(false) };
+        history.segments.forget(first);
         // What is gone needs no sync, and a file that is held open keeps its space.
-        history.unsynced.retain(|(first, _)| *first != oldest.first);
-        drop(state);
-        if none_left {
+        history.unsynced.retain(|(segment, _)| *segment != first);
+        if history.segments.oldest().is_none() {
             self.newest = None;
         }
-        if let Err(cause) = std::fs::remove_file(&path)
-            && cause.kind() != io::ErrorKind::NotFound
-        {
-            tell(format_args!("cannot remove {}: {cause}", path.display()));
-        }
-        true
+        Ok(true)
     }
 }
 

@@ -153,11 +153,15 @@ impl Decoder {
             if line.len() > REQUEST_MAX {
                 return Some(Err(too_long()));
             }
-            if line.contains(&IAC) {
+            // Valid text never has telnet's byte, so that only bad lines are searched for it.
+            let Ok(text) = std::str::from_utf8(line) else {
                 self.cleaned = without_telnet(line);
-                return Some(request(&self.cleaned));
-            }
-            return Some(request(line));
+                return Some(match std::str::from_utf8(&self.cleaned) {
+                    Ok(text) => request(text),
+                    Err(_) => Err(not_text(line)),
+                });
+            };
+            return Some(request(text));
         }
     }
 }
@@ -167,14 +171,18 @@ fn too_long() -> Refused {
     Refused { code: Code::Data, why, event: true }
 }
 
+fn not_text(line: &[u8]) -> Refused {
+    let why = "the line is not valid UTF-8".into();
+    Refused { code: Code::Data, why, event: is_send(line) }
+}
+
+fn is_send(line: &[u8]) -> bool {
+    line.get(..SEND.len()).is_some_and(|verb| verb.eq_ignore_ascii_case(SEND.as_bytes()))
+}
+
 /// One line of the native dialect.
-fn request(line: &[u8]) -> Result<Request<'_>, Refused> {
-    let is_send = line.get(..SEND.len()).is_some_and(|v| v.eq_ignore_ascii_case(SEND.as_bytes()));
-    let Ok(text) = std::str::from_utf8(line) else {
-        let why = "the line is not valid UTF-8".into();
-        return Err(Refused { code: Code::Data, why, event: is_send });
-    };
-    if !is_send {
+fn request(text: &str) -> Result<Request<'_>, Refused> {
+    if !is_send(text.as_bytes()) {
         return verbs::request(text);
     }
     let body = &text[SEND.len()..];

@@ -1,5 +1,6 @@
 //! The log as a whole: real files, real threads, a clock that the test owns.
 
+mod model;
 mod smoke;
 
 use std::path::{Path, PathBuf};

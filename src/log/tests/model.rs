@@ -1,0 +1,464 @@
+//! The log against a model: a plain list of everything that was ever taken in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
+
+use super::*;
+use crate::event::{DRAFT_MAX, LogId, Why};
+use crate::log::window::RUN_SIZE;
+use crate::wire::Durability;
+
+/// How many sequences of steps are tried.
+const CASES: u32 = 32;
+
+/// So few numbers are reserved at a time, that reservations are renewed all the time, and run out.
+const RESERVED_AHEAD: u64 = 400;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append {
+        count: usize,
+        len: usize,
+    },
+    /// The longest lines.
+    AppendLong(usize),
+    Refuse(u64),
+    Sync(Durability),
+    /// One read, of which so many lines are used.
+    Read {
+        reader: usize,
+        lines: usize,
+    },
+    CatchUp {
+        reader: usize,
+    },
+    Backward,
+    Search {
+        seconds: i64,
+    },
+    Clock {
+        seconds: i64,
+    },
+    Restart,
+    Kill,
+    Break,
+    Repair,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let how = prop_oneof![Just(Durability::Stored), Just(Durability::Synced)];
+    let step = prop_oneof![
+        20 => (1..80_usize, 0..2000_usize).prop_map(|(count, len)| Step::Append { count, len }),
+        1 => (1..3_usize).prop_map(Step::AppendLong),
+        3 => (1..1000_u64).prop_map(Step::Refuse),
+        5 => how.prop_map(Step::Sync),
+        15 => (0..3_usize, 1..300_usize).prop_map(|(reader, lines)| Step::Read { reader, lines }),
+        3 => (0..3_usize).prop_map(|reader| Step::CatchUp { reader }),
+        2 => Just(Step::Backward),
+        3 => (-60..60_i64).prop_map(|seconds| Step::Search { seconds }),
+        5 => (-15..40_i64).prop_map(|seconds| Step::Clock { seconds }),
+        2 => Just(Step::Restart),
+        2 => Just(Step::Kill),
+        2 => Just(Step::Break),
+        3 => Just(Step::Repair),
+    ];
+    proptest::collection::vec(step, 1..50)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: CASES, failure_persistence: None, max_shrink_iters: 300, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nothing_is_lost_in_silence(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut world = World::new();
+            for step in &steps {
+                world.take(step).await;
+            }
+            world.finish().await;
+        });
+    }
+}
+
+/// What a number stood for.
+#[derive(Debug)]
+enum Item {
+    Event(String),
+    Refused(u64),
+}
+
+/// A log, and everything that is known about it from outside.
+struct World {
+    site: Site,
+    running: Option<Running>,
+    /// Everything under the present id, whether it can still be read or not.
+    ever: BTreeMap<u64, Item>,
+    /// What must still be readable, unless it was trimmed.
+    firm: BTreeSet<u64>,
+    /// Not yet acknowledged.
+    open: Option<(Seq, Seq)>,
+    /// The newest number of each log.
+    newest: HashMap<LogId, Seq>,
+    readers: [Seq; 3],
+    /// The disk takes no writes.
+    broken: bool,
+    /// It did so since the log was opened.
+    was_broken: bool,
+    count: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut site = Site::new();
+        site.size = 2 << 20;
+        site.age = Duration::from_secs(300);
+        std::fs::create_dir(site.root.path().join("real0")).expect("a directory");
+        let mut world = Self {
+            site,
+            running: None,
+            ever: BTreeMap::new(),
+            firm: BTreeSet::new(),
+            open: None,
+            newest: HashMap::new(),
+            readers: [Seq::BEFORE_FIRST; 3],
+            broken: false,
+            was_broken: false,
+            count: 0,
+        };
+        world.point_at("real0");
+        world.open();
+        world
+    }
+
+    /// The history directory is a link, so that it can be swapped in one moment.
+    fn point_at(&self, name: &str) {
+        let fresh = self.site.root.path().join("link");
+        std::os::unix::fs::symlink(self.site.root.path().join(name), &fresh).expect("a link");
+        std::fs::rename(fresh, self.site.dir()).expect("renamed");
+    }
+
+    fn real(&self) -> PathBuf {
+        let newest = (0..=self.count).rev().map(|n| self.site.root.path().join(format!("real{n}")));
+        { newest }.find(|dir| dir.exists()).expect("one")
+    }
+
+    fn open(&mut self) {
+        let options = self.site.options(&self.site.dir());
+        let (running, notes) = Log::open_reserving(options, RESERVED_AHEAD).expect("opened");
+        assert!(notes.len() < 3, "{notes:?}");
+        self.running = Some(running);
+        self.was_broken = false;
+    }
+
+    fn log(&self) -> Log {
+        self.running.as_ref().expect("open").log().clone()
+    }
+
+    async fn take(&mut self, step: &Step) {
+        let log = self.log();
+        match step {
+            Step::Append { count, len } => {
+                let messages: Vec<String> =
+                    (0..*count).map(|n| self.message(n * len / count)).collect();
+                self.append(messages).await;
+            }
+            Step::AppendLong(count) => {
+                let messages = (0..*count).map(|_| self.message(DRAFT_MAX)).collect();
+                self.append(messages).await;
+            }
+            Step::Refuse(lost) => {
+                log.append_refused(*lost);
+                self.ever.insert(log.newest().seq.get(), Item::Refused(*lost));
+            }
+            Step::Sync(how) => self.sync(*how).await,
+            Step::Read { reader, lines } => {
+                self.read(*reader, *lines).await;
+            }
+            Step::CatchUp { reader } => while self.read(*reader, usize::MAX).await {},
+            Step::Backward => self.backward().await,
+            Step::Search { seconds } => self.search(*seconds).await,
+            Step::Clock { seconds } => {
+                self.site.step(*seconds);
+            }
+            Step::Restart => self.restart().await,
+            Step::Kill => self.kill().await,
+            Step::Break if !self.broken => {
+                std::fs::write(self.site.root.path().join("file"), "").expect("written");
+                self.point_at("file");
+                self.only_acknowledged_is_firm();
+                (self.broken, self.was_broken) = (true, true);
+            }
+            Step::Repair if self.broken => {
+                self.repair();
+            }
+            Step::Break | Step::Repair => {}
+        }
+        let newest = self.log().newest();
+        self.newest.insert(newest.log, newest.seq);
+    }
+
+    fn message(&mut self, len: usize) -> String {
+        self.count += 1;
+        let mut text = format!("{} ", self.count);
+        // Control characters are the longest when they are encoded.
+        let filler = if len == DRAFT_MAX { "\u{1}" } else { "x" };
+        text.push_str(&filler.repeat(len.saturating_sub(text.len())));
+        text
+    }
+
+    async fn append(&mut self, messages: Vec<String>) {
+        let (first, last) = append(&self.log(), &messages).await;
+        for (n, msg) in (first.get()..).zip(messages) {
+            self.ever.insert(n, Item::Event(msg));
+            if !self.was_broken {
+                self.firm.insert(n);
+            }
+        }
+        self.open = Some((self.open.map_or(first, |(first, _)| first), last));
+    }
+
+    async fn sync(&mut self, how: Durability) {
+        let Some((first, last)) = self.open.take() else { return };
+        let done = self.log().sync(first, last, how).await;
+        assert!(done.is_ok() || self.was_broken, "{done:?}");
+        if done.is_ok() {
+            let events = self.ever.range(first.get()..=last.get());
+            let events = events.filter(|(_, item)| matches!(item, Item::Event(_)));
+            self.firm.extend(events.map(|(n, _)| *n));
+        }
+    }
+
+    /// Reads once. Tells whether there was something.
+    async fn read(&mut self, which: usize, lines_used: usize) -> bool {
+        let log = self.log();
+        let mut reader = log.reader(self.readers[which]);
+        let seen = match reader.read().await {
+            Read::End => return false,
+            Read::Gap(gap) => {
+                reader.skip(gap);
+                vec![Seen::Gap(gap)]
+            }
+            Read::Lines(chunk) => {
+                let bytes: Vec<u8> = chunk.pieces.concat();
+                let used = bytes.split_inclusive(|b| *b == b'\n').take(lines_used);
+                let len = used.map(<[u8]>::len).sum();
+                reader.advance(&chunk, len);
+                assert!(chunk.len() < RUN_SIZE * 4);
+                lines(&bytes[..len])
+            }
+        };
+        self.check(self.readers[which].get() + 1, &seen);
+        assert_eq!(reader.seen().get(), seen.last().expect("something").last());
+        self.readers[which] = reader.seen();
+        true
+    }
+
+    /// Checks what somebody saw from the number `expected` on.
+    fn check(&self, mut expected: u64, seen: &[Seen]) {
+        for line in seen {
+            assert_eq!(line.first(), expected, "{line:.300?}");
+            expected = line.last() + 1;
+            match line {
+                Seen::Event(n, msg) => {
+                    let Some(Item::Event(sent)) = self.ever.get(n) else { panic!("{n} never was") };
+                    assert!(msg == sent, "{n} is {msg:.100} not {sent:.100}");
+                }
+                Seen::Gap(gap) => self.check_gap(gap),
+            }
+        }
+    }
+
+    fn check_gap(&self, gap: &Gap) {
+        let inside = gap.first().get()..gap.before.get();
+        let lost = self.ever.range(inside.clone()).map(|(_, item)| match item {
+            Item::Event(_) => 1,
+            Item::Refused(lost) => *lost,
+        });
+        let lost: u64 = lost.sum();
+        assert!(gap.lost.is_none_or(|told| told == lost), "{gap:?}, but {lost} were lost");
+        let clock = gap.why == Why::Clock;
+        assert!(!clock || gap.last() == gap.first() && gap.lost == Some(0), "{gap:?}");
+        assert!(gap.why != Why::Rate || gap.lost.is_some() || inside.end - inside.start > 1);
+        // While it is broken, nobody can read what is on disk.
+        if !self.broken {
+            let oldest = self.log().oldest().get();
+            let wrong = self.firm.range(inside).find(|n| **n >= oldest);
+            assert!(wrong.is_none(), "{gap:?} has {wrong:?}, which is not lost (oldest {oldest})");
+        }
+    }
+
+    /// Everything that can be read.
+    async fn everything(&self) -> Vec<Seen> {
+        let log = self.log();
+        read_on(&mut log.reader(log.oldest().previous())).await
+    }
+
+    /// When everything is stored and nothing broken, what is there does not change by itself.
+    async fn settle(&mut self) -> bool {
+        self.sync(Durability::Stored).await;
+        let log = self.log();
+        log.stored_or_given_up(log.newest().seq).await;
+        !self.was_broken
+    }
+
+    async fn backward(&mut self) {
+        if !self.settle().await {
+            return;
+        }
+        let log = self.log();
+        let mut back = read_back(&log, log.newest().seq.next()).await;
+        back.reverse();
+        self.check(log.oldest().get(), &back);
+        let mut all = self.everything().await;
+        // Gaps side by side are told as one, in one direction only.
+        for seen in [&mut back, &mut all] {
+            seen.retain(|seen| matches!(seen, Seen::Event(..)));
+        }
+        assert!(back == all);
+    }
+
+    async fn search(&mut self, seconds: i64) {
+        if !self.settle().await {
+            return;
+        }
+        let log = self.log();
+        let time = log.now().plus_micros(seconds * SECOND);
+        let (since, until) = (log.first_since(time).await, log.end_until(time).await);
+        let lines = self.timed_lines().await;
+        let first = lines.iter().find(|(_, at)| *at >= time).map(|(seen, _)| seen.first());
+        let last = lines.iter().rfind(|(_, at)| *at <= time).map(|(seen, _)| seen.last() + 1);
+        assert_eq!(since.expect("read").get(), first.unwrap_or(log.newest().seq.get() + 1));
+        assert_eq!(until.expect("read").get(), last.unwrap_or(log.oldest().get()));
+    }
+
+    /// All lines and their times.
+    async fn timed_lines(&self) -> Vec<(Seen, Timestamp)> {
+        let log = self.log();
+        let mut backward = log.backward(log.newest().seq.next());
+        let mut all = Vec::new();
+        while let Some(bytes) = backward.read().await.expect("read") {
+            let text = std::str::from_utf8(&bytes).expect("utf-8");
+            let timed = |line| (Seen::of(line), Line::parse(line).expect("a line").time());
+            all.extend(text.lines().rev().map(timed));
+        }
+        all.reverse();
+        all
+    }
+
+    fn repair(&mut self) {
+        let real = self.real();
+        self.point_at(real.file_name().and_then(|name| name.to_str()).expect("a name"));
+        self.broken = false;
+    }
+
+    async fn restart(&mut self) {
+        let newest = self.log().newest();
+        let closed = self.running.take().expect("open").close();
+        assert!(closed.is_ok() || self.was_broken, "{closed:?}");
+        if self.broken {
+            self.repair();
+        }
+        self.open();
+        // Senders ask again at the agent that took their events, or never.
+        if closed.is_err() {
+            self.only_acknowledged_is_firm();
+        }
+        self.open = None;
+        if closed.is_ok() {
+            assert_eq!(self.log().newest(), newest);
+        } else {
+            self.reopened(newest.log).await;
+        }
+    }
+
+    async fn kill(&mut self) {
+        let id = self.log().newest().log;
+        self.only_acknowledged_is_firm();
+        self.count += 1;
+        let (from, name) = (self.real(), format!("real{}", self.count));
+        let to = self.site.root.path().join(&name);
+        copy_dir(&from, &to);
+        drop(self.running.take());
+        self.point_at(&name);
+        self.broken = false;
+        self.open();
+        self.reopened(id).await;
+    }
+
+    fn only_acknowledged_is_firm(&mut self) {
+        let first = self.open.map_or(u64::MAX, |(first, _)| first.get());
+        self.firm.split_off(&first);
+    }
+
+    /// After an unclean stop.
+    async fn reopened(&mut self, id: LogId) {
+        let log = self.log();
+        let newest = log.newest();
+        let before = self.newest.get(&newest.log).copied().unwrap_or(Seq::ZERO);
+        assert!(newest.seq > before, "numbers of {} went back: {before} {newest}", newest.log);
+        if newest.log != id {
+            // Another log, as far as its numbers go: readers begin anew, behind a gap `restart`.
+            self.readers = [log.oldest().previous(); 3];
+            self.ever.split_off(&(newest.seq.get() + 1));
+        }
+        let all = self.everything().await;
+        self.check(log.oldest().get(), &all);
+        let Some(Seen::Gap(gap)) = all.last() else { panic!("no gap: {:?}", all.last()) };
+        assert_eq!((gap.last(), gap.lost), (newest.seq, None));
+        self.open = None;
+        self.firm = all
+            .iter()
+            .filter_map(|seen| match seen {
+                Seen::Event(n, _) => Some(*n),
+                Seen::Gap(_) => None,
+            })
+            .collect();
+    }
+
+    /// Everybody reads to the end, and the files are what they should be.
+    async fn finish(mut self) {
+        if self.broken {
+            self.repair();
+        }
+        for reader in 0..3 {
+            while self.read(reader, usize::MAX).await {}
+        }
+        let newest = self.log().newest().seq;
+        assert!(self.readers.iter().all(|seen| *seen == newest));
+        self.restart().await;
+        drop(self.running.take());
+        check_files(&self.real(), self.site.size);
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("listed");
+        // A file may go while its directory is being copied.
+        let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));
+    }
+}
+
+/// Segment files are plain lines with consecutive numbers, and times that never decrease.
+fn check_files(dir: &Path, size_max: u64) {
+    let mut size = 0;
+    for first in crate::log::segments::list_dir(dir).expect("listed") {
+        let bytes = std::fs::read(crate::log::segments::path_in(dir, first)).expect("read");
+        size += bytes.len() as u64;
+        let (mut expected, mut last_time) = (first, Timestamp::MIN);
+        for line in std::str::from_utf8(&bytes).expect("utf-8").split_inclusive('\n') {
+            assert!(line.ends_with('\n'));
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+            let line = Line::parse(line).expect("a line");
+            assert_eq!(line.first_seq(), expected);
+            assert!(line.time() >= last_time);
+            (expected, last_time) = (line.last_seq().next(), line.time());
+        }
+    }
+    assert!(size <= size_max, "{size}");
+}
