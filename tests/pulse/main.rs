@@ -3,6 +3,7 @@
 mod harness;
 
 mod bad_input;
+mod config;
 mod crash;
 mod doors;
 mod origin;

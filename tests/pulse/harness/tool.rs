@@ -89,6 +89,12 @@ impl Tool {
         self
     }
 
+    /// The program and its arguments.
+    pub(crate) fn words(&self) -> (OsString, Vec<OsString>) {
+        let arguments = self.command.get_args().map(OsString::from).collect();
+        (self.command.get_program().into(), arguments)
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn run(mut self) -> Done {
