@@ -64,6 +64,11 @@ impl Failure for CommandError {
     }
 }
 
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the command.
 pub fn main() -> ExitCode {
     super::main(COMMAND, |arguments: Arguments| {

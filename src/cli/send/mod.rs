@@ -31,6 +31,11 @@ use template::{BadMessage, Claim, Template};
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-send";
 
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the command.
 pub fn main() -> ExitCode {
     cli::main(NAME, run)

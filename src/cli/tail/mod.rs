@@ -30,6 +30,11 @@ use plan::{Plan, Surroundings};
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-tail";
 
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the command.
 pub fn main() -> ExitCode {
     cli::main(NAME, run)
