@@ -27,6 +27,11 @@ use error::TailError;
 use follow::Follow;
 use plan::{Plan, Surroundings};
 
+// Bounds and defaults that the manual names.
+pub use args::TIMEOUT_MAX;
+pub use plan::LINES_DEFAULT;
+pub use stats::{RUNNING_MAX, TAGS_MAX};
+
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-tail";
 
