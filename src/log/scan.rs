@@ -172,7 +172,7 @@ impl Backward {
     fn behind(&self) -> Behind {
         let state = self.log.shared.lock();
         if let Some(run) = state.window.run_before(self.before) {
-            let whole = run.last < self.before || run.gap.is_some();
+            let whole = run.last < self.before || run.is_gap;
             let end = if whole { run.bytes.len() } else { offset_of(&run.bytes, self.before) };
             return Behind::Window(run.bytes.slice(..end), run.first);
         }

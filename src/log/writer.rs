@@ -168,7 +168,7 @@ impl Writer<'_> {
         let mut line = Vec::new();
         gap.encode(time, &self.shared.options.host, &mut line);
         let (first, last) = (gap.first(), gap.last());
-        let run = Run { first, last, time, bytes: line.into(), gap: Some(gap.why) };
+        let run = Run { first, last, time, bytes: line.into(), is_gap: true };
         self.write_runs(&[run])
     }
 
@@ -182,7 +182,7 @@ impl Writer<'_> {
             let mut size = first.bytes.len() as u64;
             let fits = |run: &&Run| {
                 size += run.bytes.len() as u64;
-                size <= size_max && !run.begins_segment()
+                size <= size_max
             };
             let more = rest[1..].iter().take_while(fits).count();
             let (now, later) = rest.split_at(1 + more);
@@ -201,9 +201,8 @@ impl Writer<'_> {
         };
         let Some(newest) = newest else { return Ok(None) };
         let age = run.time.micros().saturating_sub(newest.first_time.micros());
-        let begins = run.begins_segment()
-            // Times never decrease within a segment; a gap line may carry an older one.
-            || run.time < newest.last_time
+        // Times never decrease within a segment. Where they do, a gap tells so, which comes alone.
+        let begins = run.time < newest.last_time
             || newest.size >= size_max
             || age > self.options.segment_age_micros();
         if begins || !self.can_go_on(&newest)? {

@@ -49,7 +49,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let how = prop_oneof![Just(Durability::Stored), Just(Durability::Synced)];
     let step = prop_oneof![
-        20 => (1..80_usize, 0..2000_usize).prop_map(|(count, len)| Step::Append { count, len }),
+        20 => (1..200_usize, 0..8000_usize).prop_map(|(count, len)| Step::Append { count, len }),
         1 => (1..3_usize).prop_map(Step::AppendLong),
         3 => (1..1000_u64).prop_map(Step::Refuse),
         5 => how.prop_map(Step::Sync),
