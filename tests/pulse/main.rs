@@ -8,5 +8,7 @@ mod crash;
 mod doors;
 mod origin;
 mod protocol;
+mod pulse_send;
+mod pulse_tail;
 mod readers;
 mod stalled;
