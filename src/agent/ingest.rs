@@ -1,6 +1,7 @@
 //! Answering a client, and taking its events in: many with one append, in the order in which they
 //! came.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
@@ -17,8 +18,15 @@ pub(crate) const UNSTORED_MAX: usize = 1 << 20;
 /// How many encoded bytes are collected before they are appended, while more is there already.
 const BATCH_SIZE: usize = 256 << 10;
 
-/// How much memory a connection keeps for its next batch while it waits, in bytes.
-const BATCH_KEPT: usize = 2 << 10;
+/// How large a batch may be that is kept, in bytes.
+const BATCH_KEPT_MAX: usize = 1 << 20;
+
+/// How many empty batches a thread keeps for connections that have something to send.
+const BATCHES_KEPT: usize = 4;
+
+thread_local! {
+    static BATCHES: RefCell<Batches> = RefCell::default();
+}
 
 /// After so many ERRs since the last SYNC, further ones are only counted.
 pub(crate) const ERRS_MAX: u64 = 100;
@@ -66,6 +74,29 @@ pub(crate) struct Ingest<'a> {
 struct Unstored {
     older: Option<Seq>,
     newer: usize,
+}
+
+/// Memory for batches: it belongs to the thread, so that a connection that waits has none.
+#[derive(Default)]
+struct Batches(Vec<Batch>);
+
+impl Batches {
+    /// Gives a batch that has none memory.
+    fn lend(&mut self, batch: &mut Batch) {
+        if batch.kept() == 0
+            && let Some(kept) = self.0.pop()
+        {
+            *batch = kept;
+        }
+    }
+
+    /// Takes the memory of an empty batch back.
+    fn give_back(&mut self, batch: &mut Batch) {
+        let kept = std::mem::take(batch);
+        if kept.kept() > 0 && kept.kept() <= BATCH_KEPT_MAX && self.0.len() < BATCHES_KEPT {
+            self.0.push(kept);
+        }
+    }
 }
 
 /// What the next SYNC will tell.
@@ -126,9 +157,14 @@ impl<'a> Ingest<'a> {
                     }
                 }
             }
+            let much = self.batch.size() >= BATCH_SIZE / 4;
             self.flush().await;
             self.write_answers(connection).await?;
-            self.batch.clear(BATCH_KEPT);
+            BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
+            if much {
+                // A flood shares its thread with those whom it has just woken.
+                tokio::task::yield_now().await;
+            }
             match connection.read().await? {
                 Input::Some => {}
                 Input::End if connection.decoder.buffered() == 0 => return Ok(Then::Close),
@@ -163,7 +199,9 @@ impl<'a> Ingest<'a> {
     }
 
     fn take_draft(&mut self, draft: &Draft<'_>) -> Step {
-        let before = self.batch.size();
+        if self.batch.is_empty() {
+            BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
+        }
         if let Some(rate) = &self.rate
             && !rate.take(draft.msg.len())
         {
@@ -172,7 +210,6 @@ impl<'a> Ingest<'a> {
             return self.refuse(&Refused { code: Code::Later, why, event: true });
         }
         self.batch.push(draft, &self.default_tag, &self.origin);
-        debug_assert!(self.batch.size() > before, "an event is never empty");
         if self.batch.size() >= BATCH_SIZE { Step::Flush } else { Step::Taken }
     }
 
@@ -199,7 +236,7 @@ impl<'a> Ingest<'a> {
         self.since_sync.first.get_or_insert(first);
         self.last = Some(last);
         self.unstored.newer += self.batch.size();
-        self.batch.clear(usize::MAX);
+        self.batch.clear();
         if self.unstored.newer >= UNSTORED_MAX / 2 {
             if let Some(older) = self.unstored.older.replace(last) {
                 self.log.stored_or_given_up(older).await;

@@ -80,11 +80,11 @@ pub(super) struct Args {
     #[arg(short = 'u', long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
 
-    /// What to wait for
+    /// What to wait for [default: stored]
     #[arg(long, value_name = "WHAT")]
     pub(super) ack: Option<Ack>,
 
-    /// How long each wait for the agent may last
+    /// How long each wait for the agent may last [default: 1s]
     #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
     pub(super) timeout: Option<Duration>,
 

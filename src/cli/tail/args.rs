@@ -227,8 +227,9 @@ fn after_help() -> String {
     text.push_str(
         "  NAME    the field NAME; fields.NAME reaches any field\n\n\
          Exit status: 0 done; 1 what --until-match waited for never came; 3 nor can anybody know,\n\
-         because events are missing; 64 usage, 69 agent not there, 74 cannot write, 77 not\n\
-         permitted, 124 --timeout is over.",
+         because events are missing; 64 usage, 65 a cursor that the log has not reached, 69 agent\n\
+         not there, 74 cannot write or history cannot be read, 75 the agent is silent or at a\n\
+         limit, 77 not permitted, 124 --timeout is over.",
     );
     text
 }

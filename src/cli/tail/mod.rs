@@ -17,6 +17,7 @@ mod when;
 mod zone;
 
 use std::io::{IsTerminal as _, stdout};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli;
@@ -49,6 +50,9 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
     };
     let plan = Plan::new(args, around)?;
     let interrupt = Interrupt::catch().map_err(TailError::Signals)?;
+    if plan.tail.follow {
+        interrupt.when_unread(stdout().as_fd()).map_err(TailError::Signals)?;
+    }
     let out = stdout().lock();
     Ok(Follow::new(&plan, &interrupt, out).run()?.into())
 }

@@ -113,7 +113,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut site = Site::new();
+        let mut site = Site::in_memory();
         site.size = 2 << 20;
         site.age = Duration::from_secs(300);
         std::fs::create_dir(site.root.path().join("real0")).expect("a directory");
