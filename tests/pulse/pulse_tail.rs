@@ -149,11 +149,12 @@ fn text_from_events_never_drives_the_terminal() {
     let evil = "\\u001b[2J\\u009b1m\\u202e\\u0007\\r\\u0000evil";
     let object = format!(r#"{{"msg":"{evil}","run":"{evil}","fields":{{"f":"{evil}"}}}}"#);
     agent.connect().say(format!("SEND {object}\n")).sync();
+    let colors = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("good");
     for format in ["short", "short-iso", "json", "cat", "logfmt", "verbose"] {
         for color in ["--color=never", "--color=always"] {
             let out = agent.tail(&["-o", format, color]).ok();
             assert!(out.contains("evil"), "{format}: {out:?}");
-            let plain = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("good").replace_all(&out, "");
+            let plain = colors.replace_all(&out, "");
             let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}' || c == '\u{9b}';
             assert!(!plain.contains(bad), "{format} {color}: {plain:?}");
         }

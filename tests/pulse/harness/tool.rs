@@ -27,6 +27,7 @@ pub(crate) struct Tool {
 /// A command that has ended.
 #[derive(Debug)]
 pub(crate) struct Done {
+    #[expect(dead_code, reason = "shown by a test that fails")]
     line: String,
     /// Its exit code; none if a signal ended it.
     pub(crate) code: Option<i32>,
