@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::wire::{self, Code, Durability, Refused, Request, Tail};
 
 /// How many bytes of one connection's lines may be on their way to the disk.
-pub(crate) const UNSTORED_MAX: usize = 1 << 20;
+pub const UNSTORED_MAX: usize = 1 << 20;
 
 /// How many encoded bytes are collected before they are appended, while more is there already.
 const BATCH_SIZE: usize = 256 << 10;
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 /// After so many ERRs since the last SYNC, further ones are only counted.
-pub(crate) const ERRS_MAX: u64 = 100;
+pub const ERRS_MAX: u64 = 100;
 
 /// How many bytes of answers are collected before they are written.
 const ANSWERS_SIZE: usize = 16 << 10;

@@ -36,6 +36,14 @@ use ingest::Then;
 use limits::{Limits, Permit};
 use stats::Stats;
 
+// Bounds that the manual names.
+pub use follow::PASSED_OVER_MAX;
+pub use ingest::{ERRS_MAX, UNSTORED_MAX};
+pub use limits::{
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_USER_MAX,
+    EVENTS_PER_SECOND,
+};
+
 /// How long connections may take to finish what they began when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 

@@ -28,8 +28,18 @@ use error::TailError;
 use follow::Follow;
 use plan::{Plan, Surroundings};
 
+// Bounds and defaults that the manual names.
+pub use args::TIMEOUT_MAX;
+pub use plan::LINES_DEFAULT;
+pub use stats::{RUNNING_MAX, TAGS_MAX};
+
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-tail";
+
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
 
 /// Runs the command.
 pub fn main() -> ExitCode {

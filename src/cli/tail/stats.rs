@@ -9,10 +9,10 @@ use crate::event::{EventLine, Level, Line, Timestamp};
 use crate::render::{Took, escape};
 
 /// The most tags that are counted by themselves; the events of others are counted as one.
-pub(super) const TAGS_MAX: usize = 1000;
+pub const TAGS_MAX: usize = 1000;
 
 /// The most runs that are remembered at a time; later ones are not shown.
-pub(super) const RUNNING_MAX: usize = 10_000;
+pub const RUNNING_MAX: usize = 10_000;
 
 /// How many tags, and how many runs, are shown: so that all fits a terminal of 24 lines.
 const SHOWN_MAX: usize = 8;
