@@ -284,12 +284,12 @@ fn while_the_agent_restarts_lines_wait_and_come_in_order() {
     }
     let done = sender.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
+    // What the agent had taken and could not acknowledge any more may stand there again, later.
     let mut told: Vec<u64> = Vec::new();
     for line in agent.connect().tail("{}") {
-        told.extend(parse(&line).msg().map(|msg| msg.parse::<u64>().expect("a number")));
+        let number = parse(&line).msg().map(|msg| msg.parse::<u64>().expect("a number"));
+        told.extend(number.filter(|number| !told.contains(number)));
     }
-    // What the agent had taken and could not acknowledge any more may stand there twice.
-    told.dedup();
     assert_eq!(told, (0..typed).collect::<Vec<_>>());
 }
 
@@ -306,10 +306,9 @@ fn what_does_not_fit_while_the_agent_is_away_is_told() {
     }
     let done = sender.wait();
     assert_eq!(done.code, Some(69), "{done:#?}");
-    assert!(
-        done.err.contains("dropping events") && done.err.contains("40 events lost"),
-        "{done:#?}"
-    );
+    // Whether the first one had been acknowledged when the agent was killed, nobody can say.
+    let lost = done.err.contains("40 events lost") || done.err.contains("41 events lost");
+    assert!(lost && done.err.contains("dropping events"), "{done:#?}");
 }
 
 #[test]

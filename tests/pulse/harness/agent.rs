@@ -1,6 +1,7 @@
 //! A real `pulsed` in a directory of its own.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -183,7 +184,12 @@ impl Agent {
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).collect();
         files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
         files.sort();
-        files.iter().map(|path| fs::read_to_string(path).expect("history is UTF-8")).collect()
+        let text = |path: &PathBuf| match fs::read_to_string(path) {
+            // Trimmed since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.expect("history is UTF-8"),
+        };
+        files.iter().map(text).collect()
     }
 
     fn said_file(&self) -> PathBuf {
