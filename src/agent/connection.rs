@@ -3,15 +3,21 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::wire::Decoder;
 
 /// The most that is read at a time, in bytes. The buffer belongs to the thread, not to the
 /// connection: an idle connection has none.
 pub(crate) const READ_SIZE: usize = 256 << 10;
+
+/// How long after it was taken in a client may begin to speak although the agent stops. Such clients
+/// would otherwise be refused by every restart: they cannot wait in the queue any more.
+pub(crate) const FIRST_WORDS_WAIT: Duration = Duration::from_millis(500);
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
@@ -48,12 +54,16 @@ impl Connection {
         self.ended
     }
 
-    /// Waits until there is something to read, the client ends, or the agent stops.
+    /// Waits until there is something to read, the client ends, or the agent stops. Who has only just
+    /// connected is about to speak: the agent that stops waits for that, [`FIRST_WORDS_WAIT`] at most.
     pub(crate) async fn wait_for_input(&mut self) -> io::Result<()> {
+        let patience = Instant::now() + FIRST_WORDS_WAIT;
         tokio::select! {
-            ready = self.stream.readable() => ready,
-            _ = stopped(&mut self.stopping) => Ok(()),
+            biased;
+            ready = self.stream.readable() => return ready,
+            _ = stopped(&mut self.stopping) => {}
         }
+        tokio::time::timeout_at(patience, self.stream.readable()).await.unwrap_or(Ok(()))
     }
 
     /// Reads what is there, and waits for something if there is nothing.
@@ -73,6 +83,7 @@ impl Connection {
                 Err(e) => return Err(e),
             }
             tokio::select! {
+                biased;
                 ready = self.stream.readable() => ready?,
                 _ = stopped(&mut self.stopping) => return Ok(Input::Stopping),
             }
