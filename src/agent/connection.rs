@@ -30,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// The client will send no more.
     ended: bool,
+    /// How long it is waited for although the agent stops; none once something came.
+    first_words_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -46,7 +48,9 @@ pub(crate) enum Input {
 
 impl Connection {
     pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, decoder: Decoder::on(host), ended: false, stopping }
+        let first_words_until = Some(Instant::now() + FIRST_WORDS_WAIT);
+        let decoder = Decoder::on(host);
+        Self { stream, decoder, ended: false, first_words_until, stopping }
     }
 
     /// Whether the client will send no more.
@@ -54,19 +58,16 @@ impl Connection {
         self.ended
     }
 
-    /// Waits until there is something to read, the client ends, or the agent stops. Who has only just
-    /// connected is about to speak: the agent that stops waits for that, [`FIRST_WORDS_WAIT`] at most.
+    /// Waits until there is something to read, the client ends, or the agent stops.
     pub(crate) async fn wait_for_input(&mut self) -> io::Result<()> {
-        let patience = Instant::now() + FIRST_WORDS_WAIT;
         tokio::select! {
-            biased;
-            ready = self.stream.readable() => return ready,
-            _ = stopped(&mut self.stopping) => {}
+            ready = self.stream.readable() => ready,
+            _ = stopped(&mut self.stopping) => Ok(()),
         }
-        tokio::time::timeout_at(patience, self.stream.readable()).await.unwrap_or(Ok(()))
     }
 
-    /// Reads what is there, and waits for something if there is nothing.
+    /// Reads what is there, and waits for something if there is nothing: until the agent stops, and for
+    /// the first words of who has just connected [`FIRST_WORDS_WAIT`] at most even then.
     pub(crate) async fn read(&mut self) -> io::Result<Input> {
         if self.ended {
             return Ok(Input::End);
@@ -78,14 +79,19 @@ impl Connection {
                     self.decoder.finish();
                     return Ok(Input::End);
                 }
-                Ok(_) => return Ok(Input::Some),
+                Ok(_) => {
+                    self.first_words_until = None;
+                    return Ok(Input::Some);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }
             tokio::select! {
                 biased;
                 ready = self.stream.readable() => ready?,
-                _ = stopped(&mut self.stopping) => return Ok(Input::Stopping),
+                () = to_leave(&mut self.stopping, self.first_words_until) => {
+                    return Ok(Input::Stopping);
+                }
             }
         }
     }
@@ -137,6 +143,14 @@ impl Connection {
     /// Whether the agent stops.
     pub(crate) fn stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+}
+
+/// Waits until the agent stops, and then until this moment.
+async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
+    stopped(stopping).await;
+    if let Some(until) = until {
+        tokio::time::sleep_until(until).await;
     }
 }
 

@@ -200,7 +200,11 @@ async fn serve<E: Display>(
         }
     }
     service.stopping();
-    accepting.abort();
+    if !accepting.is_finished() {
+        accepting.abort();
+        // Until it has ended it may take one more in, for whom nobody would wait.
+        let _ = accepting.await;
+    }
     // Nobody is left to be told only if every connection has ended already.
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN_MAX, limits.all_gone()).await.is_err() {
