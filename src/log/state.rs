@@ -190,6 +190,17 @@ impl State {
         self.history.as_ref().map(|history| history.stored)
     }
 
+    /// Whether history is behind the window.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.stored().is_some_and(|stored| stored.next() < self.window.next())
+    }
+
+    /// Whether the writer sleeps, with nothing to do.
+    pub(crate) fn writer_is_idle(&self) -> bool {
+        let sleeps = self.history.as_ref().is_some_and(|h| h.writer_sleeps && !h.failed());
+        sleeps && !self.has_unwritten()
+    }
+
     /// Whether the writer must be woken for what is there; it is then taken to be awake.
     pub(crate) fn writer_sleeps(&mut self) -> bool {
         self.history.as_mut().is_some_and(|history| std::mem::take(&mut history.writer_sleeps))
