@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     /// There is something to sync.
     to_sync: Condvar,
     /// Whose turn it is to read history.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// The threads of a running log. They end when it is dropped; but only [`Running::close`] notes a clean
@@ -148,7 +148,7 @@ impl Log {
             progress: Notify::new(),
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
-            turns: Semaphore::new(HISTORY_READERS),
+            turns: Arc::new(Semaphore::new(HISTORY_READERS)),
         });
         Self { shared }
     }
