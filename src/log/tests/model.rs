@@ -12,7 +12,7 @@ use crate::log::window::RUN_SIZE;
 use crate::wire::Durability;
 
 /// How many sequences of steps are tried.
-const CASES: u32 = 32;
+const CASES: u32 = 24;
 
 /// So few numbers are reserved at a time, that reservations are renewed all the time, and run out.
 const RESERVED_AHEAD: u64 = 400;
