@@ -1,7 +1,7 @@
 //! From a draft to its one line. What the sender and the origin determine is encoded first, outside
 //! of any lock; the stamp is written in front of it when the log takes the event in.
 
-use super::{Draft, Seq, Timestamp, Value, json, took};
+use super::{Draft, Seq, Timestamp, json, took};
 
 /// Drafts on their way into the log: encoded, not yet stamped.
 #[derive(Debug, Default)]
@@ -63,13 +63,15 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Forgets the drafts. Keeps the memory, unless it is more than `keep` bytes.
-    pub fn clear(&mut self, keep: usize) {
+    /// Forgets the drafts, and keeps the memory.
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        if self.bytes.capacity() > keep {
-            *self = Self::default();
-        }
+    }
+
+    /// How much memory it keeps for bodies, in bytes.
+    pub fn kept(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The bodies, in order.
@@ -87,12 +89,7 @@ fn encode_fields(out: &mut Vec<u8>, draft: &Draft<'_>) {
     let mut open = b'{';
     for field in &draft.fields {
         json::member(out, &mut open, &field.name);
-        match &field.value {
-            Value::Text(text) => json::string(out, text),
-            Value::Number(digits) => out.extend_from_slice(digits.as_bytes()),
-            Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
-            Value::Null => out.extend_from_slice(b"null"),
-        }
+        json::value(out, &field.value);
     }
     out.push(b'}');
 }
@@ -133,7 +130,7 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DRAFT_MAX, Field, LINE_MAX, Level, Origin, RUN_MAX, Tag};
+    use crate::event::{DRAFT_MAX, Field, LINE_MAX, Level, Origin, RUN_MAX, Tag, Value};
 
     fn line_of(draft: &Draft<'_>, origin: &Origin) -> String {
         let mut encoded = Vec::new();

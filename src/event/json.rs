@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Value;
+
 /// Appends a JSON string with its quotes. Only what JSON demands is escaped.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -23,6 +25,17 @@ pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// Appends the value of a field.
+pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => string(out, text),
+        Value::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Null => out.extend_from_slice(b"null"),
+    }
 }
 
 const fn must_escape(b: u8) -> bool {

@@ -17,6 +17,10 @@ pub const SECONDS_MAX: f64 = 1e12;
 /// followed by a letter, a digit or `_`.
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
+    // Many messages have no digit at all; the whole check without a branch is the fast way to know.
+    if !bytes.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
+        return None;
+    }
     let mut at = 0;
     while let Some(found) = bytes[at..].iter().position(u8::is_ascii_digit) {
         let start = at + found;

@@ -36,8 +36,8 @@ use crate::event::{Batch, Cursor, Gap, LogId, Seq, Timestamp, Why};
 use ledger::{Ledger, RESERVED_AHEAD};
 use state::{HistoryState, State};
 
-pub use options::{Clock, HistoryOptions, Options, SyncPolicy};
-pub use reader::{Chunk, Read, Reader};
+pub use options::{Clock, HistoryOptions, Options};
+pub use reader::{Chunk, Read, Reader, lines_of};
 pub use scan::Backward;
 pub use state::Counters;
 pub use waiting::{NotStored, STALL_MAX, SYNC_WAIT_MAX};
@@ -175,7 +175,7 @@ impl Log {
     /// event.
     ///
     /// # Errors
-    /// [`Full`]: wait for [`Log::room`], then try again.
+    /// [`Full`]: [`Log::append_waiting`] waits until there is room.
     pub fn append(&self, batch: &Batch) -> Result<Seq, Full> {
         let mut state = self.shared.lock();
         let taken = state.take_in(batch, &self.shared.options);
@@ -295,5 +295,5 @@ fn random_id() -> LogId {
 
 /// Tells the people who run the agent.
 fn tell(what: std::fmt::Arguments<'_>) {
-    eprintln!("{what}");
+    crate::diag::warning(what);
 }

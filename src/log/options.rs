@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Sync;
 use crate::event::Timestamp;
 
 /// Tells the time. An argument, so that a test can own it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + std::marker::Sync>;
 
 /// What a log is opened with.
 #[derive(Clone)]
@@ -32,18 +33,7 @@ pub struct HistoryOptions {
     /// How old an event may get.
     pub age: Duration,
     /// When what is written is made durable.
-    pub sync: SyncPolicy,
-}
-
-/// When history is fsynced without being asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncPolicy {
-    /// Before every OK.
-    Always,
-    /// So that no event stays unsynced for longer than this.
-    Every(Duration),
-    /// When the kernel likes.
-    Never,
+    pub sync: Sync,
 }
 
 /// History is cut into at least so many segments, so that trimming takes little at a time.
@@ -55,7 +45,7 @@ const SEGMENT_SIZE_MAX: u64 = 64 << 20;
 impl Options {
     /// Whether every OK waits for an fsync.
     pub(crate) fn syncs_always(&self) -> bool {
-        self.history.as_ref().is_some_and(|history| history.sync == SyncPolicy::Always)
+        self.history.as_ref().is_some_and(|history| history.sync == Sync::Always)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading forwards: one path for window and history.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -12,6 +12,9 @@ use super::state::State;
 use super::window::Run;
 use super::{Log, disk, tell};
 use crate::event::{Gap, Line, Seq, Why};
+
+/// The most pieces that one system call writes.
+const SLICES_MAX: usize = 256;
 
 /// How much one read gives, in bytes; a longer run or line comes by itself.
 const READ_SIZE: usize = 256 << 10;
@@ -73,6 +76,60 @@ impl Chunk {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.pieces.iter().all(Bytes::is_empty)
+    }
+
+    /// How many bytes come before the line that stands for `end`.
+    pub fn len_before(&self, end: Seq) -> usize {
+        if self.next <= end {
+            return self.len();
+        }
+        let mut len = 0;
+        for piece in &self.pieces {
+            let before = offset_of(piece, end);
+            len += before;
+            if before < piece.len() {
+                break;
+            }
+        }
+        len
+    }
+
+    /// The bytes from `from` to `to`, for one system call: a bounded number of pieces.
+    pub fn slices(&self, from: usize, to: usize) -> Vec<IoSlice<'_>> {
+        let mut slices = Vec::with_capacity(self.pieces.len().min(SLICES_MAX));
+        let mut begin = 0;
+        for piece in &self.pieces {
+            let end = begin + piece.len();
+            if end > from && begin < to {
+                let within = from.max(begin) - begin..to.min(end) - begin;
+                slices.push(IoSlice::new(&piece[within]));
+                if slices.len() == SLICES_MAX {
+                    break;
+                }
+            }
+            begin = end;
+        }
+        slices
+    }
+
+    /// What is left of the line in which `offset` lies; nothing where a line begins.
+    pub fn rest_of_line(&self, mut offset: usize) -> &[u8] {
+        for piece in &self.pieces {
+            if offset < piece.len() {
+                if offset == 0 || piece[offset - 1] == b'\n' {
+                    return &[];
+                }
+                let rest = &piece[offset..];
+                return &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1)];
+            }
+            offset -= piece.len();
+        }
+        &[]
+    }
+
+    /// The lines. What is not one (somebody may have edited history) is left out.
+    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.pieces.iter().flat_map(|piece| lines_of(piece))
     }
 
     /// The gap, if it is a gap line: such a line comes alone.
@@ -160,7 +217,7 @@ impl Reader {
         place: Option<Place>,
     ) -> Option<Read> {
         let for_errors = path.clone();
-        match self.log.on_disk(move || lines_of(&path, segment, next, place)).await {
+        match self.log.on_disk(move || read_segment(&path, segment, next, place)).await {
             Ok(read) => Some(read),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.log.shared.forget_segment(segment.first);
@@ -179,6 +236,12 @@ impl Reader {
         self.next = next.unwrap_or(chunk.next);
         let moved = |place: Place| Place { offset: place.offset + len as u64, ..place };
         self.place = chunk.place.map(moved);
+    }
+
+    /// Moves to a number.
+    pub fn seek(&mut self, next: Seq) {
+        self.next = next;
+        self.place = None;
     }
 
     /// Moves behind a gap.
@@ -234,7 +297,12 @@ fn cut(runs: Vec<Run>, next: Seq) -> Chunk {
 }
 
 /// The lines of a segment from the number `next` on, which the segment should hold.
-fn lines_of(path: &Path, segment: Segment, next: Seq, place: Option<Place>) -> io::Result<Read> {
+fn read_segment(
+    path: &Path,
+    segment: Segment,
+    next: Seq,
+    place: Option<Place>,
+) -> io::Result<Read> {
     let file = File::open(path)?;
     let known = place.filter(|place| place.segment == segment.first);
     let mut lines = match known {
@@ -304,6 +372,12 @@ fn sound(bytes: &[u8], next: Seq, last: Seq) -> (usize, Seq) {
 /// The last number that a line stands for.
 fn last_seq(line: &[u8]) -> Option<Seq> {
     gap_of(line).map(Gap::last).or_else(|| Line::peek_first_seq(line))
+}
+
+/// The lines in some bytes. What is not one is left out.
+pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
+    let lines = bytes.split(|b| *b == b'\n');
+    lines.filter_map(|line| Line::parse(std::str::from_utf8(line).ok()?))
 }
 
 /// Where in a run the line begins that stands for `seq`.

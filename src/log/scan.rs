@@ -168,6 +168,12 @@ impl Backward {
         }
     }
 
+    /// Moves to before a number.
+    pub fn seek(&mut self, before: Seq) {
+        self.before = before;
+        self.place = None;
+    }
+
     fn behind(&self) -> Behind {
         let state = self.log.shared.lock();
         if let Some(run) = state.window.run_before(self.before) {

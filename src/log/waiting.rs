@@ -60,6 +60,19 @@ impl Log {
         }
     }
 
+    /// Whether a SYNC of nothing could succeed.
+    ///
+    /// # Errors
+    /// [`NotStored::NoHistory`], when something that does not exist should be synced.
+    pub fn can_sync(&self, how: Durability) -> Result<(), NotStored> {
+        match how {
+            Durability::Synced if self.shared.options.history.is_none() => {
+                Err(NotStored::NoHistory)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until the events from `first` to `last` are stored, or synced.
     ///
     /// # Errors
@@ -69,7 +82,7 @@ impl Log {
         let how = if always { Durability::Synced } else { how };
         if self.shared.options.history.is_none() {
             // With history off, taken in is all that anybody can say.
-            return if how == Durability::Synced { Err(NotStored::NoHistory) } else { Ok(()) };
+            return self.can_sync(how);
         }
         let deadline = Instant::now() + SYNC_WAIT_MAX;
         loop {

@@ -1,3 +1,29 @@
-//! The operating system: paths, sockets, peers, users, signals.
+//! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
+//! and signal-hook.
 
+pub mod child;
+#[cfg(any(feature = "agent", feature = "tail"))]
+pub mod clock;
+pub mod connect;
+#[cfg(feature = "agent")]
+pub mod host;
+#[cfg(feature = "tail")]
+pub mod interrupt;
+#[cfg(feature = "agent")]
+pub mod limits;
+#[cfg(feature = "agent")]
+pub mod lock;
 pub mod paths;
+#[cfg(feature = "agent")]
+pub mod peer;
+#[cfg(feature = "agent")]
+pub mod random;
+pub mod ready;
+#[cfg(feature = "agent")]
+pub mod signals;
+#[cfg(feature = "agent")]
+pub mod socket;
+#[cfg(feature = "agent")]
+mod unit;
+#[cfg(feature = "agent")]
+pub mod users;

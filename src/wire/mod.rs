@@ -3,9 +3,27 @@
 //! Pure: no socket, no clock. [`Decoder`] serves the agent, [`Answers`] the clients; both are fed by
 //! `push` and asked by `next`.
 
+mod answers;
+mod decode;
+mod encode;
+mod lines;
+mod object;
+mod syslog;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod verbs;
+
 use std::fmt;
 
 use crate::event::{Cursor, Draft, Timestamp};
+
+pub use answers::{Answer, Answers, BadAnswer};
+pub use decode::{Decoder, REQUEST_MAX};
+pub use encode::{
+    WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_tail,
+};
+pub use verbs::{VERBS, Verb, help};
 
 /// Why something was refused: the exit codes of the commands, after sysexits(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +57,13 @@ impl Code {
             Self::Later => 75,
             Self::Denied => 77,
         }
+    }
+}
+
+impl Code {
+    /// The code with this number.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
     }
 }
 

@@ -1,6 +1,167 @@
-//! agent
+//! `pulsed`: runs the agent, checks its configuration, shows what it does (pulsed(8)).
+
+mod status;
+mod welcome;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::{Exit, Failure};
+use crate::agent::{self, AgentError};
+use crate::config::{Config, ConfigError, Machine};
+use crate::diag;
+use crate::sys::{host, paths, users};
+use status::StatusError;
+
+const COMMAND: &str = "pulsed";
+
+const EXIT_CODES: &str = "\
+Exit status: 0 done, 1 the agent could not start or end well, 64 usage, 78 bad configuration; of
+status also 65 no sense in the answer, 69 agent not there, 75 it took too long, 77 not permitted.";
+
+/// The agent of Pulse: takes in what applications say, and shows it to everybody who watches, at
+/// that moment. Without a command it runs in the foreground.
+#[derive(clap::Parser)]
+#[command(name = COMMAND, version, after_help = EXIT_CODES)]
+struct Arguments {
+    /// Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than
+    /// root, ~/.config/pulsed/pulsed.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(clap::Subcommand)]
+enum Task {
+    /// Check the configuration and say what is wrong with it
+    Check,
+    /// Show what a running agent is doing
+    Status {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Status(#[from] StatusError),
+}
+
+impl Failure for CommandError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) => Exit::Config,
+            Self::Agent(_) => Exit::Failed,
+            Self::Status(error) => error.exit(),
+        }
+    }
+}
+
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
 
 /// Runs the command.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    super::main(COMMAND, |arguments: Arguments| {
+        let file = arguments.config;
+        let done = match arguments.task {
+            None => start(file),
+            Some(Task::Check) => check(file.as_deref()),
+            Some(Task::Status { json }) => status(file.as_deref(), json),
+        };
+        diag::flush();
+        done.map(|()| Exit::Done.into())
+    })
+}
+
+fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
+    let config = load(file.as_deref())?;
+    let reload = move || load(file.as_deref());
+    Ok(agent::run(config.clone(), reload, |_| welcome::welcome(&config))?)
+}
+
+/// Reads the configuration; says what is allowed in it but hardly meant.
+fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let config = Config::load(file, &machine())?;
+    for warning in &config.warnings {
+        diag::warning(warning);
+    }
+    Ok(config)
+}
+
+fn machine() -> Machine {
+    Machine {
+        host: host::name(),
+        file: paths::config_file(),
+        socket: paths::agent_socket(),
+        state: paths::state_dir(),
+        user: users::user,
+        group: users::group,
+    }
+}
+
+fn check(file: Option<&Path>) -> Result<(), CommandError> {
+    match load(file)?.file {
+        Some(file) => print(format_args!("{}: good", file.display())),
+        None => match paths::config_file() {
+            Some(file) => {
+                print(format_args!("there is no {}, and the defaults are good", file.display()))
+            }
+            None => print("there is no configuration file, and the defaults are good"),
+        },
+    }
+    Ok(())
+}
+
+fn status(file: Option<&Path>, json: bool) -> Result<(), CommandError> {
+    let config = load(file)?;
+    // Whoever has a configuration means the agent that runs with it; whoever has none means any.
+    let socket = config.file.as_ref().map(|_| config.socket.path.as_path());
+    let stats = status::ask(socket)?;
+    if json {
+        print(stats)
+    } else {
+        print(status::readable(&stats)?)
+    }
+    Ok(())
+}
+
+/// Prints one text with a line end. Who closed our stdout does not want it any more.
+fn print(text: impl fmt::Display) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn config_may_stand_anywhere() {
+        for line in ["pulsed --config F status --json", "pulsed status --config=F --json"] {
+            let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
+            assert_eq!(arguments.config.as_deref(), Some(Path::new("F")));
+            assert!(matches!(arguments.task, Some(Task::Status { json: true })));
+        }
+        let arguments = Arguments::try_parse_from(["pulsed"]).expect("nothing");
+        assert!(arguments.task.is_none() && arguments.config.is_none());
+    }
 }

@@ -1,0 +1,135 @@
+//! One client's stream: reads into a buffer that the thread lends, writes without holding anything
+//! but the rest of a line.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use crate::wire::Decoder;
+
+/// The most that is read at a time, in bytes. The buffer belongs to the thread, not to the
+/// connection: an idle connection has none.
+pub(crate) const READ_SIZE: usize = 256 << 10;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+}
+
+/// A client's stream and what came from it unfinished.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    /// What came and is not decoded yet.
+    pub(crate) decoder: Decoder,
+    /// The client will send no more.
+    ended: bool,
+    stopping: watch::Receiver<bool>,
+}
+
+/// What a read gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Bytes, which the decoder has now.
+    Some,
+    /// The client will send no more.
+    End,
+    /// The agent stops, and nothing is left to read.
+    Stopping,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
+        Self { stream, decoder: Decoder::on(host), ended: false, stopping }
+    }
+
+    /// Whether the client will send no more.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Waits until there is something to read, the client ends, or the agent stops.
+    pub(crate) async fn wait_for_input(&mut self) -> io::Result<()> {
+        tokio::select! {
+            ready = self.stream.readable() => ready,
+            _ = stopped(&mut self.stopping) => Ok(()),
+        }
+    }
+
+    /// Reads what is there, and waits for something if there is nothing.
+    pub(crate) async fn read(&mut self) -> io::Result<Input> {
+        if self.ended {
+            return Ok(Input::End);
+        }
+        loop {
+            match self.read_now() {
+                Ok(0) => {
+                    self.ended = true;
+                    self.decoder.finish();
+                    return Ok(Input::End);
+                }
+                Ok(_) => return Ok(Input::Some),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+            tokio::select! {
+                ready = self.stream.readable() => ready?,
+                _ = stopped(&mut self.stopping) => return Ok(Input::Stopping),
+            }
+        }
+    }
+
+    fn read_now(&mut self) -> io::Result<usize> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let read = self.stream.try_read(buffer)?;
+            self.decoder.push(&buffer[..read]);
+            Ok(read)
+        })
+    }
+
+    /// Writes as much of the pieces as the client takes at once, and tells how many bytes that was.
+    pub(crate) fn write_now(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.stream.try_write_vectored(pieces) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            other => other,
+        }
+    }
+
+    /// Writes all of it, and waits for the client as long as that takes.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.try_write(bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the client takes more.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.stream.writable().await
+    }
+
+    /// Whether the client, which sends no more, does not read any more either.
+    pub(crate) async fn hung_up(&self) -> bool {
+        let ready = self.stream.ready(tokio::io::Interest::WRITABLE).await;
+        ready.map_or(true, |ready| ready.is_write_closed())
+    }
+
+    /// Waits until the agent stops.
+    pub(crate) async fn stopped(&mut self) {
+        stopped(&mut self.stopping).await;
+    }
+
+    /// Whether the agent stops.
+    pub(crate) fn stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: the agent has stopped.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}

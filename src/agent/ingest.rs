@@ -1,0 +1,314 @@
+//! Answering a client, and taking its events in: many with one append, in the order in which they
+//! came.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+
+use super::connection::{Connection, Input};
+use super::limits::Rate;
+use super::stats::Stats;
+use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
+use crate::log::Log;
+use crate::wire::{self, Code, Durability, Refused, Request, Tail};
+
+/// How many bytes of one connection's lines may be on their way to the disk.
+pub const UNSTORED_MAX: usize = 1 << 20;
+
+/// How many encoded bytes are collected before they are appended, while more is there already.
+const BATCH_SIZE: usize = 256 << 10;
+
+/// How large a batch may be that is kept, in bytes.
+const BATCH_KEPT_MAX: usize = 1 << 20;
+
+/// How many empty batches a thread keeps for connections that have something to send.
+const BATCHES_KEPT: usize = 4;
+
+thread_local! {
+    static BATCHES: RefCell<Batches> = RefCell::default();
+}
+
+/// After so many ERRs since the last SYNC, further ones are only counted.
+pub const ERRS_MAX: u64 = 100;
+
+/// How many bytes of answers are collected before they are written.
+const ANSWERS_SIZE: usize = 16 << 10;
+
+/// What a client wants that is not ingest's to give.
+pub(crate) enum Then {
+    /// To follow, or to read.
+    Tail(TailRequest),
+    /// Nothing more.
+    Close,
+}
+
+/// A TAIL, in either form.
+pub(crate) enum TailRequest {
+    /// Readable text from now on, of what this MATCH matches.
+    Text(String),
+    /// JSON lines.
+    Json(Tail),
+}
+
+/// What ingest knows of one connection.
+pub(crate) struct Ingest<'a> {
+    log: Log,
+    stats: &'a Stats,
+    rate: Option<Arc<Rate>>,
+    /// The origin's JSON object.
+    origin: Vec<u8>,
+    default_tag: String,
+    batch: Batch,
+    answers: Vec<u8>,
+    unstored: Unstored,
+    since_sync: SinceSync,
+    /// ERRs written since the last SYNC.
+    errs: u64,
+    /// The last event of this connection.
+    last: Option<Seq>,
+}
+
+/// How much of this connection is on its way to the disk: at most two halves, of which the older must
+/// be stored before a third begins.
+#[derive(Default)]
+struct Unstored {
+    older: Option<Seq>,
+    newer: usize,
+}
+
+/// Memory for batches: it belongs to the thread, so that a connection that waits has none.
+#[derive(Default)]
+struct Batches(Vec<Batch>);
+
+impl Batches {
+    /// Gives a batch that has none memory.
+    fn lend(&mut self, batch: &mut Batch) {
+        if batch.kept() == 0
+            && let Some(kept) = self.0.pop()
+        {
+            *batch = kept;
+        }
+    }
+
+    /// Takes the memory of an empty batch back.
+    fn give_back(&mut self, batch: &mut Batch) {
+        let kept = std::mem::take(batch);
+        if kept.kept() > 0 && kept.kept() <= BATCH_KEPT_MAX && self.0.len() < BATCHES_KEPT {
+            self.0.push(kept);
+        }
+    }
+}
+
+/// What the next SYNC will tell.
+#[derive(Default)]
+struct SinceSync {
+    first: Option<Seq>,
+    refused: u64,
+    first_code: Option<Code>,
+}
+
+impl<'a> Ingest<'a> {
+    pub(crate) fn new(
+        log: Log,
+        stats: &'a Stats,
+        rate: Option<Arc<Rate>>,
+        origin: &Origin,
+    ) -> Self {
+        let mut encoded = Vec::new();
+        origin.encode(&mut encoded);
+        let name = origin.user.clone().or_else(|| origin.uid.map(|uid| format!("uid{uid}")));
+        Self {
+            log,
+            stats,
+            rate,
+            origin: encoded,
+            default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),
+            batch: Batch::default(),
+            answers: Vec::new(),
+            unstored: Unstored::default(),
+            since_sync: SinceSync::default(),
+            errs: 0,
+            last: None,
+        }
+    }
+
+    /// Serves the connection until it wants to follow, or ends.
+    pub(crate) async fn run(&mut self, connection: &mut Connection) -> io::Result<Then> {
+        loop {
+            while let Some(step) = self.take_one(connection) {
+                match step {
+                    Step::Taken => {}
+                    Step::Flush => self.flush().await,
+                    Step::Answer => self.write_answers(connection).await?,
+                    Step::Sync(how) => {
+                        self.flush().await;
+                        self.sync(how).await;
+                        self.write_answers(connection).await?;
+                    }
+                    Step::Ask(ask) => {
+                        self.flush().await;
+                        self.answer(ask);
+                        self.write_answers(connection).await?;
+                    }
+                    Step::Leave(then) => {
+                        self.flush().await;
+                        self.write_answers(connection).await?;
+                        return Ok(then);
+                    }
+                }
+            }
+            let much = self.batch.size() >= BATCH_SIZE / 4;
+            self.flush().await;
+            self.write_answers(connection).await?;
+            BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
+            if much {
+                // A flood shares its thread with those whom it has just woken.
+                tokio::task::yield_now().await;
+            }
+            match connection.read().await? {
+                Input::Some => {}
+                Input::End if connection.decoder.buffered() == 0 => return Ok(Then::Close),
+                Input::End => {}
+                Input::Stopping => return Ok(Then::Close),
+            }
+        }
+    }
+
+    /// Takes the next request that is there.
+    fn take_one(&mut self, connection: &mut Connection) -> Option<Step> {
+        loop {
+            let step = match connection.decoder.next()? {
+                Ok(Request::Send(draft)) => self.take_draft(&draft),
+                Ok(Request::Sync(how)) => Step::Sync(how),
+                Ok(Request::Tail(tail)) => Step::Leave(Then::Tail(TailRequest::Json(tail))),
+                Ok(Request::TailText(matching)) => {
+                    Step::Leave(Then::Tail(TailRequest::Text(matching.to_owned())))
+                }
+                Ok(Request::Quit) => Step::Leave(Then::Close),
+                Ok(Request::Ping) => Step::Ask(Ask::Ping),
+                Ok(Request::Stats) => Step::Ask(Ask::Stats),
+                Ok(Request::Help) => Step::Ask(Ask::Help),
+                Ok(Request::Auth(_)) => Step::Ask(Ask::Auth),
+                Ok(Request::Link) => Step::Ask(Ask::Link),
+                Err(refused) => self.refuse(&refused),
+            };
+            if !matches!(step, Step::Taken) {
+                return Some(step);
+            }
+        }
+    }
+
+    fn take_draft(&mut self, draft: &Draft<'_>) -> Step {
+        if self.batch.is_empty() {
+            BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
+        }
+        if let Some(rate) = &self.rate
+            && !rate.take(draft.msg.len())
+        {
+            rate.tell_soon();
+            let why = "too many events of your user at once: this one is not taken".into();
+            return self.refuse(&Refused { code: Code::Later, why, event: true });
+        }
+        self.batch.push(draft, &self.default_tag, &self.origin);
+        if self.batch.size() >= BATCH_SIZE { Step::Flush } else { Step::Taken }
+    }
+
+    fn refuse(&mut self, refused: &Refused) -> Step {
+        if refused.event {
+            self.since_sync.refused += 1;
+            self.since_sync.first_code.get_or_insert(refused.code);
+        }
+        self.errs += 1;
+        if self.errs > ERRS_MAX {
+            return Step::Taken;
+        }
+        wire::encode_err(refused.code, &refused.why, &mut self.answers);
+        if self.answers.len() >= ANSWERS_SIZE { Step::Answer } else { Step::Taken }
+    }
+
+    /// Appends what was collected, and waits while too much is on its way to the disk.
+    async fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let last = self.log.append_waiting(&self.batch).await;
+        let first = Seq::new(last.get() + 1 - self.batch.len() as u64).unwrap_or(last);
+        self.since_sync.first.get_or_insert(first);
+        self.last = Some(last);
+        self.unstored.newer += self.batch.size();
+        self.batch.clear();
+        if self.unstored.newer >= UNSTORED_MAX / 2 {
+            if let Some(older) = self.unstored.older.replace(last) {
+                self.log.stored_or_given_up(older).await;
+            }
+            self.unstored.newer = 0;
+        }
+    }
+
+    async fn sync(&mut self, how: Durability) {
+        let asked = std::mem::take(&mut self.since_sync);
+        self.errs = 0;
+        let stored = match (asked.first, self.last) {
+            (Some(first), Some(last)) => self.log.sync(first, last, how).await,
+            // Nothing was sent: but a wish that can never be granted is told.
+            _ => self.log.can_sync(how),
+        };
+        let cursor = self.cursor();
+        match (stored, asked.first_code) {
+            (Err(why), _) => wire::encode_err(Code::NotStored, &why.to_string(), &mut self.answers),
+            (Ok(()), None) => wire::encode_ok(&cursor, &mut self.answers),
+            (Ok(()), Some(code)) => {
+                wire::encode_refused(code, asked.refused, &cursor, &mut self.answers)
+            }
+        }
+    }
+
+    /// Where this connection's last event landed, or else the newest.
+    fn cursor(&self) -> Cursor {
+        let newest = self.log.newest();
+        self.last.map_or(newest, |seq| Cursor { seq, ..newest })
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        let out = &mut self.answers;
+        match ask {
+            Ask::Ping => wire::encode_ok(&self.log.newest(), out),
+            Ask::Stats => {
+                out.extend_from_slice(self.stats.json().as_bytes());
+                out.push(b'\n');
+            }
+            Ask::Help => out.extend_from_slice(wire::help().as_bytes()),
+            Ask::Auth => wire::encode_err(
+                Code::Usage,
+                "AUTH is not needed here: the kernel tells who you are",
+                out,
+            ),
+            Ask::Link => wire::encode_err(Code::Unavailable, "this agent has no monitor", out),
+        }
+    }
+
+    async fn write_answers(&mut self, connection: &Connection) -> io::Result<()> {
+        connection.write_all(&self.answers).await?;
+        self.answers = Vec::new();
+        Ok(())
+    }
+}
+
+/// What one request leads to.
+enum Step {
+    Taken,
+    Flush,
+    Answer,
+    Sync(Durability),
+    Ask(Ask),
+    Leave(Then),
+}
+
+/// A request with an answer of its own.
+enum Ask {
+    Ping,
+    Stats,
+    Help,
+    Auth,
+    Link,
+}

@@ -1,0 +1,245 @@
+//! Moments as people type them: `--since` and `--until`.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+use crate::event::Timestamp;
+
+/// Units of a span, in microseconds. Days have 24 hours, and months and years are those of
+/// systemd.time(7).
+const UNITS: [(&[&str], f64); 9] = [
+    (&["us", "usec", "µs"], 1.0),
+    (&["ms", "msec"], 1e3),
+    (&["s", "sec", "secs", "second", "seconds"], 1e6),
+    (&["m", "min", "mins", "minute", "minutes"], 60e6),
+    (&["h", "hr", "hour", "hours"], 3600e6),
+    (&["d", "day", "days"], 86_400e6),
+    (&["w", "week", "weeks"], 604_800e6),
+    (&["month", "months"], 2_629_800e6),
+    (&["y", "year", "years"], 31_557_600e6),
+];
+
+/// A text that is no moment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a time: {0:?}: use for example \"2026-11-22 17:00\", 17:00, today, yesterday, -5min, \
+     \"10 minutes ago\", @1795368725 or 2026-11-22T17:00:00Z"
+)]
+pub(super) struct BadMoment(pub String);
+
+/// Reads a moment, as journalctl does: a date and a time in the reader's zone, either alone (the
+/// beginning of that day; that time today), `now`, `today`, `yesterday`, `tomorrow`, a span from now
+/// (`-5min`, `+1h`, `10 minutes ago`; without a sign it is ago), seconds since 1970 (`@1795368725`),
+/// or RFC 3339.
+///
+/// # Errors
+/// [`BadMoment`], with examples of what works.
+pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timestamp, BadMoment> {
+    let trimmed = text.trim();
+    let lower = trimmed.to_ascii_lowercase();
+    let (lower, tz) = match lower.strip_suffix(" utc") {
+        Some(rest) => (rest.trim_end(), &TimeZone::UTC),
+        None => (lower.as_str(), tz),
+    };
+    let found = trimmed
+        .parse()
+        .ok()
+        .or_else(|| by_name(lower, now, tz))
+        .or_else(|| since_1970(lower))
+        .or_else(|| by_the_calendar(lower, now, tz))
+        .or_else(|| from_now(lower, now));
+    found.ok_or_else(|| BadMoment(text.into()))
+}
+
+/// `now`, or a day by name, with or without a time.
+fn by_name(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
+    let (name, time) = text.split_once(' ').unwrap_or((text, "00:00"));
+    let today = today(now, tz);
+    let day = match name {
+        "now" => return (text == "now").then_some(now),
+        "today" => today,
+        "yesterday" => today.yesterday().ok()?,
+        "tomorrow" => today.tomorrow().ok()?,
+        _ => return None,
+    };
+    moment(day.to_datetime(clock_time(time)?), tz)
+}
+
+fn since_1970(text: &str) -> Option<Timestamp> {
+    let seconds = text.strip_prefix('@')?;
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
+    let micros = seconds.parse::<f64>().ok().filter(|_| seconds.chars().all(plain))? * 1e6;
+    Some(Timestamp::from_micros(micros.round() as i64))
+}
+
+/// A date, a time, or both.
+fn by_the_calendar(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
+    if let Some(time) = clock_time(text) {
+        return moment(today(now, tz).to_datetime(time), tz);
+    }
+    let (date, time) = text.split_once([' ', 't']).unwrap_or((text, "00:00"));
+    // Only the long form: 20261122 could be meant as anything.
+    let shape = date.len() == 10 && date.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let date: Date = date.parse().ok().filter(|_| shape)?;
+    moment(date.to_datetime(clock_time(time)?), tz)
+}
+
+/// `17:00`, `17:00:05` or `17:00:05.25`.
+fn clock_time(text: &str) -> Option<Time> {
+    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b':' | b'.');
+    let (hour, _) = text.split_once(':')?;
+    if !text.bytes().all(plain) || !matches!(hour.len(), 1 | 2) {
+        return None;
+    }
+    let padded = if hour.len() == 1 { format!("0{text}") } else { text.into() };
+    padded.parse().ok()
+}
+
+/// `-5min`, `+1h`, `5min ago`, `1h 30min`.
+fn from_now(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let (text, ago) = match text.strip_suffix("ago") {
+        Some(rest) => (rest.trim_end(), true),
+        None => (text, false),
+    };
+    let (text, sign) = match text.as_bytes().first()? {
+        b'-' | b'+' if ago => return None,
+        b'-' => (&text[1..], -1.0),
+        b'+' => (&text[1..], 1.0),
+        _ => (text, -1.0),
+    };
+    let micros = span(text)? * sign;
+    // The cast keeps within the bounds of i64, and the sum within those of a timestamp.
+    Some(now.plus_micros(micros.round() as i64))
+}
+
+/// Numbers with units, in microseconds.
+fn span(text: &str) -> Option<f64> {
+    let mut rest = text.trim();
+    let mut sum = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let len = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+        let (number, after) = rest.split_at(len);
+        let after = after.trim_start();
+        let len = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(len);
+        let (_, micros) = UNITS.iter().find(|(names, _)| names.contains(&unit))?;
+        sum += number.parse::<f64>().ok()? * micros;
+        rest = after.trim_start();
+    }
+    Some(sum)
+}
+
+fn today(now: Timestamp, tz: &TimeZone) -> Date {
+    let now = jiff::Timestamp::from_microsecond(now.micros()).unwrap_or_default();
+    tz.to_datetime(now).date()
+}
+
+fn moment(there: DateTime, tz: &TimeZone) -> Option<Timestamp> {
+    tz.to_timestamp(there).ok().map(|moment| Timestamp::from_micros(moment.as_microsecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("RFC 3339")
+    }
+
+    /// In Berlin, where it is 00:30 on Monday the 23rd.
+    fn parsed(text: &str) -> Result<Timestamp, BadMoment> {
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
+        parse(text, at("2026-11-22T23:30:00Z"), &berlin)
+    }
+
+    #[test]
+    fn every_form_has_its_moment() {
+        for (text, moment) in [
+            ("2026-11-22 17:00", "2026-11-22T16:00:00Z"),
+            ("2026-11-22T17:00", "2026-11-22T16:00:00Z"),
+            ("2026-11-22 17:00:05.25", "2026-11-22T16:00:05.25Z"),
+            ("2026-11-22 17:00 UTC", "2026-11-22T17:00:00Z"),
+            ("2026-07-01", "2026-06-30T22:00:00Z"),
+            ("17:00", "2026-11-23T16:00:00Z"),
+            ("9:05", "2026-11-23T08:05:00Z"),
+            ("17:00:05", "2026-11-23T16:00:05Z"),
+            ("now", "2026-11-22T23:30:00Z"),
+            ("Today", "2026-11-22T23:00:00Z"),
+            ("yesterday", "2026-11-21T23:00:00Z"),
+            ("yesterday 17:00", "2026-11-22T16:00:00Z"),
+            ("tomorrow", "2026-11-23T23:00:00Z"),
+            ("today utc", "2026-11-22T00:00:00Z"),
+            ("-5min", "2026-11-22T23:25:00Z"),
+            ("+5min", "2026-11-22T23:35:00Z"),
+            ("10 minutes ago", "2026-11-22T23:20:00Z"),
+            ("10m ago", "2026-11-22T23:20:00Z"),
+            ("10m", "2026-11-22T23:20:00Z"),
+            ("-1h 30min", "2026-11-22T22:00:00Z"),
+            ("1h30m ago", "2026-11-22T22:00:00Z"),
+            ("-1.5h", "2026-11-22T22:00:00Z"),
+            ("2 days ago", "2026-11-20T23:30:00Z"),
+            ("1 week ago", "2026-11-15T23:30:00Z"),
+            ("-250ms", "2026-11-22T23:29:59.75Z"),
+            ("@1795368725", "2026-11-22T17:32:05Z"),
+            ("@1795368725.5", "2026-11-22T17:32:05.5Z"),
+            ("@0", "1970-01-01T00:00:00Z"),
+            ("2026-11-22T17:00:00+02:00", "2026-11-22T15:00:00Z"),
+            ("2026-11-22T17:00:00Z", "2026-11-22T17:00:00Z"),
+            (" now ", "2026-11-22T23:30:00Z"),
+        ] {
+            assert_eq!(parsed(text), Ok(at(moment)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_put_forward_or_back_does_not_refuse() {
+        assert_eq!(parsed("2026-03-29 02:30"), Ok(at("2026-03-29T01:30:00Z")));
+        assert_eq!(parsed("2026-10-25 02:30"), Ok(at("2026-10-25T00:30:00Z")));
+    }
+
+    #[test]
+    fn spans_beyond_all_time_stay_within_it() {
+        assert_eq!(parsed("-9999999 years"), Ok(Timestamp::MIN));
+        assert_eq!(parsed("+9999999 years"), Ok(Timestamp::MAX));
+        assert_eq!(parsed("@99999999999999999999"), Ok(Timestamp::MAX));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_examples() {
+        for text in [
+            "",
+            "soon",
+            "17",
+            "1700",
+            "20261122",
+            "25:00",
+            "17:60",
+            "2026-13-01",
+            "2026-02-30",
+            "22.11.2026",
+            "11/22/2026",
+            "2026-11-22 soon",
+            "now 17:00",
+            "-",
+            "5",
+            "-5",
+            "-5 parsecs",
+            "-5min ago",
+            "ago",
+            "@",
+            "@x",
+            "@nan",
+            "@1e9",
+            "1..5h",
+            "--5min",
+            "tomorrow 25:00",
+        ] {
+            let error = parsed(text).expect_err(text);
+            assert_eq!(error, BadMoment(text.into()));
+            assert!(error.to_string().contains("10 minutes ago"));
+        }
+    }
+}

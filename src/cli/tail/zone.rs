@@ -1,0 +1,55 @@
+//! Where the reader is.
+
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+/// Where the zones of tzset(3) are, unless `$TZDIR` says otherwise.
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// The zone of this machine.
+const LOCAL: &str = "/etc/localtime";
+
+/// The time zone of the reader: `$TZ` as tzset(3) reads it, else that of the machine, else UTC.
+///
+/// By hand, because jiff's own search looks through all zones that there are, to find a name that
+/// nobody asks for: 5 ms instead of 20 µs.
+pub(super) fn local() -> TimeZone {
+    let dir = std::env::var_os("TZDIR").map_or_else(|| PathBuf::from(ZONES), PathBuf::from);
+    match std::env::var("TZ") {
+        Ok(named) => zone_of(&named, &dir),
+        Err(_) => file(Path::new(LOCAL)),
+    }
+    .unwrap_or(TimeZone::UTC)
+}
+
+/// A path, the name of a file in `dir`, or a POSIX rule.
+fn zone_of(named: &str, dir: &Path) -> Option<TimeZone> {
+    let name = named.strip_prefix(':').unwrap_or(named);
+    // A path that begins at the root takes the place of the directory.
+    let from_file = || file(&dir.join(name)).filter(|_| !name.is_empty());
+    from_file().or_else(|| TimeZone::posix(name).ok())
+}
+
+fn file(path: &Path) -> Option<TimeZone> {
+    TimeZone::tzif("Local", &std::fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_and_unknown_names() {
+        let nowhere = Path::new("/nonexistent");
+        let offset = |named: &str| {
+            let zone = zone_of(named, nowhere)?;
+            Some(zone.to_offset(jiff::Timestamp::UNIX_EPOCH).seconds())
+        };
+        assert_eq!(offset("CET-1CEST,M3.5.0,M10.5.0/3"), Some(3600));
+        assert_eq!(offset(":EST5"), Some(-5 * 3600));
+        for none in ["", "Nowhere/City", ":"] {
+            assert_eq!(offset(none), None, "{none:?}");
+        }
+    }
+}

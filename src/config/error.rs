@@ -1,0 +1,259 @@
+//! What is wrong with a configuration: which file, which line, which key, and what was meant.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::raw::KEYS;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read the configuration {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file says something that it may not.
+    #[error("{}:{line}: {}{problem}", path.display(), before(key))]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key with its section; empty where there is none.
+        key: String,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
+    /// A default cannot be used on this machine.
+    #[error("{key}: {problem}; set it in a file and name that with --config")]
+    NoDefault {
+        /// The key.
+        key: &'static str,
+        /// Why its default will not do.
+        problem: Box<Problem>,
+    },
+}
+
+/// `key: `, or nothing.
+fn before(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
+}
+
+/// What is wrong with a line of the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It is not TOML.
+    #[error("this is not TOML: {0}")]
+    Syntax(String),
+    /// Nobody knows the key.
+    #[error("unknown key{}", meant(.0))]
+    Unknown(Vec<&'static str>),
+    /// The value is not of the kind that the key wants.
+    #[error("{0}")]
+    Value(String),
+    /// The value is too small or too large.
+    #[error("{given} is out of bounds: from {min} to {max}")]
+    Bounds {
+        /// The value.
+        given: String,
+        /// The smallest that is good.
+        min: String,
+        /// The largest that is good.
+        max: String,
+    },
+    /// Not the name of a machine.
+    #[error("{0:?} is not a machine's name: 1 to 253 of A-Z a-z 0-9 _ . -")]
+    Host(String),
+    /// A path that depends on where the agent was started.
+    #[error("{0:?} is not an absolute path: it must begin with /")]
+    Relative(String),
+    /// A path that the system cannot hold.
+    #[error("the path has {len} bytes, of at most {max}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A path with a NUL byte in it.
+    #[error("a path cannot have a NUL byte in it")]
+    Nul,
+    /// A name that the machine does not know.
+    #[error("there is no {kind} {name:?} on this machine")]
+    Nobody {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The user or group database did not answer.
+    #[error("cannot look up the {kind} {name:?}: {cause}")]
+    LookUp {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// This user has no directory for sockets.
+    #[error("$XDG_RUNTIME_DIR is not set and there is no /run/user directory of this user's own")]
+    NoRuntimeDir,
+    /// This user has no home.
+    #[error("this user has no home directory")]
+    NoHome,
+}
+
+fn meant(candidates: &[&str]) -> String {
+    match candidates {
+        [] => format!("; known are {}", KEYS.join(", ")),
+        some => format!("; did you mean {}?", some.join(" or ")),
+    }
+}
+
+/// A problem and where in the text it is.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) span: Range<usize>,
+    pub(super) problem: Problem,
+}
+
+impl Wrong {
+    pub(super) fn value(error: &toml::de::Error) -> Self {
+        let problem = Problem::Value(one_line(error));
+        Self { span: error.span().unwrap_or_default(), problem }
+    }
+
+    pub(super) fn syntax(error: &toml::de::Error) -> Self {
+        let problem = Problem::Syntax(one_line(error));
+        Self { span: error.span().unwrap_or_default(), problem }
+    }
+
+    /// The error for people. `table` tells the key; broken TOML has none.
+    pub(super) fn told(self, path: &Path, text: &str, table: Option<&DeTable<'_>>) -> ConfigError {
+        let at = self.span.start.min(text.len());
+        let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+        let key = table.and_then(|table| key_at(table, at)).unwrap_or_default();
+        ConfigError::Wrong { path: path.into(), line, key, problem: Box::new(self.problem) }
+    }
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().lines().collect::<Vec<_>>().join("; ")
+}
+
+/// The first key that nobody knows, if there is one.
+pub(super) fn unknown(table: &DeTable<'_>) -> Option<Wrong> {
+    let mut found = Vec::new();
+    collect_unknown(table, "", &mut found);
+    found.into_iter().min_by_key(|wrong| wrong.span.start)
+}
+
+fn collect_unknown(table: &DeTable<'_>, section: &str, found: &mut Vec<Wrong>) {
+    for (key, value) in table {
+        let name = dotted(section, key.get_ref());
+        let is_section = KEYS.iter().any(|known| section_of(known) == Some(&name));
+        match value.get_ref() {
+            DeValue::Table(inner) if is_section => collect_unknown(inner, &name, found),
+            _ if is_section || KEYS.contains(&name.as_str()) => {}
+            _ => found.push(Wrong { span: key.span(), problem: Problem::Unknown(near(&name)) }),
+        }
+    }
+}
+
+/// The key or section in which the byte at `at` lies.
+fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
+    let within = |span: Range<usize>| (span.start..=span.end).contains(&at);
+    let inner = table.iter().find_map(|(key, value)| match value.get_ref() {
+        DeValue::Table(inner) => Some(dotted(key.get_ref(), &key_at(inner, at)?)),
+        _ => None,
+    });
+    inner.or_else(|| {
+        let mut entries = table.iter();
+        let found = entries.find(|(key, value)| within(key.span()) || within(value.span()));
+        found.map(|(key, _)| key.get_ref().to_string())
+    })
+}
+
+fn dotted(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
+}
+
+fn section_of(key: &str) -> Option<&str> {
+    key.split_once('.').map(|(section, _)| section)
+}
+
+/// What may have been meant by an unknown key: the closest, at most two letters away, or the same
+/// key of another section.
+fn near(name: &str) -> Vec<&'static str> {
+    let last = |key: &str| key.rsplit('.').next().map(str::to_owned);
+    let sections = KEYS.iter().filter_map(|key| section_of(key));
+    let mut scored: Vec<_> = KEYS
+        .into_iter()
+        .chain(sections)
+        .map(|key| if last(key) == last(name) { (1, key) } else { (distance(key, name), key) })
+        .filter(|(score, _)| *score <= 2)
+        .collect();
+    scored.sort_unstable();
+    scored.dedup();
+    let best = scored.first().map(|(score, _)| *score);
+    scored.into_iter().filter(|(score, _)| Some(*score) == best).map(|(_, key)| key).collect()
+}
+
+/// How many letters must be put in, taken out or replaced to make one out of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, letters) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("mode", "mode", 0),
+            ("mdoe", "mode", 2),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!((distance(a, b), distance(b, a)), (letters, letters), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        for (typed, candidates) in [
+            ("socket.pth", &["socket.path"][..]),
+            ("socket.size", &["history.size", "window.size"]),
+            ("size", &["history.size", "window.size"]),
+            ("histroy", &["history"]),
+            ("hots", &["host"]),
+            ("windowsize", &["window.size"]),
+            ("web", &[]),
+        ] {
+            assert_eq!(near(typed), candidates, "{typed}");
+        }
+    }
+}

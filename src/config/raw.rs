@@ -1,0 +1,56 @@
+//! The configuration as it was typed.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::value::{Account, Mode, Period, Size, SyncWord};
+
+/// Every key, with its section in front.
+pub const KEYS: [&str; 11] = [
+    "host",
+    "socket.path",
+    "socket.mode",
+    "socket.owner",
+    "socket.group",
+    "history.enabled",
+    "history.dir",
+    "history.size",
+    "history.age",
+    "history.sync",
+    "window.size",
+];
+
+/// The file. That unknown keys are refused here too holds [`KEYS`] and these structs together.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) host: Option<Spanned<String>>,
+    pub(super) socket: RawSocket,
+    pub(super) history: RawHistory,
+    pub(super) window: RawWindow,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [socket]")]
+pub(super) struct RawSocket {
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) mode: Option<Mode>,
+    pub(super) owner: Option<Spanned<Account>>,
+    pub(super) group: Option<Spanned<Account>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [history]")]
+pub(super) struct RawHistory {
+    pub(super) enabled: Option<bool>,
+    pub(super) dir: Option<Spanned<String>>,
+    pub(super) size: Option<Spanned<Size>>,
+    pub(super) age: Option<Spanned<Period>>,
+    pub(super) sync: Option<Spanned<SyncWord>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [window]")]
+pub(super) struct RawWindow {
+    pub(super) size: Option<Spanned<Size>>,
+}

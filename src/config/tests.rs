@@ -1,0 +1,293 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use proptest::prelude::{prop_assert, proptest};
+
+use super::*;
+
+fn machine() -> Machine {
+    Machine {
+        host: "web1".into(),
+        file: None,
+        socket: Some("/run/pulsed/pulsed.sock".into()),
+        state: Some("/var/lib/pulsed".into()),
+        user: |name| Ok((name == "root").then_some(0)),
+        group: |name| match name {
+            "broken" => Err(io::Error::other("the directory is away")),
+            name => Ok((name == "root").then_some(0)),
+        },
+    }
+}
+
+fn checked(text: &str) -> Result<Config, ConfigError> {
+    check::check(Some(Path::new("/etc/p.toml")), text, &machine())
+}
+
+fn refused(text: &str) -> String {
+    checked(text).expect_err(text).to_string()
+}
+
+#[test]
+fn nothing_at_all_is_good() {
+    let config = Config::load(None, &machine()).expect("the defaults");
+    let expected = Config {
+        host: "web1".into(),
+        socket: Socket {
+            path: "/run/pulsed/pulsed.sock".into(),
+            mode: 0o666,
+            owner: None,
+            group: None,
+        },
+        history: Some(History {
+            dir: "/var/lib/pulsed".into(),
+            size: 1 << 30,
+            age: Duration::from_secs(7 * 24 * 3600),
+            sync: Sync::Within(Duration::from_secs(1)),
+        }),
+        window: Window { size: 64 << 20 },
+        file: None,
+        warnings: Vec::new(),
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_example_shows_every_key_with_its_default() {
+    let example = include_str!("../../contrib/pulsed.toml");
+    let silent = checked(example).expect("as shipped");
+    assert_eq!(silent, checked("").expect("empty"));
+
+    // A key that is commented out has no space behind its #.
+    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(key) if is_key(key) => format!("{key}\n"),
+        _ => format!("{line}\n"),
+    };
+    let said: String = example.lines().map(uncomment).collect();
+    let defaults = checked("socket.owner = 0\nsocket.group = 0").expect("root's");
+    assert_eq!(checked(&said).expect("uncommented"), defaults);
+
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for line in said.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.replace(']', ".");
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|_| is_key(line)) {
+            keys.push(format!("{section}{key}"));
+        }
+    }
+    assert_eq!(keys, KEYS, "in the program's order");
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = checked(
+        r#"
+        host = "db-2.example"
+        [socket]
+        path = "/tmp/p.sock"
+        mode = "0620"
+        owner = 33
+        group = "root"
+        [history]
+        enabled = true
+        dir = "/srv/pulsed"
+        size = "2 GiB"
+        age = "12h"
+        sync = "always"
+        [window]
+        size = "16MiB"
+        "#,
+    )
+    .expect("good");
+    assert_eq!(config.host, "db-2.example");
+    let socket =
+        Socket { path: "/tmp/p.sock".into(), mode: 0o620, owner: Some(33), group: Some(0) };
+    assert_eq!(config.socket, socket);
+    let history = History {
+        dir: "/srv/pulsed".into(),
+        size: 2 << 30,
+        age: Duration::from_secs(12 * 3600),
+        sync: Sync::Always,
+    };
+    assert_eq!(config.history, Some(history));
+    assert_eq!(config.window.size, 16 << 20);
+    assert_eq!(config.file.as_deref(), Some(Path::new("/etc/p.toml")));
+
+    assert_eq!(checked("history.enabled = false").expect("good").history, None);
+    let never = checked("history.sync = 'never'").expect("good").history.expect("on");
+    assert_eq!(never.sync, Sync::Never);
+}
+
+#[test]
+fn an_error_names_file_line_key_and_what_was_meant() {
+    for (text, error) in [
+        (
+            "[socket]\n\npth = '/x'",
+            "/etc/p.toml:3: socket.pth: unknown key; did you mean socket.path?",
+        ),
+        (
+            "size = '1GiB'",
+            "/etc/p.toml:1: size: unknown key; did you mean history.size or window.size?",
+        ),
+        ("[histroy]\nsize='1GiB'", "/etc/p.toml:1: histroy: unknown key; did you mean history?"),
+        ("host.name = 'x'", "/etc/p.toml:1: host: invalid type: map, expected a string"),
+        (
+            "socket = 5",
+            "/etc/p.toml:1: socket: invalid type: integer `5`, expected a section: [socket]",
+        ),
+        (
+            "[socket]\nmode = 666",
+            "/etc/p.toml:2: socket.mode: invalid type: integer `666`, expected an octal mode in quotes \
+             such as \"0660\" (from \"0000\" to \"0777\")",
+        ),
+        (
+            "[history]\nsize = '1GB'",
+            "/etc/p.toml:2: history.size: \"1GB\" is not a size in quotes such as \"64MiB\" (B, KiB, \
+             MiB, GiB or TiB)",
+        ),
+        (
+            "[window]\nsize = '512KiB'",
+            "/etc/p.toml:2: window.size: 512KiB is out of bounds: from 1MiB to 16GiB",
+        ),
+        (
+            "[history]\nsync = '2h'",
+            "/etc/p.toml:2: history.sync: 2h is out of bounds: from 10ms to 1h",
+        ),
+        (
+            "socket.path = 'p.sock'",
+            "/etc/p.toml:1: socket.path: \"p.sock\" is not an absolute path: it must begin with /",
+        ),
+        ("socket.path = '/a\\u0000'\n[", "/etc/p.toml:2: this is not TOML: "),
+        (
+            "socket.path = \"/a\\u0000\"",
+            "/etc/p.toml:1: socket.path: a path cannot have a NUL byte",
+        ),
+        (
+            "socket.owner = 'nobdy'",
+            "/etc/p.toml:1: socket.owner: there is no user \"nobdy\" on this machine",
+        ),
+        (
+            "socket.group = 'broken'",
+            "/etc/p.toml:1: socket.group: cannot look up the group \"broken\": the directory is away",
+        ),
+        (
+            "socket.owner = -1",
+            "/etc/p.toml:1: socket.owner: -1 is not the number of a user or a group",
+        ),
+        (
+            "socket.owner = '4294967295'",
+            "/etc/p.toml:1: socket.owner: 4294967295 is not the number",
+        ),
+        ("host = 'a b'", "/etc/p.toml:1: host: \"a b\" is not a machine's name"),
+        ("host = 'a'\nhost = 'b'", "/etc/p.toml:2: this is not TOML: duplicate key"),
+        ("\n\nhost = ", "/etc/p.toml:3: this is not TOML: "),
+    ] {
+        let said = refused(text);
+        assert!(said.starts_with(error), "{text:?}\n said: {said}\nmeant: {error}");
+        assert!(!said.contains('\n'), "{said:?}");
+    }
+    for later in ["tcp", "web", "nats", "access", "limits"] {
+        assert!(
+            refused(&format!("[{later}]")).contains("unknown key; known are host, socket.path")
+        );
+    }
+}
+
+#[test]
+fn bounds_from_both_sides() {
+    let long = |len: usize| format!("/{}", "a".repeat(len - 1));
+    for (key, good, bad) in [
+        (
+            "host",
+            vec!["a".to_owned(), "a".repeat(HOST_MAX)],
+            vec![String::new(), "a".repeat(HOST_MAX + 1)],
+        ),
+        ("socket.path", vec![long(SOCKET_PATH_MAX)], vec![long(SOCKET_PATH_MAX + 1)]),
+        ("history.dir", vec![long(PATH_MAX)], vec![long(PATH_MAX + 1)]),
+        ("window.size", strings(&["1MiB", "16GiB"]), strings(&["1048575B", "17179869185B"])),
+        ("history.size", strings(&["1MiB", "1024TiB"]), strings(&["1023KiB", "1025TiB"])),
+        ("history.age", strings(&["1s", "3660d"]), strings(&["999ms", "3661d"])),
+        ("history.sync", strings(&["10ms", "1h"]), strings(&["9ms", "61min"])),
+    ] {
+        for value in good {
+            checked(&format!("{key} = '{value}'")).expect("within its bounds");
+        }
+        for value in bad {
+            assert!(refused(&format!("{key} = '{value}'")).contains(key));
+        }
+    }
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+#[test]
+fn the_default_file_may_be_absent_the_named_one_may_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("pulsed.toml");
+    let machine = Machine { file: Some(path.clone()), ..machine() };
+    assert_eq!(Config::load(None, &machine).expect("absent").file, None);
+    let error = Config::load(Some(&path), &machine).expect_err("absent");
+    assert!(error.to_string().contains("pulsed.toml"), "{error}");
+
+    fs::write(&path, "host = 'found'").expect("written");
+    let found = Config::load(None, &machine).expect("there");
+    assert_eq!((found.host.as_str(), found.file.as_deref()), ("found", Some(path.as_path())));
+    let named = Config::load(Some(&path), &machine).expect("there");
+    assert_eq!(named, found);
+}
+
+#[test]
+fn a_file_that_all_may_write_is_warned_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("pulsed.toml");
+    fs::write(&path, "").expect("written");
+    for (mode, warns) in [(0o644, false), (0o664, false), (0o666, true), (0o602, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changed");
+        let config = Config::load(Some(&path), &machine()).expect("good all the same");
+        assert_eq!(!config.warnings.is_empty(), warns, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_file_has_a_bound() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("pulsed.toml");
+    let mut text = "#".repeat(FILE_MAX as usize);
+    fs::write(&path, &text).expect("written");
+    Config::load(Some(&path), &machine()).expect("just short enough");
+    text.push('#');
+    fs::write(&path, &text).expect("written");
+    assert!(matches!(Config::load(Some(&path), &machine()), Err(ConfigError::Read { .. })));
+}
+
+#[test]
+fn a_user_without_places_is_told_the_way_out() {
+    let homeless = Machine { socket: None, state: None, ..machine() };
+    let of = |text: &str| check::check(None, text, &homeless);
+    let error = of("").expect_err("no place").to_string();
+    assert!(error.contains("socket.path") && error.contains("--config"), "{error}");
+    let error = of("socket.path = '/x'").expect_err("no place").to_string();
+    assert!(error.contains("history.dir") && error.contains("--config"), "{error}");
+    of("socket.path = '/x'\nhistory.dir = '/y'").expect("both are said");
+    assert_eq!(of("socket.path = '/x'\nhistory.enabled = false").expect("off").history, None);
+}
+
+#[test]
+fn the_machines_own_name_is_made_to_fit() {
+    for (name, host) in [("web1", "web1"), ("my host!", "my_host_"), ("", "localhost")] {
+        let machine = Machine { host: name.into(), ..machine() };
+        assert_eq!(check::check(None, "", &machine).expect("good").host, host);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in "(\\[?(socket|history|window|host|\\PC{0,4})[].=]{0,2} ?('\\PC{0,5}'|[0-9]{1,3}|\\{\\})?\n?){0,5}") {
+        if let Err(error) = checked(&text) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}

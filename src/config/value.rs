@@ -1,0 +1,290 @@
+//! The values of keys: each is parsed once, by its own type, and says how it is written.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// A value that is written as a string.
+trait Written: FromStr<Err = NotWritten> {
+    /// How one looks, for who wrote something else.
+    const EXAMPLE: &'static str;
+}
+
+/// The text is no such value; the type's example tells what would be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotWritten;
+
+/// Reads a [`Written`] value, and says what one looks like if it is not one.
+fn written<'de, T: Written, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+    impl<T: Written> Visitor<'_> for Reader<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(T::EXAMPLE)
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            text.parse()
+                .map_err(|NotWritten| E::custom(format_args!("{text:?} is not {}", T::EXAMPLE)))
+        }
+    }
+    deserializer.deserialize_str(Reader(PhantomData))
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Size(pub(super) u64);
+
+const SIZE_UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+impl Written for Size {
+    const EXAMPLE: &'static str = "a size in quotes such as \"64MiB\" (B, KiB, MiB, GiB or TiB)";
+}
+
+impl FromStr for Size {
+    type Err = NotWritten;
+
+    /// Digits and one unit. A number alone is refused: too many mean something else by it.
+    fn from_str(text: &str) -> Result<Self, NotWritten> {
+        let (count, unit) = split(text)?;
+        let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotWritten)?;
+        count.checked_mul(*bytes).map(Self).ok_or(NotWritten)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole =
+            SIZE_UNITS.iter().find(|(_, bytes)| self.0 >= *bytes && self.0.is_multiple_of(*bytes));
+        let (name, bytes) = whole.unwrap_or(&("B", 1));
+        write!(f, "{}{name}", self.0 / bytes)
+    }
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Period(pub(super) Duration);
+
+/// In milliseconds. There is no `m`: it is a minute to some and a month to others.
+const PERIOD_UNITS: [(&str, u64); 6] = [
+    ("w", 7 * 86_400_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("min", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
+impl Written for Period {
+    const EXAMPLE: &'static str =
+        "a length of time in quotes such as \"12h\" (ms, s, min, h, d or w)";
+}
+
+impl FromStr for Period {
+    type Err = NotWritten;
+
+    fn from_str(text: &str) -> Result<Self, NotWritten> {
+        let (count, unit) = split(text)?;
+        let (_, millis) = PERIOD_UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotWritten)?;
+        let millis = count.checked_mul(*millis).ok_or(NotWritten)?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.0.as_millis();
+        let whole = PERIOD_UNITS.iter().find(|(_, millis)| {
+            let millis = u128::from(*millis);
+            all >= millis && all.is_multiple_of(millis)
+        });
+        let (name, millis) = whole.unwrap_or(&("ms", 1));
+        write!(f, "{}{name}", all / u128::from(*millis))
+    }
+}
+
+/// `64 MiB` → 64 and its unit. One space may stand between.
+fn split(text: &str) -> Result<(u64, &str), NotWritten> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (count, unit) = text.split_at(digits);
+    let count = count.parse().map_err(|_| NotWritten)?;
+    Ok((count, unit.strip_prefix(' ').unwrap_or(unit)))
+}
+
+/// The value of `history.sync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SyncWord {
+    Always,
+    Never,
+    Within(Period),
+}
+
+impl Written for SyncWord {
+    const EXAMPLE: &'static str =
+        "\"always\", \"never\", or a length of time such as \"1s\" (ms, s, min, h)";
+}
+
+impl FromStr for SyncWord {
+    type Err = NotWritten;
+
+    fn from_str(text: &str) -> Result<Self, NotWritten> {
+        match text {
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            period => period.parse().map(Self::Within),
+        }
+    }
+}
+
+/// The mode of a file, as chmod(1) takes it: three octal digits, a 0 in front or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mode(pub(super) u32);
+
+impl Written for Mode {
+    const EXAMPLE: &'static str =
+        "an octal mode in quotes such as \"0660\" (from \"0000\" to \"0777\")";
+}
+
+impl FromStr for Mode {
+    type Err = NotWritten;
+
+    fn from_str(text: &str) -> Result<Self, NotWritten> {
+        let digits = if text.len() == 4 { text.strip_prefix('0') } else { Some(text) };
+        let digits = digits.filter(|d| d.len() == 3 && d.bytes().all(|b| b.is_ascii_digit()));
+        let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+        mode.map(Self).ok_or(NotWritten)
+    }
+}
+
+macro_rules! deserialize_written {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                written(deserializer)
+            }
+        }
+    )*};
+}
+
+deserialize_written!(Size, Period, SyncWord, Mode);
+
+/// A user or a group, by name or by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Account {
+    Name(String),
+    Id(u32),
+}
+
+impl<'de> Deserialize<'de> for Account {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Account;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name in quotes, or a number")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Account, E> {
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                match text.parse() {
+                    _ if !digits => Ok(Account::Name(text.to_owned())),
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => Err(E::custom("this number is too large for a user or a group")),
+                }
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Account, E> {
+                // The largest number means "leave it as it is" to chown(2).
+                let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
+                id.map(Account::Id).ok_or_else(|| {
+                    E::custom(format_args!("{number} is not the number of a user or a group"))
+                })
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1GiB", Some(1 << 30)),
+            ("64 MiB", Some(64 << 20)),
+            ("512KiB", Some(512 << 10)),
+            ("0B", Some(0)),
+            ("16777215TiB", Some(16_777_215 << 40)),
+            ("16777216TiB", None),
+            ("64", None),
+            ("64M", None),
+            ("64MB", None),
+            ("64mib", None),
+            ("1.5GiB", None),
+            ("-1B", None),
+            ("+1B", None),
+            ("1  B", None),
+            (" 1B", None),
+            ("1B ", None),
+            ("MiB", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok(), bytes.map(Size), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn periods() {
+        for (text, millis) in [
+            ("500ms", Some(500)),
+            ("1s", Some(1000)),
+            ("5min", Some(300_000)),
+            ("12h", Some(43_200_000)),
+            ("7d", Some(604_800_000)),
+            ("1w", Some(604_800_000)),
+            ("5m", None),
+            ("1.5s", None),
+            ("7", None),
+            ("d", None),
+            ("99999999999999999999d", None),
+            ("9999999999999999999d", None),
+        ] {
+            assert_eq!(
+                text.parse().ok(),
+                millis.map(|m| Period(Duration::from_millis(m))),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn modes() {
+        for (text, mode) in [
+            ("0666", Some(0o666)),
+            ("660", Some(0o660)),
+            ("0000", Some(0)),
+            ("0777", Some(0o777)),
+            ("1777", None),
+            ("0888", None),
+            ("66", None),
+            ("00666", None),
+            ("+666", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok(), mode.map(Mode), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(n in any::<u64>(), millis in 0u64..u64::MAX / 2) {
+            prop_assert_eq!(Size(n).to_string().parse(), Ok(Size(n)));
+            let period = Period(Duration::from_millis(millis));
+            prop_assert_eq!(period.to_string().parse(), Ok(period));
+        }
+    }
+}

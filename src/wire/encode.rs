@@ -1,0 +1,113 @@
+//! What both sides write.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+use super::{Code, Tail};
+use crate::event::{Cursor, Draft, Level, json};
+
+/// The longest why of an ERR, in characters.
+pub const WHY_MAX: usize = 400;
+
+/// Appends `OK <cursor>`.
+pub fn encode_ok(cursor: &Cursor, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("OK {cursor}\n").as_bytes());
+}
+
+/// Appends `ERR <code> <why>`: one line that is safe for a terminal, whatever `why` repeats of what a
+/// client said.
+pub fn encode_err(code: Code, why: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("ERR {code} ").as_bytes());
+    for c in why.chars().take(WHY_MAX) {
+        let safe = c.is_alphanumeric() || c == ' ' || c == '…' || c.is_ascii_punctuation();
+        let mut utf8 = [0; 4];
+        let text =
+            if safe { c.encode_utf8(&mut utf8).to_owned() } else { c.escape_unicode().to_string() };
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+/// Appends the answer to a SYNC some of whose events were refused; `code` is that of the first.
+pub fn encode_refused(code: Code, refused: u64, cursor: &Cursor, out: &mut Vec<u8>) {
+    encode_err(code, &format!("{refused} refused, rest stored at {cursor}"), out);
+}
+
+/// Appends the line that tells how far a follower has come without a match.
+pub fn encode_at(cursor: &Cursor, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{{\"at\":\"{cursor}\"}}\n").as_bytes());
+}
+
+/// Appends a SEND: plain text where that says it all, else an object.
+pub fn encode_send(draft: &Draft<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"SEND ");
+    if is_plain(draft) {
+        out.extend_from_slice(draft.msg.as_bytes());
+    } else {
+        encode_object(draft, out);
+    }
+    out.push(b'\n');
+}
+
+fn is_plain(draft: &Draft<'_>) -> bool {
+    let rest = Draft { msg: Cow::Borrowed(""), ..draft.clone() };
+    rest == Draft::default() && !draft.msg.starts_with('{') && !draft.msg.contains(['\n', '\r'])
+}
+
+fn encode_object(draft: &Draft<'_>, out: &mut Vec<u8>) {
+    let mut open = b'{';
+    if let Some(tag) = &draft.tag {
+        json::member(out, &mut open, "tag");
+        json::string(out, tag.as_str());
+    }
+    if draft.level != Level::default() {
+        json::member(out, &mut open, "level");
+        json::string(out, draft.level.name());
+    }
+    json::member(out, &mut open, "msg");
+    json::string(out, &draft.msg);
+    if let Some(run) = &draft.run {
+        json::member(out, &mut open, "run");
+        json::string(out, run);
+    }
+    if draft.took.is_some() || !draft.fields.is_empty() {
+        json::member(out, &mut open, "fields");
+        encode_fields(draft, out);
+    }
+    out.push(b'}');
+}
+
+fn encode_fields(draft: &Draft<'_>, out: &mut Vec<u8>) {
+    let mut open = b'{';
+    if let Some(seconds) = draft.took {
+        json::member(out, &mut open, "took");
+        out.extend_from_slice(seconds.to_string().as_bytes());
+    }
+    for field in &draft.fields {
+        json::member(out, &mut open, &field.name);
+        json::value(out, &field.value);
+    }
+    out.push(b'}');
+}
+
+/// Appends a `TAIL {…}`.
+pub fn encode_tail(tail: &Tail, out: &mut Vec<u8>) {
+    let mut keys = serde_json::Map::new();
+    let texts = [
+        ("after", tail.after.map(|cursor| cursor.to_string())),
+        ("since", tail.since.map(|time| time.to_string())),
+        ("until", tail.until.map(|time| time.to_string())),
+        ("match", tail.matching.clone()),
+    ];
+    for (name, text) in texts {
+        keys.extend(text.map(|text| (name.to_owned(), json!(text))));
+    }
+    keys.extend(tail.lines.map(|lines| ("lines".to_owned(), json!(lines))));
+    for (name, set) in [("reverse", tail.reverse), ("follow", tail.follow)] {
+        if set {
+            keys.insert(name.to_owned(), json!(true));
+        }
+    }
+    out.extend_from_slice(format!("TAIL {}\n", serde_json::Value::Object(keys)).as_bytes());
+}

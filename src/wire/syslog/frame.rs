@@ -1,0 +1,214 @@
+//! Where a message ends: at LF, at NUL, or after as many bytes as it said (RFC 6587).
+
+use super::pri::{self, Priority};
+use crate::event::DRAFT_MAX;
+
+/// The longest message that may be counted, in bytes. What claims to be longer is a line of text:
+/// one wrong number must not swallow a connection.
+const COUNT_MAX: usize = 1024 * 1024;
+
+/// The most digits of a count.
+const COUNT_DIGITS_MAX: usize = 7;
+
+/// The longest beginning of a counted message: the count, a space, the priority.
+const COUNTED_MAX: usize = COUNT_DIGITS_MAX + 1 + pri::LEN_MAX;
+
+/// Below this many bytes a plain loop is faster than memchr.
+const SHORT: usize = 64;
+
+/// Cuts the bytes of a connection into messages.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    skip: Skip,
+    /// So many bytes of the buffer are known to have no line end.
+    seen: usize,
+}
+
+/// The rest of an over-long message.
+#[derive(Clone, Copy, Debug, Default)]
+enum Skip {
+    #[default]
+    Nothing,
+    /// All up to the next line end.
+    Line,
+    /// So many bytes.
+    Bytes(usize),
+}
+
+/// What is at the beginning of the buffer.
+#[derive(Debug)]
+pub(super) struct Frame<'b> {
+    /// How many bytes are done with. 0 only when more must come.
+    pub(super) consumed: usize,
+    /// None when there was only something to skip.
+    pub(super) message: Option<Message<'b>>,
+}
+
+/// One message, not empty, at most [`DRAFT_MAX`] bytes.
+#[derive(Debug)]
+pub(super) struct Message<'b> {
+    pub(super) bytes: &'b [u8],
+    /// Whether its end is missing.
+    pub(super) cut: bool,
+}
+
+impl Frames {
+    /// Takes the next message from the beginning of `buffer`. `at_end`: nothing more will come.
+    pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Frame<'b> {
+        if !matches!(self.skip, Skip::Nothing) {
+            return Frame { consumed: self.skip(buffer), message: None };
+        }
+        let frame = match Counted::read(buffer, at_end) {
+            Counted::Unfinished => None,
+            Counted::No => self.line(buffer, at_end),
+            Counted::Yes { start, len } => self.counted(&buffer[start..], start, len, at_end),
+        };
+        frame.inspect(|_| self.seen = 0).unwrap_or(Frame { consumed: 0, message: None })
+    }
+
+    /// Skips as much as is there. Gives the number of bytes.
+    fn skip(&mut self, buffer: &[u8]) -> usize {
+        let (consumed, then) = match self.skip {
+            Skip::Nothing => (0, Skip::Nothing),
+            Skip::Line => match line_end(buffer) {
+                Some(end) => (end + 1, Skip::Nothing),
+                None => (buffer.len(), Skip::Line),
+            },
+            Skip::Bytes(left) if left > buffer.len() => {
+                (buffer.len(), Skip::Bytes(left - buffer.len()))
+            }
+            Skip::Bytes(left) => (left, Skip::Nothing),
+        };
+        self.skip = then;
+        consumed
+    }
+
+    fn counted<'b>(
+        &mut self,
+        body: &'b [u8],
+        start: usize,
+        len: usize,
+        at_end: bool,
+    ) -> Option<Frame<'b>> {
+        let wanted = len.min(DRAFT_MAX);
+        if body.len() < wanted && !at_end {
+            return None;
+        }
+        let bytes = &body[..body.len().min(wanted)];
+        let consumed = start + bytes.len();
+        if bytes.len() < len {
+            self.skip = Skip::Bytes(len - bytes.len());
+            return Some(cut(bytes, consumed));
+        }
+        // Some senders count a line end that they add.
+        let bytes = bytes.strip_suffix(b"\n").map_or(bytes, without_cr);
+        Some(whole(bytes, consumed))
+    }
+
+    fn line<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Option<Frame<'b>> {
+        // The longest line, with CR and LF.
+        let window = &buffer[..buffer.len().min(DRAFT_MAX + 2)];
+        let from = self.seen.min(window.len());
+        let (line, consumed) = match line_end(&window[from..]) {
+            Some(end) => (&window[..from + end], from + end + 1),
+            None if window.len() == DRAFT_MAX + 2 || at_end => (window, window.len()),
+            None => {
+                self.seen = window.len();
+                return None;
+            }
+        };
+        let ended_by_nul = consumed > line.len() && window[line.len()] == 0;
+        let text = if ended_by_nul { line } else { without_cr(line) };
+        if text.len() <= DRAFT_MAX {
+            return (consumed > 0).then(|| whole(text, consumed));
+        }
+        self.skip = Skip::Line;
+        Some(cut(&text[..DRAFT_MAX], DRAFT_MAX))
+    }
+}
+
+fn whole(bytes: &[u8], consumed: usize) -> Frame<'_> {
+    let message = (!bytes.is_empty()).then_some(Message { bytes, cut: false });
+    Frame { consumed, message }
+}
+
+fn cut(bytes: &[u8], consumed: usize) -> Frame<'_> {
+    let bytes = without_half_char(bytes);
+    Frame { consumed, message: Some(Message { bytes, cut: true }) }
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Leaves out a character of which the cut left only the beginning.
+fn without_half_char(bytes: &[u8]) -> &[u8] {
+    let is_lead = |b: &u8| *b >= 0xc0;
+    // A character has at most four bytes, so a half one has at most three.
+    let tail = bytes.len().saturating_sub(3);
+    let Some(lead) = bytes[tail..].iter().rposition(is_lead).map(|at| tail + at) else {
+        return bytes;
+    };
+    match std::str::from_utf8(&bytes[lead..]) {
+        Err(e) if e.error_len().is_none() => &bytes[..lead],
+        _ => bytes,
+    }
+}
+
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < SHORT {
+        bytes.iter().position(|b| matches!(b, b'\n' | 0))
+    } else {
+        memchr::memchr2(b'\n', 0, bytes)
+    }
+}
+
+/// Whether a message begins with its length.
+#[derive(Debug, PartialEq, Eq)]
+enum Counted {
+    Yes {
+        /// Where the message begins.
+        start: usize,
+        /// Its length.
+        len: usize,
+    },
+    No,
+    /// More bytes must tell.
+    Unfinished,
+}
+
+impl Counted {
+    /// A count is one only if a whole priority follows it, and fits in it: other numbers are text.
+    fn read(buffer: &[u8], at_end: bool) -> Self {
+        if !matches!(buffer.first(), Some(b'1'..=b'9')) {
+            return Self::No;
+        }
+        let head = &buffer[..buffer.len().min(COUNTED_MAX)];
+        let digits = head.iter().take_while(|b| b.is_ascii_digit()).count();
+        let unfinished = if at_end { Self::No } else { Self::Unfinished };
+        if digits > COUNT_DIGITS_MAX {
+            return Self::No;
+        }
+        let start = digits + 1;
+        let priority = match head.get(digits) {
+            Some(b' ') => &head[start..],
+            Some(_) => return Self::No,
+            None => return unfinished,
+        };
+        let len = head[..digits].iter().fold(0, |len, b| len * 10 + usize::from(b - b'0'));
+        match Priority::read(priority) {
+            Some((_, prefix)) if (prefix..=COUNT_MAX).contains(&len) => Self::Yes { start, len },
+            None if may_become_priority(priority) => unfinished,
+            _ => Self::No,
+        }
+    }
+}
+
+/// Whether bytes that are no priority yet are the beginning of one.
+fn may_become_priority(bytes: &[u8]) -> bool {
+    match bytes {
+        [] => true,
+        [b'<', digits @ ..] => digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
+}

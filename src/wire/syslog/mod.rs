@@ -1,0 +1,119 @@
+//! The syslog dialect: RFC 3164 and RFC 5424, framed by line ends or by octet counts (RFC 6587).
+//!
+//! Nothing is refused here, because who sends syslog does not read an answer. What cannot be taken
+//! as it is becomes something that can, and the field `repaired` says what was done: `utf8` (bytes
+//! that are no UTF-8 became U+FFFD), `cut` (the end is missing), `tag` (characters that no tag has
+//! became `_`), `fields` (structured data was renamed or left out).
+
+mod fields;
+mod frame;
+mod pri;
+mod rfc3164;
+mod rfc5424;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use self::fields::{Fields, Repaired};
+use self::frame::{Frame, Frames};
+use self::pri::Priority;
+use crate::event::{Draft, Field, Level, Tag, Value};
+
+/// One syslog connection.
+#[derive(Debug, Default)]
+pub(super) struct Syslog {
+    frames: Frames,
+    /// The tag of the message before, which a line without a priority goes on with; empty for none.
+    tag: String,
+    /// The level of the message before.
+    level: Level,
+    /// The name of this machine, which tells a host from the first word of a tag, and is not worth
+    /// a field; empty if nobody said.
+    host: Box<str>,
+}
+
+/// What [`Syslog::next`] found.
+#[derive(Debug)]
+pub(super) struct Taken<'b> {
+    /// How many bytes of the buffer are done with. 0 only when more must come.
+    pub(super) consumed: usize,
+    /// The message, unless there was only something to skip.
+    pub(super) draft: Option<Draft<'b>>,
+}
+
+impl Syslog {
+    /// The beginning of a connection to the machine `host`.
+    pub(super) fn on(host: Box<str>) -> Self {
+        Self { host, ..Self::default() }
+    }
+
+    /// Takes the next message from the beginning of `buffer`, which holds all bytes that are not
+    /// consumed yet. `at_end`: nothing more will come, so that what is left is a message.
+    ///
+    /// With `DRAFT_MAX` + 64 bytes it never asks for more.
+    pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Taken<'b> {
+        let Frame { consumed, message } = self.frames.next(buffer, at_end);
+        let draft = message.map(|message| {
+            let repaired = Repaired { cut: message.cut, ..Repaired::default() };
+            self.draft(message.bytes, repaired)
+        });
+        Taken { consumed, draft }
+    }
+
+    fn draft<'b>(&mut self, bytes: &'b [u8], repaired: Repaired) -> Draft<'b> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.read(text, repaired),
+            Err(_) => {
+                let text = String::from_utf8_lossy(bytes);
+                into_owned(self.read(&text, Repaired { utf8: true, ..repaired }))
+            }
+        }
+    }
+
+    fn read<'b>(&mut self, text: &'b str, repaired: Repaired) -> Draft<'b> {
+        let Some((priority, text)) = Priority::strip(text) else {
+            return self.further_line(text, repaired);
+        };
+        let fields = || Fields::new(priority.facility(), repaired);
+        let mut draft = rfc5424::read(text, &self.host, fields())
+            .unwrap_or_else(|| rfc3164::read(text, &self.host, fields()));
+        draft.level = priority.level();
+        self.level = draft.level;
+        let tag = draft.tag.as_ref().map_or("", Tag::as_str);
+        if self.tag != tag {
+            tag.clone_into(&mut self.tag);
+        }
+        draft
+    }
+
+    /// A line without a priority, such as the second one of a message with a line break in it.
+    fn further_line<'b>(&self, text: &'b str, repaired: Repaired) -> Draft<'b> {
+        Draft {
+            tag: Tag::new(self.tag.clone()).ok(),
+            level: self.level,
+            msg: Cow::Borrowed(text),
+            fields: Fields::new(None, repaired).finish(),
+            ..Draft::default()
+        }
+    }
+}
+
+fn into_owned(draft: Draft<'_>) -> Draft<'static> {
+    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+    let value = |value: Value<'_>| match value {
+        Value::Text(text) => Value::Text(owned(text)),
+        Value::Number(digits) => Value::Number(owned(digits)),
+        Value::Bool(yes) => Value::Bool(yes),
+        Value::Null => Value::Null,
+    };
+    let field = |field: Field<'_>| Field { name: owned(field.name), value: value(field.value) };
+    Draft {
+        tag: draft.tag.map(Tag::into_owned),
+        level: draft.level,
+        msg: owned(draft.msg),
+        run: draft.run.map(owned),
+        took: draft.took,
+        fields: draft.fields.into_iter().map(field).collect(),
+    }
+}

@@ -1,0 +1,50 @@
+//! The object of `TAIL {…}`.
+
+use serde::Deserialize;
+
+use super::{Code, Refused, Tail};
+use crate::event::{Cursor, Timestamp};
+
+/// The keys, as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    after: Option<String>,
+    lines: Option<u64>,
+    since: Option<String>,
+    until: Option<String>,
+    #[serde(rename = "match")]
+    matching: Option<String>,
+    #[serde(default)]
+    reverse: bool,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// Reads the object of a TAIL.
+pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
+    let keys: Keys = serde_json::from_str(text).map_err(|e| refuse(format!("TAIL: {e}")))?;
+    let time = |name: &str, text: Option<String>| {
+        let parse = |text: String| text.parse::<Timestamp>();
+        text.map(parse).transpose().map_err(|e| refuse(format!("TAIL: {name}: {e}")))
+    };
+    let after = keys.after.map(|text| text.parse::<Cursor>()).transpose();
+    let tail = Tail {
+        after: after.map_err(|e| refuse(format!("TAIL: after: {e}")))?,
+        lines: keys.lines,
+        since: time("since", keys.since)?,
+        until: time("until", keys.until)?,
+        matching: keys.matching,
+        reverse: keys.reverse,
+        follow: keys.follow,
+    };
+    if tail.follow && (tail.reverse || tail.until.is_some()) {
+        let with = if tail.reverse { "reverse" } else { "until" };
+        return Err(refuse(format!("TAIL: follow has no end, so {with} cannot go with it")));
+    }
+    Ok(tail)
+}
+
+fn refuse(why: String) -> Refused {
+    Refused { code: Code::Usage, why, event: false }
+}

@@ -1,0 +1,216 @@
+//! Hostile and broken input: its sender is told, or cut off from nothing but its own line, and who
+//! stands next to it notices nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::harness::{Agent, Client, FIRST, Item, assert_whole, parse, until};
+
+/// The longest draft, in bytes.
+const DRAFT_MAX: usize = 64 << 10;
+
+/// What nobody should say. Each is said on a connection of its own, and then a `PING` behind a line
+/// end.
+fn bad_lines() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
+    let wide: Vec<String> = (0..9000).map(|n| format!("\"f{n}\":1")).collect();
+    vec![
+        ("garbage", (0..=255).filter(|b| !b"\xff\n0123456789<".contains(b)).collect()),
+        ("no UTF-8", b"SEND a\xc3(b".to_vec()),
+        ("no UTF-8 where a verb should be", b"S\xe4ND a".to_vec()),
+        ("an unknown word", b"GET / HTTP/1.1".to_vec()),
+        ("an over-long line", [b"SEND ".to_vec(), vec![b'x'; DRAFT_MAX + 1]].concat()),
+        ("an over-long verb", vec![b'y'; 3 << 20]),
+        ("broken JSON", b"SEND {\"msg\":".to_vec()),
+        ("deep JSON", deep.into_bytes()),
+        ("wide JSON", format!("SEND {{\"fields\":{{{}}}}}", wide.join(",")).into_bytes()),
+        ("nested values", br#"SEND {"fields":{"a":{"b":1}}}"#.to_vec()),
+        ("an unknown key", br#"SEND {"pid":1}"#.to_vec()),
+        ("a forged origin", br#"SEND {"origin":{"uid":0}}"#.to_vec()),
+        ("a forged number", br#"SEND {"seq":1}"#.to_vec()),
+        ("a key twice", br#"SEND {"msg":"a","msg":"b"}"#.to_vec()),
+        ("half a surrogate", br#"SEND {"msg":"\ud800"}"#.to_vec()),
+        ("a huge number", format!("SEND {{\"fields\":{{\"n\":1{}}}}}", "0".repeat(60_000)).into()),
+        ("a huge lines", b"TAIL {\"lines\":99999999999999999999}".to_vec()),
+        ("a regex that explodes", b"TAIL {\"match\":\"msg~(a{1000}){1000}\"}".to_vec()),
+        ("a bad tag", br#"SEND {"tag":"a b"}"#.to_vec()),
+        ("a tag that is too long", format!("SEND {{\"tag\":\"{}\"}}", "t".repeat(129)).into()),
+    ]
+}
+
+#[test]
+fn each_kind_is_answered_with_err_and_the_connection_goes_on() {
+    let agent = Agent::start();
+    for (kind, line) in bad_lines() {
+        let mut client = agent.connect();
+        client.say(&line);
+        client.say("\nPING\n");
+        let told = client.line();
+        assert!(told.starts_with("ERR 6"), "{kind}: {told}");
+        assert!(told.len() < 500 && !told.contains(char::is_control), "{kind}: {told}");
+        let newest = client.line();
+        assert!(newest.ends_with(&format!("-{}", FIRST - 1)), "{kind}: {newest}");
+    }
+}
+
+#[test]
+fn nul_is_a_character_like_any_other_in_the_native_dialect() {
+    let agent = Agent::start();
+    agent.connect().say("SEND a\0b\n").sync();
+    assert_eq!(parse(&agent.connect().tail("{}")[0]).msg(), Some("a\0b"));
+}
+
+#[test]
+fn the_bounds_of_a_draft_hold_from_both_sides() {
+    let agent = Agent::start();
+    let fields = |n: usize| {
+        let fields: Vec<String> = (0..n).map(|n| format!("\"f{n}\":{n}")).collect();
+        format!("{{\"fields\":{{{}}}}}", fields.join(","))
+    };
+    let cases = [
+        ("x".repeat(DRAFT_MAX), "x".repeat(DRAFT_MAX + 1)),
+        (fields(64), fields(65)),
+        (
+            format!("{{\"tag\":\"{}\"}}", "t".repeat(128)),
+            format!("{{\"tag\":\"{}\"}}", "t".repeat(129)),
+        ),
+        (
+            format!("{{\"run\":\"{}\"}}", "r".repeat(64)),
+            format!("{{\"run\":\"{}\"}}", "r".repeat(65)),
+        ),
+        (
+            format!("{{\"fields\":{{\"{}\":1}}}}", "n".repeat(64)),
+            format!("{{\"fields\":{{\"{}\":1}}}}", "n".repeat(65)),
+        ),
+    ];
+    for (good, bad) in cases {
+        let mut client = agent.connect();
+        client.say(format!("SEND {good}\n")).sync();
+        let told = client.ask(&format!("SEND {bad}"));
+        assert!(told.starts_with("ERR 65 "), "{told}");
+        assert!(client.ask("SYNC").starts_with("ERR 65 1 refused, "));
+    }
+    // The worst that fits: everything in it has to be escaped, and it comes back as it was.
+    let worst = "\u{1}".repeat(DRAFT_MAX);
+    agent.connect().say(format!("SEND {worst}\n")).sync();
+    let line = agent.connect().tail("{\"lines\":1}").remove(0);
+    assert!(line.len() <= 400 << 10, "{}", line.len());
+    assert!(parse(&line).msg() == Some(&worst));
+}
+
+#[test]
+fn within_syslog_a_verb_is_only_text() {
+    let agent = Agent::start();
+    let mut client = agent.connect();
+    client.say("<13>app: hello\nQUIT\nTAIL {}\nSYNC\nSEND x\nPING\n");
+    client.say("<11>app: SEND y\n").end();
+    assert_eq!(client.rest(), [""; 0], "nothing is ever answered");
+    let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
+    let told: Vec<_> = items.iter().filter_map(Item::msg).collect();
+    assert_eq!(told, ["hello", "QUIT", "TAIL {}", "SYNC", "SEND x", "PING", "SEND y"]);
+    for (item, level) in items.iter().zip([["notice"; 6].as_slice(), &["err"]].concat()) {
+        assert_eq!((&item.event()["tag"], &item.event()["level"]), (&"app".into(), &level.into()));
+    }
+}
+
+#[test]
+fn a_syslog_line_is_never_refused_for_its_text() {
+    let agent = Agent::start();
+    let mut client = agent.connect();
+    client.say(b"<13>app: bad \xff\xfe bytes\n<13>b\xc3d tag!: x\0<13>app: behind NUL\n");
+    client.say(
+        [b"<13>app: ".to_vec(), vec![b'z'; 3 * DRAFT_MAX], b"\n<13>app: end\n".to_vec()].concat(),
+    );
+    client.end();
+    assert_eq!(client.rest(), [""; 0]);
+    let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
+    let repaired =
+        |item: &Item| item.event()["fields"]["repaired"].as_str().unwrap_or("").to_owned();
+    assert_eq!(items[0].msg(), Some("bad \u{fffd}\u{fffd} bytes"));
+    assert!(repaired(&items[0]).contains("utf8"), "{items:?}");
+    assert_eq!(items[2].msg(), Some("behind NUL"));
+    let cut: Vec<&Item> = items.iter().filter(|item| repaired(item).contains("cut")).collect();
+    assert!(cut.iter().all(|item| item.msg().is_some_and(|msg| msg.len() <= DRAFT_MAX)));
+    assert!(!cut.is_empty());
+    assert_eq!(items.last().and_then(Item::msg), Some("end"));
+}
+
+#[test]
+fn octet_counts_that_lie_do_no_harm() {
+    let agent = Agent::start();
+    for frame in ["99999999999 <13>x", "5", "12 <13>app: hey", "0 <13>x\n", "3 <13"] {
+        let mut client = agent.connect();
+        client.say(frame).end();
+        assert_eq!(client.rest(), [""; 0], "{frame}");
+    }
+    let mut client = agent.connect();
+    client.say("13 <13>app: good14 <13>app: good2").end();
+    client.rest();
+    let told = agent.connect().tail("{\"lines\":2}");
+    assert_eq!([parse(&told[0]).msg(), parse(&told[1]).msg()], [Some("good"), Some("good2")]);
+}
+
+#[test]
+fn who_behaves_loses_nothing_next_to_all_that() {
+    const COUNT: u64 = 30_000;
+    let agent = Agent::start();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for (kind, line) in bad_lines() {
+            let (agent, done) = (&agent, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    // Without ever reading what it is told, and it hangs up in the middle.
+                    let mut rude = agent.connect();
+                    rude.try_say(&line);
+                    assert!(agent.connect().ask("PING").starts_with("OK "), "{kind}");
+                }
+            });
+        }
+        let mut follower = agent.connect();
+        follower.follow(",\"match\":\"tag=good\"");
+        scope.spawn(|| {
+            let mut sender = agent.connect();
+            for from in (0..COUNT).step_by(100) {
+                let event = |n| format!("SEND {{\"tag\":\"good\",\"msg\":\"{n}\"}}\n");
+                let text: String = (from..from + 100).map(event).collect();
+                sender.say(text).sync();
+            }
+        });
+        for n in 0..COUNT {
+            assert_eq!(parse(&follower.line()).msg(), Some(n.to_string().as_str()));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
+    assert_whole(FIRST - 1, &items);
+}
+
+#[test]
+fn a_sender_that_reads_no_answers_is_not_read_and_disturbs_nobody() {
+    let agent = Agent::start();
+    let mut deaf = agent.connect();
+    let mut said = deaf.writer();
+    thread::scope(|scope| {
+        // More answers than any buffer holds: it must block, and only it.
+        let blocked = scope.spawn(move || said.try_say("STATS\n".repeat(100_000)));
+        for n in 0..100 {
+            agent.connect().say(format!("SEND {n}\n")).sync();
+        }
+        // When it reads, it gets every one of them.
+        for _ in 0..100_000 {
+            assert!(deaf.line().starts_with('{'));
+        }
+        assert!(blocked.join().expect("it cannot panic"));
+    });
+}
+
+#[test]
+fn thousands_of_connections_that_say_nothing_disturb_nobody() {
+    let agent = Agent::start();
+    let idle: Vec<Client> = (0..800).map(|_| agent.connect()).collect();
+    until("all of them", || (agent.stats()["connections"] == 801).then_some(()));
+    agent.connect().say("SEND a\n").sync();
+    drop(idle);
+    until("none of them", || (agent.stats()["connections"] == 1).then_some(()));
+}

@@ -1,0 +1,195 @@
+//! What is promised when the agent is killed: nothing that was acknowledged is lost, nothing stands
+//! twice, no number comes again, and every hole is told.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use crate::harness::{Agent, Client, Item, assert_whole, parse, seq_of, until};
+
+const SENDERS: usize = 8;
+const KILLS: u64 = 20;
+
+/// What one sender knows.
+#[derive(Default)]
+struct Sender {
+    /// How many messages it has tried to send; each has a number of its own, and none is sent again.
+    sent: u64,
+    /// Which of them were acknowledged, and the cursor's number where one was the last before a SYNC.
+    acknowledged: Vec<(u64, Option<u64>)>,
+}
+
+impl Sender {
+    /// Sends until the connection breaks, and never waits for an answer before it goes on sending.
+    fn send(&mut self, name: usize, mut client: Client, acknowledged_by_all: &AtomicU64) {
+        let mut writer = client.writer();
+        let mut pending: Vec<Vec<u64>> = Vec::new();
+        loop {
+            let batch: Vec<u64> = (1..=1 + self.sent % 40).map(|n| self.sent + n).collect();
+            let mut text = Vec::new();
+            for n in &batch {
+                writeln!(text, "SEND {name}:{n}").expect("memory");
+            }
+            text.extend_from_slice(b"SYNC\n");
+            self.sent += batch.len() as u64;
+            pending.push(batch);
+            if !writer.try_say(&text) {
+                break;
+            }
+            // Two are always under way.
+            if pending.len() == 3
+                && !self.take_answer(&mut client, &mut pending, acknowledged_by_all)
+            {
+                break;
+            }
+        }
+        // What was answered before the end counts too.
+        while !pending.is_empty()
+            && self.take_answer(&mut client, &mut pending, acknowledged_by_all)
+        {}
+    }
+
+    fn take_answer(
+        &mut self,
+        client: &mut Client,
+        pending: &mut Vec<Vec<u64>>,
+        acknowledged_by_all: &AtomicU64,
+    ) -> bool {
+        let Some(answer) = client.try_whole_line() else { return false };
+        let cursor = answer.strip_prefix("OK ").unwrap_or_else(|| panic!("{answer}"));
+        let batch = pending.remove(0);
+        let last = batch.last().copied();
+        let with_cursor = |n| (n, (Some(n) == last).then(|| seq_of(cursor)));
+        acknowledged_by_all.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.acknowledged.extend(batch.into_iter().map(with_cursor));
+        true
+    }
+}
+
+/// Follows until the connection breaks, and notes which message had which number.
+fn note_all(mut follower: Client, seen: &mut HashMap<u64, String>) {
+    while let Some(line) = follower.try_whole_line() {
+        if let Item::Event(seq, msg, _) = parse(&line) {
+            let before = seen.insert(seq, msg.clone());
+            assert!(before.is_none(), "{seq} was {before:?} and is {msg:?} now");
+        }
+    }
+}
+
+#[test]
+fn killed_20_times_under_load_from_8_senders() {
+    let mut agent = Agent::start();
+    let mut senders: Vec<Sender> = (0..SENDERS).map(|_| Sender::default()).collect();
+    let mut seen = HashMap::new();
+    for round in 0..KILLS {
+        let acknowledged = AtomicU64::new(0);
+        thread::scope(|scope| {
+            let mut follower = agent.connect();
+            follower.follow("");
+            scope.spawn(|| note_all(follower, &mut seen));
+            for (name, sender) in senders.iter_mut().enumerate() {
+                let (client, acknowledged) = (agent.connect(), &acknowledged);
+                scope.spawn(move || sender.send(name, client, acknowledged));
+            }
+            // At another moment each time, in the middle of it all.
+            let enough = 1 + round * 137;
+            until("acknowledged events", || {
+                (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
+            });
+            agent.kill();
+        });
+        agent.restart();
+    }
+    let text = agent.history_text();
+    let on_disk: Vec<Item> = text.lines().map(parse).collect();
+    check(&on_disk, &senders, &seen);
+    // What a reader is given is what stands there.
+    let read = agent.connect().tail("{}");
+    assert!(text.lines().eq(&read), "the files and a reader tell the same");
+}
+
+/// Holds the history against what the senders and the follower know.
+fn check(on_disk: &[Item], senders: &[Sender], seen: &HashMap<u64, String>) {
+    assert_whole(1, on_disk);
+    let gaps: Vec<_> = on_disk.iter().filter_map(Item::gap).collect();
+    assert!(gaps.iter().all(|gap| gap.why == "restart"), "{gaps:?}");
+    assert_eq!(gaps.len() as u64, KILLS, "one for each kill: {gaps:?}");
+
+    let mut found: Vec<HashMap<u64, u64>> = vec![HashMap::new(); senders.len()];
+    let mut last = vec![0; senders.len()];
+    for item in on_disk {
+        let Item::Event(seq, msg, _) = item else { continue };
+        let (name, n) = msg.split_once(':').expect("what the senders sent");
+        let (name, n): (usize, u64) =
+            (name.parse().expect("a number"), n.parse().expect("a number"));
+        assert!(n > last[name], "sender {name}: {n} stands behind {}", last[name]);
+        last[name] = n;
+        found[name].insert(n, *seq);
+        // A follower saw the same under that number, if it saw it.
+        assert!(seen.get(seq).is_none_or(|seen| seen == msg), "{seq}: {msg} and {:?}", seen[seq]);
+    }
+    let mut acknowledged = 0;
+    for (name, sender) in senders.iter().enumerate() {
+        for (n, cursor) in &sender.acknowledged {
+            let seq = found[name].get(n).copied();
+            assert!(seq.is_some(), "sender {name}: {n} was acknowledged and is gone");
+            assert!(cursor.is_none() || *cursor == seq, "sender {name}: {n}: {cursor:?}, {seq:?}");
+        }
+        acknowledged += sender.acknowledged.len() as u64;
+    }
+    assert!(acknowledged >= (0..KILLS).map(|round| 1 + round * 137).sum());
+    assert!(!seen.is_empty(), "the follower saw something");
+}
+
+#[test]
+fn a_broken_end_of_the_history_is_cut_and_told() {
+    for damage in ["{\"seq\":4,\"ti", "garbage\n", "{\"seq\":9,\"time\":\"x\"}\n", "\0\0\0\0"] {
+        let mut agent = Agent::start();
+        agent.connect().say("SEND a\nSEND b\n").sync();
+        agent.kill();
+        let good = agent.history_text();
+        let mut files: Vec<_> = std::fs::read_dir(agent.history())
+            .expect("a history")
+            .map(|entry| entry.expect("read").path())
+            .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+            .collect();
+        let file = files.pop().expect("a segment");
+        std::fs::write(&file, format!("{good}{damage}")).expect("ours");
+        agent.restart();
+        let lines = agent.connect().tail("{}");
+        let items: Vec<Item> = lines.iter().map(|line| parse(line)).collect();
+        assert_eq!(items.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b"]);
+        assert_whole(1, &items);
+        assert!(items[2].gap().is_some_and(|gap| gap.why == "restart" && gap.lost.is_none()));
+        assert!(agent.history_text().starts_with(&good));
+        agent.until_said(file.file_name().and_then(|name| name.to_str()).expect("a name"));
+    }
+}
+
+#[test]
+fn a_clean_stop_under_load_leaves_no_gap() {
+    let mut agent = Agent::start();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for name in 0..SENDERS {
+            let (mut client, stop) = (agent.connect(), &stop);
+            scope.spawn(move || {
+                let mut n = 0;
+                while !stop.load(Ordering::Relaxed) && client.try_say(format!("SEND {name}:{n}\n"))
+                {
+                    n += 1;
+                }
+            });
+        }
+        until("some load", || (agent.stats()["events"].as_u64() > Some(2000)).then_some(()));
+        assert!(agent.stop().success());
+        stop.store(true, Ordering::Relaxed);
+    });
+    agent.restart();
+    agent.connect().say("SEND behind it\n").sync();
+    let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
+    assert_whole(1, &items);
+    assert!(items.iter().all(|item| item.gap().is_none()), "no gap");
+    assert_eq!(items.last().and_then(Item::msg), Some("behind it"));
+}

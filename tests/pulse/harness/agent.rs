@@ -1,0 +1,213 @@
+//! A real `pulsed` in a directory of its own.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Client, Tool, until};
+
+/// The path of the program.
+pub(crate) const PULSED: &str = env!("CARGO_BIN_EXE_pulsed");
+
+/// The name of the machine in every event.
+pub(crate) const HOST: &str = "testhost";
+
+/// An agent, its configuration and its directory. Killed and removed when it is dropped; a test that
+/// fails shows what it was given and what it said.
+pub(crate) struct Agent {
+    dir: TempDir,
+    child: Option<Child>,
+}
+
+impl Agent {
+    /// Starts one with everything at its default but the places.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts one with further lines of configuration, such as `history.size = "1MiB"`.
+    pub(crate) fn with(lines: &[&str]) -> Self {
+        let mut agent = Self::prepare(lines);
+        agent.restart();
+        agent
+    }
+
+    /// Makes its directory and its configuration, and does not start it.
+    pub(crate) fn prepare(lines: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        // Other users of the machine are to get at the socket.
+        let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(dir.path(), open_to_all).expect("it is ours");
+        let agent = Self { dir, child: None };
+        agent.configure(lines);
+        agent
+    }
+
+    /// Writes the configuration anew.
+    pub(crate) fn configure(&self, lines: &[&str]) {
+        let is_given = |key: &str| lines.iter().any(|line| line.starts_with(key));
+        let mut text = String::new();
+        for (key, value) in [
+            ("host", HOST.into()),
+            ("socket.path", self.socket().display().to_string()),
+            ("history.dir", self.history().display().to_string()),
+        ] {
+            if !is_given(key) {
+                text += &format!("{key} = {value:?}\n");
+            }
+        }
+        for line in lines {
+            text += &format!("{line}\n");
+        }
+        fs::write(self.config(), text).expect("the directory is ours");
+    }
+
+    /// Starts it, again if it ran before, and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        self.child = Some(self.command().spawn().expect("pulsed can be run"));
+        until("an agent that answers", || {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("our child"));
+            assert!(ended.is_none(), "pulsed ended at its start: {ended:?}");
+            let stream = UnixStream::connect(self.socket()).ok()?;
+            Client::over(stream).ask("PING").starts_with("OK ").then_some(())
+        });
+    }
+
+    fn command(&self) -> Command {
+        let said = File::options().create(true).append(true).open(self.said_file());
+        let said = said.expect("the directory is ours");
+        let mut command = Command::new(PULSED);
+        command.arg("--config").arg(self.config()).stdin(Stdio::null());
+        command.stdout(said.try_clone().expect("a file")).stderr(said);
+        command
+    }
+
+    /// Ends it as a power cut would: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait();
+    }
+
+    /// Ends it as systemd does: SIGTERM, and waits for its end.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let child = self.child.as_mut().expect("it runs");
+        let status = until("the agent's end", || child.try_wait().expect("our child"));
+        self.child = None;
+        status
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid() as i32), signal).expect("it runs");
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// A new connection to it.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Client {
+        Client::over(UnixStream::connect(self.socket()).expect("the agent listens"))
+    }
+
+    /// `pulse-send` for this agent.
+    pub(crate) fn send(&self, arguments: &[&str]) -> Tool {
+        Tool::send().args(&["--socket", self.socket_text()]).args(arguments)
+    }
+
+    /// `pulse-tail` for this agent.
+    pub(crate) fn tail(&self, arguments: &[&str]) -> Tool {
+        Tool::tail().args(&["--socket", self.socket_text()]).args(arguments)
+    }
+
+    /// `pulsed` with a subcommand, for this agent's configuration.
+    pub(crate) fn pulsed(&self, arguments: &[&str]) -> Tool {
+        Tool::pulsed().args(&["--config", self.config().to_str().expect("UTF-8")]).args(arguments)
+    }
+
+    /// What STATS says.
+    pub(crate) fn stats(&self) -> Value {
+        let line = self.connect().ask("STATS");
+        serde_json::from_str(&line).expect("STATS answers JSON")
+    }
+
+    /// Where it and everything of it is.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir().join("pulsed.sock")
+    }
+
+    /// Its socket, as an argument.
+    pub(crate) fn socket_text(&self) -> &'static str {
+        // A few bytes a test: simpler than a lifetime in everything that takes arguments.
+        self.socket().to_str().expect("UTF-8").to_owned().leak()
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir().join("pulsed.toml")
+    }
+
+    /// Its history.
+    pub(crate) fn history(&self) -> PathBuf {
+        self.dir().join("history")
+    }
+
+    /// Every line on disk, in order.
+    pub(crate) fn history_text(&self) -> String {
+        let entries = fs::read_dir(self.history()).expect("a history");
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).collect();
+        files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
+        files.sort();
+        files.iter().map(|path| fs::read_to_string(path).expect("history is UTF-8")).collect()
+    }
+
+    fn said_file(&self) -> PathBuf {
+        self.dir().join("said")
+    }
+
+    /// Everything that it has said on stdout and stderr.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.said_file()).unwrap_or_default()
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(crate) fn until_said(&self, words: &str) {
+        until(&format!("the agent says {words:?}"), || self.said().contains(words).then_some(()));
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let config = fs::read_to_string(self.config()).unwrap_or_default();
+            let command = format!("{PULSED} --config {}", self.config().display());
+            eprintln!("--- {command}\n{config}--- it said\n{}---", self.said());
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

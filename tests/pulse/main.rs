@@ -1,0 +1,16 @@
+//! The real programs through their real doors: one binary, one harness, a module a theme.
+
+mod harness;
+
+mod bad_input;
+mod config;
+mod crash;
+mod docs;
+mod doors;
+mod layers;
+mod origin;
+mod protocol;
+mod pulse_send;
+mod pulse_tail;
+mod readers;
+mod stalled;

@@ -1,0 +1,67 @@
+//! A follower that never reads: the promise that every peer breaks.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Agent, Client, FIRST};
+
+const ROUNDS: u64 = 10;
+const EVENTS_A_ROUND: u64 = 100_000;
+const EVENTS: u64 = ROUNDS * EVENTS_A_ROUND;
+
+/// What the agent may need in all, in KiB, with a window of 4 MiB and a follower who is a gigabyte
+/// behind.
+const RESIDENT_MAX: u64 = 64 << 10;
+
+/// How long it takes until a follower has everything that a sender sends as fast as it can.
+fn pass_round(sender: &mut Client, follower: &mut Client, text: &str) -> Duration {
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| sender.say(text));
+        for _ in 0..EVENTS_A_ROUND {
+            follower.line();
+        }
+    });
+    begin.elapsed()
+}
+
+#[test]
+fn a_follower_that_never_reads_slows_nobody_and_loses_nothing() {
+    let agents = [(); 2].map(|()| Agent::with(&["window.size = \"4MiB\""]));
+    let mut senders = agents.each_ref().map(Agent::connect);
+    let mut followers = agents.each_ref().map(Agent::connect);
+    for follower in &mut followers {
+        follower.follow("");
+    }
+    let mut stalled = agents[1].connect();
+    stalled.follow("");
+    // The two take turns, so that what else the machine does falls on both.
+    let mut times = [Duration::ZERO; 2];
+    for round in 0..ROUNDS {
+        let numbers = round * EVENTS_A_ROUND..(round + 1) * EVENTS_A_ROUND;
+        let text: String = numbers.map(|n| format!("SEND {n}\n")).collect();
+        for at in 0..2 {
+            times[at] += pass_round(&mut senders[at], &mut followers[at], &text);
+        }
+    }
+    let [without, with] = times;
+    assert!(with < 2 * without, "with a stalled follower {with:?}, without {without:?}");
+    let resident = resident_kib(&agents[1]);
+    assert!(resident < RESIDENT_MAX, "{resident} KiB resident");
+    for n in 0..EVENTS {
+        let line = stalled.line();
+        let expected = format!("{{\"seq\":{},", n + FIRST);
+        assert!(line.starts_with(&expected), "{expected}… and not {line}");
+        assert!(line.contains(&format!(",\"msg\":\"{n}\",")), "{n}: {line}");
+    }
+    // It follows on, as if nothing had been.
+    senders[1].say("SEND live again\n");
+    assert!(stalled.line().contains("live again"));
+}
+
+fn resident_kib(agent: &Agent) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
