@@ -23,6 +23,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -73,7 +74,7 @@ pub(crate) struct Shared {
     /// There is something to sync.
     to_sync: Condvar,
     /// Whose turn it is to read history.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// The threads of a running log. They end when it is dropped; but only [`Running::close`] notes a clean
@@ -127,9 +128,8 @@ impl Log {
         reserved_ahead: u64,
     ) -> Result<(Running, Vec<String>), OpenError> {
         let Some(history) = &options.history else {
-            let fail = |cause| OpenError::Io { doing: "read", path: RANDOM.into(), cause };
-            let id = LogId::new(random().map_err(fail)?);
-            let state = State::new(id, Seq::BEFORE_FIRST.next(), options.window_size, None);
+            let state =
+                State::new(random_id(), Seq::BEFORE_FIRST.next(), options.window_size, None);
             let log = Self::with(options, state);
             return Ok((Running { log, writer: None, syncer: None, ledger: None }, Vec::new()));
         };
@@ -156,7 +156,7 @@ impl Log {
             progress: Notify::new(),
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
-            turns: Semaphore::new(HISTORY_READERS),
+            turns: Arc::new(Semaphore::new(HISTORY_READERS)),
         });
         Self { shared }
     }
@@ -332,15 +332,9 @@ impl Shared {
     }
 }
 
-/// Where random bits come from.
-const RANDOM: &str = "/dev/urandom";
-
-/// 32 random bits.
-fn random() -> io::Result<u32> {
-    use std::io::Read as _;
-    let mut bits = [0; 4];
-    std::fs::File::open(RANDOM)?.read_exact(&mut bits)?;
-    Ok(u32::from_ne_bytes(bits))
+/// An id that no other log has, as far as 32 random bits can tell. Costs no system call but at first.
+fn random_id() -> LogId {
+    LogId::new(RandomState::new().hash_one(()) as u32)
 }
 
 /// Tells the people who run the agent.

@@ -8,7 +8,7 @@ use super::known::Known;
 use super::ledger::Kept;
 use super::segments::Segments;
 use super::window::Window;
-use super::{Full, NotStored, Options, STALL_MAX};
+use super::{Full, NotStored, Options, STALL_MAX, random_id};
 use crate::event::{Batch, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use crate::wire::Durability;
 
@@ -171,10 +171,7 @@ impl State {
         if !history.failed() {
             return Err(Full);
         }
-        // Without randomness the old id stays: then the numbers are all that tells the two apart.
-        if let Ok(bits) = super::random() {
-            self.id = LogId::new(bits);
-        }
+        self.id = random_id();
         history.unreserved = true;
         Ok(())
     }
