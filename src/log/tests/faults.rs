@@ -239,7 +239,7 @@ async fn a_read_that_was_given_up_loses_no_gap() {
 #[tokio::test]
 async fn files_that_were_trimmed_are_not_held_open() {
     let mut site = Site::new();
-    (site.size, site.sync) = (2 << 20, SyncPolicy::Never);
+    (site.size, site.sync) = (2 << 20, Sync::Never);
     let (running, _) = site.open();
     let log = running.log().clone();
     for part in numbered(8000, 1000).chunks(100) {
