@@ -8,6 +8,7 @@ mod crash;
 mod docs;
 mod doors;
 mod layers;
+mod man;
 mod origin;
 mod protocol;
 mod pulse_send;
