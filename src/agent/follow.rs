@@ -13,7 +13,7 @@ use crate::render::{Format, Style};
 use crate::wire::{self, Code, Request, Tail};
 
 /// After so many events without a match, a follower is told how far it has come.
-pub(crate) const PASSED_OVER_MAX: u64 = 65_536;
+pub const PASSED_OVER_MAX: u64 = 65_536;
 
 /// How many bytes are staged before they are written.
 const STAGED_SIZE: usize = 64 << 10;

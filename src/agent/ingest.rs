@@ -1,6 +1,7 @@
 //! Answering a client, and taking its events in: many with one append, in the order in which they
 //! came.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
@@ -8,20 +9,27 @@ use super::connection::{Connection, Input};
 use super::limits::Rate;
 use super::stats::Stats;
 use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
-use crate::log::Log;
+use crate::log::{Full, Log};
 use crate::wire::{self, Code, Durability, Refused, Request, Tail};
 
 /// How many bytes of one connection's lines may be on their way to the disk.
-pub(crate) const UNSTORED_MAX: usize = 1 << 20;
+pub const UNSTORED_MAX: usize = 1 << 20;
 
 /// How many encoded bytes are collected before they are appended, while more is there already.
 const BATCH_SIZE: usize = 256 << 10;
 
-/// How much memory a connection keeps for its next batch while it waits, in bytes.
-const BATCH_KEPT: usize = 2 << 10;
+/// How large a batch may be that is kept, in bytes.
+const BATCH_KEPT_MAX: usize = 1 << 20;
+
+/// How many empty batches a thread keeps for connections that have something to send.
+const BATCHES_KEPT: usize = 4;
+
+thread_local! {
+    static BATCHES: RefCell<Batches> = RefCell::default();
+}
 
 /// After so many ERRs since the last SYNC, further ones are only counted.
-pub(crate) const ERRS_MAX: u64 = 100;
+pub const ERRS_MAX: u64 = 100;
 
 /// How many bytes of answers are collected before they are written.
 const ANSWERS_SIZE: usize = 16 << 10;
@@ -68,6 +76,29 @@ struct Unstored {
     newer: usize,
 }
 
+/// Memory for batches: it belongs to the thread, so that a connection that waits has none.
+#[derive(Default)]
+struct Batches(Vec<Batch>);
+
+impl Batches {
+    /// Gives a batch that has none memory.
+    fn lend(&mut self, batch: &mut Batch) {
+        if batch.kept() == 0
+            && let Some(kept) = self.0.pop()
+        {
+            *batch = kept;
+        }
+    }
+
+    /// Takes the memory of an empty batch back.
+    fn give_back(&mut self, batch: &mut Batch) {
+        let kept = std::mem::take(batch);
+        if kept.kept() > 0 && kept.kept() <= BATCH_KEPT_MAX && self.0.len() < BATCHES_KEPT {
+            self.0.push(kept);
+        }
+    }
+}
+
 /// What the next SYNC will tell.
 #[derive(Default)]
 struct SinceSync {
@@ -110,7 +141,7 @@ impl<'a> Ingest<'a> {
                     Step::Flush => self.flush().await,
                     Step::Answer => self.write_answers(connection).await?,
                     Step::Sync(how) => {
-                        self.flush().await;
+                        self.flush_for_sync().await;
                         self.sync(how).await;
                         self.write_answers(connection).await?;
                     }
@@ -126,9 +157,14 @@ impl<'a> Ingest<'a> {
                     }
                 }
             }
+            let much = self.batch.size() >= BATCH_SIZE / 4;
             self.flush().await;
             self.write_answers(connection).await?;
-            self.batch.clear(BATCH_KEPT);
+            BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
+            if much {
+                // A flood shares its thread with those whom it has just woken.
+                tokio::task::yield_now().await;
+            }
             match connection.read().await? {
                 Input::Some => {}
                 Input::End if connection.decoder.buffered() == 0 => return Ok(Then::Close),
@@ -163,7 +199,9 @@ impl<'a> Ingest<'a> {
     }
 
     fn take_draft(&mut self, draft: &Draft<'_>) -> Step {
-        let before = self.batch.size();
+        if self.batch.is_empty() {
+            BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
+        }
         if let Some(rate) = &self.rate
             && !rate.take(draft.msg.len())
         {
@@ -172,7 +210,6 @@ impl<'a> Ingest<'a> {
             return self.refuse(&Refused { code: Code::Later, why, event: true });
         }
         self.batch.push(draft, &self.default_tag, &self.origin);
-        debug_assert!(self.batch.size() > before, "an event is never empty");
         if self.batch.size() >= BATCH_SIZE { Step::Flush } else { Step::Taken }
     }
 
@@ -195,17 +232,39 @@ impl<'a> Ingest<'a> {
             return;
         }
         let last = self.log.append_waiting(&self.batch).await;
+        self.note_appended(last);
+        if self.unstored.newer >= UNSTORED_MAX / 2 {
+            self.unstored.newer = 0;
+            if let Some(older) = self.unstored.older.replace(last) {
+                self.log.stored_or_given_up(older).await;
+            }
+        }
+    }
+
+    /// Appends what was collected, and stores it on this thread if that is the fastest way: a task or a
+    /// thread that is woken for it would take longer than the write.
+    async fn flush_for_sync(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.log.append_for_sync(&self.batch) {
+            Ok((last, write_here)) => {
+                self.note_appended(last);
+                if write_here {
+                    // Others go on meanwhile, even if the disk hangs.
+                    tokio::task::block_in_place(|| self.log.write_here());
+                }
+            }
+            Err(Full) => self.flush().await,
+        }
+    }
+
+    fn note_appended(&mut self, last: Seq) {
         let first = Seq::new(last.get() + 1 - self.batch.len() as u64).unwrap_or(last);
         self.since_sync.first.get_or_insert(first);
         self.last = Some(last);
         self.unstored.newer += self.batch.size();
-        self.batch.clear(usize::MAX);
-        if self.unstored.newer >= UNSTORED_MAX / 2 {
-            if let Some(older) = self.unstored.older.replace(last) {
-                self.log.stored_or_given_up(older).await;
-            }
-            self.unstored.newer = 0;
-        }
+        self.batch.clear();
     }
 
     async fn sync(&mut self, how: Durability) {

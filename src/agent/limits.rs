@@ -9,22 +9,22 @@ use tokio::sync::Notify;
 use crate::log::Log;
 
 /// The most connections at a time.
-pub(crate) const CONNECTIONS_MAX: usize = 4096;
+pub const CONNECTIONS_MAX: usize = 4096;
 
 /// How many of them only root and the agent's own user may have.
-pub(crate) const CONNECTIONS_KEPT: usize = 64;
+pub const CONNECTIONS_KEPT: usize = 64;
 
 /// The most connections of one other user.
-pub(crate) const CONNECTIONS_OF_USER_MAX: usize = 1024;
+pub const CONNECTIONS_OF_USER_MAX: usize = 1024;
 
 /// How many events a second one other user may send.
-pub(crate) const EVENTS_PER_SECOND: f64 = 50_000.0;
+pub const EVENTS_PER_SECOND: f64 = 50_000.0;
 
 /// How many bytes a second one other user may send.
-pub(crate) const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
+pub const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
 
 /// How much may come at once: so many seconds' worth.
-pub(crate) const BURST_SECONDS: f64 = 10.0;
+pub const BURST_SECONDS: f64 = 10.0;
 
 /// How long refused events may stay untold.
 const TELL_AFTER: Duration = Duration::from_secs(1);

@@ -40,6 +40,14 @@ use limits::{Limits, Permit};
 use service::Service;
 use stats::Stats;
 
+// Bounds that the manual names.
+pub use follow::PASSED_OVER_MAX;
+pub use ingest::{ERRS_MAX, UNSTORED_MAX};
+pub use limits::{
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_USER_MAX,
+    EVENTS_PER_SECOND,
+};
+
 /// How long connections may take to finish what they began when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -48,6 +56,13 @@ pub const ORIGIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// How many peers are looked up at the same time; others wait for their turn.
 const LOOK_UPS_MAX: usize = 8;
+
+/// Threads that may wait for the disk or for a directory service. Far more than ever do, since one of
+/// them takes over whenever a thread that serves live traffic turns to such work.
+const BLOCKING_MAX: usize = 64;
+
+/// How long such a thread is kept: to start one takes longer than what it is for.
+const BLOCKING_KEPT: Duration = Duration::from_secs(600);
 
 /// Threads that serve live traffic: more than these gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
@@ -126,7 +141,8 @@ pub fn run<E: Display>(
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
-        .max_blocking_threads(LOOK_UPS_MAX + log::HISTORY_READERS)
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(BLOCKING_KEPT)
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
@@ -216,17 +232,13 @@ async fn serve<E: Display>(
 impl Agent {
     /// One connection, from its first byte to its last.
     async fn serve(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
-        let (pid, uid) = (peer.pid, peer.uid);
+        let uid = peer.uid;
         // Syslog senders name the machine as the kernel does, whatever `host` says.
         let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
-        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer));
-        let (input, origin) = tokio::join!(connection.wait_for_input(), looked_up);
+        let (input, origin) = tokio::join!(connection.wait_for_input(), self.origin_of(peer));
         if input.is_err() {
             return;
         }
-        // Too slow: only what the kernel said at once.
-        let at_once = Origin { pid, uid: Some(uid), ..Origin::default() };
-        let origin = origin.ok().flatten().unwrap_or(at_once);
         let rate = self.limits.rate_of(uid);
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rate, &origin);
         loop {
@@ -244,7 +256,20 @@ impl Agent {
         }
     }
 
-    /// Finds out what can be vouched for about a peer, on a thread that may wait.
+    /// Finds out what can be vouched for about a peer, within [`ORIGIN_WAIT_MAX`].
+    async fn origin_of(&self, peer: Peer) -> Origin {
+        if self.names.knows(peer.uid) {
+            // What is left to read is the kernel's, and others go on meanwhile: to wake another thread
+            // would take longer.
+            return tokio::task::block_in_place(|| peer.origin(&self.names));
+        }
+        // Too slow: only what the kernel said at once.
+        let at_once = Origin { pid: peer.pid, uid: Some(peer.uid), ..Origin::default() };
+        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer)).await;
+        looked_up.ok().flatten().unwrap_or(at_once)
+    }
+
+    /// Asks for the name of a peer's user too, on a thread that may wait.
     async fn look_up(&self, peer: Peer) -> Option<Origin> {
         let _turn = self.look_ups.acquire().await.ok()?;
         let names = self.names.clone();

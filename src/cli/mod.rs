@@ -139,11 +139,14 @@ pub fn say(command: &str, text: impl fmt::Display) {
 /// What clap says about a command line, without its last part: how the command is used.
 fn one_line(rendered: &str) -> String {
     let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
-    let what = text.split("\n\nUsage:").next().unwrap_or(text);
-    let what = what.split("\n\nFor more information").next().unwrap_or(what);
-    let mut line = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.push_str("; --help shows what there is");
-    line
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut parts: Vec<String> = text
+        .split("\n\n")
+        .take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"))
+        .map(words)
+        .collect();
+    parts.push("--help shows what there is".to_owned());
+    parts.join("; ")
 }
 
 /// Text of unknown origin on one line of a terminal: control and bidirectional formatting characters
@@ -162,5 +165,27 @@ impl fmt::Display for Plain<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exits_have_their_documented_numbers() {
+        let numbers = Exit::ALL.map(Exit::number);
+        assert_eq!(numbers, [0, 1, 3, 64, 65, 69, 74, 75, 77, 78, 124]);
+        for code in Code::ALL {
+            assert_eq!(Exit::from(code).number(), code.number());
+        }
+    }
+
+    #[test]
+    fn a_complaint_is_one_line_and_drives_no_terminal() {
+        let line = one_line("error: no 'x' found\n\n  tip: use\n  'y'\n\nUsage: z\n\nFor more …");
+        assert_eq!(line, "no 'x' found; tip: use 'y'; --help shows what there is");
+        let hostile = "a\u{1b}[2J\nb\u{202e}\u{9b}é";
+        assert_eq!(Plain(hostile).to_string(), "a\\u{1b}[2J\\nb\\u{202e}\\u{9b}é");
     }
 }

@@ -63,13 +63,15 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Forgets the drafts. Keeps the memory, unless it is more than `keep` bytes.
-    pub fn clear(&mut self, keep: usize) {
+    /// Forgets the drafts, and keeps the memory.
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        if self.bytes.capacity() > keep {
-            *self = Self::default();
-        }
+    }
+
+    /// How much memory it keeps for bodies, in bytes.
+    pub fn kept(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The bodies, in order.

@@ -324,10 +324,10 @@ fn read_segment(
             }));
         }
         // Somebody took lines out of the file, or spoiled them: on with the first good one.
-        let mut at = each_line(&lines.bytes).next().map_or(0, <[u8]>::len);
-        for line in each_line(&lines.bytes.slice(at..)) {
+        let mut at = 0;
+        for line in each_line(&lines.bytes) {
             match Line::peek_first_seq(line) {
-                Some(first) if first == next => break,
+                Some(first) if first == next && at > 0 => break,
                 Some(first) if next < first && first <= segment.last => {
                     return Ok(Read::Gap(missing(next, first)));
                 }

@@ -114,7 +114,12 @@ impl Log {
         &self,
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let _turn = self.shared.turns.acquire().await;
+        let turn = self.shared.turns.clone().acquire_owned().await;
+        let read = move || {
+            // Nobody may wait for the answer any more: the turn lasts as long as the reading.
+            let _turn = turn;
+            read()
+        };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))
     }
 }
@@ -172,7 +177,7 @@ impl Backward {
     fn behind(&self) -> Behind {
         let state = self.log.shared.lock();
         if let Some(run) = state.window.run_before(self.before) {
-            let whole = run.last < self.before || run.gap.is_some();
+            let whole = run.last < self.before || run.is_gap;
             let end = if whole { run.bytes.len() } else { offset_of(&run.bytes, self.before) };
             return Behind::Window(run.bytes.slice(..end), run.first);
         }

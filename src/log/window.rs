@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp, Why};
+use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
 
 /// How many bytes of lines are allocated at once.
 const BLOCK_SIZE: usize = 1 << 20;
@@ -33,16 +33,11 @@ pub(crate) struct Run {
     pub(crate) time: Timestamp,
     /// The lines.
     pub(crate) bytes: Bytes,
-    /// What it tells, if it is a gap line. Such a line is a run of its own.
-    pub(crate) gap: Option<Why>,
+    /// Whether it is a gap line, which is always a run of its own.
+    pub(crate) is_gap: bool,
 }
 
 impl Run {
-    /// Whether history begins a new segment with it: the clock has stepped back.
-    pub(crate) fn begins_segment(&self) -> bool {
-        self.gap == Some(Why::Clock)
-    }
-
     fn cost(&self) -> usize {
         self.bytes.len() + RUN_COST
     }
@@ -114,7 +109,7 @@ impl Window {
             size += self.block.len() - before;
             self.next = self.next.next();
         }
-        self.publish(first, time, None);
+        self.publish(first, time, false);
         size as u64
     }
 
@@ -126,7 +121,7 @@ impl Window {
         self.make_room(line.len(), gap.first(), time);
         self.block.extend_from_slice(&line);
         self.next = gap.before;
-        self.publish(gap.first(), time, Some(gap.why));
+        self.publish(gap.first(), time, true);
     }
 
     /// Sees to it that the block can take `len` more bytes; what is in it is published when the run
@@ -136,18 +131,18 @@ impl Window {
         if space >= len && self.block.len() < RUN_SIZE {
             return;
         }
-        self.publish(first, time, None);
+        self.publish(first, time, false);
         if space < len {
             self.block = BytesMut::with_capacity(BLOCK_SIZE.max(len));
         }
     }
 
-    fn publish(&mut self, first: Seq, time: Timestamp, gap: Option<Why>) {
+    fn publish(&mut self, first: Seq, time: Timestamp, is_gap: bool) {
         if self.block.is_empty() {
             return;
         }
         let bytes = self.block.split().freeze();
-        let run = Run { first, last: self.next.previous(), time, bytes, gap };
+        let run = Run { first, last: self.next.previous(), time, bytes, is_gap };
         self.size += run.cost();
         self.runs.push_back(run);
     }
@@ -165,10 +160,7 @@ impl Window {
         for run in self.runs.range(self.index_of(from)..) {
             taken += run.bytes.len();
             if let Some(before) = out.last()
-                && (taken > size
-                    || out.len() == RUNS_MAX
-                    || before.gap.is_some()
-                    || run.gap.is_some())
+                && (taken > size || out.len() == RUNS_MAX || before.is_gap || run.is_gap)
             {
                 return;
             }

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::Signals;
@@ -20,7 +23,7 @@ const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 /// ended by the signal then, as by a second one.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether SIGINT or SIGTERM asked the command to end. It wakes whatever waits: for a socket,
+/// Whether SIGINT or SIGTERM asked the command to end, or the end of its reader. It wakes whatever waits: for a socket,
 /// or for time to pass.
 #[derive(Clone)]
 pub struct Interrupt {
@@ -63,6 +66,32 @@ impl Interrupt {
             let _ = emulate_default_handler(signal);
         })?;
         Ok(own)
+    }
+
+    /// From here on it is also a request when nobody can read any more what is written to `out`: a
+    /// command that only waits would never notice.
+    ///
+    /// # Errors
+    /// What dup(2) and pthread_create(3) say.
+    pub fn when_unread(&self, out: BorrowedFd<'_>) -> io::Result<()> {
+        let (out, own) = (out.try_clone_to_owned()?, self.clone());
+        let waiting = thread::Builder::new().name("stdout".into());
+        waiting.spawn(move || {
+            // Asked for nothing, poll(2) still tells of a hangup and an error.
+            let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+            let mut polled = [PollFd::new(out.as_fd(), PollFlags::empty())];
+            loop {
+                match poll(&mut polled, PollTimeout::NONE) {
+                    Ok(_) if polled[0].revents().is_some_and(|told| told.intersects(gone)) => {
+                        return own.request();
+                    }
+                    Err(Errno::EINTR) => {}
+                    // What cannot be polled is no pipe.
+                    _ => return,
+                }
+            }
+        })?;
+        Ok(())
     }
 
     /// Asks the command to end, as a signal does.
@@ -143,5 +172,15 @@ mod tests {
         let (mut reader, _writer) = UnixStream::pair().expect("a pair");
         interrupt.wakes(&reader).expect("shut down");
         assert_eq!(reader.read(&mut [0]).expect("the end"), 0);
+    }
+
+    #[test]
+    fn the_end_of_the_reader_is_a_request() {
+        let interrupt = uncaught();
+        let (reader, writer) = io::pipe().expect("a pipe");
+        interrupt.when_unread(writer.as_fd()).expect("a thread");
+        assert!(!interrupt.wait(Duration::ZERO));
+        drop(reader);
+        assert!(interrupt.wait(LONG));
     }
 }

@@ -3,9 +3,15 @@
 mod harness;
 
 mod bad_input;
+mod config;
 mod crash;
+mod docs;
 mod doors;
+mod layers;
+mod man;
 mod origin;
 mod protocol;
+mod pulse_send;
+mod pulse_tail;
 mod readers;
 mod stalled;

@@ -18,10 +18,14 @@ use status::StatusError;
 
 const COMMAND: &str = "pulsed";
 
+const EXIT_CODES: &str = "\
+Exit status: 0 done, 1 the agent could not start or end well, 64 usage, 78 bad configuration; of
+status also 65 no sense in the answer, 69 agent not there, 75 it took too long, 77 not permitted.";
+
 /// The agent of Pulse: takes in what applications say, and shows it to everybody who watches, at
 /// that moment. Without a command it runs in the foreground.
 #[derive(clap::Parser)]
-#[command(name = COMMAND, version)]
+#[command(name = COMMAND, version, after_help = EXIT_CODES)]
 struct Arguments {
     /// Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than
     /// root, ~/.config/pulsed/pulsed.toml
@@ -66,6 +70,11 @@ impl Failure for CommandError {
             Self::Status(error) => error.exit(),
         }
     }
+}
+
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Runs the command.

@@ -11,7 +11,7 @@ use super::template::{Claim, parse_claim};
 use crate::event::{BadField, BadTag, DRAFT_MAX, Tag, check_run, took};
 
 /// The environment variable that gives the tag.
-pub(super) const TAG_VARIABLE: &str = "PULSED_TAG";
+pub const TAG_VARIABLE: &str = "PULSED_TAG";
 
 const EXIT_CODES: &str = "\
 Exit status: 0 taken, 64 usage, 65 bad data, 69 agent not there, 74 not stored, 75 timed out,
@@ -80,11 +80,11 @@ pub(super) struct Args {
     #[arg(short = 'u', long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
 
-    /// What to wait for
+    /// What to wait for [default: stored]
     #[arg(long, value_name = "WHAT")]
     pub(super) ack: Option<Ack>,
 
-    /// How long each wait for the agent may last
+    /// How long each wait for the agent may last [default: 1s]
     #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
     pub(super) timeout: Option<Duration>,
 
@@ -170,7 +170,7 @@ fn parse_size(text: &str) -> Result<usize, BadNumber> {
 }
 
 /// The longest `--timeout`.
-const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn parse_timeout(text: &str) -> Result<Duration, BadNumber> {
     let seconds = took::parse(text).filter(|seconds| *seconds <= TIMEOUT_MAX.as_secs_f64());

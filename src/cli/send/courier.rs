@@ -11,10 +11,10 @@ use crate::event::Draft;
 use crate::wire::Code;
 
 /// After so many events the agent is asked what became of them, even if there are more to come.
-const SYNC_EVENTS: u64 = 1000;
+pub const SYNC_EVENTS: u64 = 1000;
 
 /// The most that is held for an agent that does not answer, in bytes.
-const HELD_MAX: usize = 1024 * 1024;
+pub const HELD_MAX: usize = 1024 * 1024;
 
 /// The first pause between two attempts to reach the agent; the very first attempt comes at once.
 const PAUSE_MIN: Duration = Duration::from_millis(50);

@@ -24,12 +24,24 @@ use crate::cli::{self, Exit, Failure};
 use crate::client::{ClientError, Connection, OpenError};
 use crate::event::{BadField, BadTag, Draft, Field, Value};
 use crate::wire::Code;
-use args::{Ack, Args, TAG_VARIABLE};
+use args::{Ack, Args};
 use outbox::{Outbox, TooLong};
 use template::{BadMessage, Claim, Template};
 
+// Bounds and defaults that the manual names.
+pub use args::{TAG_VARIABLE, TIMEOUT_MAX};
+pub use courier::{HELD_MAX, SYNC_EVENTS};
+
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-send";
+
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
+/// How long each wait for the agent may last, unless `--timeout` says otherwise.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub fn main() -> ExitCode {
@@ -136,7 +148,7 @@ impl Common {
         Ok(Self {
             template,
             socket: args.socket.clone(),
-            timeout: args.timeout.unwrap_or(Duration::from_secs(1)),
+            timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
             stderr: args.stderr,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::courier::Courier;
 use super::{Common, say};
-use crate::event::{Draft, Field, Level, RUN_MAX, Value};
+use crate::event::{Draft, Field, Level, RUN_MAX, Value, took};
 use crate::sys::child;
 
 /// What a shell says when there is no such command, and when it cannot be run.
@@ -28,7 +28,8 @@ pub(super) fn run(common: &Common, program: &OsStr, arguments: &[OsString]) -> u
         common.tell_cut();
     }
     let mut courier = Courier::patient(common);
-    tell(&mut courier, common, draft.clone(), None);
+    let begin = Draft { msg: without_duration(&draft.msg).into(), ..draft.clone() };
+    tell(&mut courier, common, begin, None);
     // The command waits for nobody: whether its begin was taken is asked at its end.
     courier.write();
 
@@ -53,6 +54,17 @@ fn run_name(common: &Common, program: &OsStr) -> String {
         let id = format!(".{}", std::process::id());
         name.chars().take(RUN_MAX - id.len()).chain(id.chars()).collect()
     })
+}
+
+/// The words of a text up to the first that would be taken for the duration of the event: what has
+/// only begun has none, but a command line may, as in `sleep 5s`.
+fn without_duration(text: &str) -> String {
+    if took::find(text).is_none() {
+        return text.to_owned();
+    }
+    let ends = text.match_indices(' ').map(|(at, _)| at);
+    let kept = ends.take_while(|end| took::find(&text[..*end]).is_none()).last().unwrap_or(0);
+    format!("{} …", &text[..kept])
 }
 
 /// How the command ended.
@@ -115,4 +127,29 @@ fn set(draft: &mut Draft<'_>, name: &'static str, number: i32) {
     draft.fields.retain(|field| field.name != name);
     let value = Value::Number(number.to_string().into());
     draft.fields.push(Field { name: name.into(), value });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_begin_of_a_command_has_no_duration() {
+        for (text, kept) in [
+            ("make -j2 all", "make -j2 all"),
+            ("sleep 5s", "sleep …"),
+            ("a b 40 ms c", "a b 40 …"),
+            ("5s", " …"),
+        ] {
+            assert_eq!(without_duration(text), kept);
+            assert_eq!(took::find(kept), None);
+        }
+    }
+
+    #[test]
+    fn a_command_ends_with_its_status_or_its_signal() {
+        let end = |raw| End::from(ExitStatus::from_raw(raw));
+        assert_eq!((end(3 << 8).status, end(3 << 8).signal), (3, None));
+        assert_eq!((end(9).status, end(9).signal), (137, Some(9)));
+    }
 }

@@ -11,7 +11,7 @@ use crate::filter::{KEYS, Match, MatchError};
 use crate::render::Format;
 
 /// The longest `--timeout`: 31 days. Who wants more wants none.
-pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Watch what the local pulsed agent is told, as it is told
 ///
@@ -227,8 +227,8 @@ fn after_help() -> String {
     text.push_str(
         "  NAME    the field NAME; fields.NAME reaches any field\n\n\
          Exit status: 0 done; 1 what --until-match waited for never came; 3 nor can anybody know,\n\
-         because events are missing; 64 usage, 69 agent not there, 74 cannot write, 77 not\n\
-         permitted, 124 --timeout is over.",
+         because events are missing; 64 usage, 65 no such cursor, 69 agent not there, 74 cannot\n\
+         read or write, 75 the agent took too long, 77 not permitted, 124 --timeout is over.",
     );
     text
 }

@@ -17,6 +17,7 @@ mod when;
 mod zone;
 
 use std::io::{IsTerminal as _, stdout};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli;
@@ -27,8 +28,18 @@ use error::TailError;
 use follow::Follow;
 use plan::{Plan, Surroundings};
 
+// Bounds and defaults that the manual names.
+pub use args::TIMEOUT_MAX;
+pub use plan::LINES_DEFAULT;
+pub use stats::{RUNNING_MAX, TAGS_MAX};
+
 /// What the command is called, on the command line and in front of its errors.
 pub const NAME: &str = "pulse-tail";
+
+/// The command line, for the completions and for the tests that hold the manual to it.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
 
 /// Runs the command.
 pub fn main() -> ExitCode {
@@ -49,6 +60,9 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
     };
     let plan = Plan::new(args, around)?;
     let interrupt = Interrupt::catch().map_err(TailError::Signals)?;
+    if plan.tail.follow {
+        interrupt.when_unread(stdout().as_fd()).map_err(TailError::Signals)?;
+    }
     let out = stdout().lock();
     Ok(Follow::new(&plan, &interrupt, out).run()?.into())
 }

@@ -13,7 +13,7 @@ use crate::render::Style;
 use crate::wire::Tail;
 
 /// How many lines are shown of what is there already, if nothing says where to begin.
-pub(super) const LINES_DEFAULT: u64 = 10;
+pub const LINES_DEFAULT: u64 = 10;
 
 /// The suffixes of unit names (systemd.unit(5)).
 const UNIT_SUFFIXES: [&str; 11] = [

@@ -9,10 +9,10 @@ use crate::event::{EventLine, Level, Line, Timestamp};
 use crate::render::{Took, escape};
 
 /// The most tags that are counted by themselves; the events of others are counted as one.
-pub(super) const TAGS_MAX: usize = 1000;
+pub const TAGS_MAX: usize = 1000;
 
 /// The most runs that are remembered at a time; later ones are not shown.
-pub(super) const RUNNING_MAX: usize = 10_000;
+pub const RUNNING_MAX: usize = 10_000;
 
 /// How many tags, and how many runs, are shown: so that all fits a terminal of 24 lines.
 const SHOWN_MAX: usize = 8;
@@ -30,8 +30,9 @@ const OTHER: &str = "(other tags)";
 pub(super) struct Stats {
     events: u64,
     gaps: u64,
-    /// Events missing in the gaps that say how many.
+    /// Events missing in them; at least so many, where one of them does not say.
     lost: u64,
+    lost_unknown: bool,
     levels: [u64; Level::ALL.len()],
     tags: HashMap<String, Counted>,
     all: Counted,
@@ -68,6 +69,7 @@ impl Stats {
             Line::Gap(told) => {
                 self.gaps += 1;
                 self.lost += told.gap.lost.unwrap_or_default();
+                self.lost_unknown |= told.gap.lost.is_none();
             }
         }
     }
@@ -116,9 +118,13 @@ impl Stats {
 
     /// Events a second, over the last [`WINDOW`] seconds.
     fn rate_at(&self, now: Timestamp) -> f64 {
+        let Some((first, _)) = self.span else { return 0.0 };
         let now = now.micros().div_euclid(SECOND);
         let recent = self.seconds.iter().filter(|(second, _)| now - second < WINDOW as i64);
-        recent.map(|(_, events)| *events).sum::<u64>() as f64 / WINDOW as f64
+        let events: u64 = recent.map(|(_, events)| events).sum();
+        // There may not have been so many seconds yet.
+        let seconds = now - first.micros().div_euclid(SECOND) + 1;
+        events as f64 / seconds.clamp(1, WINDOW as i64) as f64
     }
 
     /// The summary as lines of text, terminal-safe. With a moment, as of then; without, as of the
@@ -141,7 +147,9 @@ impl Stats {
             write!(out, ", {:.1}/s over {}", self.events as f64 / seconds, Took(seconds.round()))?;
         }
         if self.gaps > 0 {
-            write!(out, ", {} gaps with {} or more events missing", self.gaps, self.lost)?;
+            let plural = if self.gaps == 1 { "" } else { "s" };
+            let or_more = if self.lost_unknown { " or more" } else { "" };
+            write!(out, ", {} gap{plural} with {}{or_more} missing", self.gaps, self.lost)?;
         }
         out.push_str("\nlevels:");
         for (level, count) in Level::ALL.into_iter().zip(self.levels).filter(|(_, n)| *n > 0) {
@@ -204,10 +212,14 @@ impl Counted {
 
     fn write(&self, name: &str, out: &mut String) -> std::fmt::Result {
         write!(out, "{name:<24} {:>10}", self.events)?;
+        let longest = self.took.max();
         for quantile in [0.5, 0.95, 0.99] {
-            write!(out, " {:>10}", shown(self.took.quantile(quantile).ok().flatten()))?;
+            // The sketch is right within a hundredth, the longest exactly.
+            let within = |seconds: f64| longest.map_or(seconds, |longest| seconds.min(longest));
+            let seconds = self.took.quantile(quantile).ok().flatten().map(within);
+            write!(out, " {:>10}", shown(seconds))?;
         }
-        writeln!(out, " {:>10}", shown(self.took.max()))
+        writeln!(out, " {:>10}", shown(longest))
     }
 }
 
@@ -297,6 +309,9 @@ mod tests {
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {
         let mut stats = Stats::default();
+        assert!(stats.text(Some(at(0))).contains(", 0.0/s now"));
+        add(&mut stats, &line(0, "a", ""));
+        assert!(stats.text(Some(at(1))).contains(", 0.5/s now"));
         for second in 0..30 {
             for _ in 0..2 {
                 add(&mut stats, &line(second, "a", ""));
@@ -310,14 +325,14 @@ mod tests {
     #[test]
     fn gaps_are_counted() {
         let mut stats = Stats::default();
-        add(
-            &mut stats,
-            concat!(
-                r#"{"gap":{"after":1,"before":9,"lost":7,"why":"rate"},"#,
-                r#""time":"2026-11-22T17:32:05.000000Z","host":"web1"}"#
-            ),
+        let gap = concat!(
+            r#"{"gap":{"after":1,"before":9,"lost":7,"why":"rate"},"#,
+            r#""time":"2026-11-22T17:32:05.000000Z","host":"web1"}"#
         );
-        assert!(stats.text(None).starts_with("0 events, 1 gaps with 7 or more events missing\n"));
+        add(&mut stats, gap);
+        assert!(stats.text(None).starts_with("0 events, 1 gap with 7 missing\n"));
+        add(&mut stats, &gap.replace("\"lost\":7,", ""));
+        assert!(stats.text(None).starts_with("0 events, 2 gaps with 7 or more missing\n"));
     }
 
     #[test]

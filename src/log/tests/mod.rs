@@ -1,6 +1,9 @@
 //! The log as a whole: real files, real threads, a clock that the test owns.
 
+mod faults;
 mod model;
+mod recovery;
+mod senders;
 mod smoke;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +37,15 @@ impl Site {
             size: 1 << 30,
             age: Duration::from_hours(1),
             sync: Sync::Within(Duration::from_secs(1)),
+        }
+    }
+
+    /// Where an fsync costs nothing, if there is such a place.
+    fn in_memory() -> Self {
+        let site = Self::new();
+        match tempfile::tempdir_in("/dev/shm") {
+            Ok(root) => Self { root, ..site },
+            Err(_) => site,
         }
     }
 

@@ -138,7 +138,11 @@ impl Agent {
 
     /// `pulsed` with a subcommand, for this agent's configuration.
     pub(crate) fn pulsed(&self, arguments: &[&str]) -> Tool {
-        Tool::pulsed().args(&["--config", self.config().to_str().expect("UTF-8")]).args(arguments)
+        let config = self.config();
+        let named = ["--config", config.to_str().expect("UTF-8")];
+        // Who is not root has a default place for the socket only where there is such a directory.
+        let tool = Tool::pulsed().env("XDG_RUNTIME_DIR", self.dir().to_str().expect("UTF-8"));
+        tool.args(&named).args(arguments)
     }
 
     /// What STATS says.

@@ -15,6 +15,9 @@ use super::{PATIENCE, until};
 const PULSE_SEND: &str = env!("CARGO_BIN_EXE_pulse-send");
 const PULSE_TAIL: &str = env!("CARGO_BIN_EXE_pulse-tail");
 
+/// How many of the last lines of its output a test that fails shows.
+const LINES_SHOWN: usize = 20;
+
 /// A command line that is being put together.
 pub(crate) struct Tool {
     command: Command,
@@ -24,6 +27,7 @@ pub(crate) struct Tool {
 /// A command that has ended.
 #[derive(Debug)]
 pub(crate) struct Done {
+    #[expect(dead_code, reason = "shown by a test that fails")]
     line: String,
     /// Its exit code; none if a signal ended it.
     pub(crate) code: Option<i32>,
@@ -61,6 +65,11 @@ impl Tool {
         Self::new(PULSE_TAIL)
     }
 
+    /// The path of `pulse-tail`, for a line of shell.
+    pub(crate) fn tail_path() -> &'static str {
+        PULSE_TAIL
+    }
+
     pub(crate) fn pulsed() -> Self {
         Self::new(PULSED)
     }
@@ -87,6 +96,12 @@ impl Tool {
     pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
         self
+    }
+
+    /// The program and its arguments.
+    pub(crate) fn words(&self) -> (OsString, Vec<OsString>) {
+        let arguments = self.command.get_args().map(OsString::from).collect();
+        (self.command.get_program().into(), arguments)
     }
 
     /// Runs it to its end.
@@ -188,7 +203,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if thread::panicking() {
             let said: Vec<String> = self.out.drain(..).chain(self.lines.try_iter()).collect();
-            eprintln!("--- {}\n{}---", self.line, said.concat());
+            let last = said.len().saturating_sub(LINES_SHOWN);
+            eprintln!("--- {}\n{}---", self.line, said[last..].concat());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,0 +1,186 @@
+//! What is found after an unclean stop.
+
+use std::fs;
+
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+use super::*;
+use crate::event::{LogId, Why};
+use crate::log::segments::{list_dir, path_in};
+use crate::wire::Durability;
+
+/// Two segments, of which the first is synced and the second half-way; then everything stored.
+async fn stopped(site: &Site) -> (PathBuf, LogId, u64, Vec<Seen>) {
+    let (running, _) = site.open();
+    let log = running.log().clone();
+    append(&log, &numbered(20, 30)).await;
+    site.step(-20);
+    let (first, last) = append(&log, &numbered(20, 30)).await;
+    log.sync(first, last, Durability::Synced).await.expect("synced");
+    let newest = path_in(&site.dir(), *list_dir(&site.dir()).expect("listed").last().expect("one"));
+    let synced = fs::metadata(newest).expect("there").len();
+    let (first, last) = append(&log, &numbered(20, 30)).await;
+    log.sync(first, last, Durability::Stored).await.expect("stored");
+    (site.copy("stopped"), log.newest().log, synced, read_all(&log, 1).await)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_tail_is_cut_at_the_first_bad_line(at in any::<u32>(), byte in any::<Option<u8>>()) {
+        let site = Site { sync: Sync::Never, ..Site::in_memory() };
+        runtime().block_on(async {
+            let (dir, id, synced, all) = stopped(&site).await;
+            let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
+            let mut bytes = fs::read(&newest).expect("read");
+            let place = synced as usize + at as usize % (bytes.len() - synced as usize);
+            let good = all.len() - bytes[place..].iter().filter(|b| **b == b'\n').count();
+            match byte {
+                Some(byte) => bytes[place] ^= byte,
+                None => bytes.truncate(place),
+            }
+            fs::write(&newest, bytes).expect("written");
+            let (running, notes) = site.open_at(&dir);
+            assert_eq!(running.log().newest().log, id);
+            let seen = read_all(running.log(), 1).await;
+            let (before, behind) = seen.split_at(seen.len() - 1);
+            assert!(before.len() >= good, "{notes:?}");
+            // What a flipped bit makes of a message is still a message.
+            assert!(before[..good] == all[..good]);
+            assert!(matches!(&behind[0], Seen::Gap(gap) if gap.why == Why::Restart));
+            let clean = byte == Some(0) || before.len() == all.len();
+            let at_line_end = byte.is_none() && notes.is_empty();
+            assert!(clean || at_line_end || notes.len() == 1, "{notes:?}");
+            running.close().expect("closed");
+            let (running, notes) = site.open_at(&dir);
+            assert!(notes.is_empty() && read_all(running.log(), 1).await == seen);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_synced_position_within_a_line_does_not_cost_the_file() {
+    let site = Site::new();
+    let (dir, _, synced, all) = stopped(&site).await;
+    for wrong in [0, synced - 1, synced + 1, synced + 100_000] {
+        let newest = *list_dir(&dir).expect("listed").last().expect("one");
+        fs::write(dir.join("synced"), format!("{:016} {wrong:016}\n", newest.get()))
+            .expect("written");
+        let (running, notes) = site.open_at(&dir);
+        assert!(notes.is_empty(), "{notes:?}");
+        let seen = read_all(running.log(), 1).await;
+        assert!(seen[..all.len()] == all && seen.len() == all.len() + 1);
+        drop(running);
+    }
+}
+
+#[tokio::test]
+async fn a_cut_history_that_grows_again_is_not_taken_for_synced() {
+    let site = Site { sync: Sync::Never, ..Site::new() };
+    let (dir, _, synced, _) = stopped(&site).await;
+    let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
+    let file = fs::OpenOptions::new().write(true).open(&newest).expect("opened");
+    file.set_len(synced - 10).expect("cut");
+    let (running, notes) = site.open_at(&dir);
+    assert_eq!(notes.len(), 1);
+    let log = running.log().clone();
+    let (first, last) = append(&log, &numbered(50, 77)).await;
+    log.sync(first, last, Durability::Stored).await.expect("stored");
+    let all = read_all(&log, 1).await;
+    let before = site.dir();
+    fs::rename(&before, site.root.path().join("first")).expect("moved");
+    fs::rename(&dir, &before).expect("moved");
+    let again = site.copy("again");
+    let (running, notes) = site.open_at(&again);
+    assert!(notes.is_empty(), "{notes:?}");
+    assert!(read_all(running.log(), 1).await[..all.len()] == all);
+}
+
+#[tokio::test]
+async fn a_file_that_repeats_numbers_is_put_aside() {
+    let site = Site::new();
+    let (dir, ..) = stopped(&site).await;
+    let segments = list_dir(&dir).expect("listed");
+    let text = fs::read_to_string(path_in(&dir, segments[0])).expect("read");
+    let third: usize = text.split_inclusive('\n').take(3).map(str::len).sum();
+    let fifth = seq(segments[0].get() + 3);
+    fs::write(path_in(&dir, fifth), &text[third..]).expect("written");
+    let (running, notes) = site.open_at(&dir);
+    assert!(notes.len() == 1 && notes[0].contains("aside"), "{notes:?}");
+    assert!(!list_dir(&dir).expect("listed").contains(&fifth));
+    let seen = read_all(running.log(), 1).await;
+    assert_eq!(seen[0].first(), 2);
+}
+
+#[tokio::test]
+async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
+    let site = Site::new();
+    let (dir, id, _, all) = stopped(&site).await;
+    fs::remove_file(dir.join("state")).expect("removed");
+    let (running, notes) = site.open_at(&dir);
+    assert_eq!(notes.len(), 1);
+    assert_ne!(running.log().newest().log, id);
+    let seen = read_all(running.log(), 1).await;
+    assert!(seen[..all.len()] == all);
+    assert!(matches!(seen[all.len()..], [Seen::Gap(Gap { why: Why::Restart, lost: None, .. })]));
+}
+
+#[tokio::test]
+async fn numbers_go_on_behind_the_reservation() {
+    let site = Site::new();
+    for reserved in [10, 1000] {
+        let (running, _) =
+            Log::open_reserving(site.options(&site.dir()), reserved).expect("opened");
+        let log = running.log().clone();
+        for n in 0..40 {
+            let (first, last) = append(&log, &numbered(3, n)).await;
+            log.sync(first, last, Durability::Stored).await.expect("stored");
+        }
+        let (id, last) = (log.newest().log, log.newest().seq);
+        let (other, _) = site.open_at(&site.copy(&format!("copy{reserved}")));
+        assert_eq!(other.log().newest().log, id);
+        let on = other.log().newest().seq;
+        assert!(on >= last && on <= last.plus(2 * reserved), "{last} {on}");
+        running.close().expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_that_runs_out_without_a_disk_ends_the_id() {
+    let site = Site::new();
+    let (running, _) = Log::open_reserving(site.options(&site.dir()), 100).expect("opened");
+    let log = running.log().clone();
+    append(&log, &["a"]).await;
+    log.sync(seq(2), seq(2), Durability::Stored).await.expect("stored");
+    let id = log.newest().log;
+    fs::rename(site.dir(), site.root.path().join("away")).expect("moved");
+    fs::write(site.dir(), "").expect("written");
+    append(&log, &["b"]).await;
+    log.stored_or_given_up(seq(3)).await;
+    for _ in 0..94 {
+        append(&log, &["b"]).await;
+    }
+    assert_eq!(log.newest().log, id);
+    for _ in 0..20 {
+        log.append_refused(1);
+    }
+    let other = log.newest().log;
+    assert_ne!(other, id);
+    append(&log, &["c"]).await;
+    fs::remove_file(site.dir()).expect("removed");
+    fs::rename(site.root.path().join("away"), site.dir()).expect("moved");
+    while log.counters().trouble.is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    log.stored_or_given_up(log.newest().seq).await;
+    let all = read_all(&log, 1).await;
+    running.close().expect("closed");
+    let (running, _) = site.open();
+    assert_eq!(running.log().newest().log, other);
+    assert!(read_all(running.log(), 1).await == all);
+}
