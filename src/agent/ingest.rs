@@ -272,8 +272,10 @@ impl<'a> Ingest<'a> {
         self.errs = 0;
         let stored = match (asked.first, self.last) {
             (Some(first), Some(last)) => self.log.sync(first, last, how).await,
+            // What was stored may not be synced yet.
+            (None, Some(last)) => self.log.sync(last, last, how).await,
             // Nothing was sent: but a wish that can never be granted is told.
-            _ => self.log.can_sync(how),
+            (_, None) => self.log.can_sync(how),
         };
         let cursor = self.cursor();
         match (stored, asked.first_code) {
