@@ -3,15 +3,21 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::wire::Decoder;
 
 /// The most that is read at a time, in bytes. The buffer belongs to the thread, not to the
 /// connection: an idle connection has none.
 pub(crate) const READ_SIZE: usize = 256 << 10;
+
+/// How long after it was taken in a client may begin to speak although the agent stops. Such clients
+/// would otherwise be refused by every restart: they cannot wait in the queue any more.
+pub(crate) const FIRST_WORDS_WAIT: Duration = Duration::from_millis(500);
 
 thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
@@ -24,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// The client will send no more.
     ended: bool,
+    /// How long it is waited for although the agent stops; none once something came.
+    first_words_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -40,7 +48,9 @@ pub(crate) enum Input {
 
 impl Connection {
     pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, decoder: Decoder::on(host), ended: false, stopping }
+        let first_words_until = Some(Instant::now() + FIRST_WORDS_WAIT);
+        let decoder = Decoder::on(host);
+        Self { stream, decoder, ended: false, first_words_until, stopping }
     }
 
     /// Whether the client will send no more.
@@ -56,7 +66,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, and waits for something if there is nothing.
+    /// Reads what is there, and waits for something if there is nothing: until the agent stops, and for
+    /// the first words of who has just connected [`FIRST_WORDS_WAIT`] at most even then.
     pub(crate) async fn read(&mut self) -> io::Result<Input> {
         if self.ended {
             return Ok(Input::End);
@@ -68,13 +79,19 @@ impl Connection {
                     self.decoder.finish();
                     return Ok(Input::End);
                 }
-                Ok(_) => return Ok(Input::Some),
+                Ok(_) => {
+                    self.first_words_until = None;
+                    return Ok(Input::Some);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 Err(e) => return Err(e),
             }
             tokio::select! {
+                biased;
                 ready = self.stream.readable() => ready?,
-                _ = stopped(&mut self.stopping) => return Ok(Input::Stopping),
+                () = to_leave(&mut self.stopping, self.first_words_until) => {
+                    return Ok(Input::Stopping);
+                }
             }
         }
     }
@@ -126,6 +143,14 @@ impl Connection {
     /// Whether the agent stops.
     pub(crate) fn stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+}
+
+/// Waits until the agent stops, and then until this moment.
+async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
+    stopped(stopping).await;
+    if let Some(until) = until {
+        tokio::time::sleep_until(until).await;
     }
 }
 

@@ -2,7 +2,8 @@
 //! knows them all and hands each what it needs.
 //!
 //! `listen` takes connections in, `ingest` answers what clients ask and takes their events in,
-//! `follow` sends what they want to see, `limits` bounds both, `stats` tells the figures.
+//! `follow` sends what they want to see, `limits` bounds both, `stats` tells the figures,
+//! `service` tells the service manager.
 
 mod connection;
 mod follow;
@@ -10,8 +11,10 @@ mod ingest;
 mod limits;
 mod listen;
 mod select;
+mod service;
 mod stats;
 
+use std::fmt::Display;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, watch};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::diag;
 use crate::event::Origin;
 use crate::log::{self, Log};
@@ -34,6 +37,7 @@ use crate::sys::{clock, host, limits as system_limits, users};
 use connection::Connection;
 use ingest::Then;
 use limits::{Limits, Permit};
+use service::Service;
 use stats::Stats;
 
 // Bounds that the manual names.
@@ -102,14 +106,21 @@ struct Agent {
     stopping: watch::Receiver<bool>,
 }
 
-/// Runs the agent until a signal ends it. `listening` is called once it takes connections; `reload`
-/// reads the configuration again.
+/// Who may connect, as configured.
+pub fn permissions(config: &Config) -> Permissions {
+    let place = &config.socket;
+    Permissions { mode: place.mode, owner: place.owner, group: place.group }
+}
+
+/// Runs the agent until a signal ends it, on a socket that was handed over or on one of its own.
+/// `listening` is called once it takes connections; `reload` reads the configuration again.
 ///
 /// # Errors
 /// When it cannot start, or cannot finish its history.
-pub fn run(
+pub fn run<E: Display>(
     config: Config,
-    reload: impl Fn() -> Result<Config, ConfigError>,
+    inherited: Option<UnixListener>,
+    reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(&Path),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
@@ -120,9 +131,13 @@ pub fn run(
     for note in notes {
         diag::warning(format_args!("history: {note}"));
     }
-    let place = &config.socket;
-    let permissions = Permissions { mode: place.mode, owner: place.owner, group: place.group };
-    let (listener, socket_file) = socket::bind(&place.path, permissions)?;
+    let (listener, socket_file) = match inherited {
+        Some(listener) => (listener, None),
+        None => {
+            let (listener, file) = socket::bind(&config.socket.path, permissions(&config))?;
+            (listener, Some(file))
+        }
+    };
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -155,11 +170,11 @@ fn log_options(config: &Config) -> log::Options {
     }
 }
 
-async fn serve(
+async fn serve<E: Display>(
     config: &Config,
     log: &Log,
     listener: UnixListener,
-    reload: impl Fn() -> Result<Config, ConfigError>,
+    reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(&Path),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
@@ -182,18 +197,30 @@ async fn serve(
             let agent = for_each.clone();
             async move { agent.serve(stream, peer, permit).await }
         }));
+    let service = Arc::new(Service::new(&config.socket.path, log.clone(), limits.clone()));
+    service.ready();
     listening(&config.socket.path);
+    tokio::spawn(service.clone().keep_alive());
     loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             _ = &mut accepting => None,
         };
         match signal {
-            Some(Signal::Reload) => agent.reload(&reload, config),
+            Some(Signal::Reload) => {
+                service.reloading();
+                agent.reload(&reload, config);
+                service.ready();
+            }
             Some(Signal::Stop) | None => break,
         }
     }
-    accepting.abort();
+    service.stopping();
+    if !accepting.is_finished() {
+        accepting.abort();
+        // Until it has ended it may take one more in, for whom nobody would wait.
+        let _ = accepting.await;
+    }
     // Nobody is left to be told only if every connection has ended already.
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN_MAX, limits.all_gone()).await.is_err() {
@@ -250,7 +277,7 @@ impl Agent {
     }
 
     /// Takes over what can change while the agent runs, and says what cannot.
-    fn reload(&self, reload: impl Fn() -> Result<Config, ConfigError>, running: &Config) {
+    fn reload<E: Display>(&self, reload: impl Fn() -> Result<Config, E>, running: &Config) {
         self.names.clear();
         match reload() {
             Ok(fresh) if fresh == *running => {
