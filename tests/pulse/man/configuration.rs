@@ -61,6 +61,7 @@ fn machine() -> Machine {
         host: "web1".into(),
         file: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
+        socket_mode: 0o666,
         state: Some("/var/lib/pulsed".into()),
         user: |_| Ok(None),
         group: |_| Ok(None),
