@@ -3,6 +3,7 @@
 mod harness;
 
 mod bad_input;
+mod booted;
 mod config;
 mod crash;
 mod docs;
@@ -14,4 +15,6 @@ mod protocol;
 mod pulse_send;
 mod pulse_tail;
 mod readers;
+mod restart;
+mod service;
 mod stalled;

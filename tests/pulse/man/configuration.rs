@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use pulsed::config::{
-    AGE_MAX, AGE_MIN, Config, FILE_MAX, HISTORY_MAX, HISTORY_MIN, HOST_MAX, KEYS, Machine,
-    PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
+    AGE_MAX, AGE_MIN, Config, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN, HOST_MAX, KEYS,
+    Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
 };
 
 use super::page::{Item, Page};
@@ -60,6 +60,7 @@ fn machine() -> Machine {
     Machine {
         host: "web1".into(),
         file: None,
+        socket_mode: DEFAULT_MODE,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         socket_mode: 0o666,
         state: Some("/var/lib/pulsed".into()),
