@@ -203,7 +203,7 @@ impl<'a> Ingest<'a> {
             BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
         }
         if let Some(rate) = &self.rate
-            && !rate.take(draft.msg.len())
+            && !rate.take(draft.size())
         {
             rate.tell_soon();
             let why = "too many events of your user at once: this one is not taken".into();
