@@ -62,7 +62,6 @@ fn machine() -> Machine {
         file: None,
         socket_mode: DEFAULT_MODE,
         socket: Some("/run/pulsed/pulsed.sock".into()),
-        socket_mode: 0o666,
         state: Some("/var/lib/pulsed".into()),
         user: |_| Ok(None),
         group: |_| Ok(None),
