@@ -10,6 +10,7 @@ use crate::event::{Cursor, Gap, Line, Seq, Why};
 use crate::filter::Match;
 use crate::log::{Chunk, Log, Read, Reader, lines_of};
 use crate::render::{Format, Style};
+use crate::sys::zone;
 use crate::wire::{self, Code, Request, Tail};
 
 /// After so many events without a match, a follower is told how far it has come.
@@ -396,5 +397,5 @@ async fn last_lines(
 
 /// How people see a TAIL of theirs: short, at this machine's time.
 fn for_people() -> Style {
-    Style { tz: jiff::tz::TimeZone::system(), ..Style::new(Format::Short) }
+    Style { tz: zone::local(), ..Style::new(Format::Short) }
 }

@@ -203,7 +203,7 @@ impl<'a> Ingest<'a> {
             BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
         }
         if let Some(rate) = &self.rate
-            && !rate.take(draft.msg.len())
+            && !rate.take(draft.size())
         {
             rate.tell_soon();
             let why = "too many events of your user at once: this one is not taken".into();
@@ -272,8 +272,10 @@ impl<'a> Ingest<'a> {
         self.errs = 0;
         let stored = match (asked.first, self.last) {
             (Some(first), Some(last)) => self.log.sync(first, last, how).await,
+            // What was stored may not be synced yet.
+            (None, Some(last)) => self.log.sync(last, last, how).await,
             // Nothing was sent: but a wish that can never be granted is told.
-            _ => self.log.can_sync(how),
+            (_, None) => self.log.can_sync(how),
         };
         let cursor = self.cursor();
         match (stored, asked.first_code) {

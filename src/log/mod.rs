@@ -5,12 +5,14 @@
 //! does not see the seam. One thread writes history right behind the appends (`writer`), another
 //! makes it durable (`syncer`); who waits for them (`waiting`) never holds the lock.
 
+mod chunk;
 mod disk;
 mod known;
 mod ledger;
 mod options;
 mod reader;
 mod recover;
+mod retention;
 mod scan;
 mod segment_file;
 mod segments;
@@ -37,8 +39,9 @@ use ledger::{Ledger, RESERVED_AHEAD};
 use state::{HistoryState, State};
 use writer::Pen;
 
+pub use chunk::{Chunk, lines_of};
 pub use options::{Clock, HistoryOptions, Options};
-pub use reader::{Chunk, Read, Reader, lines_of};
+pub use reader::{Read, Reader};
 pub use scan::Backward;
 pub use state::Counters;
 pub use waiting::{NotStored, STALL_MAX, SYNC_WAIT_MAX};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::reader::offset_of;
+use super::chunk::offset_of;
 use super::segments::Segment;
 use super::{Log, disk};
 use crate::event::{Gap, Line, Seq, Timestamp, Why};

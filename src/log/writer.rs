@@ -2,17 +2,18 @@
 //! own does it; or whoever waits for a little of it, where that thread sleeps. Beginning and trimming
 //! segments and renewing the reservation of numbers go with it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ledger::{Kept, Ledger};
+use super::retention::until_too_old;
 use super::segment_file::SegmentFile;
-use super::segments::{Segment, Segments, path_in};
+use super::segments::{Segment, path_in};
 use super::state::{HistoryState, State};
 use super::window::Run;
-use super::{HistoryOptions, Options, Shared, tell};
+use super::{HistoryOptions, Shared, tell};
 use crate::event::{Gap, Seq, Timestamp, Why};
 
 /// How much is written at a time, in bytes; a run longer than this is written by itself.
@@ -102,31 +103,23 @@ fn wait_for_work(shared: &Shared, options: &HistoryOptions) {
     state.writer_sleeps();
 }
 
-/// How long until the oldest segment is too old; zero if it is.
-fn until_too_old(state: &State, history: &HistoryOptions, options: &Options) -> Option<Duration> {
-    let oldest = *state.history.as_ref()?.segments.oldest()?;
-    let dies = oldest.last_time.plus_micros(history.age_micros());
-    let now = (options.clock)();
-    Some(Duration::from_micros(dies.micros().saturating_sub(now.micros()).max(0) as u64))
-}
-
 /// What is kept from one write to the next. Whoever holds it writes.
 #[derive(Default)]
 pub(crate) struct Pen {
     /// The directory. None while history is not open.
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// The file of the newest segment. None before the first write, and after a failed one.
-    newest: Option<SegmentFile>,
+    pub(crate) newest: Option<SegmentFile>,
     /// The directory is a new one, which knows of no reservation yet.
     must_reserve: bool,
     /// The runs being written; kept for its memory.
     lines: Vec<Run>,
 }
 
-struct Writer<'a> {
-    shared: &'a Shared,
-    options: &'a HistoryOptions,
-    pen: MutexGuard<'a, Pen>,
+pub(crate) struct Writer<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) options: &'a HistoryOptions,
+    pub(crate) pen: MutexGuard<'a, Pen>,
 }
 
 impl Writer<'_> {
@@ -155,11 +148,6 @@ impl Writer<'_> {
             return Some(Work::Trim);
         }
         None
-    }
-
-    fn too_old(&self, state: &State) -> bool {
-        let wait = until_too_old(state, self.options, &self.shared.options);
-        wait.is_some_and(|wait| wait.is_zero())
     }
 
     fn do_work(&mut self, work: Work) -> io::Result<()> {
@@ -373,45 +361,6 @@ impl Writer<'_> {
             history.unreserved = false;
         }
         Ok(())
-    }
-
-    /// Removes the segments that are too old.
-    fn remove_old(&mut self) -> io::Result<()> {
-        while self.too_old(&self.shared.lock()) {
-            self.remove_oldest(|_| true)?;
-        }
-        Ok(())
-    }
-
-    /// Removes the oldest segments until `more` bytes can come; never the newest.
-    fn remove_for(&mut self, more: u64) -> io::Result<()> {
-        let size = self.options.size;
-        while self.remove_oldest(|all| all.len() > 1 && all.size() + more > size)? {}
-        Ok(())
-    }
-
-    /// Removes the oldest segment if that is `due`. Tells whether it was.
-    fn remove_oldest(&mut self, due: impl Fn(&Segments) -> bool) -> io::Result<bool> {
-        let first = {
-            let state = self.shared.lock();
-            let segments = state.history.as_ref().map(|history| &history.segments);
-            let oldest = segments.filter(|all| due(all)).and_then(Segments::oldest);
-            let Some(oldest) = oldest else { return Ok(false) };
-            oldest.first
-        };
-        match fs::remove_file(path_in(&self.options.dir, first)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut state = self.shared.lock();
-        let Some(history) = &mut state.history else { return Ok(false) };
-        history.segments.forget(first);
-        // What is gone needs no sync, and a file that is held open keeps its space.
-        history.unsynced.retain(|(segment, _)| *segment != first);
-        if history.segments.oldest().is_none() {
-            self.pen.newest = None;
-        }
-        Ok(true)
     }
 }
 

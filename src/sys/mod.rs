@@ -29,3 +29,5 @@ pub mod systemd;
 mod unit;
 #[cfg(feature = "agent")]
 pub mod users;
+#[cfg(any(feature = "agent", feature = "tail"))]
+pub mod zone;
