@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::wire::Decoder;
 
@@ -13,8 +15,26 @@ use crate::wire::Decoder;
 /// connection: an idle connection has none.
 pub(crate) const READ_SIZE: usize = 256 << 10;
 
+/// How long after it was taken in a client may begin to speak although the agent stops. Such clients
+/// would otherwise be refused by every restart: they cannot wait in the queue any more.
+pub(crate) const FIRST_WORDS_WAIT: Duration = Duration::from_millis(500);
+
 thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// What a thread has for whichever connection it serves.
+struct Memory {
+    /// What is read into.
+    buffer: Vec<u8>,
+    /// For the decoder of a connection with something to decode.
+    spare: Vec<u8>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { buffer: vec![0; READ_SIZE], spare: Vec::new() }
+    }
 }
 
 /// A client's stream and what came from it unfinished.
@@ -24,6 +44,8 @@ pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// The client will send no more.
     ended: bool,
+    /// How long it is waited for although the agent stops; none once something came.
+    first_words_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -40,7 +62,9 @@ pub(crate) enum Input {
 
 impl Connection {
     pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, decoder: Decoder::on(host), ended: false, stopping }
+        let first_words_until = Some(Instant::now() + FIRST_WORDS_WAIT);
+        let decoder = Decoder::on(host);
+        Self { stream, decoder, ended: false, first_words_until, stopping }
     }
 
     /// Whether the client will send no more.
@@ -56,7 +80,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is there, and waits for something if there is nothing.
+    /// Reads what is there, and waits for something if there is nothing: until the agent stops, and for
+    /// the first words of who has just connected [`FIRST_WORDS_WAIT`] at most even then.
     pub(crate) async fn read(&mut self) -> io::Result<Input> {
         if self.ended {
             return Ok(Input::End);
@@ -68,23 +93,42 @@ impl Connection {
                     self.decoder.finish();
                     return Ok(Input::End);
                 }
-                Ok(_) => return Ok(Input::Some),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(_) => {
+                    self.first_words_until = None;
+                    return Ok(Input::Some);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.settle(),
                 Err(e) => return Err(e),
             }
             tokio::select! {
+                biased;
                 ready = self.stream.readable() => ready?,
-                _ = stopped(&mut self.stopping) => return Ok(Input::Stopping),
+                () = to_leave(&mut self.stopping, self.first_words_until) => {
+                    return Ok(Input::Stopping);
+                }
             }
         }
     }
 
     fn read_now(&mut self) -> io::Result<usize> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = self.stream.try_read(buffer)?;
-            self.decoder.push(&buffer[..read]);
+        MEMORY.with_borrow_mut(|memory| {
+            let read = self.stream.try_read(&mut memory.buffer)?;
+            if memory.spare.capacity() > 0 {
+                self.decoder.lend(std::mem::take(&mut memory.spare));
+            }
+            self.decoder.push(&memory.buffer[..read]);
             Ok(read)
         })
+    }
+
+    /// Gives memory back before a wait.
+    fn settle(&mut self) {
+        let memory = self.decoder.give_back();
+        MEMORY.with_borrow_mut(|kept| {
+            if memory.capacity() > kept.spare.capacity() {
+                kept.spare = memory;
+            }
+        });
     }
 
     /// Writes as much of the pieces as the client takes at once, and tells how many bytes that was.
@@ -126,6 +170,14 @@ impl Connection {
     /// Whether the agent stops.
     pub(crate) fn stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+}
+
+/// Waits until the agent stops, and then until this moment.
+async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
+    stopped(stopping).await;
+    if let Some(until) = until {
+        tokio::time::sleep_until(until).await;
     }
 }
 

@@ -9,7 +9,7 @@ use super::connection::{Connection, Input};
 use super::limits::Rate;
 use super::stats::Stats;
 use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
-use crate::log::Log;
+use crate::log::{Full, Log};
 use crate::wire::{self, Code, Durability, Refused, Request, Tail};
 
 /// How many bytes of one connection's lines may be on their way to the disk.
@@ -141,7 +141,7 @@ impl<'a> Ingest<'a> {
                     Step::Flush => self.flush().await,
                     Step::Answer => self.write_answers(connection).await?,
                     Step::Sync(how) => {
-                        self.flush().await;
+                        self.flush_for_sync().await;
                         self.sync(how).await;
                         self.write_answers(connection).await?;
                     }
@@ -203,7 +203,7 @@ impl<'a> Ingest<'a> {
             BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
         }
         if let Some(rate) = &self.rate
-            && !rate.take(draft.msg.len())
+            && !rate.take(draft.size())
         {
             rate.tell_soon();
             let why = "too many events of your user at once: this one is not taken".into();
@@ -232,17 +232,39 @@ impl<'a> Ingest<'a> {
             return;
         }
         let last = self.log.append_waiting(&self.batch).await;
+        self.note_appended(last);
+        if self.unstored.newer >= UNSTORED_MAX / 2 {
+            self.unstored.newer = 0;
+            if let Some(older) = self.unstored.older.replace(last) {
+                self.log.stored_or_given_up(older).await;
+            }
+        }
+    }
+
+    /// Appends what was collected, and stores it on this thread if that is the fastest way: a task or a
+    /// thread that is woken for it would take longer than the write.
+    async fn flush_for_sync(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.log.append_for_sync(&self.batch) {
+            Ok((last, write_here)) => {
+                self.note_appended(last);
+                if write_here {
+                    // Others go on meanwhile, even if the disk hangs.
+                    tokio::task::block_in_place(|| self.log.write_here());
+                }
+            }
+            Err(Full) => self.flush().await,
+        }
+    }
+
+    fn note_appended(&mut self, last: Seq) {
         let first = Seq::new(last.get() + 1 - self.batch.len() as u64).unwrap_or(last);
         self.since_sync.first.get_or_insert(first);
         self.last = Some(last);
         self.unstored.newer += self.batch.size();
         self.batch.clear();
-        if self.unstored.newer >= UNSTORED_MAX / 2 {
-            if let Some(older) = self.unstored.older.replace(last) {
-                self.log.stored_or_given_up(older).await;
-            }
-            self.unstored.newer = 0;
-        }
     }
 
     async fn sync(&mut self, how: Durability) {
@@ -250,8 +272,10 @@ impl<'a> Ingest<'a> {
         self.errs = 0;
         let stored = match (asked.first, self.last) {
             (Some(first), Some(last)) => self.log.sync(first, last, how).await,
+            // What was stored may not be synced yet.
+            (None, Some(last)) => self.log.sync(last, last, how).await,
             // Nothing was sent: but a wish that can never be granted is told.
-            _ => self.log.can_sync(how),
+            (_, None) => self.log.can_sync(how),
         };
         let cursor = self.cursor();
         match (stored, asked.first_code) {

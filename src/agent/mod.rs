@@ -2,7 +2,8 @@
 //! knows them all and hands each what it needs.
 //!
 //! `listen` takes connections in, `ingest` answers what clients ask and takes their events in,
-//! `follow` sends what they want to see, `limits` bounds both, `stats` tells the figures.
+//! `follow` sends what they want to see, `limits` bounds both, `stats` tells the figures,
+//! `service` tells the service manager.
 
 mod connection;
 mod follow;
@@ -10,8 +11,10 @@ mod ingest;
 mod limits;
 mod listen;
 mod select;
+mod service;
 mod stats;
 
+use std::fmt::Display;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, watch};
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::diag;
 use crate::event::Origin;
 use crate::log::{self, Log};
@@ -34,6 +37,7 @@ use crate::sys::{clock, host, limits as system_limits, users};
 use connection::Connection;
 use ingest::Then;
 use limits::{Limits, Permit};
+use service::Service;
 use stats::Stats;
 
 // Bounds that the manual names.
@@ -52,6 +56,13 @@ pub const ORIGIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// How many peers are looked up at the same time; others wait for their turn.
 const LOOK_UPS_MAX: usize = 8;
+
+/// Threads that may wait for the disk or for a directory service. Far more than ever do, since one of
+/// them takes over whenever a thread that serves live traffic turns to such work.
+const BLOCKING_MAX: usize = 64;
+
+/// How long such a thread is kept: to start one takes longer than what it is for.
+const BLOCKING_KEPT: Duration = Duration::from_secs(600);
 
 /// Threads that serve live traffic: more than these gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
@@ -95,14 +106,21 @@ struct Agent {
     stopping: watch::Receiver<bool>,
 }
 
-/// Runs the agent until a signal ends it. `listening` is called once it takes connections; `reload`
-/// reads the configuration again.
+/// Who may connect, as configured.
+pub fn permissions(config: &Config) -> Permissions {
+    let place = &config.socket;
+    Permissions { mode: place.mode, owner: place.owner, group: place.group }
+}
+
+/// Runs the agent until a signal ends it, on a socket that was handed over or on one of its own.
+/// `listening` is called once it takes connections; `reload` reads the configuration again.
 ///
 /// # Errors
 /// When it cannot start, or cannot finish its history.
-pub fn run(
+pub fn run<E: Display>(
     config: Config,
-    reload: impl Fn() -> Result<Config, ConfigError>,
+    inherited: Option<UnixListener>,
+    reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(&Path),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
@@ -113,13 +131,18 @@ pub fn run(
     for note in notes {
         diag::warning(format_args!("history: {note}"));
     }
-    let place = &config.socket;
-    let permissions = Permissions { mode: place.mode, owner: place.owner, group: place.group };
-    let (listener, socket_file) = socket::bind(&place.path, permissions)?;
+    let (listener, socket_file) = match inherited {
+        Some(listener) => (listener, None),
+        None => {
+            let (listener, file) = socket::bind(&config.socket.path, permissions(&config))?;
+            (listener, Some(file))
+        }
+    };
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
-        .max_blocking_threads(LOOK_UPS_MAX + log::HISTORY_READERS)
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(BLOCKING_KEPT)
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
@@ -147,11 +170,11 @@ fn log_options(config: &Config) -> log::Options {
     }
 }
 
-async fn serve(
+async fn serve<E: Display>(
     config: &Config,
     log: &Log,
     listener: UnixListener,
-    reload: impl Fn() -> Result<Config, ConfigError>,
+    reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(&Path),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
@@ -174,18 +197,30 @@ async fn serve(
             let agent = for_each.clone();
             async move { agent.serve(stream, peer, permit).await }
         }));
+    let service = Arc::new(Service::new(&config.socket.path, log.clone(), limits.clone()));
+    service.ready();
     listening(&config.socket.path);
+    tokio::spawn(service.clone().keep_alive());
     loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
             _ = &mut accepting => None,
         };
         match signal {
-            Some(Signal::Reload) => agent.reload(&reload, config),
+            Some(Signal::Reload) => {
+                service.reloading();
+                agent.reload(&reload, config);
+                service.ready();
+            }
             Some(Signal::Stop) | None => break,
         }
     }
-    accepting.abort();
+    service.stopping();
+    if !accepting.is_finished() {
+        accepting.abort();
+        // Until it has ended it may take one more in, for whom nobody would wait.
+        let _ = accepting.await;
+    }
     // Nobody is left to be told only if every connection has ended already.
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN_MAX, limits.all_gone()).await.is_err() {
@@ -197,17 +232,13 @@ async fn serve(
 impl Agent {
     /// One connection, from its first byte to its last.
     async fn serve(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
-        let (pid, uid) = (peer.pid, peer.uid);
+        let uid = peer.uid;
         // Syslog senders name the machine as the kernel does, whatever `host` says.
         let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
-        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer));
-        let (input, origin) = tokio::join!(connection.wait_for_input(), looked_up);
+        let (input, origin) = tokio::join!(connection.wait_for_input(), self.origin_of(peer));
         if input.is_err() {
             return;
         }
-        // Too slow: only what the kernel said at once.
-        let at_once = Origin { pid, uid: Some(uid), ..Origin::default() };
-        let origin = origin.ok().flatten().unwrap_or(at_once);
         let rate = self.limits.rate_of(uid);
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rate, &origin);
         loop {
@@ -225,7 +256,20 @@ impl Agent {
         }
     }
 
-    /// Finds out what can be vouched for about a peer, on a thread that may wait.
+    /// Finds out what can be vouched for about a peer, within [`ORIGIN_WAIT_MAX`].
+    async fn origin_of(&self, peer: Peer) -> Origin {
+        if self.names.knows(peer.uid) {
+            // What is left to read is the kernel's, and others go on meanwhile: to wake another thread
+            // would take longer.
+            return tokio::task::block_in_place(|| peer.origin(&self.names));
+        }
+        // Too slow: only what the kernel said at once.
+        let at_once = Origin { pid: peer.pid, uid: Some(peer.uid), ..Origin::default() };
+        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer)).await;
+        looked_up.ok().flatten().unwrap_or(at_once)
+    }
+
+    /// Asks for the name of a peer's user too, on a thread that may wait.
     async fn look_up(&self, peer: Peer) -> Option<Origin> {
         let _turn = self.look_ups.acquire().await.ok()?;
         let names = self.names.clone();
@@ -233,7 +277,7 @@ impl Agent {
     }
 
     /// Takes over what can change while the agent runs, and says what cannot.
-    fn reload(&self, reload: impl Fn() -> Result<Config, ConfigError>, running: &Config) {
+    fn reload<E: Display>(&self, reload: impl Fn() -> Result<Config, E>, running: &Config) {
         self.names.clear();
         match reload() {
             Ok(fresh) if fresh == *running => {

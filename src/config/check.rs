@@ -39,7 +39,9 @@ pub const SYNC_MIN: Duration = Duration::from_millis(10);
 /// The longest time that an event may stay unsynced.
 pub const SYNC_MAX: Duration = Duration::from_secs(3600);
 
-const DEFAULT_MODE: u32 = 0o666;
+/// The mode of the socket: every local user may connect, as to /dev/log.
+pub const DEFAULT_MODE: u32 = 0o666;
+
 const DEFAULT_HISTORY: u64 = 1 << 30;
 const DEFAULT_AGE: Duration = Duration::from_secs(7 * 86_400);
 const DEFAULT_SYNC: Sync = Sync::Within(Duration::from_secs(1));
@@ -110,7 +112,7 @@ fn socket(raw: RawSocket, machine: &Machine) -> Result<Socket, Fault> {
     let default = machine.socket.clone().ok_or(Problem::NoRuntimeDir);
     Ok(Socket {
         path: path("socket.path", raw.path, default, SOCKET_PATH_MAX)?,
-        mode: raw.mode.map_or(DEFAULT_MODE, |Mode(mode)| mode),
+        mode: raw.mode.map_or(machine.socket_mode, |Mode(mode)| mode),
         owner: id(raw.owner, "user", machine.user)?,
         group: id(raw.group, "group", machine.group)?,
     })

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use check::{
-    AGE_MAX, AGE_MIN, HISTORY_MAX, HISTORY_MIN, HOST_MAX, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX,
-    SYNC_MIN, WINDOW_MAX, WINDOW_MIN,
+    AGE_MAX, AGE_MIN, DEFAULT_MODE, HISTORY_MAX, HISTORY_MIN, HOST_MAX, PATH_MAX, SOCKET_PATH_MAX,
+    SYNC_MAX, SYNC_MIN, WINDOW_MAX, WINDOW_MIN,
 };
 pub use error::{ConfigError, Problem};
 pub use raw::KEYS;
@@ -104,6 +104,8 @@ pub struct Machine {
     pub file: Option<PathBuf>,
     /// Where the agent listens if nobody says where.
     pub socket: Option<PathBuf>,
+    /// The mode of its socket if nobody says which.
+    pub socket_mode: u32,
     /// Where the history lies if nobody says where.
     pub state: Option<PathBuf>,
     /// The uid of a user's name.

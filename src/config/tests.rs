@@ -10,6 +10,7 @@ fn machine() -> Machine {
         host: "web1".into(),
         file: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
+        socket_mode: DEFAULT_MODE,
         state: Some("/var/lib/pulsed".into()),
         user: |name| Ok((name == "root").then_some(0)),
         group: |name| match name {

@@ -31,6 +31,14 @@ pub struct Draft<'a> {
     pub fields: Vec<Field<'a>>,
 }
 
+impl Draft<'_> {
+    /// How much its sender says, in bytes: the message and the fields.
+    pub fn size(&self) -> usize {
+        let fields = self.fields.iter().map(|field| field.name.len() + field.value.size());
+        self.msg.len() + fields.sum::<usize>()
+    }
+}
+
 /// One field of a draft.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field<'a> {
@@ -51,6 +59,15 @@ pub enum Value<'a> {
     Bool(bool),
     /// Null.
     Null,
+}
+
+impl Value<'_> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Number(text) => text.len(),
+            Self::Bool(_) | Self::Null => 0,
+        }
+    }
 }
 
 /// Checks the name of a field: 1 to [`FIELD_NAME_MAX`] of `[A-Za-z0-9_.-]`, not beginning with `_`.

@@ -5,12 +5,14 @@
 //! does not see the seam. One thread writes history right behind the appends (`writer`), another
 //! makes it durable (`syncer`); who waits for them (`waiting`) never holds the lock.
 
+mod chunk;
 mod disk;
 mod known;
 mod ledger;
 mod options;
 mod reader;
 mod recover;
+mod retention;
 mod scan;
 mod segment_file;
 mod segments;
@@ -23,6 +25,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -34,9 +37,11 @@ use crate::event::{Batch, Cursor, Gap, LogId, Seq, Timestamp, Why};
 
 use ledger::{Ledger, RESERVED_AHEAD};
 use state::{HistoryState, State};
+use writer::Pen;
 
+pub use chunk::{Chunk, lines_of};
 pub use options::{Clock, HistoryOptions, Options};
-pub use reader::{Chunk, Read, Reader, lines_of};
+pub use reader::{Read, Reader};
 pub use scan::Backward;
 pub use state::Counters;
 pub use waiting::{NotStored, STALL_MAX, SYNC_WAIT_MAX};
@@ -44,6 +49,9 @@ pub use window::WINDOW_SIZE_MIN;
 
 /// How many readers read history at the same time; others wait for their turn.
 pub const HISTORY_READERS: usize = 2;
+
+/// How much is written by whoever waits for it, in bytes; more is left to the thread that writes.
+const WRITTEN_HERE_MAX: usize = 64 << 10;
 
 /// A handle to the log. Cheap to clone.
 #[derive(Clone)]
@@ -57,6 +65,9 @@ pub(crate) struct Shared {
     /// The one owner of the log's state. Held for the time of an append, a look, or the note of what
     /// was written: never across an await, a system call, or a wait for the disk.
     state: Mutex<State>,
+    /// What it takes to write history. Locked for the time of a write, and never by anybody who must
+    /// not wait for the disk; before the state where both are needed.
+    pen: Mutex<Pen>,
     /// Something was appended.
     appended: Notify,
     /// History has come further, or was given up for now.
@@ -66,7 +77,7 @@ pub(crate) struct Shared {
     /// There is something to sync.
     to_sync: Condvar,
     /// Whose turn it is to read history.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// The threads of a running log. They end when it is dropped; but only [`Running::close`] notes a clean
@@ -120,9 +131,8 @@ impl Log {
         reserved_ahead: u64,
     ) -> Result<(Running, Vec<String>), OpenError> {
         let Some(history) = &options.history else {
-            let fail = |cause| OpenError::Io { doing: "read", path: RANDOM.into(), cause };
-            let id = LogId::new(random().map_err(fail)?);
-            let state = State::new(id, Seq::BEFORE_FIRST.next(), options.window_size, None);
+            let state =
+                State::new(random_id(), Seq::BEFORE_FIRST.next(), options.window_size, None);
             let log = Self::with(options, state);
             return Ok((Running { log, writer: None, syncer: None, ledger: None }, Vec::new()));
         };
@@ -144,11 +154,12 @@ impl Log {
         let shared = Arc::new(Shared {
             options,
             state: Mutex::new(state),
+            pen: Mutex::default(),
             appended: Notify::new(),
             progress: Notify::new(),
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
-            turns: Semaphore::new(HISTORY_READERS),
+            turns: Arc::new(Semaphore::new(HISTORY_READERS)),
         });
         Self { shared }
     }
@@ -158,15 +169,17 @@ impl Log {
             let path = ledger.dir().to_owned();
             OpenError::Io { doing: "start the threads for", path, cause }
         };
-        let start = |name: &str, run: fn(&Shared, &Ledger)| {
-            let (shared, ledger) = (self.shared.clone(), ledger.clone());
-            thread::Builder::new().name(name.into()).spawn(move || run(&shared, &ledger))
-        };
-        let writer = start("history-write", writer::run).map_err(fail)?;
+        self.shared.pen().ledger = Some(ledger.clone());
+        let shared = self.shared.clone();
+        let thread = thread::Builder::new().name("history-write".into());
+        let writer = thread.spawn(move || writer::run(&shared)).map_err(fail)?;
         // From here on, a failure ends the thread that was started.
         let mut running =
             Running { log: self.clone(), writer: Some(writer), syncer: None, ledger: None };
-        running.syncer = Some(start("history-sync", syncer::run).map_err(fail)?);
+        let (shared, its_ledger) = (self.shared.clone(), ledger.clone());
+        let thread = thread::Builder::new().name("history-sync".into());
+        let syncer = thread.spawn(move || syncer::run(&shared, &its_ledger)).map_err(fail)?;
+        running.syncer = Some(syncer);
         running.ledger = Some(ledger);
         Ok(running)
     }
@@ -188,6 +201,31 @@ impl Log {
             }
         }
         taken
+    }
+
+    /// As [`Log::append`], for somebody who will wait until it is stored. Tells also whether the one who
+    /// appends should call [`Log::write_here`]: nobody is writing, and to wake the thread that does
+    /// would take longer than the write.
+    ///
+    /// # Errors
+    /// [`Full`], as [`Log::append`].
+    pub fn append_for_sync(&self, batch: &Batch) -> Result<(Seq, bool), Full> {
+        let mut state = self.shared.lock();
+        let idle = state.writer_is_idle() && batch.size() <= WRITTEN_HERE_MAX;
+        if !idle {
+            drop(state);
+            return self.append(batch).map(|last| (last, false));
+        }
+        let last = state.take_in(batch, &self.shared.options)?;
+        drop(state);
+        self.shared.appended.notify_waiters();
+        Ok((last, true))
+    }
+
+    /// Writes a little of what is not written yet, on this thread, which may have to wait for the disk.
+    /// The rest is left to the thread that writes history.
+    pub fn write_here(&self) {
+        writer::write_here(&self.shared);
     }
 
     /// Takes a gap in that a limit made: `lost` events were refused.
@@ -265,6 +303,10 @@ impl Running {
         shared.lock().stopping = true;
         shared.to_write.notify_one();
         let _ = self.writer.take().map(JoinHandle::join);
+        // The directory is free for another log as soon as this one has ended.
+        if let Ok(mut pen) = shared.pen.try_lock() {
+            *pen = Pen::default();
+        }
         if let Some(history) = &mut shared.lock().history {
             history.writer_done = true;
         }
@@ -281,6 +323,11 @@ impl Drop for Running {
 }
 
 impl Shared {
+    /// Waits for whoever writes.
+    pub(crate) fn pen(&self) -> MutexGuard<'_, Pen> {
+        self.pen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Locks the state. A panic while it was held leaves no half of a change that would matter more
     /// than going on.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -288,15 +335,9 @@ impl Shared {
     }
 }
 
-/// Where random bits come from.
-const RANDOM: &str = "/dev/urandom";
-
-/// 32 random bits.
-fn random() -> io::Result<u32> {
-    use std::io::Read as _;
-    let mut bits = [0; 4];
-    std::fs::File::open(RANDOM)?.read_exact(&mut bits)?;
-    Ok(u32::from_ne_bytes(bits))
+/// An id that no other log has, as far as 32 random bits can tell. Costs no system call but at first.
+fn random_id() -> LogId {
+    LogId::new(RandomState::new().hash_one(()) as u32)
 }
 
 /// Tells the people who run the agent.

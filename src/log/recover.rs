@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::ledger::{Kept, Ledger, SyncedTo};
 use super::segments::{Segment, Segments, list_dir, path_in};
-use super::{OpenError, random};
+use super::{OpenError, random_id};
 use crate::event::{Gap, LINE_MAX, Line, LogId, Seq, Timestamp, Why};
 
 /// A log as it was found.
@@ -44,15 +44,14 @@ pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered,
     let list = check_segments(ledger, clean.is_some(), &mut notes)?;
     let last = list.back().map_or(Seq::BEFORE_FIRST, |segment| segment.last);
     let last_time = list.back().map_or(Timestamp::MIN, |segment| segment.last_time);
-    let fresh_id = || random().map(LogId::new).map_err(fail("make an id for"));
     let (id, next) = match kept {
         Some(Kept { id, clean: Some(next), .. }) => (id, next.max(last.next())),
         // At least one number is the gap's.
         Some(Kept { id, reserved, clean: None }) => (id, reserved.max(last.plus(2))),
-        None if list.is_empty() => (fresh_id()?, last.next()),
+        None if list.is_empty() => (random_id(), last.next()),
         None => {
             notes.push(format!("{}: there is no state file: the log gets a new id", dir.display()));
-            (fresh_id()?, last.plus(2))
+            (random_id(), last.plus(2))
         }
     };
     // After a clean stop, an empty history was trimmed: a reader is told that when it asks.

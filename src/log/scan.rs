@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::reader::offset_of;
+use super::chunk::offset_of;
 use super::segments::Segment;
 use super::{Log, disk};
 use crate::event::{Gap, Line, Seq, Timestamp, Why};
@@ -114,7 +114,12 @@ impl Log {
         &self,
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let _turn = self.shared.turns.acquire().await;
+        let turn = self.shared.turns.clone().acquire_owned().await;
+        let read = move || {
+            // Nobody may wait for the answer any more: the turn lasts as long as the reading.
+            let _turn = turn;
+            read()
+        };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))
     }
 }

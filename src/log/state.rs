@@ -8,7 +8,7 @@ use super::known::Known;
 use super::ledger::Kept;
 use super::segments::Segments;
 use super::window::Window;
-use super::{Full, NotStored, Options, STALL_MAX};
+use super::{Full, NotStored, Options, STALL_MAX, random_id};
 use crate::event::{Batch, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use crate::wire::Durability;
 
@@ -171,10 +171,7 @@ impl State {
         if !history.failed() {
             return Err(Full);
         }
-        // Without randomness the old id stays: then the numbers are all that tells the two apart.
-        if let Ok(bits) = super::random() {
-            self.id = LogId::new(bits);
-        }
+        self.id = random_id();
         history.unreserved = true;
         Ok(())
     }
@@ -188,6 +185,17 @@ impl State {
     /// The last number on disk, if history is on.
     pub(crate) fn stored(&self) -> Option<Seq> {
         self.history.as_ref().map(|history| history.stored)
+    }
+
+    /// Whether history is behind the window.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.stored().is_some_and(|stored| stored.next() < self.window.next())
+    }
+
+    /// Whether the writer sleeps, with nothing to do.
+    pub(crate) fn writer_is_idle(&self) -> bool {
+        let sleeps = self.history.as_ref().is_some_and(|h| h.writer_sleeps && !h.failed());
+        sleeps && !self.has_unwritten()
     }
 
     /// Whether the writer must be woken for what is there; it is then taken to be awake.

@@ -1,14 +1,16 @@
-//! The thread that writes history, right behind the appends: whole runs, many with one system call.
-//! It also begins and trims segments, and renews the reservation of numbers.
+//! Writing history, right behind the appends: whole runs, many with one system call. A thread of its
+//! own does it; or whoever waits for a little of it, where that thread sleeps. Beginning and trimming
+//! segments and renewing the reservation of numbers go with it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ledger::{Kept, Ledger};
+use super::retention::until_too_old;
 use super::segment_file::SegmentFile;
-use super::segments::{Segment, Segments, path_in};
+use super::segments::{Segment, path_in};
 use super::state::{HistoryState, State};
 use super::window::Run;
 use super::{HistoryOptions, Shared, tell};
@@ -33,120 +35,145 @@ enum Work {
 }
 
 /// Writes until the log is closed.
-pub(crate) fn run(shared: &Shared, ledger: &Ledger) {
+pub(crate) fn run(shared: &Shared) {
     let Some(options) = &shared.options.history else { return };
-    let next = shared.lock().stored().map_or(Seq::ZERO, Seq::next);
-    let mut writer = Writer {
-        shared,
-        ledger,
-        options,
-        newest: None,
-        must_reserve: false,
-        next,
-        lines: Vec::new(),
-    };
-    while !matches!(writer.step(), Step::Stopped) {}
-}
-
-enum Step {
-    Going,
-    Stopped,
-}
-
-struct Writer<'a> {
-    shared: &'a Shared,
-    ledger: &'a Ledger,
-    options: &'a HistoryOptions,
-    /// The file of the newest segment. None before the first write, and after a failed one.
-    newest: Option<SegmentFile>,
-    /// The directory is a new one, which knows of no reservation yet.
-    must_reserve: bool,
-    /// The next number to write.
-    next: Seq,
-    /// The runs being written; kept for its memory.
-    lines: Vec<Run>,
-}
-
-impl Writer<'_> {
-    fn step(&mut self) -> Step {
-        let done = match self.next_work() {
-            Work::Stop => return Step::Stopped,
-            Work::Trim => self.remove_old(),
-            Work::Tell(gap, time) => self.tell_gap(gap, time),
-            Work::Write(runs) => {
-                let done = self.write_runs(&runs);
-                self.lines = runs;
-                self.lines.clear();
-                done
+    loop {
+        wait_for_work(shared, options);
+        let mut writer = Writer { shared, options, pen: shared.pen() };
+        let Some(work) = writer.look() else { continue };
+        if matches!(work, Work::Stop) {
+            return;
+        }
+        if let Err(cause) = writer.do_work(work) {
+            let stopping = writer.failed(&cause);
+            drop(writer);
+            if stopping {
+                return;
             }
-        };
-        match done {
-            Ok(()) => Step::Going,
-            Err(cause) => self.failed(&cause),
+            let state = shared.lock();
+            let woken = shared.to_write.wait_timeout_while(state, RETRY_AFTER, |s| !s.stopping);
+            drop(woken.unwrap_or_else(PoisonError::into_inner));
         }
     }
+}
 
-    /// Waits until there is something to do.
-    fn next_work(&mut self) -> Work {
-        let mut state = self.shared.lock();
-        loop {
-            if self.next < state.window.start() {
-                let (after, before) = (self.next.previous(), state.window.start());
-                let lost = state.known.events_between(after, before);
-                let time = state.window.oldest().map_or(state.last_time, |run| run.time);
-                set_busy(&mut state);
-                return Work::Tell(Gap { after, before, lost, why: Why::Storage }, time);
-            }
-            if self.next < state.window.next() {
-                let mut runs = std::mem::take(&mut self.lines);
-                state.window.runs_from(self.next, WRITE_SIZE, &mut runs);
-                set_busy(&mut state);
-                return Work::Write(runs);
-            }
-            if state.stopping {
-                return Work::Stop;
-            }
-            let wait = self.until_too_old(&state);
-            if wait.is_some_and(|wait| wait.is_zero()) {
-                set_busy(&mut state);
-                return Work::Trim;
-            }
-            state = self.sleep(state, wait);
+/// Writes what is there on the thread that calls, if nobody else does. It may have to wait for the
+/// disk. What is left, and what fails, is the writer thread's.
+pub(crate) fn write_here(shared: &Shared) {
+    if let (Some(options), Ok(pen)) = (&shared.options.history, shared.pen.try_lock()) {
+        let mut writer = Writer { shared, options, pen };
+        if let Some(work @ Work::Write(_)) = writer.look() {
+            // The writer thread meets the same failure again, and tells it.
+            let _ = writer.do_work(work);
         }
     }
+    let mut state = shared.lock();
+    let left = state.has_unwritten();
+    if !left && let Some(history) = &mut state.history {
+        history.busy_since = None;
+    }
+    let wake = left && state.writer_sleeps();
+    drop(state);
+    if wake {
+        shared.to_write.notify_one();
+    }
+}
 
-    fn sleep<'s>(
-        &self,
-        mut state: MutexGuard<'s, State>,
-        wait: Option<Duration>,
-    ) -> MutexGuard<'s, State> {
+/// Waits until there is something to do, or will be nothing any more.
+fn wait_for_work(shared: &Shared, options: &HistoryOptions) {
+    let mut state = shared.lock();
+    while !state.has_unwritten() && !state.stopping {
+        let wait = until_too_old(&state, options, &shared.options);
+        if wait.is_some_and(|wait| wait.is_zero()) {
+            return;
+        }
         if let Some(history) = &mut state.history {
             history.writer_sleeps = true;
             history.busy_since = None;
         }
-        match wait {
-            None => self.shared.to_write.wait(state).unwrap_or_else(PoisonError::into_inner),
+        state = match wait {
+            None => shared.to_write.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(wait) => {
-                let woken = self.shared.to_write.wait_timeout(state, wait);
+                let woken = shared.to_write.wait_timeout(state, wait);
                 woken.unwrap_or_else(PoisonError::into_inner).0
             }
-        }
+        };
     }
+    // Awake: whoever appends need not wake this thread now.
+    state.writer_sleeps();
+}
 
-    /// How long until the oldest segment is too old; zero if it is.
-    fn until_too_old(&self, state: &State) -> Option<Duration> {
-        let oldest = *state.history.as_ref()?.segments.oldest()?;
-        let dies = oldest.last_time.plus_micros(self.options.age_micros());
-        let now = (self.shared.options.clock)();
-        Some(Duration::from_micros(dies.micros().saturating_sub(now.micros()).max(0) as u64))
-    }
+/// What is kept from one write to the next. Whoever holds it writes.
+#[derive(Default)]
+pub(crate) struct Pen {
+    /// The directory. None while history is not open.
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    /// The file of the newest segment. None before the first write, and after a failed one.
+    pub(crate) newest: Option<SegmentFile>,
+    /// The directory is a new one, which knows of no reservation yet.
+    must_reserve: bool,
+    /// The runs being written; kept for its memory.
+    lines: Vec<Run>,
+}
 
-    /// Notes a failure, and waits before the next try. While the log is being closed there is none.
-    fn failed(&mut self, cause: &io::Error) -> Step {
-        // What the file holds now is not known: the next try opens it anew.
-        self.newest = None;
+pub(crate) struct Writer<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) options: &'a HistoryOptions,
+    pub(crate) pen: MutexGuard<'a, Pen>,
+}
+
+impl Writer<'_> {
+    /// What is to do now.
+    fn look(&mut self) -> Option<Work> {
         let mut state = self.shared.lock();
-        let Some(history) = &mut state.history else { return Step::Stopped };
+        let next = state.stored()?.next();
+        if next < state.window.start() {
+            let (after, before) = (next.previous(), state.window.start());
+            let lost = state.known.events_between(after, before);
+            let time = state.window.oldest().map_or(state.last_time, |run| run.time);
+            set_busy(&mut state);
+            return Some(Work::Tell(Gap { after, before, lost, why: Why::Storage }, time));
+        }
+        if next < state.window.next() {
+            let mut runs = std::mem::take(&mut self.pen.lines);
+            state.window.runs_from(next, WRITE_SIZE, &mut runs);
+            set_busy(&mut state);
+            return Some(Work::Write(runs));
+        }
+        if state.stopping {
+            return Some(Work::Stop);
+        }
+        if self.too_old(&state) {
+            set_busy(&mut state);
+            return Some(Work::Trim);
+        }
+        None
+    }
+
+    fn do_work(&mut self, work: Work) -> io::Result<()> {
+        let done = match work {
+            Work::Stop => Ok(()),
+            Work::Trim => self.remove_old(),
+            Work::Tell(gap, time) => self.tell_gap(gap, time),
+            Work::Write(mut runs) => {
+                let done = self.write_runs(&runs);
+                runs.clear();
+                self.pen.lines = runs;
+                done
+            }
+        };
+        if done.is_err() {
+            // What the file holds now is not known: the next try opens it anew.
+            self.pen.newest = None;
+        }
+        done
+    }
+
+    /// Notes a failure. Tells whether the log is being closed: then there is no other try.
+    fn failed(&mut self, cause: &io::Error) -> bool {
+        let mut state = self.shared.lock();
+        let stopping = state.stopping;
+        let Some(history) = &mut state.history else { return true };
         let first = history.trouble.replace(cause.to_string()).is_none();
         history.busy_since = None;
         drop(state);
@@ -155,13 +182,11 @@ impl Writer<'_> {
             let dir = self.options.dir.display();
             tell(format_args!("history {dir}: {cause}: live events go on, but are not stored"));
         }
-        let state = self.shared.lock();
-        if state.stopping {
-            return Step::Stopped;
-        }
-        let woken = self.shared.to_write.wait_timeout_while(state, RETRY_AFTER, |s| !s.stopping);
-        drop(woken.unwrap_or_else(PoisonError::into_inner));
-        Step::Going
+        stopping
+    }
+
+    fn ledger(&self) -> io::Result<Arc<Ledger>> {
+        self.pen.ledger.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn tell_gap(&mut self, gap: Gap, time: Timestamp) -> io::Result<()> {
@@ -215,12 +240,12 @@ impl Writer<'_> {
     /// Whether the newest segment can be written on: not if somebody took or changed its file.
     fn can_go_on(&mut self, newest: &Segment) -> io::Result<bool> {
         let path = path_in(&self.options.dir, newest.first);
-        self.newest = match self.newest.take() {
+        self.pen.newest = match self.pen.newest.take() {
             Some(file) if file.is_untouched()? => Some(file),
             Some(_) => None,
             None => SegmentFile::reopen(path.clone(), newest.size)?,
         };
-        if self.newest.is_some() {
+        if self.pen.newest.is_some() {
             return Ok(true);
         }
         tell(format_args!(
@@ -252,12 +277,11 @@ impl Writer<'_> {
         self.remove_for(size)?;
         if begins {
             let path = path_in(&self.options.dir, first.first);
-            self.newest = Some(SegmentFile::begin(path)?);
+            self.pen.newest = Some(SegmentFile::begin(path)?);
         }
-        let Some(file) = &mut self.newest else { return Err(io::ErrorKind::NotFound.into()) };
+        let Some(file) = &mut self.pen.newest else { return Err(io::ErrorKind::NotFound.into()) };
         file.append(runs)?;
         let file = file.file().clone();
-        self.next = last.last.next();
         let written = Segment {
             first: first.first,
             last: last.last,
@@ -271,10 +295,10 @@ impl Writer<'_> {
 
     /// Sees to it that the directory is there.
     fn restore_dir(&mut self) -> io::Result<()> {
-        if !self.ledger.restore()? {
+        if !self.ledger()?.restore()? {
             return Ok(());
         }
-        self.must_reserve = true;
+        self.pen.must_reserve = true;
         let dir = &self.options.dir;
         tell(format_args!("history {}: somebody took it away: it begins anew", dir.display()));
         let known: Vec<Seq> = {
@@ -321,13 +345,13 @@ impl Writer<'_> {
         let (id, reserved) = {
             let state = self.shared.lock();
             let Some(history) = &state.history else { return Ok(()) };
-            if !self.must_reserve && !history.needs_reservation(last) {
+            if !self.pen.must_reserve && !history.needs_reservation(last) {
                 return Ok(());
             }
             (state.id, state.window.next().plus(history.reserved_ahead))
         };
-        self.ledger.keep(Kept { id, reserved, clean: None })?;
-        self.must_reserve = false;
+        self.ledger()?.keep(Kept { id, reserved, clean: None })?;
+        self.pen.must_reserve = false;
         let mut state = self.shared.lock();
         // The id may have changed meanwhile: then this reservation is not the one it needs.
         if state.id == id
@@ -338,50 +362,10 @@ impl Writer<'_> {
         }
         Ok(())
     }
-
-    /// Removes the segments that are too old.
-    fn remove_old(&mut self) -> io::Result<()> {
-        while self.until_too_old(&self.shared.lock()).is_some_and(|wait| wait.is_zero()) {
-            self.remove_oldest(|_| true)?;
-        }
-        Ok(())
-    }
-
-    /// Removes the oldest segments until `more` bytes can come; never the newest.
-    fn remove_for(&mut self, more: u64) -> io::Result<()> {
-        let size = self.options.size;
-        while self.remove_oldest(|all| all.len() > 1 && all.size() + more > size)? {}
-        Ok(())
-    }
-
-    /// Removes the oldest segment if that is `due`. Tells whether it was.
-    fn remove_oldest(&mut self, due: impl Fn(&Segments) -> bool) -> io::Result<bool> {
-        let first = {
-            let state = self.shared.lock();
-            let segments = state.history.as_ref().map(|history| &history.segments);
-            let oldest = segments.filter(|all| due(all)).and_then(Segments::oldest);
-            let Some(oldest) = oldest else { return Ok(false) };
-            oldest.first
-        };
-        match fs::remove_file(path_in(&self.options.dir, first)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut state = self.shared.lock();
-        let Some(history) = &mut state.history else { return Ok(false) };
-        history.segments.forget(first);
-        // What is gone needs no sync, and a file that is held open keeps its space.
-        history.unsynced.retain(|(segment, _)| *segment != first);
-        if history.segments.oldest().is_none() {
-            self.newest = None;
-        }
-        Ok(true)
-    }
 }
 
 fn set_busy(state: &mut State) {
     let set = |history: &mut HistoryState| {
-        history.writer_sleeps = false;
         history.busy_since.get_or_insert_with(Instant::now);
     };
     state.history.as_mut().map(set);

@@ -1,5 +1,5 @@
-//! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories
-//! and signal-hook.
+//! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories,
+//! signal-hook, listenfd and sd-notify.
 
 pub mod child;
 #[cfg(any(feature = "agent", feature = "tail"))]
@@ -24,6 +24,10 @@ pub mod signals;
 #[cfg(feature = "agent")]
 pub mod socket;
 #[cfg(feature = "agent")]
+pub mod systemd;
+#[cfg(feature = "agent")]
 mod unit;
 #[cfg(feature = "agent")]
 pub mod users;
+#[cfg(any(feature = "agent", feature = "tail"))]
+pub mod zone;

@@ -60,6 +60,11 @@ impl Names {
         name
     }
 
+    /// Whether [`Names::get`] knows without a look-up.
+    pub fn knows(&self, uid: u32) -> bool {
+        self.lock().contains_key(&uid)
+    }
+
     /// Forgets all of them: a reload looks them up again.
     pub fn clear(&self) {
         self.lock().clear();

@@ -1,4 +1,5 @@
-//! The program, its help, its manual and its example say the same, in both directions.
+//! The program, its help, its README and its example say the same, in both directions. The manual:
+//! `man`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,22 +10,6 @@ use regex::Regex;
 use crate::harness::{Agent, Tool};
 
 type Names = BTreeSet<String>;
-
-/// What a page must name: all of it, and nothing else of its kind.
-enum Must {
-    /// The options of a program.
-    #[expect(dead_code, reason = "there is no manual page yet")]
-    Options(fn() -> Tool, &'static [&'static str]),
-    /// The keys of the configuration.
-    #[expect(dead_code, reason = "there is no manual page yet")]
-    Keys,
-    /// The words of the protocol.
-    #[expect(dead_code, reason = "there is no manual page yet")]
-    Verbs,
-}
-
-/// The manual: each page below `man/`, and what it must name.
-const MANUAL: &[(&str, Must)] = &[];
 
 /// What pulse-send has been promised to understand.
 const SEND: &[&str] = &[
@@ -121,12 +106,6 @@ fn names(words: impl IntoIterator<Item = impl Into<String>>) -> Names {
     words.into_iter().map(Into::into).collect()
 }
 
-/// What the entries of a page's lists describe: `.It Ic SEND`.
-fn entries(page: &str, name: &str) -> Names {
-    let entry = Regex::new(&format!(r"(?m)^\.It Ic ({name})")).expect("good");
-    entry.captures_iter(page).map(|entry| entry[1].to_owned()).collect()
-}
-
 /// Asserts that both are the same, and says only what is not.
 #[track_caller]
 fn assert_same(found: &Names, expected: &Names, what: &str) {
@@ -154,12 +133,6 @@ fn in_help(help: &str) -> Names {
     }
     found.remove("help");
     found
-}
-
-/// The options that a page in mdoc names: `.Fl t`, `.Op Fl -tag Ar TAG`.
-fn in_page(page: &str) -> Names {
-    let flag = Regex::new(r"\bFl +(-?[A-Za-z][A-Za-z-]*)").expect("good");
-    flag.captures_iter(page).map(|flag| format!("-{}", &flag[1])).collect()
 }
 
 #[test]
@@ -212,38 +185,6 @@ fn the_example_is_good_as_it_is_and_with_every_default_written_out() {
     for text in [text.as_str(), written_out.as_ref()] {
         fs::write(agent.config(), text).expect("ours");
         agent.pulsed(&["check"]).ok();
-    }
-}
-
-#[test]
-fn every_page_of_the_manual_names_what_there_is_and_nothing_else() {
-    let files = fs::read_dir(root().join("man")).into_iter().flatten();
-    let files =
-        names(files.map(|file| file.expect("read").file_name().to_string_lossy().into_owned()));
-    assert_same(&files, &names(MANUAL.iter().map(|(page, _)| *page)), "the pages held here");
-    for (page, what) in MANUAL {
-        let text = fs::read_to_string(root().join("man").join(page)).expect("a page");
-        match what {
-            Must::Options(tool, commands) => {
-                let mut there = in_help(&tool().args(&["--help"]).ok());
-                for command in *commands {
-                    there.extend(in_help(&tool().args(&[command, "--help"]).ok()));
-                    assert!(there.remove(*command) && text.contains(command), "{page}: {command}");
-                }
-                assert_same(&in_page(&text), &there, page);
-            }
-            Must::Keys => {
-                assert_same(
-                    &entries(&text, "[a-z]+(?:\\.[a-z]+)?"),
-                    &names(pulsed::config::KEYS),
-                    page,
-                );
-            }
-            Must::Verbs => {
-                let there = names(pulsed::wire::VERBS.iter().map(|verb| verb.name));
-                assert_same(&entries(&text, "[A-Z]+"), &there, page);
-            }
-        }
     }
 }
 

@@ -3,14 +3,19 @@
 mod harness;
 
 mod bad_input;
+mod booted;
 mod config;
 mod crash;
 mod docs;
 mod doors;
+mod faults;
 mod layers;
+mod man;
 mod origin;
 mod protocol;
 mod pulse_send;
 mod pulse_tail;
 mod readers;
+mod restart;
+mod service;
 mod stalled;

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use super::{Exit, Failure};
 use crate::agent::{self, AgentError};
-use crate::config::{Config, ConfigError, Machine};
+use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine};
 use crate::diag;
+use crate::sys::systemd::{InheritError, Inherited};
 use crate::sys::{host, paths, users};
 use status::StatusError;
 
@@ -53,6 +54,8 @@ enum CommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    Inherit(#[from] InheritError),
+    #[error(transparent)]
     Agent(#[from] AgentError),
     #[error(transparent)]
     Status(#[from] StatusError),
@@ -61,7 +64,8 @@ enum CommandError {
 impl Failure for CommandError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) => Exit::Config,
+            // To start it again would not help: somebody must change something first.
+            Self::Config(_) | Self::Inherit(_) => Exit::Config,
             Self::Agent(_) => Exit::Failed,
             Self::Status(error) => error.exit(),
         }
@@ -88,14 +92,29 @@ pub fn main() -> ExitCode {
 }
 
 fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
-    let config = load(file.as_deref())?;
-    let reload = move || load(file.as_deref());
-    Ok(agent::run(config.clone(), reload, |_| welcome::welcome(&config))?)
+    let (listener, place) = match Inherited::take()? {
+        Some(Inherited { listener, place }) => (Some(listener), Some(place)),
+        None => (None, None),
+    };
+    let load = move || {
+        let mut machine = machine();
+        // Whoever hands a socket over says where it is and who may connect, unless the file does.
+        if let Some(place) = &place {
+            (machine.socket, machine.socket_mode) = (Some(place.path().into()), place.mode());
+        }
+        let config = load(file.as_deref(), &machine)?;
+        if let Some(place) = &place {
+            place.check(&config.socket.path, agent::permissions(&config))?;
+        }
+        Ok::<_, CommandError>(config)
+    };
+    let config = load()?;
+    Ok(agent::run(config.clone(), listener, load, |_| welcome::welcome(&config))?)
 }
 
 /// Reads the configuration; says what is allowed in it but hardly meant.
-fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
-    let config = Config::load(file, &machine())?;
+fn load(file: Option<&Path>, machine: &Machine) -> Result<Config, ConfigError> {
+    let config = Config::load(file, machine)?;
     for warning in &config.warnings {
         diag::warning(warning);
     }
@@ -107,6 +126,7 @@ fn machine() -> Machine {
         host: host::name(),
         file: paths::config_file(),
         socket: paths::agent_socket(),
+        socket_mode: DEFAULT_MODE,
         state: paths::state_dir(),
         user: users::user,
         group: users::group,
@@ -114,7 +134,7 @@ fn machine() -> Machine {
 }
 
 fn check(file: Option<&Path>) -> Result<(), CommandError> {
-    match load(file)?.file {
+    match load(file, &machine())?.file {
         Some(file) => print(format_args!("{}: good", file.display())),
         None => match paths::config_file() {
             Some(file) => {
@@ -127,7 +147,7 @@ fn check(file: Option<&Path>) -> Result<(), CommandError> {
 }
 
 fn status(file: Option<&Path>, json: bool) -> Result<(), CommandError> {
-    let config = load(file)?;
+    let config = load(file, &machine())?;
     // Whoever has a configuration means the agent that runs with it; whoever has none means any.
     let socket = config.file.as_ref().map(|_| config.socket.path.as_path());
     let stats = status::ask(socket)?;

@@ -14,7 +14,6 @@ mod place;
 mod plan;
 mod stats;
 mod when;
-mod zone;
 
 use std::io::{IsTerminal as _, stdout};
 use std::os::fd::AsFd as _;
@@ -23,6 +22,7 @@ use std::process::ExitCode;
 use crate::cli;
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
+use crate::sys::zone;
 use args::Args;
 use error::TailError;
 use follow::Follow;

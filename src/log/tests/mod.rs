@@ -3,6 +3,7 @@
 mod faults;
 mod model;
 mod recovery;
+mod senders;
 mod smoke;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -25,7 +26,16 @@ pub(crate) const HOST: &str = "testhost";
 pub(crate) struct Agent {
     dir: TempDir,
     child: Option<Child>,
+    /// What runs it, as a supervisor would; nothing if it is run as it is.
+    launcher: Vec<String>,
+    variables: Vec<(String, String)>,
+    /// The socket that is handed over to it, if one is.
+    held: Option<UnixListener>,
 }
+
+/// Hands what is on stdin over as the first socket, as systemd does (sd_listen_fds(3)).
+const HAND_OVER: [&str; 4] =
+    ["sh", "-c", "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", "sh"];
 
 impl Agent {
     /// Starts one with everything at its default but the places.
@@ -46,7 +56,8 @@ impl Agent {
         // Other users of the machine are to get at the socket.
         let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(dir.path(), open_to_all).expect("it is ours");
-        let agent = Self { dir, child: None };
+        let (launcher, variables) = (Vec::new(), Vec::new());
+        let agent = Self { dir, child: None, launcher, variables, held: None };
         agent.configure(lines);
         agent
     }
@@ -70,10 +81,35 @@ impl Agent {
         fs::write(self.config(), text).expect("the directory is ours");
     }
 
-    /// Starts it, again if it ran before, and waits until it answers.
-    pub(crate) fn restart(&mut self) {
+    /// Holds its socket for it, with this mode, as systemd does: each agent that is started from now on
+    /// is handed it.
+    pub(crate) fn hold_socket(&mut self, mode: u32) {
+        let listener = UnixListener::bind(self.socket()).expect("the directory is ours");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(self.socket(), mode).expect("it is ours");
+        self.held = Some(listener);
+        self.launch_by(&HAND_OVER);
+    }
+
+    /// From now on it is run by this command, which is given its command line.
+    pub(crate) fn launch_by(&mut self, launcher: &[&str]) {
+        self.launcher = launcher.iter().map(ToString::to_string).collect();
+    }
+
+    /// A variable of the environment in which it is started from now on.
+    pub(crate) fn env(&mut self, name: &str, value: &str) {
+        self.variables.push((name.into(), value.into()));
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn launch(&mut self) {
         assert!(self.child.is_none(), "it runs");
         self.child = Some(self.command().spawn().expect("pulsed can be run"));
+    }
+
+    /// Starts it, again if it ran before, and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        self.launch();
         until("an agent that answers", || {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("our child"));
             assert!(ended.is_none(), "pulsed ended at its start: {ended:?}");
@@ -85,8 +121,12 @@ impl Agent {
     fn command(&self) -> Command {
         let said = File::options().create(true).append(true).open(self.said_file());
         let said = said.expect("the directory is ours");
-        let mut command = Command::new(PULSED);
-        command.arg("--config").arg(self.config()).stdin(Stdio::null());
+        let mut words = self.launcher.iter().map(String::as_str).chain([PULSED]);
+        let mut command = Command::new(words.next().expect("pulsed itself at least"));
+        command.args(words).arg("--config").arg(self.config());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let held = self.held.as_ref().map(|held| held.try_clone().expect("a descriptor"));
+        command.stdin(held.map_or(Stdio::null(), |held| OwnedFd::from(held).into()));
         command.stdout(said.try_clone().expect("a file")).stderr(said);
         command
     }

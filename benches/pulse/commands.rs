@@ -1,0 +1,134 @@
+//! One event by a command: pulse-send, which waits for the agent's answer, and logger, which does
+//! not; each as a script runs it, from fork to exit, against the same agent.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, io, thread};
+
+use crate::systems::{Agent, DISK, WAIT_MAX, ask};
+use crate::table::{Row, Target, median};
+use crate::{BenchError, refused};
+
+/// How many runs of each command are measured, in turns.
+const RUNS: usize = 200;
+
+/// How many runs of each come before.
+const WARM_UP: usize = 10;
+
+/// What each of them says.
+const MESSAGE: &str = "query took 40ms";
+
+const PLAIN: &str = "one acknowledged `pulse-send`, plain build; peer: `logger`";
+const STATIC: &str = "one acknowledged `pulse-send`, static musl build; peer: `logger`";
+
+pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
+    let agent = Agent::start(true)?;
+    let programs = [
+        Some(PathBuf::from("logger")).filter(|logger| is_there(logger)),
+        Some(PathBuf::from(env!("CARGO_BIN_EXE_pulse-send"))),
+        static_build()?,
+    ];
+    let mut taken = [const { Vec::new() }; 3];
+    let mut expected = 0;
+    for run in 0..WARM_UP + RUNS {
+        for (program, taken) in programs.iter().zip(&mut taken) {
+            let Some(program) = program else { continue };
+            let micros = time_once(program, &agent.socket())?;
+            expected += 1;
+            if run >= WARM_UP {
+                taken.push(micros);
+            }
+        }
+    }
+    all_arrived(&agent, expected)?;
+    let [logger, plain, musl] = taken.map(|taken| median(&taken));
+    let row = |what, program: &Option<PathBuf>, micros, target| match program {
+        _ if programs[0].is_none() => Row::without(what, "not installed"),
+        None => Row::without(what, "target not installed"),
+        Some(_) => Row::compared(
+            what,
+            format!("{micros:.0} µs"),
+            format!("{logger:.0} µs"),
+            micros / logger,
+            Target::AtMost(target),
+        ),
+    };
+    Ok(vec![row(PLAIN, &programs[1], plain, 0.8), row(STATIC, &programs[2], musl, 0.25)])
+}
+
+/// The time of one run, in µs.
+fn time_once(program: &Path, socket: &Path) -> Result<f64, BenchError> {
+    let mut command = Command::new(program);
+    command.arg("-u").arg(socket).arg(MESSAGE).stdin(Stdio::null()).stdout(Stdio::null());
+    let begin = Instant::now();
+    let status = command.status();
+    let micros = begin.elapsed().as_secs_f64() * 1e6;
+    let status = status.map_err(refused(format!("run {}", program.display())))?;
+    if !status.success() {
+        return Err(BenchError::Wrong(format!("{}: {status}", program.display())));
+    }
+    Ok(micros)
+}
+
+/// Makes sure that the agent has everything. logger may be gone before its line is.
+fn all_arrived(agent: &Agent, expected: u64) -> Result<(), BenchError> {
+    let mut stream = agent.connect()?;
+    let since = Instant::now();
+    loop {
+        let stats = ask(&mut stream, "STATS", "{")?;
+        let events = stats
+            .split(',')
+            .find_map(|part| part.strip_prefix("\"events\":")?.parse::<u64>().ok())
+            .unwrap_or_default();
+        if events == expected {
+            return Ok(());
+        }
+        if since.elapsed() > WAIT_MAX {
+            return Err(BenchError::Wrong(format!("lost: {events} of {expected} events")));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_there(program: &Path) -> bool {
+    let started = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+    !matches!(started, Err(e) if e.kind() == io::ErrorKind::NotFound)
+}
+
+/// pulse-send as packages ship it: `$PULSE_SEND_MUSL`, or built here if the target is installed.
+fn static_build() -> Result<Option<PathBuf>, BenchError> {
+    if let Some(path) = env::var_os("PULSE_SEND_MUSL") {
+        return Ok(Some(path.into()));
+    }
+    let target = format!("{}-unknown-linux-musl", env::consts::ARCH);
+    if !is_installed(&target) {
+        return Ok(None);
+    }
+    eprintln!("building: pulse-send for {target}");
+    let dir = Path::new(DISK).join("musl");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--locked", "--profile", "dist", "--no-default-features"])
+        .args(["--bin", "pulse-send", "--target", &target, "--target-dir"])
+        .arg(&dir)
+        .env("RUSTFLAGS", "-Crelocation-model=static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .map_err(refused("run cargo"))?;
+    if !built.success() {
+        return Err(BenchError::Wrong(format!("pulse-send for {target} was not built: {built}")));
+    }
+    Ok(Some(dir.join(target).join("dist/pulse-send")))
+}
+
+fn is_installed(target: &str) -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsStr::new("rustc").to_owned());
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
+    asked.is_ok_and(|answer| {
+        let dir = String::from_utf8_lossy(&answer.stdout).into_owned();
+        answer.status.success() && Path::new(dir.trim_end()).is_dir()
+    })
+}

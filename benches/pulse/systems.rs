@@ -1,0 +1,233 @@
+//! The systems that are measured: our agent and nats-server, each started by the benchmark and ended
+//! with it, and one sender and one follower connected to it.
+
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use tempfile::TempDir;
+
+use crate::{BenchError, refused};
+
+/// How long anything may take that should happen at once.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// On the disk that the build uses: the same for history and for what it is compared with.
+pub(crate) const DISK: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// The text of each message: 100 bytes, none of which is an `M`.
+pub(crate) const MESSAGE: [u8; 100] = [b'x'; 100];
+
+/// A running program, killed when it is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running agent.
+pub(crate) struct Agent {
+    program: Running,
+    /// Holds the socket and the configuration: a path that is short enough for a socket.
+    dir: TempDir,
+    _history: TempDir,
+}
+
+impl Agent {
+    /// Starts one, and waits until it listens.
+    pub(crate) fn start(history: bool) -> Result<Self, BenchError> {
+        let dir = tempfile::tempdir().map_err(refused("make a directory"))?;
+        let stored = tempfile::tempdir_in(DISK).map_err(refused(format!("use {DISK}")))?;
+        let config = dir.path().join("pulsed.toml");
+        let text = format!(
+            "[socket]\npath = {:?}\n[history]\nenabled = {history}\ndir = {:?}\n",
+            dir.path().join("pulsed.sock"),
+            stored.path(),
+        );
+        fs::write(&config, text).map_err(refused("write a configuration"))?;
+        let child = Command::new(env!("CARGO_BIN_EXE_pulsed"))
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(refused("start pulsed"))?;
+        let mut program = Running(child);
+        let mut said = String::new();
+        if let Some(out) = program.0.stdout.take() {
+            BufReader::new(out).read_line(&mut said).map_err(refused("hear pulsed"))?;
+        }
+        if !said.contains("listening") {
+            return Err(BenchError::Wrong(format!("pulsed does not listen: {said:?}")));
+        }
+        Ok(Self { program, dir, _history: stored })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.0.id()
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("pulsed.sock")
+    }
+
+    /// A new connection.
+    pub(crate) fn connect(&self) -> Result<UnixStream, BenchError> {
+        let connected = || {
+            let stream = UnixStream::connect(self.socket())?;
+            stream.set_read_timeout(Some(WAIT_MAX))?;
+            stream.set_write_timeout(Some(WAIT_MAX))?;
+            Ok(stream)
+        };
+        connected().map_err(refused("connect to pulsed"))
+    }
+
+    /// A new connection that follows from where the log is now.
+    pub(crate) fn follow(&self) -> Result<UnixStream, BenchError> {
+        let mut stream = self.connect()?;
+        let newest = ask(&mut stream, "PING", "OK ")?;
+        stream
+            .write_all(format!("TAIL {{\"after\":\"{newest}\",\"follow\":true}}\n").as_bytes())
+            .map_err(refused("follow pulsed"))?;
+        Ok(stream)
+    }
+
+    /// One sender and one follower.
+    pub(crate) fn link(&self) -> Result<Link, BenchError> {
+        Ok(Link {
+            follower: Box::new(self.follow()?),
+            sender: Box::new(self.connect()?),
+            message: [b"SEND ", &MESSAGE[..], b"\n"].concat(),
+            mark: b'\n',
+            finish: ("SYNC", "OK "),
+        })
+    }
+}
+
+/// A running nats-server.
+pub(crate) struct Nats {
+    _program: Running,
+    port: u16,
+}
+
+impl Nats {
+    /// Starts one, and waits until it listens. None if there is no such program.
+    pub(crate) fn start() -> Result<Option<Self>, BenchError> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(refused("find a free port"))?
+            .port();
+        // Debian has it where only root looks.
+        let started = spawn_nats("nats-server", port).or_else(|e| match e.kind() {
+            io::ErrorKind::NotFound => spawn_nats("/usr/sbin/nats-server", port),
+            _ => Err(e),
+        });
+        let program = match started {
+            Ok(child) => Running(child),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(refused("start nats-server")(e)),
+        };
+        let nats = Self { _program: program, port };
+        let since = Instant::now();
+        while let Err(e) = nats.connect() {
+            if since.elapsed() > WAIT_MAX {
+                return Err(e);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Some(nats))
+    }
+
+    fn connect(&self) -> Result<TcpStream, BenchError> {
+        let connected = || {
+            let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(WAIT_MAX))?;
+            stream.set_write_timeout(Some(WAIT_MAX))?;
+            Ok(stream)
+        };
+        let mut stream = connected().map_err(refused("connect to nats-server"))?;
+        ask(&mut stream, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nPING\r", "PONG")?;
+        Ok(stream)
+    }
+
+    /// One sender and one follower.
+    pub(crate) fn link(&self) -> Result<Link, BenchError> {
+        let mut follower = self.connect()?;
+        ask(&mut follower, "SUB x 1\r\nPING\r", "PONG")?;
+        Ok(Link {
+            follower: Box::new(follower),
+            sender: Box::new(self.connect()?),
+            message: [b"PUB x 100\r\n", &MESSAGE[..], b"\r\n"].concat(),
+            // Of each `MSG x 1 100`; a PING of the server's has none.
+            mark: b'M',
+            finish: ("PING\r", "PONG"),
+        })
+    }
+}
+
+fn spawn_nats(program: impl AsRef<Path>, port: u16) -> io::Result<Child> {
+    Command::new(program.as_ref())
+        .args(["-a", "127.0.0.1", "-p", &port.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// A connection, of whatever kind.
+pub(crate) trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+/// One sender and one follower, and what they say.
+pub(crate) struct Link {
+    /// Sends.
+    pub(crate) sender: Box<dyn Stream>,
+    /// Follows, and has no event yet.
+    pub(crate) follower: Box<dyn Stream>,
+    /// One message as it is sent.
+    pub(crate) message: Vec<u8>,
+    /// The byte that stands once in each message as it is received.
+    pub(crate) mark: u8,
+    /// What the sender says last, and how the answer to it begins.
+    pub(crate) finish: (&'static str, &'static str),
+}
+
+/// Says something, and waits for the line that begins so: gives the rest of that line.
+pub(crate) fn ask(stream: &mut dyn Stream, what: &str, answer: &str) -> Result<String, BenchError> {
+    let asked = refused(format!("get an answer to {}", what.trim_end()));
+    let mut line = || {
+        stream.write_all(format!("{what}\n").as_bytes())?;
+        loop {
+            let line = read_line(stream)?;
+            if let Some(rest) = line.strip_prefix(answer) {
+                return Ok(rest.trim_end().to_owned());
+            }
+            if line.starts_with("ERR") || line.starts_with("-ERR") {
+                return Err(io::Error::other(line));
+            }
+        }
+    };
+    line().map_err(asked)
+}
+
+/// Byte by byte, so that nothing behind the line is taken.
+fn read_line(stream: &mut dyn Stream) -> io::Result<String> {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    while byte != *b"\n" {
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
+}

@@ -1,0 +1,40 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_pulsed_global_optspecs
+    string join \n config= h/help V/version
+end
+
+function __fish_pulsed_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_pulsed_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_pulsed_using_subcommand
+    set -l cmd (__fish_pulsed_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c pulsed -n "__fish_pulsed_needs_command" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_needs_command" -s h -l help -d 'Print help'
+complete -c pulsed -n "__fish_pulsed_needs_command" -s V -l version -d 'Print version'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "check" -d 'Check the configuration and say what is wrong with it'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "status" -d 'Show what a running agent is doing'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pulsed -n "__fish_pulsed_using_subcommand check" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand check" -s h -l help -d 'Print help'
+complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l json -d 'As one JSON object'
+complete -c pulsed -n "__fish_pulsed_using_subcommand status" -s h -l help -d 'Print help'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status help" -f -a "check" -d 'Check the configuration and say what is wrong with it'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status help" -f -a "status" -d 'Show what a running agent is doing'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

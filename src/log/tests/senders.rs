@@ -1,0 +1,117 @@
+//! Many at the same time: senders, followers, and who waits for the disk.
+
+use super::*;
+use crate::event::Why;
+use crate::log::NotStored;
+use crate::wire::Durability;
+
+const SENDERS: usize = 4;
+const BATCHES: usize = 150;
+
+/// Batches of its own, each acknowledged before the next.
+async fn send(log: Log, sender: usize) {
+    for n in 0..BATCHES {
+        let messages: Vec<String> =
+            (0..n % 40 + 1).map(|part| format!("{sender} {n} {part} {}", "x".repeat(n))).collect();
+        let (first, last) = append(&log, &messages).await;
+        if n % 3 == 0 {
+            let how = if n % 30 == 0 { Durability::Synced } else { Durability::Stored };
+            log.sync(first, last, how).await.expect("stored");
+        }
+    }
+}
+
+/// Follows until everything was seen.
+async fn follow(log: Log, count: usize) -> Vec<Seen> {
+    let mut reader = log.reader(Seq::BEFORE_FIRST);
+    let mut all = Vec::new();
+    while all.len() < count {
+        reader.wait().await;
+        all.extend(read_on(&mut reader).await);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_follower_sees_every_sender_in_order() {
+    let site = Site::new();
+    let (running, _) = site.open();
+    let count = SENDERS * (0..BATCHES).map(|n| n % 40 + 1).sum::<usize>();
+    let followers: Vec<_> =
+        (0..3).map(|_| tokio::spawn(follow(running.log().clone(), count))).collect();
+    let senders: Vec<_> =
+        (0..SENDERS).map(|sender| tokio::spawn(send(running.log().clone(), sender))).collect();
+    for sender in senders {
+        sender.await.expect("done");
+    }
+    let all = read_all(running.log(), 1).await;
+    for follower in followers {
+        let seen = tokio::time::timeout(Duration::from_secs(30), follower).await;
+        assert!(seen.expect("nobody sleeps for ever").expect("done") == all);
+    }
+    for sender in 0..SENDERS {
+        let mut expected = (0..BATCHES)
+            .flat_map(|n| (0..n % 40 + 1).map(move |part| format!("{sender} {n} {part} ")));
+        for seen in &all {
+            let Seen::Event(_, msg) = seen else { panic!("{seen:?}") };
+            if msg.starts_with(&format!("{sender} ")) {
+                assert!(msg.starts_with(&expected.next().expect("no more than that")));
+            }
+        }
+        assert_eq!(expected.next(), None);
+    }
+    running.close().expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_gaps_between_appends_take_a_number_each() {
+    let site = Site::new();
+    let (running, _) = site.open();
+    let log = running.log().clone();
+    let refusing = std::thread::spawn(move || (0..500).for_each(|_| log.append_refused(3)));
+    for n in 0..500 {
+        append(running.log(), &[n.to_string()]).await;
+    }
+    refusing.join().expect("done");
+    let seen = read_all(running.log(), 1).await;
+    let lost: u64 = seen
+        .iter()
+        .map(|seen| if let Seen::Gap(gap) = seen { gap.lost.expect("told") } else { 0 })
+        .sum();
+    assert_eq!((lost, running.log().newest().seq), (1500, seq(1001)));
+    assert!(
+        seen.iter()
+            .all(|seen| matches!(seen, Seen::Event(..) | Seen::Gap(Gap { why: Why::Rate, .. })))
+    );
+    running.close().expect("closed");
+}
+
+#[tokio::test]
+async fn what_a_failed_fsync_put_in_doubt_stays_so() {
+    let site = Site { sync: Sync::Never, ..Site::new() };
+    let (running, _) = site.open();
+    let log = running.log().clone();
+    let (first, last) = append(&log, &["a", "b"]).await;
+    log.sync(first, last, Durability::Synced).await.expect("synced");
+    log.shared.lock().history.as_mut().expect("on").doubt = Some((last, last));
+    assert_eq!(log.sync(first, first, Durability::Synced).await, Ok(()));
+    assert_eq!(log.sync(first, last, Durability::Stored).await, Ok(()));
+    assert_eq!(log.sync(first, last, Durability::Synced).await, Err(NotStored::SyncFailed));
+    let (first, last) = append(&log, &["c"]).await;
+    assert_eq!(log.sync(first, last, Durability::Synced).await, Ok(()));
+    assert!(running.close().is_err(), "the next start has to check");
+    let (running, _) = site.open();
+    let seen = read_all(running.log(), 1).await;
+    assert!(seen.len() == 4 && matches!(seen[3], Seen::Gap(Gap { why: Why::Restart, .. })));
+}
+
+#[tokio::test]
+async fn with_sync_always_an_ok_means_synced() {
+    let site = Site { sync: Sync::Always, ..Site::new() };
+    let (running, _) = site.open();
+    let log = running.log().clone();
+    let (first, last) = append(&log, &["a"]).await;
+    log.sync(first, last, Durability::Stored).await.expect("stored");
+    assert_eq!(log.counters().synced, Some(last));
+    running.close().expect("closed");
+}

@@ -1,0 +1,164 @@
+//! Numbers that pages name, each from the constant that holds it.
+
+use std::time::Duration;
+
+use pulsed::agent::{
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_USER_MAX,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, UNSTORED_MAX,
+};
+use pulsed::cli::{send, tail};
+use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
+use pulsed::filter::{PATTERN_SIZE_MAX, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+use pulsed::log::{HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
+use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
+use pulsed::{diag, wire};
+
+use super::page::Page;
+
+/// A number of bytes in words.
+fn size(bytes: usize) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// A number with commas.
+fn count(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", count(number / 1000), number % 1000),
+    }
+}
+
+/// A list of bounds: what each is about, and how much it is, up to the first punctuation.
+fn told(page: &str, section: &str) -> Vec<(String, String)> {
+    let number = |line: &str| line.split([';', ' ']).take(2).collect::<Vec<_>>().join(" ");
+    let clean = |text: String| text.trim_end_matches([',', ' ']).to_owned();
+    let items = Page::read(page).items(section);
+    let told = items.into_iter().map(|item| (item.head.clone(), clean(number(&item.body[1]))));
+    told.collect()
+}
+
+fn assert_list(page: &str, section: &str, known: &[(&str, String)]) {
+    let known: Vec<_> = known.iter().map(|(what, n)| ((*what).to_owned(), n.clone())).collect();
+    // The number may be followed by what it means.
+    let told = told(page, section).into_iter().zip(&known).map(|((what, shown), (_, n))| {
+        let begins = shown
+            .strip_prefix(n.as_str())
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+        (what, if begins { n.clone() } else { shown })
+    });
+    assert_eq!(told.collect::<Vec<_>>(), known);
+    assert_eq!(self::told(page, section).len(), known.len());
+}
+
+#[test]
+fn bounds_of_the_protocol() {
+    let list = [
+        ("A draft, behind its verb", size(DRAFT_MAX)),
+        ("An event line", size(LINE_MAX)),
+        ("The fields of a draft", FIELDS_MAX.to_string()),
+        ("The name of a field, in bytes", FIELD_NAME_MAX.to_string()),
+        ("A tag, in bytes", TAG_MAX.to_string()),
+        ("A run, in characters", RUN_MAX.to_string()),
+        ("The why of an ERR, in characters", wire::WHY_MAX.to_string()),
+        ("ERRs that are told between two SYNCs", ERRS_MAX.to_string()),
+        ("Events passed over without a word", count(PASSED_OVER_MAX)),
+        ("A MATCH", size(TEXT_MAX)),
+        ("The terms of a MATCH", TERMS_MAX.to_string()),
+        ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
+    ];
+    assert_list("pulse-protocol.7", "Bounds", &list);
+}
+
+#[test]
+fn limits_of_the_agent() {
+    let seconds = |time: Duration| format!("{} s", time.as_secs());
+    let list = [
+        ("Connections at a time", count(CONNECTIONS_MAX as u64)),
+        ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
+        ("Connections of one other user", count(CONNECTIONS_OF_USER_MAX as u64)),
+        ("Events a second of one other user", count(EVENTS_PER_SECOND as u64)),
+        ("Bytes a second of one other user", size(BYTES_PER_SECOND as usize)),
+        ("Not stored yet, of one connection", size(UNSTORED_MAX)),
+        ("A wait for a disk that makes no progress", seconds(STALL_MAX)),
+        ("A wait for one fsync that was asked for", seconds(SYNC_WAIT_MAX)),
+        ("Readers that read history at the same time", HISTORY_READERS.to_string()),
+        ("A diagnostic", size(diag::LINE_MAX)),
+        ("Diagnostics that wait for a slow reader", diag::QUEUE_MAX.to_string()),
+    ];
+    assert_list("pulsed.8", "Limits", &list);
+}
+
+fn assert_says(page: &str, sentences: &[String]) {
+    let text = Page::read(page).rendered();
+    for sentence in sentences {
+        assert!(text.contains(sentence.as_str()), "{page} does not say {sentence:?}");
+    }
+}
+
+#[test]
+fn numbers_within_sentences() {
+    let hour = 60 * 60;
+    let tag = format!("1 to {TAG_MAX} of A-Z a-z 0-9 _ . / : -");
+    let name = format!("1 to {FIELD_NAME_MAX} of A-Z a-z 0-9 _ . -");
+    let burst = format!("and {BURST_SECONDS} s worth of them at once");
+    assert_says(
+        "pulsed.8",
+        &[
+            format!("at most {} ms, while nobody waits", ORIGIN_WAIT_MAX.as_millis()),
+            format!("not done after {} s are cut off", DRAIN_MAX.as_secs()),
+            format!("50,000, {burst}"),
+            format!("16 MiB, {burst}"),
+        ],
+    );
+    assert_says(
+        "pulse-protocol.7",
+        &[
+            format!("After {ERRS_MAX} such answers"),
+            format!("After {} events without a match", count(PASSED_OVER_MAX)),
+            format!("below 2^{}.", (Seq::MAX.get() + 1).ilog2()),
+            format!("from 0 to 1e{}.", took::SECONDS_MAX.log10()),
+            format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
+            format!("none empty: {tag}"),
+            format!("1 to {RUN_MAX} characters"),
+        ],
+    );
+    let wait = send::TIMEOUT_MAX.as_secs() / hour;
+    assert_says(
+        "pulse-send.1",
+        &[
+            format!("{tag}, without an empty part"),
+            format!("Names are {name}, not beginning with _."),
+            format!("at most {FIELDS_MAX} fields, each name once"),
+            format!("1 to {RUN_MAX} characters."),
+            format!("1 to {DRAFT_MAX}, or in KiB"),
+            format!("an event of more than {} is refused", size(DRAFT_MAX)),
+            format!("At most {wait}h. Default: {}s.", send::TIMEOUT_DEFAULT.as_secs()),
+            format!("every {} events", count(send::SYNC_EVENTS)),
+            format!("It holds at most {} of events", size(send::HELD_MAX)),
+        ],
+    );
+    assert_says(
+        "pulse-tail.1",
+        &[
+            format!("the last {}, and then it ends", tail::LINES_DEFAULT),
+            format!("Default: {}; all of it", tail::LINES_DEFAULT),
+            format!("At most {} days.", tail::TIMEOUT_MAX.as_secs() / hour / 24),
+            format!(
+                "more than {MESSAGE_SHOWN_MAX} characters and field values of more than \
+                 {FIELD_SHOWN_MAX}"
+            ),
+            format!(
+                "at most {}, {TERMS_MAX} terms and {PATTERNS_MAX} different regular \
+                 expressions, each of at most {}",
+                size(TEXT_MAX),
+                size(PATTERN_SIZE_MAX)
+            ),
+            format!("at most {} tags by their names", count(tail::TAGS_MAX as u64)),
+            format!("at most {} runs", count(tail::RUNNING_MAX as u64)),
+        ],
+    );
+}

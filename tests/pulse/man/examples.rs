@@ -1,0 +1,88 @@
+//! Every command line of ours that a page shows is one that the command understands.
+
+use pulsed::cli;
+use pulsed::filter::Match;
+
+use super::PAGES;
+use super::page::Page;
+
+/// What stands for a variable.
+const CURSOR: &str = "7f3a9c21-1042";
+
+/// The simple commands of a piece of shell, as words without their quotes. Knows what the pages use
+/// of the language, which is little.
+fn simple_commands(text: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let (mut word, mut in_word, mut quote) = (String::new(), false, None);
+    let text = text.replace("\\\n", " ").replace("$(", "\n") + "\n";
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (None, '"' | '\'') => (quote, in_word) = (Some(c), true),
+            (None, ' ' | '\n' | '|' | '&' | ';' | '>' | ')') => {
+                if std::mem::take(&mut in_word) {
+                    let last = commands.last_mut().expect("never empty");
+                    last.push(std::mem::take(&mut word));
+                }
+                if c != ' ' {
+                    commands.push(Vec::new());
+                }
+            }
+            (_, c) => {
+                in_word = true;
+                word.push(c);
+            }
+        }
+    }
+    assert_eq!(quote, None, "a quote that nothing closes: {text}");
+    commands
+}
+
+/// What of the pages is shell: the displays that have a prompt or begin as a script or a crontab, and
+/// what is quoted within sentences.
+fn shell_of(page: &Page) -> Vec<String> {
+    let is_shell = |text: &String| {
+        text.starts_with(['$', '#', '*']) || text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let quoted = page.lines().filter_map(|line| line.strip_prefix(".Ql "));
+    let quoted = quoted.filter(|text| text.starts_with("pulse")).map(str::to_owned);
+    page.displays().into_iter().filter(is_shell).chain(quoted).collect()
+}
+
+/// Parses the command if it is one of ours. Tells whether it is.
+fn check(page: &str, words: &[String]) -> bool {
+    let ours = ["pulsed", "pulse-send", "pulse-tail"];
+    let Some(at) = words.iter().position(|word| ours.contains(&word.as_str())) else {
+        return false;
+    };
+    // A full stop behind a quotation is mdoc's; the variables hold cursors or paths.
+    let words = words[at..].iter().filter(|word| *word != ".");
+    let words: Vec<&str> = words
+        .map(|word| if word.starts_with('$') || word == "CURSOR" { CURSOR } else { word })
+        .collect();
+    let command = match words[0] {
+        "pulsed" => cli::agent::command(),
+        "pulse-send" => cli::send::command(),
+        _ => cli::tail::command(),
+    };
+    let parsed = command.try_get_matches_from(&words);
+    let parsed = parsed.unwrap_or_else(|e| panic!("{page}: {words:?}: {e}"));
+    if words[0] == "pulse-tail"
+        && let Some(terms) = parsed.get_many::<String>("matching")
+    {
+        let terms: Vec<&String> = terms.collect();
+        Match::from_args(&terms).unwrap_or_else(|e| panic!("{page}: {words:?}: {e}"));
+    }
+    true
+}
+
+#[test]
+fn command_lines_are_understood() {
+    for (name, least) in PAGES.into_iter().zip([0, 14, 16, 5, 1]) {
+        let page = Page::read(name);
+        let shell = shell_of(&page);
+        let commands = shell.iter().flat_map(|text| simple_commands(text));
+        let ours = commands.filter(|words| check(name, words)).count();
+        assert!(ours >= least, "{name}: {ours} of at least {least} were found");
+    }
+}

@@ -1,0 +1,136 @@
+//! pulse-protocol(7) against the tables of the protocol, and against a running agent.
+
+use std::collections::BTreeSet;
+
+use pulsed::event::{
+    Batch, Draft, Field, Gap, Line, Origin, Seq, Stamp, Timestamp, Value, Why, json::Members,
+};
+use pulsed::wire::{Code, Decoder, VERBS};
+use serde_json::Value as Json;
+
+use super::page::{Item, Page, words};
+use super::set;
+use crate::harness::Agent;
+
+fn page() -> Page {
+    Page::read("pulse-protocol.7")
+}
+
+/// What the page tells of one verb's object, or of another item with a list in it.
+fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
+    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("told");
+    let inner = items[outer + 1..].iter().take_while(|item| item.depth > items[outer].depth);
+    inner.map(Item::word).collect()
+}
+
+#[test]
+fn every_verb_is_told_in_each_of_its_forms() {
+    let items = page().items("Verbs");
+    let outer = items.iter().filter(|item| item.depth == 1);
+    let mut told: Vec<String> = outer.map(Item::word).collect();
+    let mut known: Vec<String> = VERBS.iter().map(|verb| verb.name.into()).collect();
+    told.sort();
+    known.sort();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn codes_are_those_of_the_wire() {
+    assert_eq!(words(&page().items("Codes")), set(Code::ALL.map(|code| code.number().to_string())));
+}
+
+/// Why the agent refuses a line.
+fn refusal(line: &str) -> String {
+    let mut decoder = Decoder::new();
+    decoder.push(line.as_bytes());
+    match decoder.next() {
+        Some(Err(refused)) => refused.why,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn objects_have_the_keys_that_an_error_would_name() {
+    let items = page().items("Verbs");
+    let why = refusal("SEND {\"x\":1}\n");
+    let (_, names) = why.split_once(": use ").expect("names");
+    let known = set(names.replace(" and ", ", ").split(", "));
+    assert_eq!(inner_words(&items, "Ic SEND Brq"), known);
+    let why = refusal("TAIL {\"x\":1}\n");
+    let known = set(why.split('`').skip(1).step_by(2).filter(|name| *name != "x"));
+    assert_eq!(inner_words(&items, "Ic TAIL Brq"), known);
+}
+
+/// The event line of a draft that has everything, from a sender of whom everything is known.
+fn full_line() -> String {
+    let text = || Some("x".to_owned());
+    let origin = Origin {
+        pid: Some(1),
+        uid: Some(1),
+        user: text(),
+        comm: text(),
+        unit: text(),
+        addr: text(),
+        token: text(),
+    };
+    let field = Field { name: "a".into(), value: Value::Null };
+    let draft = Draft {
+        msg: "x".into(),
+        run: Some("x".into()),
+        took: Some(1.0),
+        fields: vec![field],
+        ..Draft::default()
+    };
+    let mut encoded = Vec::new();
+    origin.encode(&mut encoded);
+    let mut batch = Batch::default();
+    batch.push(&draft, "x", &encoded);
+    let mut line = Vec::new();
+    let body = batch.bodies().next().expect("one");
+    Stamp::new(Timestamp::MIN, "x").line(Seq::MAX, body, |piece| line.extend_from_slice(piece));
+    String::from_utf8(line).expect("UTF-8")
+}
+
+fn keys_of(object: &str) -> Vec<String> {
+    Members::of(object.trim_end()).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_event_line_is_told_key_by_key_in_its_order() {
+    let items = page().items("The event line");
+    let at = |depth| items.iter().filter(move |item| item.depth == depth).map(Item::word);
+    let line = full_line();
+    assert_eq!(at(1).collect::<Vec<_>>(), keys_of(&line));
+    let origin = Members::of(line.trim_end()).find(|(name, _)| *name == "origin").expect("one");
+    assert_eq!(at(2).collect::<Vec<_>>(), keys_of(&origin.1.text()));
+}
+
+#[test]
+fn gaps_are_told_with_their_reasons() {
+    let items = page().items("Gap lines");
+    assert_eq!(words(&items), set(Why::ALL.map(Why::name)));
+}
+
+#[test]
+fn the_lines_that_the_page_shows_are_good_ones() {
+    let shown: Vec<String> = page().displays().iter().map(|text| text.replace('\n', "")).collect();
+    let lines: Vec<Line<'_>> = shown.iter().filter_map(|text| Line::parse(text)).collect();
+    assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_)]), "{shown:#?}");
+    let mut again = Vec::new();
+    if let Line::Gap(told) = &lines[1] {
+        let Gap { after, before, .. } = told.gap;
+        assert_eq!(told.gap.lost, Some(before.since(after) - 1));
+        told.gap.encode(told.time, "web1", &mut again);
+    }
+    assert_eq!(String::from_utf8_lossy(&again).trim_end(), shown[2]);
+}
+
+#[test]
+fn figures_are_those_that_an_agent_answers() {
+    let Json::Object(figures) = Agent::start().stats() else { panic!("an object") };
+    let items = page().items("Figures");
+    let outer = items.iter().filter(|item| item.depth == 1).map(Item::word);
+    assert_eq!(set(outer), set(figures.keys().cloned()));
+    let history = figures["history"].as_object().expect("an object");
+    assert_eq!(inner_words(&items, "Va history"), set(history.keys().cloned()));
+}

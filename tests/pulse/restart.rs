@@ -1,0 +1,186 @@
+//! What is promised when the agent is restarted while its socket is held for it: nobody is refused,
+//! nothing that was acknowledged is lost, and every follower goes on where it was.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use crate::harness::{Agent, Client, Item, Tool, assert_whole, parse, seq_of, until};
+
+const SENDERS: usize = 8;
+const FOLLOWERS: usize = 2;
+const TAILS: usize = 2;
+const RESTARTS: u64 = 6;
+
+/// How many acknowledged events pass between two restarts, at least.
+const BETWEEN: u64 = 500;
+
+/// The message that ends a follower.
+const END: &str = "the end";
+
+/// Connects, whether an agent runs or not.
+#[track_caller]
+fn connect(socket: &Path) -> Client {
+    Client::over(UnixStream::connect(socket).expect("nobody is refused"))
+}
+
+/// Sends, again and again, some events and a SYNC, and gives those that were acknowledged. A connection
+/// that ends is followed by another one. No message is sent twice.
+fn send(socket: &Path, name: usize, stop: &AtomicBool, acknowledged: &AtomicU64) -> Vec<String> {
+    let (mut sent, mut good) = (0_u64, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        let mut client = connect(socket);
+        loop {
+            let batch: Vec<String> =
+                (1..=1 + sent % 20).map(|n| format!("{name}:{}", sent + n)).collect();
+            let mut text = String::new();
+            for message in &batch {
+                writeln!(text, "SEND {message}").expect("memory");
+            }
+            sent += batch.len() as u64;
+            if !client.try_say(text + "SYNC\n") {
+                break;
+            }
+            let Some(answer) = client.try_whole_line() else { break };
+            assert!(answer.starts_with("OK "), "{answer}");
+            acknowledged.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            good.extend(batch);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    good
+}
+
+/// Follows behind this cursor up to the end, over as many connections as it takes.
+fn follow(socket: &Path, mut cursor: String) -> (Vec<Item>, u64) {
+    let (mut seen, mut connections) = (Vec::new(), 0);
+    let log = cursor.split_once('-').expect("a cursor").0.to_owned();
+    loop {
+        connections += 1;
+        let mut client = connect(socket);
+        if !client.try_say(format!("TAIL {{\"after\":\"{cursor}\",\"follow\":true}}\n")) {
+            continue;
+        }
+        while let Some(line) = client.try_whole_line() {
+            let item = parse(&line);
+            cursor = format!("{log}-{}", item.numbers().1);
+            let last = item.msg() == Some(END);
+            seen.push(item);
+            if last {
+                return (seen, connections);
+            }
+        }
+    }
+}
+
+#[test]
+fn restarted_under_load_from_8_senders_and_4_followers() {
+    let mut agent = Agent::prepare(&[]);
+    agent.hold_socket(0o666);
+    agent.restart();
+    let socket = agent.socket();
+    let begin = agent.connect().newest();
+    let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut tails: Vec<_> = (0..TAILS)
+        .map(|_| agent.tail(&["-f", "-o", "json", "--after-cursor", &begin]).start())
+        .collect();
+
+    let (good, followed) = thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|name| {
+                let (socket, stop, acknowledged) = (&socket, &stop, &acknowledged);
+                scope.spawn(move || send(socket, name, stop, acknowledged))
+            })
+            .collect();
+        let followers: Vec<_> =
+            (0..FOLLOWERS).map(|_| scope.spawn(|| follow(&socket, begin.clone()))).collect();
+        let tails: Vec<_> = tails
+            .iter_mut()
+            .map(|tail| {
+                scope.spawn(|| {
+                    let lines = std::iter::repeat_with(|| parse(&tail.line()));
+                    let mut seen = Vec::new();
+                    for item in lines {
+                        let last = item.msg() == Some(END);
+                        seen.push(item);
+                        if last {
+                            break;
+                        }
+                    }
+                    seen
+                })
+            })
+            .collect();
+        for _ in 0..RESTARTS {
+            let enough = acknowledged.load(Ordering::Relaxed) + BETWEEN;
+            until("acknowledged events", || {
+                (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
+            });
+            assert!(agent.stop().success());
+            agent.restart();
+        }
+        stop.store(true, Ordering::Relaxed);
+        let good: Vec<String> = senders
+            .into_iter()
+            .flat_map(|sender| sender.join().expect("it cannot panic"))
+            .collect();
+        agent.connect().say(format!("SEND {END}\n")).sync();
+        let mut followed = Vec::new();
+        for follower in followers {
+            let (seen, connections) = follower.join().expect("it cannot panic");
+            assert!(connections > 1, "a restart ended its connection");
+            followed.push(seen);
+        }
+        followed.extend(tails.into_iter().map(|tail| tail.join().expect("it cannot panic")));
+        (good, followed)
+    });
+
+    assert!(good.len() as u64 >= RESTARTS * BETWEEN);
+    assert_eq!(followed.len(), FOLLOWERS + TAILS);
+    for seen in &followed {
+        assert_whole(seq_of(&begin), seen);
+        assert!(seen.iter().all(|item| item.gap().is_none()), "a clean restart leaves no gap");
+        let messages: Vec<&str> = seen.iter().filter_map(Item::msg).collect();
+        let once: HashSet<&str> = messages.iter().copied().collect();
+        assert_eq!(once.len(), messages.len(), "nothing comes twice");
+        let lost = good.iter().find(|message| !once.contains(message.as_str()));
+        assert_eq!(lost, None, "acknowledged and not seen");
+    }
+    // What the followers saw is what is stored.
+    let stored = agent.connect().tail("{}");
+    let stored: Vec<Item> = stored.iter().map(|line| parse(line)).collect();
+    assert_eq!(stored, followed[0]);
+}
+
+#[test]
+fn a_one_shot_send_never_notices_a_restart() {
+    let mut agent = Agent::prepare(&[]);
+    agent.hold_socket(0o666);
+    agent.restart();
+    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            let (socket, stop, sent) = (agent.socket_text(), &stop, &sent);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    // Longer than the default, for a machine that is busy with other tests.
+                    Tool::send().args(&["--socket", socket, "--timeout", "20s", "x"]).ok();
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for round in 1..=RESTARTS {
+            until("some sends", || (sent.load(Ordering::Relaxed) >= round * 40).then_some(()));
+            assert!(agent.stop().success());
+            agent.restart();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let events = agent.connect().tail("{}").len() as u64;
+    assert_eq!(events, sent.load(Ordering::Relaxed));
+}
