@@ -20,7 +20,21 @@ pub(crate) const READ_SIZE: usize = 256 << 10;
 pub(crate) const FIRST_WORDS_WAIT: Duration = Duration::from_millis(500);
 
 thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_SIZE]);
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// What a thread has for whichever connection it serves.
+struct Memory {
+    /// What is read into.
+    buffer: Vec<u8>,
+    /// For the decoder of a connection with something to decode.
+    spare: Vec<u8>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { buffer: vec![0; READ_SIZE], spare: Vec::new() }
+    }
 }
 
 /// A client's stream and what came from it unfinished.
@@ -83,7 +97,7 @@ impl Connection {
                     self.first_words_until = None;
                     return Ok(Input::Some);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.settle(),
                 Err(e) => return Err(e),
             }
             tokio::select! {
@@ -97,11 +111,24 @@ impl Connection {
     }
 
     fn read_now(&mut self) -> io::Result<usize> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = self.stream.try_read(buffer)?;
-            self.decoder.push(&buffer[..read]);
+        MEMORY.with_borrow_mut(|memory| {
+            let read = self.stream.try_read(&mut memory.buffer)?;
+            if memory.spare.capacity() > 0 {
+                self.decoder.lend(std::mem::take(&mut memory.spare));
+            }
+            self.decoder.push(&memory.buffer[..read]);
             Ok(read)
         })
+    }
+
+    /// Gives memory back before a wait.
+    fn settle(&mut self) {
+        let memory = self.decoder.give_back();
+        MEMORY.with_borrow_mut(|kept| {
+            if memory.capacity() > kept.spare.capacity() {
+                kept.spare = memory;
+            }
+        });
     }
 
     /// Writes as much of the pieces as the client takes at once, and tells how many bytes that was.

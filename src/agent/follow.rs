@@ -16,6 +16,9 @@ use crate::wire::{self, Code, Request, Tail};
 /// After so many events without a match, a follower is told how far it has come.
 pub const PASSED_OVER_MAX: u64 = 65_536;
 
+/// After so many reads, others get a turn.
+const TURNS_MAX: u32 = 8;
+
 /// How many bytes are staged before they are written.
 const STAGED_SIZE: usize = 64 << 10;
 
@@ -138,6 +141,7 @@ impl<'a> Follow<'a> {
             self.send_gap(connection, gap).await?;
         }
         let live = self.end;
+        let mut turns = 0;
         loop {
             if !self.follows && self.reader.seen().next() >= self.end {
                 return Ok(None);
@@ -162,7 +166,10 @@ impl<'a> Follow<'a> {
                 }
             }
             // A reader that is far behind shares its thread with the others.
-            tokio::task::yield_now().await;
+            turns += 1;
+            if turns % TURNS_MAX == 0 {
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -3,17 +3,20 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixStream};
 
 use super::limits::{Limits, Permit};
-use crate::diag;
+use crate::diag::{self, Throttle};
 use crate::sys::peer::Peer;
 use crate::wire;
 
 /// How long to wait when the system has no descriptor or no memory for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a failure that goes on is told.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// Accepts for ever, and hands each connection that is permitted to `serve`, in a task of its own.
 pub(crate) async fn run<F, S>(listener: UnixListener, limits: Arc<Limits>, serve: F)
@@ -21,6 +24,7 @@ where
     F: Fn(UnixStream, Peer, Permit) -> S,
     S: Future<Output = ()> + Send + 'static,
 {
+    let mut told = Throttle::new(TELL_EVERY);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match admit(&stream, &limits) {
@@ -30,7 +34,11 @@ where
             // The client was gone before it was accepted.
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(e) => {
-                diag::warning(format_args!("cannot accept a connection: {e}: trying again"));
+                if let Some(left_out) = told.pass(Instant::now()) {
+                    diag::warning(format_args!(
+                        "cannot accept a connection: {e}: trying again{left_out}"
+                    ));
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

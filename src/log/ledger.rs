@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,8 @@ pub(crate) struct Ledger {
 
 #[derive(Debug)]
 struct Files {
+    /// The directory, held open: to sync it must not fail because there are no descriptors left.
+    dir: Arc<File>,
     synced: File,
     /// Unlocked when it is closed.
     lock: File,
@@ -141,7 +143,14 @@ impl Ledger {
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&fresh, self.dir.join(STATE))?;
-        sync_dir(&self.dir)
+        self.sync_names()
+    }
+
+    /// Makes the names in the directory survive a power cut.
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
+        // Not under the lock, since it may take long.
+        let dir = self.files().dir.clone();
+        dir.sync_all()
     }
 
     /// The position up to which everything is synced; none if nobody knows.
@@ -185,17 +194,13 @@ impl Files {
             .map_err(fail("write", &lock_path))?;
         let synced_path = dir.join(SYNCED);
         let synced = open(&synced_path).map_err(fail("open", &synced_path))?;
-        Ok(Self { synced, lock })
+        let dir = Arc::new(File::open(dir).map_err(fail("open", dir))?);
+        Ok(Self { dir, synced, lock })
     }
 }
 
 /// Two numbers of 16 digits, a space and a line end.
 const SYNCED_LEN: usize = 34;
-
-/// Makes the names in a directory survive a power cut.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
 
 fn create_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;

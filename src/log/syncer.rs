@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::ledger::{Ledger, SyncedTo, sync_dir};
+use super::ledger::{Ledger, SyncedTo};
 use super::state::State;
 use super::{Shared, tell};
 use crate::config::Sync;
@@ -51,7 +51,7 @@ fn sync(due: &Due, ledger: &Ledger) -> io::Result<()> {
         file.sync_data()?;
     }
     // The names of new segments; without a new one this costs next to nothing.
-    sync_dir(ledger.dir())?;
+    ledger.sync_names()?;
     if let Some(position) = due.position {
         // Where this fails, an older position stays: then more is checked after an unclean stop.
         let _ = ledger.note_synced(position);

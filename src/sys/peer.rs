@@ -86,16 +86,26 @@ impl Peer {
 
 /// A file below /proc/PID. A command's name may be any bytes: what is not UTF-8 becomes U+FFFD.
 fn read(pid: u32, name: &str) -> Option<String> {
-    let file = fs::File::open(format!("/proc/{pid}/{name}")).ok()?;
-    let mut bytes = Vec::new();
-    file.take(PROC_FILE_MAX).read_to_end(&mut bytes).ok()?;
+    read_proc(&format!("/proc/{pid}/{name}"))
+}
+
+/// A file of proc(5). It is short, and its kernel side makes it anew for each read: so one read is
+/// asked for all of it.
+fn read_proc(path: &str) -> Option<String> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut start = [0; 4096];
+    let len = file.read(&mut start).ok()?;
+    let mut bytes = start[..len].to_vec();
+    if len == start.len() {
+        file.take(PROC_FILE_MAX).read_to_end(&mut bytes).ok()?;
+    }
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The pid that a pidfd stands for. As long as there is one, the process has not been reaped and its
 /// pid cannot mean another (pidfd_open(2): `Pid` in fdinfo is -1 from then on).
 fn pid_of(pidfd: &OwnedFd) -> Option<u32> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let info = read_proc(&format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
     info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 

@@ -67,6 +67,17 @@ impl Decoder {
         self.buffer.rest().len()
     }
 
+    /// Lends it memory for what comes.
+    pub fn lend(&mut self, memory: Vec<u8>) {
+        self.buffer.lend(memory);
+    }
+
+    /// Takes its memory back, but for what it must hold: so that a connection that waits needs next to
+    /// none.
+    pub fn give_back(&mut self) -> Vec<u8> {
+        self.buffer.give_back()
+    }
+
     /// Whether this connection speaks syslog.
     pub fn is_syslog(&self) -> bool {
         matches!(self.dialect, Dialect::Syslog(_))
@@ -75,7 +86,6 @@ impl Decoder {
     /// The next request. None when more bytes are needed.
     #[expect(clippy::should_implement_trait, reason = "what it gives borrows from the decoder")]
     pub fn next(&mut self) -> Option<Result<Request<'_>, Refused>> {
-        self.buffer.release();
         if matches!(self.dialect, Dialect::Open) && !self.open() {
             return None;
         }

@@ -1,8 +1,5 @@
 //! Bytes as they come, and the lines in them: what both sides' decoders stand on.
 
-/// A buffer that is kept beyond this when it is empty would be memory for nothing, in bytes.
-const KEPT_MAX: usize = 4 << 10;
-
 /// Below this, a plain loop finds a line end: the fast search looks up what the processor can do when
 /// it is first used, and that costs a short-lived sender more than it gains.
 const PLAIN_SEARCH_MAX: usize = 64;
@@ -47,11 +44,19 @@ impl Buffer {
         self.at.rest(&self.bytes)
     }
 
-    /// Gives memory back if everything is consumed.
-    pub(super) fn release(&mut self) {
-        if self.rest().is_empty() && self.bytes.capacity() > KEPT_MAX {
-            *self = Self::default();
-        }
+    /// Goes on in this memory.
+    pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
+        memory.clear();
+        memory.extend_from_slice(self.rest());
+        self.bytes = memory;
+        self.at.start = 0;
+    }
+
+    /// Gives its memory away, but for what it must hold.
+    pub(super) fn give_back(&mut self) -> Vec<u8> {
+        let held = self.rest().to_vec();
+        self.at.start = 0;
+        std::mem::replace(&mut self.bytes, held)
     }
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod crash;
 mod docs;
 mod doors;
+mod faults;
 mod layers;
 mod man;
 mod origin;

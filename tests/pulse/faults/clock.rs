@@ -1,0 +1,152 @@
+//! The machine's clock is stepped, under an agent that runs, by faketime(1)'s library. Monotonic time, which
+//! timers go by, goes on as it does when a real clock is stepped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{everything, gaps, ticks_used};
+use crate::harness::{Agent, Client, FIRST, Item, parse, until};
+
+const DAY: i64 = 86_400;
+const YEAR: i64 = 365 * DAY;
+
+/// An agent whose clock goes wrong when it is told so.
+struct Stepped {
+    agent: Agent,
+    offset: PathBuf,
+}
+
+impl Stepped {
+    fn start() -> Self {
+        // Ten years of it, so that a step forward does not make everything too old.
+        let mut agent = Agent::prepare(&["history.age = \"3660d\""]);
+        let offset = agent.dir().join("offset");
+        agent.env("LD_PRELOAD", library().to_str().expect("UTF-8"));
+        agent.env("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("UTF-8"));
+        agent.env("FAKETIME_NO_CACHE", "1");
+        agent.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let mut stepped = Self { agent, offset };
+        stepped.step_to(0);
+        stepped.agent.restart();
+        stepped
+    }
+
+    /// Makes the clock wrong by so many seconds.
+    fn step_to(&self, seconds: i64) {
+        let fresh = self.offset.with_extension("new");
+        fs::write(&fresh, format!("{seconds:+}\n")).expect("ours");
+        fs::rename(fresh, &self.offset).expect("ours");
+    }
+}
+
+/// The library that stands between a program and its clock.
+fn library() -> PathBuf {
+    let dirs = fs::read_dir("/usr/lib").expect("a directory").map(|dir| dir.expect("read").path());
+    let mut libraries = dirs.map(|dir| dir.join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|path| path.exists()).expect("faketime is installed")
+}
+
+/// Sends one event and gives its time.
+fn time_of_one(sender: &mut Client, follower: &mut Client, gap_before: bool) -> jiff::Timestamp {
+    sender.say("SEND tick\n").sync();
+    if gap_before {
+        let item = parse(&follower.line());
+        let gap = item.gap().unwrap_or_else(|| panic!("a gap before {item:?}"));
+        assert_eq!((gap.why.as_str(), gap.lost), ("clock", Some(0)));
+        assert_eq!(gap.before, gap.after + 2);
+    }
+    let item = parse(&follower.line());
+    time(&item)
+}
+
+fn time(item: &Item) -> jiff::Timestamp {
+    item.event()["time"].as_str().expect("a time").parse().expect("RFC 3339")
+}
+
+/// Asserts that within each file of this history times never decrease. Gives how many files there are.
+fn assert_ordered_files(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir).expect("a history").map(|entry| entry.expect("read").path());
+    let files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
+    for file in &files {
+        let text = fs::read_to_string(file).expect("UTF-8");
+        let times: Vec<jiff::Timestamp> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+            .map(|line| line["time"].as_str().expect("a time").parse().expect("RFC 3339"))
+            .collect();
+        assert!(times.is_sorted(), "{}", file.display());
+    }
+    files.len()
+}
+
+#[test]
+fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
+    let stepped = Stepped::start();
+    let agent = &stepped.agent;
+    let (mut sender, mut follower) = (agent.connect(), agent.connect());
+    follower.follow("");
+    let real = time_of_one(&mut sender, &mut follower, false);
+    assert!(jiff::Timestamp::now().duration_since(real).as_secs().abs() < 30);
+    // Where the clock is taken, and whether that is told as a step back.
+    let steps = [
+        (60, false),
+        (52, false),
+        (60, false),
+        (40, true),
+        (0, true),
+        (3 * DAY, false),
+        (DAY, true),
+        (2 * YEAR, false),
+        (0, true),
+        (-3 * YEAR, true),
+        (0, false),
+    ];
+    let mut before = real;
+    for (to, told) in steps {
+        stepped.step_to(to);
+        let time = time_of_one(&mut sender, &mut follower, told);
+        let off = time.duration_since(real).as_secs();
+        let held = time == before;
+        assert!(held && to == 52 || (off - to).abs() < 8 && !held, "{to}: {off}");
+        assert!(told == (time < before), "{to}: {before} and then {time}");
+        before = time;
+    }
+    let items = everything(agent, FIRST - 1);
+    assert_eq!(gaps(&items).len(), steps.iter().filter(|(_, told)| *told).count());
+    assert!(gaps(&items).iter().all(|gap| gap.why == "clock"));
+    assert_eq!(items.len() - gaps(&items).len(), steps.len() + 1);
+    assert!(assert_ordered_files(&agent.history()) > gaps(&items).len());
+    // Whoever asks for a time gets everything behind the first place where it was.
+    for item in items.iter().filter(|item| item.gap().is_none()) {
+        let since = format!("--since={}", time(item));
+        let found = agent.tail(&[&since, "-n", "all", "-o", "json", "-q"]).ok();
+        let seq = format!("{{\"seq\":{},", item.numbers().0);
+        assert!(found.lines().any(|line| line.starts_with(&seq)), "{since}: {seq}: {found}");
+    }
+}
+
+#[test]
+fn timers_go_on_when_the_clock_is_stepped() {
+    let mut stepped = Stepped::start();
+    let mut sender = stepped.agent.connect();
+    for to in [10 * YEAR, -10 * YEAR, 0] {
+        stepped.step_to(to);
+        let newest = sender.say("SEND tick\n").sync();
+        // Synced by itself within a second, with nobody who asks for it.
+        let synced = || stepped.agent.stats()["history"]["synced"] == newest.as_str();
+        until("synced", || synced().then_some(()));
+    }
+    let begin = ticks_used(&stepped.agent);
+    stepped.step_to(-20 * YEAR);
+    sender.sync();
+    assert!(ticks_used(&stepped.agent) - begin < 100, "it does not spin");
+    assert!(stepped.agent.stop().success());
+    // An agent that starts with a clock that is years behind its history tells so too.
+    stepped.agent.restart();
+    stepped.agent.connect().say("SEND behind\n").sync();
+    let items = everything(&stepped.agent, FIRST - 1);
+    assert_eq!(items.last().and_then(Item::msg), Some("behind"));
+    assert_eq!(gaps(&items).last().map(|gap| gap.why.as_str()), Some("clock"));
+    assert!(assert_ordered_files(&stepped.agent.history()) > 2);
+}

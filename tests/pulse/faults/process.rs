@@ -1,0 +1,101 @@
+//! What the system takes from the process: descriptors, and its turn to run.
+
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::place::run;
+use super::{everything, follow_on, gaps, number_of, numbered, ticks_used};
+use crate::harness::{Agent, FIRST, parse, until};
+
+/// How many descriptors the agent may have.
+const DESCRIPTORS: usize = 64;
+
+/// How long it is without any: so long that a loop without a pause would show.
+const WITHOUT: Duration = Duration::from_secs(2);
+
+fn allow_descriptors(agent: &Agent, count: usize) {
+    let (pid, limit) = (format!("--pid={}", agent.pid()), format!("--nofile={count}:4096"));
+    run("prlimit", &[&pid, &limit]);
+}
+
+#[test]
+fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
+    let agent = Agent::start();
+    let (mut sender, mut follower) = (agent.connect(), agent.connect());
+    follower.follow("");
+    sender.say(numbered(0..1)).sync();
+    follow_on(&mut follower, 0..1);
+    allow_descriptors(&agent, DESCRIPTORS);
+    let crowd: Vec<UnixStream> = (0..DESCRIPTORS)
+        .map(|_| UnixStream::connect(agent.socket()).expect("the kernel takes it"))
+        .collect();
+    agent.until_said("cannot accept");
+    let (begin, ticks) = (Instant::now(), ticks_used(&agent));
+    let mut next = 1;
+    while begin.elapsed() < WITHOUT {
+        sender.say(numbered(next..next + 1));
+        let answer = sender.ask("SYNC synced");
+        assert!(answer.starts_with("OK "), "{answer}");
+        follow_on(&mut follower, next..next + 1);
+        next += 1;
+        thread::sleep(Duration::from_millis(50));
+    }
+    let used = ticks_used(&agent) - ticks;
+    assert!(used < 50, "{used} ticks of 10 ms in {WITHOUT:?}");
+    let said = agent.said();
+    assert_eq!(said.matches("cannot accept").count(), 1, "{said}");
+    drop(crowd);
+    // Nobody tells it that there are descriptors again.
+    until("a new connection is served", || {
+        agent.connect().ask("PING").starts_with("OK ").then_some(())
+    });
+    let items = everything(&agent, FIRST - 1);
+    assert!(gaps(&items).is_empty());
+    assert!(items.iter().map(number_of).eq((0..next).map(Some)));
+}
+
+#[test]
+fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
+    let agent = Agent::start();
+    let mut follower = agent.connect();
+    let before = follower.follow("");
+    let mut shown = agent.tail(&["-f", "-n", "0", "-o", "cat"]).start();
+    until("two followers", || (agent.stats()["followers"] == 2).then_some(()));
+    let mut sender = agent.connect();
+    sender.say("SEND 0\n").sync();
+    agent.signal(Signal::SIGSTOP);
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2 {
+                    let begin = Instant::now();
+                    agent.send(&["1"]).run().failed(75, &["1s"]);
+                    let took = begin.elapsed();
+                    assert!(took < Duration::from_secs(4), "{took:?}");
+                }
+            });
+        }
+    });
+    assert!(begin.elapsed() >= Duration::from_secs(2), "both of them waited");
+    // What is said meanwhile waits in the socket.
+    sender.say("SEND 2\nSYNC\n");
+    agent.signal(Signal::SIGCONT);
+    assert!(sender.line().starts_with("OK "));
+    sender.say("SEND 3\n").sync();
+    // Those who gave up had said all that they had to say: it may be taken, and is then taken once.
+    let items = everything(&agent, FIRST - 1);
+    assert!(gaps(&items).is_empty());
+    let count = |n| items.iter().filter(|item| number_of(item) == Some(n)).count();
+    assert_eq!((count(0), count(2), count(3)), (1, 1, 1));
+    assert!(count(1) <= 8);
+    let followed: Vec<_> = items.iter().map(|_| parse(&follower.line())).collect();
+    assert_eq!(followed, items);
+    assert_eq!(before, FIRST - 1);
+    for item in &items {
+        assert_eq!(Some(shown.line().as_str()), item.msg());
+    }
+}
