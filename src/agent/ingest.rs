@@ -241,8 +241,8 @@ impl<'a> Ingest<'a> {
         }
     }
 
-    /// Appends what was collected, and stores it on this thread if that is the fastest way: a task or a
-    /// thread that is woken for it would take longer than the write.
+    /// Appends what was collected, and stores it on this thread if that is the fastest way: a thread that
+    /// is woken for it would take longer than the write.
     async fn flush_for_sync(&mut self) {
         if self.batch.is_empty() {
             return;
@@ -251,8 +251,10 @@ impl<'a> Ingest<'a> {
             Ok((last, write_here)) => {
                 self.note_appended(last);
                 if write_here {
-                    // Others go on meanwhile, even if the disk hangs.
-                    tokio::task::block_in_place(|| self.log.write_here());
+                    // In a task of its own, which this thread takes up next: this one goes on even if the
+                    // disk hangs, and tells so in time.
+                    let log = self.log.clone();
+                    tokio::spawn(async move { tokio::task::block_in_place(|| log.write_here()) });
                 }
             }
             Err(Full) => self.flush().await,

@@ -252,16 +252,19 @@ impl Writer<'_> {
             "{}: somebody changed it: history goes on in a new file",
             path.display()
         ));
-        let left = match Segment::inspect(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            left => left.ok().flatten(),
-        };
+        let left = Segment::inspect(&path);
         let mut state = self.shared.lock();
         let Some(history) = &mut state.history else { return Ok(false) };
-        match left.filter(|left| left.first == newest.first) {
-            Some(left) if left.last < newest.last => history.segments.replace(left),
-            Some(_) => {}
-            None => history.segments.forget(newest.first),
+        match left {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                history.segments.forget(newest.first);
+            }
+            Err(e) => return Err(e),
+            Ok(Some(left)) if left.first == newest.first && left.last < newest.last => {
+                history.segments.replace(left);
+            }
+            // Readers find what is good in it, and tell what is not.
+            Ok(_) => {}
         }
         Ok(false)
     }

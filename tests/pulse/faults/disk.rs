@@ -117,6 +117,40 @@ fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
 }
 
 #[test]
+fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
+    if !as_root("a disk that hangs while nothing else goes on") {
+        return;
+    }
+    let mut agent = Agent::prepare(&[]);
+    let Some(mut place) = Place::on_ext4(&agent) else { return };
+    agent.restart();
+    let (mut sender, mut follower) = (agent.connect(), agent.connect());
+    follower.follow("");
+    sender.say(numbered(0..1)).sync();
+    follow_on(&mut follower, 0..1);
+    place.freeze();
+    // One of them may have found nobody who writes, and does it itself.
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        let answers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| agent.connect().say("SEND 1\nSYNC\n").line())).collect();
+        for _ in 0..8 {
+            assert_eq!(parse(&follower.line()).msg(), Some("1"));
+        }
+        for answer in answers {
+            let answer = answer.join().expect("it cannot panic");
+            assert!(answer.starts_with("ERR 74 "), "{answer}");
+        }
+    });
+    let held_up = begin.elapsed();
+    assert!(held_up < HELD_UP_MAX, "{held_up:?}");
+    place.thaw();
+    until("history is written again", || trouble(&agent).is_none().then_some(()));
+    sender.say("SEND 2\n").sync();
+    assert!(gaps(&everything(&agent, FIRST - 1)).is_empty(), "the window held it all");
+}
+
+#[test]
 fn a_history_that_becomes_read_only_stops_nobody() {
     if !as_root("a history that becomes read-only") {
         return;

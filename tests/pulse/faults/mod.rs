@@ -3,6 +3,7 @@
 
 mod clock;
 mod disk;
+mod edited;
 mod place;
 mod process;
 
