@@ -1,1 +1,236 @@
-//!
+//! The service under a real systemd: the units as they are shipped, sandbox and all. `booted.sh` boots
+//! it, in namespaces of its own, on top of this machine's files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Item, PULSED, Tool, as_root, assert_whole, parse};
+
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pulse/booted.sh");
+const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
+
+/// How every script begins: as the package does after it is unpacked.
+const INSTALL: &str = "
+systemd-sysusers /usr/lib/sysusers.d/pulsed.conf
+systemd-tmpfiles --create /usr/lib/tmpfiles.d/pulsed.conf
+systemctl start pulsed.socket
+";
+
+/// What such a machine has said and left behind.
+struct Booted {
+    out: TempDir,
+}
+
+impl Booted {
+    /// Boots one, runs the script in it to its end, and switches it off. None, said loudly, where this
+    /// machine cannot do that.
+    #[track_caller]
+    fn run(script: &str) -> Option<Self> {
+        let what = "the service under a real systemd";
+        if !as_root(what) {
+            return None;
+        }
+        let out = tempfile::tempdir().expect("a directory");
+        fs::write(out.path().join("test.sh"), format!("cd /out{INSTALL}{script}\ntouch well\n"))
+            .expect("the directory is ours");
+        let binaries = Path::new(PULSED).parent().expect("a directory");
+        let tool = Tool::new(BOOT).arg(binaries).arg(CONTRIB).arg(out.path());
+        let done = tool.run();
+        if done.code == Some(77) {
+            eprintln!("\n*** NOT TESTED, because no systemd can be booted here: {what} ***\n");
+            return None;
+        }
+        let booted = Self { out };
+        let said = || (booted.text("said"), booted.text("console"));
+        assert!(done.code == Some(0) && booted.path("well").exists(), "{done:?} {:?}", said());
+        Some(booted)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.out.path().join(name)
+    }
+
+    /// What the script wrote into this file.
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The lines that the script wrote into this file.
+    fn items(&self, name: &str) -> Vec<Item> {
+        self.text(name).lines().map(parse).collect()
+    }
+}
+
+#[test]
+fn in_its_sandbox_it_tells_users_commands_and_units_apart_and_may_use_tcp() {
+    let Some(booted) = Booted::run(
+        r"
+        mkdir -p /run/systemd/system/pulsed.service.d
+        cat > /run/systemd/system/app.service <<'END'
+[Service]
+Type=oneshot
+User=daemon
+ExecStart=/usr/bin/pulse-send --timeout 20s hello
+END
+        # What the bridge and the monitor will do, in the agent's sandbox.
+        cat > /run/systemd/system/pulsed.service.d/tcp.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c 'timeout 20 nc -l 127.0.0.1 7465 > /var/lib/pulsed/heard & \
+    until echo over TCP | nc -N 127.0.0.1 7465; do sleep 0.05; done; wait'
+END
+        systemctl daemon-reload
+        systemctl start app.service
+        setpriv --reuid=daemon --clear-groups pulse-send --timeout 20s again
+        pulse-tail -n all -o json > events
+        cat /var/lib/pulsed/heard > heard
+        stat -c '%n %a %U' /run/pulsed /run/pulsed/* /var/lib/pulsed /var/lib/pulsed/*.jsonl > modes
+        systemctl show pulsed.service > shown
+        pid=$(systemctl show -P MainPID pulsed.service)
+        grep -E '^(Uid|Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' /proc/$pid/status > status
+        systemctl stop pulsed.socket pulsed.service
+        ls -A /run/pulsed > left
+        ",
+    ) else {
+        return;
+    };
+    let items = booted.items("events");
+    let origins: Vec<&Value> = items.iter().map(|item| &item.event()["origin"]).collect();
+    assert_eq!(origins.len(), 2);
+    for (origin, unit) in origins.into_iter().zip(["app.service", "test.service"]) {
+        assert_eq!((&origin["uid"], &origin["user"]), (&1.into(), &"daemon".into()), "{origin}");
+        assert_eq!((&origin["comm"], &origin["unit"]), (&"pulse-send".into(), &unit.into()));
+    }
+    assert_eq!(booted.text("heard"), "over TCP\n");
+    let modes = booted.text("modes");
+    for line in [
+        "/run/pulsed 755 root\n",
+        "/run/pulsed/pulsed.sock 666 root\n",
+        "/var/lib/pulsed 700 pulsed\n",
+        ".jsonl 600 pulsed\n",
+    ] {
+        assert!(modes.contains(line), "{line}: {modes}");
+    }
+    let shown = booted.text("shown");
+    for line in [
+        "\nActiveState=active\n",
+        "\nNotifyAccess=main\n",
+        "\nStatusText=listening on /run/pulsed/pulsed.sock: ",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let status = booted.text("status");
+    for line in ["CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert!(status.contains("Seccomp:\t2\n"), "it is filtered: {status}");
+    assert_eq!(booted.text("left"), "", "no socket is left that nobody serves");
+}
+
+#[test]
+fn restarted_by_systemd_under_load_it_refuses_nobody() {
+    let Some(booted) = Booted::run(
+        r"
+        pulse-send --timeout 20s --cursor first > begin
+        pulse-tail -f -o json --after-cursor $(cat begin) --until-match 'msg=last' > followed &
+        tail=$!
+        touch go
+        # Nothing but what the senders say is on their stderr.
+        set +x
+        for sender in 1 2 3; do
+            (
+                n=0
+                while [ -e go ]; do
+                    n=$((n + 1))
+                    pulse-send --timeout 20s $sender:$n && echo $sender:$n
+                done
+            ) > sent.$sender 2> failed.$sender &
+        done
+        for round in 1 2 3 4 5; do
+            enough=$(($(cat sent.* | wc -l) + 50))
+            until [ $(cat sent.* | wc -l) -ge $enough ]; do sleep 0.02; done
+            systemctl restart pulsed.service
+        done
+        set -x
+        rm go
+        wait %2 %3 %4
+        pulse-send --timeout 20s last
+        wait $tail
+        systemctl show -P NRestarts pulsed.service > crashes
+        ",
+    ) else {
+        return;
+    };
+    let items = booted.items("followed");
+    let first = items.first().expect("what was sent").numbers().0;
+    assert_whole(first - 1, &items);
+    assert!(items.iter().all(|item| item.gap().is_none()), "a clean restart leaves no gap");
+    let mut seen: Vec<&str> = items.iter().filter_map(Item::msg).collect();
+    assert_eq!(seen.pop(), Some("last"));
+    seen.sort_unstable();
+    let sent: Vec<String> = (1..=3).map(|n| booted.text(&format!("sent.{n}"))).collect();
+    let mut sent: Vec<&str> = sent.iter().flat_map(|text| text.lines()).collect();
+    sent.sort_unstable();
+    assert!(sent.len() >= 250 && sent == seen, "each was acknowledged, and seen once");
+    for n in 1..=3 {
+        assert_eq!(booted.text(&format!("failed.{n}")), "", "sender {n} noticed");
+    }
+    assert_eq!(booted.text("crashes"), "0\n");
+}
+
+#[test]
+fn what_goes_wrong_is_healed_or_told_with_what_heals_it() {
+    let Some(booted) = Booted::run(
+        r#"
+        pulse-send --timeout 20s first
+        pid() { systemctl show -P MainPID pulsed.service; }
+
+        # Killed, it comes back.
+        kill -KILL $(pid)
+        pulse-send --timeout 20s 'after a kill'
+        systemctl show -P NRestarts pulsed.service > killed
+
+        # A bad configuration fails the reload and changes nothing.
+        before=$(pid)
+        echo nonsense > /etc/pulsed/pulsed.toml
+        systemctl reload pulsed.service && touch reloaded
+        [ $(pid) = $before ]
+        pulse-send --timeout 20s 'after a bad reload'
+
+        # A socket that is not as configured fails the start, until the drop-in is there.
+        printf '[socket]\nmode = "0660"\n' > /etc/pulsed/pulsed.toml
+        systemctl restart pulsed.service && touch started
+        systemctl show -P ExecMainStatus pulsed.service > refused
+        mkdir -p /etc/systemd/system/pulsed.socket.d
+        printf '[Socket]\nSocketMode=0660\n' > /etc/systemd/system/pulsed.socket.d/override.conf
+        systemctl daemon-reload
+        systemctl restart pulsed.socket
+        pulse-send --timeout 20s 'after the drop-in'
+        stat -c %a /run/pulsed/pulsed.sock > mode
+
+        # Hung, it is ended and comes back.
+        mkdir -p /run/systemd/system/pulsed.service.d
+        printf '[Service]\nWatchdogSec=1\n' > /run/systemd/system/pulsed.service.d/fast.conf
+        systemctl daemon-reload
+        systemctl restart pulsed.service
+        hung=$(pid)
+        kill -STOP $hung
+        until [ $(pid) != $hung ] && [ $(pid) != 0 ]; do sleep 0.05; done
+        pulse-send --timeout 20s 'after a hang'
+        pulse-tail -n all -o cat > events
+        "#,
+    ) else {
+        return;
+    };
+    assert_eq!(booted.text("killed"), "1\n");
+    assert!(!booted.path("reloaded").exists(), "the reload fails");
+    assert!(!booted.path("started").exists(), "the start fails");
+    assert_eq!(booted.text("refused"), "78\n");
+    assert_eq!(booted.text("mode"), "660\n");
+    let events = booted.text("events");
+    for message in ["first", "kill", "bad reload", "drop-in", "hang"] {
+        assert_eq!(events.matches(message).count(), 1, "{message}: {events}");
+    }
+}
