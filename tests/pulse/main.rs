@@ -12,6 +12,7 @@ mod faults;
 mod layers;
 mod man;
 mod origin;
+mod promises;
 mod protocol;
 mod pulse_send;
 mod pulse_tail;
