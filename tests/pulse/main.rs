@@ -19,4 +19,5 @@ mod pulse_tail;
 mod readers;
 mod restart;
 mod service;
+mod soak;
 mod stalled;
