@@ -90,11 +90,7 @@ fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
     follow_on(&mut follower, 0..100);
     place.freeze();
     let begin = Instant::now();
-    const COUNT: u64 = 4000;
-    thread::scope(|scope| {
-        scope.spawn(|| follow_on(&mut follower, 100..COUNT));
-        sender.say(numbered(100..COUNT)).ask("PING");
-    });
+    let count = overflow(&mut sender, &mut follower, 100);
     let held_up = begin.elapsed();
     assert!(held_up < HELD_UP_MAX, "{held_up:?}");
     let answer = sender.ask("SYNC");
@@ -103,17 +99,17 @@ fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
     agent.until_said("takes no writes");
     // Whoever comes now does not wait at all.
     let begin = Instant::now();
-    let answer = idle.say(numbered(COUNT..COUNT + 1)).ask("SYNC");
+    let answer = idle.say(numbered(count..count + 1)).ask("SYNC");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
     let held_up = begin.elapsed();
     assert!(held_up < Duration::from_secs(1), "{held_up:?}");
-    follow_on(&mut follower, COUNT..COUNT + 1);
+    follow_on(&mut follower, count..count + 1);
 
     place.thaw();
     until("history is written again", || trouble(&agent).is_none().then_some(()));
-    idle.say(numbered(COUNT + 1..COUNT + 2)).sync();
-    follow_on(&mut follower, COUNT + 1..COUNT + 2);
-    assert!(assert_one_storage_gap(&everything(&agent, FIRST - 1), COUNT + 2) > 1000);
+    idle.say(numbered(count + 1..count + 2)).sync();
+    follow_on(&mut follower, count + 1..count + 2);
+    assert!(assert_one_storage_gap(&everything(&agent, FIRST - 1), count + 2) > 1000);
 }
 
 #[test]

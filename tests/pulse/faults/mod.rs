@@ -6,6 +6,7 @@ mod disk;
 mod edited;
 mod place;
 mod process;
+mod sync;
 
 use std::fs;
 

@@ -17,7 +17,7 @@ const DESCRIPTORS: usize = 64;
 const WITHOUT: Duration = Duration::from_secs(2);
 
 fn allow_descriptors(agent: &Agent, count: usize) {
-    let (pid, limit) = (format!("--pid={}", agent.pid()), format!("--nofile={count}:4096"));
+    let (pid, limit) = (format!("--pid={}", agent.pid()), format!("--nofile={count}:"));
     run("prlimit", &[&pid, &limit]);
 }
 

@@ -1,0 +1,76 @@
+// Stands between the agent and its disk (LD_PRELOAD).
+//
+// While the file $DISK_FAILS exists, fsync(2) and fdatasync(2) fail with EIO.
+//
+// Into the directory $DISK_KEPT it keeps what a power cut would leave, and no more: of a file the bytes that it
+// had when a sync of it began, under its inode number; of a directory the names that it had when a sync of it
+// began, in the file "names", a line "INODE NAME" each.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static void copy_bytes(int from, const char *to, off_t left) {
+    char piece[65536];
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+    for (off_t at = 0; left > 0;) {
+        ssize_t got = pread(from, piece, left < (off_t)sizeof piece ? (size_t)left : sizeof piece, at);
+        if (got <= 0 || write(out, piece, got) != got) break;
+        at += got;
+        left -= got;
+    }
+    close(out);
+}
+
+static void copy_names(const char *from, const char *to) {
+    FILE *out = fopen(to, "w");
+    DIR *dir = opendir(from);
+    for (struct dirent *entry; out && dir && (entry = readdir(dir));)
+        if (entry->d_name[0] != '.')
+            fprintf(out, "%llu %s\n", (unsigned long long)entry->d_ino, entry->d_name);
+    if (dir) closedir(dir);
+    if (out) fclose(out);
+}
+
+static int sync_by(const char *function, int fd) {
+    const char *fails = getenv("DISK_FAILS"), *kept = getenv("DISK_KEPT");
+    if (fails && access(fails, F_OK) == 0) {
+        errno = EIO;
+        return -1;
+    }
+    struct stat found;
+    char source[64], fresh[4096], target[4096];
+    pthread_mutex_lock(&turn);
+    if (kept && fstat(fd, &found) == 0) {
+        snprintf(fresh, sizeof fresh, "%s/new", kept);
+        snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+        if (S_ISDIR(found.st_mode)) {
+            copy_names(source, fresh);
+            snprintf(target, sizeof target, "%s/names", kept);
+        } else {
+            // The program opens some files for writing only.
+            int from = open(source, O_RDONLY | O_CLOEXEC);
+            copy_bytes(from, fresh, found.st_size);
+            close(from);
+            snprintf(target, sizeof target, "%s/%llu", kept, (unsigned long long)found.st_ino);
+        }
+    }
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, function);
+    int done = real(fd);
+    if (kept && done == 0) rename(fresh, target);
+    pthread_mutex_unlock(&turn);
+    return done;
+}
+
+int fsync(int fd) { return sync_by("fsync", fd); }
+
+int fdatasync(int fd) { return sync_by("fdatasync", fd); }
