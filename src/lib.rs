@@ -1,7 +1,7 @@
 //! Pulse: watch an application live.
 //!
 //! The data goes one way, and the modules stand in that order. A module names only modules above it
-//! in this list; `tests/layers.rs` reads the source and holds that.
+//! in this list; `tests/pulse/layers.rs` reads the source and holds that.
 //!
 //! 1. [`event`]: what an event is, from a sender's draft to the one line that everybody reads.
 //! 2. [`filter`]: MATCH, the one language in which a reader says what it wants.
