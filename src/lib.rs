@@ -5,7 +5,8 @@
 //!
 //! 1. [`event`]: what an event is, from a sender's draft to the one line that everybody reads.
 //! 2. [`filter`]: MATCH, the one language in which a reader says what it wants.
-//! 3. [`wire`]: bytes to requests and back; [`render`]: an event as text for people.
+//! 3. [`wire`]: bytes to requests and back; [`render`]: an event as text for people; [`access`]: who
+//!    may send and follow which tags.
 //! 4. [`config`], [`sys`], [`diag`]: the configuration, the operating system, the agent's own
 //!    messages.
 //! 5. [`log`]: the hub. One ordered sequence of events: a window in memory, history on disk.
@@ -15,6 +16,8 @@
 //!
 //! The first three are pure: no socket, no file, no clock, no printing.
 
+#[cfg(feature = "agent")]
+pub mod access;
 #[cfg(feature = "agent")]
 pub mod agent;
 pub mod cli;

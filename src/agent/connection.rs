@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::stream::Stream;
 use crate::wire::Decoder;
 
 /// The most that is read at a time, in bytes. The buffer belongs to the thread, not to the
@@ -39,7 +39,7 @@ impl Default for Memory {
 
 /// A client's stream and what came from it unfinished.
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: Stream,
     /// What came and is not decoded yet.
     pub(crate) decoder: Decoder,
     /// The client will send no more.
@@ -61,7 +61,7 @@ pub(crate) enum Input {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: UnixStream, host: &str, stopping: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(stream: Stream, host: &str, stopping: watch::Receiver<bool>) -> Self {
         let first_words_until = Some(Instant::now() + FIRST_WORDS_WAIT);
         let decoder = Decoder::on(host);
         Self { stream, decoder, ended: false, first_words_until, stopping }
@@ -132,23 +132,28 @@ impl Connection {
     }
 
     /// Writes as much of the pieces as the client takes at once, and tells how many bytes that was.
-    pub(crate) fn write_now(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.stream.try_write_vectored(pieces) {
+    pub(crate) fn write_now(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.stream.try_write(pieces) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
             other => other,
         }
     }
 
     /// Writes all of it, and waits for the client as long as that takes.
-    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.stream.try_write(bytes) {
+            match self.stream.try_write(&[IoSlice::new(bytes)]) {
                 Ok(written) => bytes = &bytes[written..],
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
+        self.flush().await
+    }
+
+    /// Waits until everything that was written is under way: before any wait for something else.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush().await
     }
 
     /// Waits until the client takes more.
@@ -158,13 +163,15 @@ impl Connection {
 
     /// Whether the client, which sends no more, does not read any more either.
     pub(crate) async fn hung_up(&self) -> bool {
-        let ready = self.stream.ready(tokio::io::Interest::WRITABLE).await;
-        ready.map_or(true, |ready| ready.is_write_closed())
+        self.stream.hung_up().await
     }
 
-    /// Waits until the agent stops.
-    pub(crate) async fn stopped(&mut self) {
-        stopped(&mut self.stopping).await;
+    /// Waits until the client, which sends no more, is known to be gone, or the agent stops.
+    pub(crate) async fn gone_or_stopped(&mut self) {
+        tokio::select! {
+            () = self.stream.gone() => {}
+            () = stopped(&mut self.stopping) => {}
+        }
     }
 
     /// Whether the agent stops.

@@ -3,11 +3,14 @@
 
 use std::io::{self, IoSlice};
 
+use super::TailRequest;
+use super::access::MAY_NOT_FOLLOW;
 use super::connection::{Connection, Input};
-use super::ingest::TailRequest;
+use super::limits::Follows;
 use super::select::{Select, Staged};
+use crate::access::Extent;
 use crate::event::{Cursor, Gap, Line, Seq, Why};
-use crate::filter::Match;
+use crate::filter::{Match, MatchError};
 use crate::log::{Chunk, Log, Read, Reader, lines_of};
 use crate::render::{Format, Style};
 use crate::sys::zone;
@@ -35,6 +38,8 @@ pub(crate) async fn run(
     connection: &mut Connection,
     log: &Log,
     request: TailRequest,
+    permitted: &Extent,
+    mut follows: Follows,
 ) -> io::Result<Then> {
     let (tail, style) = match request {
         TailRequest::Json(tail) => (tail, None),
@@ -43,7 +48,7 @@ pub(crate) async fn run(
             (Tail { matching, follow: true, ..Tail::default() }, Some(for_people()))
         }
     };
-    let mut follow = match Follow::begin(log, &tail, style).await {
+    let mut follow = match Follow::begin(log, &tail, style, permitted, &mut follows).await {
         Ok(follow) => follow,
         Err(Refusal { code, why }) => {
             let mut answer = Vec::new();
@@ -87,10 +92,20 @@ struct Follow<'a> {
 
 impl<'a> Follow<'a> {
     /// Finds where to begin and where to end.
-    async fn begin(log: &'a Log, tail: &Tail, style: Option<Style>) -> Result<Self, Refusal> {
+    async fn begin(
+        log: &'a Log,
+        tail: &Tail,
+        style: Option<Style>,
+        permitted: &Extent,
+        follows: &mut Follows,
+    ) -> Result<Self, Refusal> {
         let bad = |code| move |why: String| Refusal { code, why };
-        let matching = Match::parse(tail.matching.as_deref().unwrap_or_default())
+        if *permitted == Extent::Nothing {
+            return Err(bad(Code::Denied)(MAY_NOT_FOLLOW.into()));
+        }
+        let matching = parse(tail.matching.as_deref().unwrap_or_default())
             .map_err(|e| bad(Code::Usage)(e.to_string()))?;
+        follows.hold(matching.patterns()).map_err(|e| bad(Code::Later)(e.to_string()))?;
         let unread = |e: io::Error| bad(Code::NotStored)(format!("cannot read history: {e}"));
         let newest = log.newest();
         let mut gap = None;
@@ -114,7 +129,8 @@ impl<'a> Follow<'a> {
         if let Some(until) = tail.until {
             end = end.min(log.end_until(until).await.map_err(unread)?);
         }
-        let select = Select { matching, since: tail.since, until: tail.until, style };
+        let (since, until, permitted) = (tail.since, tail.until, permitted.clone());
+        let select = Select { matching, since, until, style, permitted };
         if let Some(lines) = tail.lines.filter(|_| !tail.reverse) {
             let last = last_lines(log, &select, seen, end, lines).await.map_err(unread)?;
             if last > seen {
@@ -175,6 +191,7 @@ impl<'a> Follow<'a> {
 
     /// Waits for something to read. While following, a client can only say QUIT.
     async fn wait(&mut self, connection: &mut Connection) -> io::Result<Option<Then>> {
+        connection.flush().await?;
         if connection.stopping() {
             return Ok(Some(Then::Close));
         }
@@ -184,11 +201,10 @@ impl<'a> Follow<'a> {
             if connection.hung_up().await {
                 return Ok(Some(Then::Close));
             }
-            tokio::select! {
-                () = self.reader.wait() => {}
-                () = connection.stopped() => {}
-            }
-            return Ok(None);
+            return Ok(tokio::select! {
+                () = self.reader.wait() => None,
+                () = connection.gone_or_stopped() => Some(Then::Close),
+            });
         }
         let input = tokio::select! {
             () = self.reader.wait() => return Ok(None),
@@ -206,7 +222,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Sends as much of a chunk as the client takes at once, and moves the reader behind that.
-    fn push(&mut self, connection: &Connection, chunk: &Chunk) -> io::Result<Taken> {
+    fn push(&mut self, connection: &mut Connection, chunk: &Chunk) -> io::Result<Taken> {
         let end = if self.follows { Seq::MAX } else { self.end };
         if self.select.takes_all() {
             self.push_as_it_is(connection, chunk, end)
@@ -218,7 +234,7 @@ impl<'a> Follow<'a> {
     /// The whole chunk, with as few system calls as may be.
     fn push_as_it_is(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         chunk: &Chunk,
         end: Seq,
     ) -> io::Result<Taken> {
@@ -240,7 +256,7 @@ impl<'a> Follow<'a> {
     /// What is wanted of a chunk.
     fn push_selected(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         chunk: &Chunk,
         end: Seq,
     ) -> io::Result<Taken> {
@@ -279,7 +295,7 @@ impl<'a> Follow<'a> {
 
     /// Writes what is staged. Some if the client took only a part: the last number that it has when it
     /// gets the rest of the line too.
-    fn flush(&mut self, connection: &Connection) -> io::Result<Option<Seq>> {
+    fn flush(&mut self, connection: &mut Connection) -> io::Result<Option<Seq>> {
         let mut sent = 0;
         while sent < self.staged.bytes().len() {
             let written = connection.write_now(&[IoSlice::new(&self.staged.bytes()[sent..])])?;
@@ -295,7 +311,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Waits for a client that did not take everything, holding nothing but the rest of one line.
-    async fn send_rest(&mut self, connection: &Connection, taken: Taken) -> io::Result<()> {
+    async fn send_rest(&mut self, connection: &mut Connection, taken: Taken) -> io::Result<()> {
         if taken == Taken::Part {
             self.staged.release();
             connection.write_all(&std::mem::take(&mut self.rest)).await?;
@@ -304,13 +320,13 @@ impl<'a> Follow<'a> {
         Ok(())
     }
 
-    async fn send_gap(&mut self, connection: &Connection, mut gap: Gap) -> io::Result<()> {
+    async fn send_gap(&mut self, connection: &mut Connection, mut gap: Gap) -> io::Result<()> {
         self.reader.skip(gap);
         if !self.follows && gap.before > self.end && gap.after < self.end {
             gap.before = self.end;
         }
         let mut line = Vec::new();
-        gap.encode(self.log.now(), self.log.host(), &mut line);
+        self.select.gap(gap).encode(self.log.now(), self.log.host(), &mut line);
         if let Some(style) = &self.select.style
             && let Some(parsed) = std::str::from_utf8(&line).ok().and_then(Line::parse)
         {
@@ -322,7 +338,11 @@ impl<'a> Follow<'a> {
     }
 
     /// Sends what is there, the newest first, at most so many lines.
-    async fn backwards(&mut self, connection: &Connection, lines: Option<u64>) -> io::Result<()> {
+    async fn backwards(
+        &mut self,
+        connection: &mut Connection,
+        lines: Option<u64>,
+    ) -> io::Result<()> {
         let oldest = self.reader.seen().next();
         let mut left = lines.unwrap_or(u64::MAX);
         let mut backward = self.log.backward(self.end);
@@ -362,6 +382,14 @@ impl<'a> Follow<'a> {
         }
         Ok(())
     }
+}
+
+/// Reads a MATCH. One with regular expressions takes its time, and others go on meanwhile.
+fn parse(text: &str) -> Result<Match, MatchError> {
+    if text.contains('~') {
+        return tokio::task::block_in_place(|| Match::parse(text));
+    }
+    Match::parse(text)
 }
 
 /// Whether a client took everything at once.

@@ -5,12 +5,15 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
+use super::TailRequest;
+use super::access::{MAY_NOT_FOLLOW, Rights, Who};
 use super::connection::{Connection, Input};
-use super::limits::Rate;
+use super::rate::Rate;
 use super::stats::Stats;
+use crate::access::Extent;
 use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
 use crate::log::{Full, Log};
-use crate::wire::{self, Code, Durability, Refused, Request, Tail};
+use crate::wire::{self, Code, Durability, Refused, Request};
 
 /// How many bytes of one connection's lines may be on their way to the disk.
 pub const UNSTORED_MAX: usize = 1 << 20;
@@ -42,19 +45,16 @@ pub(crate) enum Then {
     Close,
 }
 
-/// A TAIL, in either form.
-pub(crate) enum TailRequest {
-    /// Readable text from now on, of what this MATCH matches.
-    Text(String),
-    /// JSON lines.
-    Json(Tail),
-}
-
 /// What ingest knows of one connection.
 pub(crate) struct Ingest<'a> {
     log: Log,
     stats: &'a Stats,
+    rights: &'a Rights,
     rate: Option<Arc<Rate>>,
+    /// More came than the rate allows, since it was last seen to.
+    too_fast: bool,
+    /// A tag was refused already, and that was told.
+    denied: bool,
     /// The origin's JSON object.
     origin: Vec<u8>,
     default_tag: String,
@@ -111,16 +111,21 @@ impl<'a> Ingest<'a> {
     pub(crate) fn new(
         log: Log,
         stats: &'a Stats,
+        rights: &'a Rights,
         rate: Option<Arc<Rate>>,
         origin: &Origin,
     ) -> Self {
         let mut encoded = Vec::new();
         origin.encode(&mut encoded);
-        let name = origin.user.clone().or_else(|| origin.uid.map(|uid| format!("uid{uid}")));
+        let name = origin.user.clone().or_else(|| origin.token.clone());
+        let name = name.or_else(|| origin.uid.map(|uid| format!("uid{uid}")));
         Self {
             log,
             stats,
+            rights,
             rate,
+            too_fast: false,
+            denied: false,
             origin: encoded,
             default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),
             batch: Batch::default(),
@@ -147,7 +152,7 @@ impl<'a> Ingest<'a> {
                     }
                     Step::Ask(ask) => {
                         self.flush().await;
-                        self.answer(ask);
+                        self.answer(ask).await;
                         self.write_answers(connection).await?;
                     }
                     Step::Leave(then) => {
@@ -161,7 +166,9 @@ impl<'a> Ingest<'a> {
             self.flush().await;
             self.write_answers(connection).await?;
             BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
-            if much {
+            if let Some(rate) = self.rate.as_ref().filter(|_| std::mem::take(&mut self.too_fast)) {
+                rate.cool_down().await;
+            } else if much {
                 // A flood shares its thread with those whom it has just woken.
                 tokio::task::yield_now().await;
             }
@@ -177,7 +184,12 @@ impl<'a> Ingest<'a> {
     /// Takes the next request that is there.
     fn take_one(&mut self, connection: &mut Connection) -> Option<Step> {
         loop {
-            let step = match connection.decoder.next()? {
+            let request = connection.decoder.next()?;
+            if !matches!(request, Ok(Request::Send(_))) {
+                // No event, but it costs as much: whoever asks without end is held up.
+                self.too_fast |= self.rate.as_ref().is_some_and(|rate| !rate.spend(0));
+            }
+            let step = match request {
                 Ok(Request::Send(draft)) => self.take_draft(&draft),
                 Ok(Request::Sync(how)) => Step::Sync(how),
                 Ok(Request::Tail(tail)) => Step::Leave(Then::Tail(TailRequest::Json(tail))),
@@ -202,15 +214,34 @@ impl<'a> Ingest<'a> {
         if self.batch.is_empty() {
             BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
         }
+        let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
+        match self.rights.may_send(tag) {
+            Ok(true) => {}
+            Ok(false) => {
+                let why = format!("you may not send the tag {tag}");
+                if !std::mem::replace(&mut self.denied, true) {
+                    self.rights.tell_denied(tag);
+                }
+                return self.refuse_event(Code::Denied, why, draft);
+            }
+            Err(unknown) => return self.refuse_event(Code::Later, unknown.to_string(), draft),
+        }
         if let Some(rate) = &self.rate
             && !rate.take(draft.size())
         {
-            rate.tell_soon();
-            let why = "too many events of your user at once: this one is not taken".into();
+            self.too_fast = true;
+            let why =
+                format!("too many events of {} at once: this one is not taken", self.rights.who());
             return self.refuse(&Refused { code: Code::Later, why, event: true });
         }
         self.batch.push(draft, &self.default_tag, &self.origin);
         if self.batch.size() >= BATCH_SIZE { Step::Flush } else { Step::Taken }
+    }
+
+    /// Refuses what has no right to come; it is paid for all the same.
+    fn refuse_event(&mut self, code: Code, why: String, draft: &Draft<'_>) -> Step {
+        self.too_fast |= self.rate.as_ref().is_some_and(|rate| !rate.spend(draft.size()));
+        self.refuse(&Refused { code, why, event: true })
     }
 
     fn refuse(&mut self, refused: &Refused) -> Step {
@@ -295,25 +326,36 @@ impl<'a> Ingest<'a> {
         self.last.map_or(newest, |seq| Cursor { seq, ..newest })
     }
 
-    fn answer(&mut self, ask: Ask) {
+    async fn answer(&mut self, ask: Ask) {
         let out = &mut self.answers;
         match ask {
             Ask::Ping => wire::encode_ok(&self.log.newest(), out),
-            Ask::Stats => {
-                out.extend_from_slice(self.stats.json().as_bytes());
-                out.push(b'\n');
-            }
+            Ask::Stats => match self.rights.tail().await {
+                Ok(Extent::Nothing) => wire::encode_err(Code::Denied, MAY_NOT_FOLLOW, out),
+                Ok(permitted) => {
+                    out.extend_from_slice(self.stats.json(permitted).as_bytes());
+                    out.push(b'\n');
+                }
+                Err(unknown) => wire::encode_err(Code::Later, &unknown.to_string(), out),
+            },
             Ask::Help => out.extend_from_slice(wire::help().as_bytes()),
-            Ask::Auth => wire::encode_err(
-                Code::Usage,
-                "AUTH is not needed here: the kernel tells who you are",
-                out,
-            ),
-            Ask::Link => wire::encode_err(Code::Unavailable, "this agent has no monitor", out),
+            Ask::Auth => {
+                let why = match self.rights.who() {
+                    Who::Token(_) => "AUTH was said already",
+                    _ => "AUTH is not needed here: the kernel tells who you are",
+                };
+                wire::encode_err(Code::Usage, why, out);
+            }
+            Ask::Link => match self.rights.who() {
+                Who::Token(_) => {
+                    wire::encode_err(Code::Denied, "LINK is for users of the agent's machine", out);
+                }
+                _ => wire::encode_err(Code::Unavailable, "this agent has no monitor", out),
+            },
         }
     }
 
-    async fn write_answers(&mut self, connection: &Connection) -> io::Result<()> {
+    async fn write_answers(&mut self, connection: &mut Connection) -> io::Result<()> {
         connection.write_all(&self.answers).await?;
         self.answers = Vec::new();
         Ok(())

@@ -1,11 +1,13 @@
-//! Who may have how much: connections in all and of one user, and how fast a user may send.
+//! Who may have how much: connections in all, of one user, one address, one token; and who shares a rate.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::rate::Rate;
+use super::tokens::TokenName;
 use crate::log::Log;
 
 /// The most connections at a time.
@@ -14,39 +16,72 @@ pub const CONNECTIONS_MAX: usize = 4096;
 /// How many of them only root and the agent's own user may have.
 pub const CONNECTIONS_KEPT: usize = 64;
 
-/// The most connections of one other user.
-pub const CONNECTIONS_OF_USER_MAX: usize = 1024;
+/// The most connections of one other user, one address or one token.
+pub const CONNECTIONS_OF_ONE_MAX: usize = 1024;
 
-/// How many events a second one other user may send.
-pub const EVENTS_PER_SECOND: f64 = 50_000.0;
+/// The most TCP connections that have not said a good token yet.
+pub const STRANGERS_MAX: usize = 256;
 
-/// How many bytes a second one other user may send.
-pub const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
+/// The most of them from one address.
+pub const STRANGERS_OF_ONE_MAX: usize = 64;
 
-/// How much may come at once: so many seconds' worth.
-pub const BURST_SECONDS: f64 = 10.0;
+/// The most regular expressions that all who follow hold together. One may take some MiB of memory, and one
+/// follower's are bounded by [`crate::filter::PATTERNS_MAX`].
+pub const PATTERNS_HELD_MAX: usize = 128;
 
-/// How long refused events may stay untold.
-const TELL_AFTER: Duration = Duration::from_secs(1);
+/// The most of them of one user or one address.
+pub const PATTERNS_OF_ONE_MAX: usize = 64;
+
+/// How many users, addresses and tokens are remembered beyond those that are connected: those who were too
+/// fast lately.
+const REMEMBERED_MAX: usize = 4096;
 
 /// Who is connected.
 pub(crate) struct Limits {
     own_uid: u32,
     log: Log,
-    users: Mutex<Users>,
+    table: Mutex<Table>,
     /// The last connection has ended.
     gone: Notify,
 }
 
 #[derive(Default)]
-struct Users {
+struct Table {
     connections: usize,
     followers: usize,
-    by_uid: HashMap<u32, User>,
+    strangers: usize,
+    patterns: usize,
+    parties: HashMap<Party, Entry>,
 }
 
-struct User {
+/// Whose connections are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Party {
+    /// A local user.
+    User(u32),
+    /// A machine.
+    Address(IpAddr),
+    /// The part of a machine's connections that has not said a token yet.
+    Stranger(IpAddr),
+    /// Whoever has this token.
+    Token(TokenName),
+}
+
+impl Party {
+    /// The machine at this address. Of an IPv6 address only the network counts: who has one has as many
+    /// addresses as they like (RFC 4291: 64 bits are the interface's).
+    pub(crate) fn address(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(v4),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Entry {
     connections: usize,
+    patterns: usize,
     rate: Option<Arc<Rate>>,
 }
 
@@ -57,85 +92,121 @@ pub(crate) enum TooMany {
     Connections,
     #[error("too many connections of your user: try again later")]
     OfUser,
+    #[error("too many connections from your address: try again later")]
+    OfAddress,
+    #[error("too many connections with your token: try again later")]
+    OfToken,
+    #[error("too many followers with ~ at once: follow without, or try again later")]
+    Patterns,
 }
 
 /// The right to one connection; given back when it is dropped.
 pub(crate) struct Permit {
+    share: Share,
+}
+
+/// One of the connections of a party.
+pub(crate) struct Share {
     limits: Arc<Limits>,
-    uid: u32,
+    party: Party,
 }
 
-/// Counts a follower as long as it lives.
-pub(crate) struct Follows(Arc<Limits>);
-
-/// How fast a user may send: two leaking buckets, shared by all connections of that user.
-pub(crate) struct Rate {
-    log: Log,
-    state: Mutex<RateState>,
+/// The right to a TCP connection without a token.
+pub(crate) struct Stranger {
+    limits: Arc<Limits>,
+    _share: Share,
 }
 
-struct RateState {
-    events: f64,
-    bytes: f64,
-    at: Instant,
-    /// Refused and not told yet.
-    refused: u64,
-    /// A task will tell them.
-    will_tell: bool,
+/// Counts a follower as long as it lives, and what it holds.
+pub(crate) struct Follows {
+    limits: Arc<Limits>,
+    party: Party,
+    patterns: usize,
 }
 
 impl Limits {
     pub(crate) fn new(own_uid: u32, log: Log) -> Self {
-        Self { own_uid, log, users: Mutex::default(), gone: Notify::new() }
+        Self { own_uid, log, table: Mutex::default(), gone: Notify::new() }
     }
 
-    fn users(&self) -> MutexGuard<'_, Users> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trusts(&self, uid: u32) -> bool {
-        uid == 0 || uid == self.own_uid
+    fn trusts(&self, party: &Party) -> bool {
+        matches!(party, Party::User(uid) if *uid == 0 || *uid == self.own_uid)
     }
 
-    /// Asks for one more connection of this user.
-    pub(crate) fn permit(self: &Arc<Self>, uid: u32) -> Result<Permit, TooMany> {
-        let mut users = self.users();
-        let trusted = self.trusts(uid);
-        let in_all = if trusted { CONNECTIONS_MAX } else { CONNECTIONS_MAX - CONNECTIONS_KEPT };
-        if users.connections >= in_all {
+    /// Asks for one more connection of this party.
+    pub(crate) fn permit(self: &Arc<Self>, party: Party) -> Result<Permit, TooMany> {
+        let mut table = self.table();
+        let kept = if self.trusts(&party) { 0 } else { CONNECTIONS_KEPT };
+        if table.connections >= CONNECTIONS_MAX - kept {
             return Err(TooMany::Connections);
         }
-        if users.by_uid.len() >= CONNECTIONS_MAX {
-            users.by_uid.retain(|_, user| user.connections > 0);
-        }
-        let user = users.by_uid.entry(uid).or_insert_with(|| User {
-            connections: 0,
-            rate: (!trusted).then(|| Arc::new(Rate::new(self.log.clone()))),
-        });
-        if !trusted && user.connections >= CONNECTIONS_OF_USER_MAX {
-            return Err(TooMany::OfUser);
-        }
-        user.connections += 1;
-        users.connections += 1;
-        Ok(Permit { limits: self.clone(), uid })
+        let share = self.count(&mut table, party)?;
+        table.connections += 1;
+        Ok(Permit { share })
     }
 
-    /// How fast this user may send; none if nobody asks.
-    pub(crate) fn rate_of(&self, uid: u32) -> Option<Arc<Rate>> {
-        self.users().by_uid.get(&uid).and_then(|user| user.rate.clone())
+    /// Asks for one more TCP connection without a token from this address. It has a permit.
+    pub(crate) fn stranger(self: &Arc<Self>, address: &Party) -> Result<Stranger, TooMany> {
+        let Party::Address(address) = address else { return Err(TooMany::Connections) };
+        let mut table = self.table();
+        if table.strangers >= STRANGERS_MAX {
+            return Err(TooMany::Connections);
+        }
+        let share = self.count(&mut table, Party::Stranger(*address))?;
+        table.strangers += 1;
+        Ok(Stranger { limits: self.clone(), _share: share })
+    }
+
+    /// Counts a connection, which has a permit already, for another party too.
+    pub(crate) fn share(self: &Arc<Self>, party: Party) -> Result<Share, TooMany> {
+        self.count(&mut self.table(), party)
+    }
+
+    fn count(self: &Arc<Self>, table: &mut Table, party: Party) -> Result<Share, TooMany> {
+        if table.parties.len() >= CONNECTIONS_MAX + REMEMBERED_MAX {
+            table.parties.retain(|_, entry| entry.connections > 0);
+        }
+        let trusted = self.trusts(&party);
+        let rated = !trusted && matches!(party, Party::User(_) | Party::Token(_));
+        let entry = table.parties.entry(party.clone()).or_insert_with(|| Entry {
+            connections: 0,
+            patterns: 0,
+            rate: rated.then(|| Arc::new(Rate::new(self.log.clone()))),
+        });
+        let (most, too_many) = match party {
+            Party::User(_) if trusted => (usize::MAX, TooMany::OfUser),
+            Party::User(_) => (CONNECTIONS_OF_ONE_MAX, TooMany::OfUser),
+            Party::Address(_) => (CONNECTIONS_OF_ONE_MAX, TooMany::OfAddress),
+            Party::Stranger(_) => (STRANGERS_OF_ONE_MAX, TooMany::OfAddress),
+            Party::Token(_) => (CONNECTIONS_OF_ONE_MAX, TooMany::OfToken),
+        };
+        if entry.connections >= most {
+            return Err(too_many);
+        }
+        entry.connections += 1;
+        Ok(Share { limits: self.clone(), party })
+    }
+
+    /// How fast this party may send; none if nobody asks.
+    pub(crate) fn rate_of(&self, party: &Party) -> Option<Arc<Rate>> {
+        self.table().parties.get(party).and_then(|entry| entry.rate.clone())
     }
 
     /// How many connections there are, and how many of them follow.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let users = self.users();
-        (users.connections, users.followers)
+        let table = self.table();
+        (table.connections, table.followers)
     }
 
     /// Waits until no connection is left.
     pub(crate) async fn all_gone(&self) {
         loop {
             let gone = self.gone.notified();
-            if self.users().connections == 0 {
+            if self.table().connections == 0 {
                 return;
             }
             gone.await;
@@ -146,99 +217,71 @@ impl Limits {
 impl Permit {
     /// Counts this connection as a follower.
     pub(crate) fn follows(&self) -> Follows {
-        self.limits.users().followers += 1;
-        Follows(self.limits.clone())
+        let Share { limits, party } = &self.share;
+        limits.table().followers += 1;
+        Follows { limits: limits.clone(), party: party.clone(), patterns: 0 }
+    }
+}
+
+impl Follows {
+    /// Asks to hold so many regular expressions, in the place of none.
+    pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
+        let trusted = self.limits.trusts(&self.party);
+        let mut table = self.limits.table();
+        let in_all = table.patterns + patterns;
+        let Some(entry) = table.parties.get_mut(&self.party) else { return Ok(()) };
+        let of_one = entry.patterns + patterns;
+        let too_many = in_all > PATTERNS_HELD_MAX || of_one > PATTERNS_OF_ONE_MAX;
+        if patterns > 0 && too_many && !trusted {
+            return Err(TooMany::Patterns);
+        }
+        entry.patterns = of_one;
+        table.patterns = in_all;
+        self.patterns = patterns;
+        Ok(())
     }
 }
 
 impl Drop for Follows {
     fn drop(&mut self) {
-        self.0.users().followers -= 1;
+        let mut table = self.limits.table();
+        table.followers -= 1;
+        table.patterns -= self.patterns;
+        if let Some(entry) = table.parties.get_mut(&self.party) {
+            entry.patterns -= self.patterns;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut table = self.limits.table();
+        if let Some(entry) = table.parties.get_mut(&self.party) {
+            entry.connections -= 1;
+            // A rate that has refused lately is kept: a new connection does not wash it clean.
+            let clean = entry.rate.as_ref().is_none_or(|rate| rate.is_full());
+            if entry.connections == 0 && clean {
+                table.parties.remove(&self.party);
+            }
+        }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.limits.table().strangers -= 1;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut users = self.limits.users();
-        users.connections -= 1;
-        let none_left = users.connections == 0;
-        if let Some(user) = users.by_uid.get_mut(&self.uid) {
-            user.connections -= 1;
-            // A rate that has refused lately is kept: a new connection does not wash it clean.
-            let clean = user.rate.as_ref().is_none_or(|rate| rate.is_full());
-            if user.connections == 0 && clean {
-                users.by_uid.remove(&self.uid);
-            }
-        }
-        drop(users);
+        let limits = &self.share.limits;
+        let mut table = limits.table();
+        table.connections -= 1;
+        let none_left = table.connections == 0;
+        drop(table);
         if none_left {
-            self.limits.gone.notify_waiters();
+            limits.gone.notify_waiters();
         }
-    }
-}
-
-impl Rate {
-    fn new(log: Log) -> Self {
-        let state = RateState {
-            events: EVENTS_PER_SECOND * BURST_SECONDS,
-            bytes: BYTES_PER_SECOND * BURST_SECONDS,
-            at: Instant::now(),
-            refused: 0,
-            will_tell: false,
-        };
-        Self { log, state: Mutex::new(state) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, RateState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether one event of so many bytes may be taken in now.
-    pub(crate) fn take(&self, bytes: usize) -> bool {
-        let mut state = self.state();
-        state.refill(Instant::now());
-        if state.events < 1.0 || state.bytes < bytes as f64 {
-            state.refused += 1;
-            return false;
-        }
-        state.events -= 1.0;
-        state.bytes -= bytes as f64;
-        true
-    }
-
-    fn is_full(&self) -> bool {
-        let mut state = self.state();
-        state.refill(Instant::now());
-        state.refused == 0 && state.events >= EVENTS_PER_SECOND * BURST_SECONDS
-    }
-
-    /// Sees to it that what was refused is told in the log: within [`TELL_AFTER`], many at a time.
-    pub(crate) fn tell_soon(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.refused == 0 || state.will_tell {
-            return;
-        }
-        state.will_tell = true;
-        drop(state);
-        let rate = self.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(TELL_AFTER).await;
-            let refused = {
-                let mut state = rate.state();
-                state.will_tell = false;
-                std::mem::take(&mut state.refused)
-            };
-            rate.log.append_refused(refused);
-        });
-    }
-}
-
-impl RateState {
-    fn refill(&mut self, now: Instant) {
-        let seconds = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = now;
-        let fill = |level: f64, rate: f64| (level + seconds * rate).min(rate * BURST_SECONDS);
-        self.events = fill(self.events, EVENTS_PER_SECOND);
-        self.bytes = fill(self.bytes, BYTES_PER_SECOND);
     }
 }

@@ -1,28 +1,38 @@
 //! The agent: one file a stage, around the log. A stage knows the log, never another stage; this file
 //! knows them all and hands each what it needs.
 //!
-//! `listen` takes connections in, `ingest` answers what clients ask and takes their events in,
-//! `follow` sends what they want to see, `limits` bounds both, `stats` tells the figures,
-//! `service` tells the service manager.
+//! `listen` takes connections in, `bridge` lets those by TCP in who have a token, `ingest` answers what
+//! clients ask and takes their events in, `follow` sends what they want to see. `access` says who may do
+//! what, `limits` and `rate` how much of it, `stats` tells the figures, `service` tells the service
+//! manager.
 
+mod access;
+mod bridge;
 mod connection;
+mod error;
 mod follow;
 mod ingest;
 mod limits;
 mod listen;
+mod rate;
 mod select;
 mod service;
 mod stats;
+mod stream;
+pub mod tls;
+pub mod tokens;
 
 use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::Config;
 use crate::diag;
@@ -30,23 +40,34 @@ use crate::event::Origin;
 use crate::log::{self, Log};
 use crate::sys::peer::Peer;
 use crate::sys::signals::{Signal, Signals};
-use crate::sys::socket::{self, BindError, Permissions};
+use crate::sys::socket::{self, Permissions};
 use crate::sys::users::Names;
 use crate::sys::{clock, host, limits as system_limits, users};
+use crate::wire::{self, Tail};
 
+use access::{Access, Rights};
+use bridge::{Bridge, Guest};
 use connection::Connection;
 use ingest::Then;
-use limits::{Limits, Permit};
+use limits::{Limits, Party, Permit, Stranger, TooMany};
+use rate::Rate;
 use service::Service;
 use stats::Stats;
+use stream::Stream;
+use tls::TlsError;
+
+pub use error::AgentError;
 
 // Bounds that the manual names.
+pub use access::GROUPS_WAIT_MAX;
+pub use bridge::{HANDSHAKE_MAX, REFUSAL_DELAY};
 pub use follow::PASSED_OVER_MAX;
 pub use ingest::{ERRS_MAX, UNSTORED_MAX};
 pub use limits::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_USER_MAX,
-    EVENTS_PER_SECOND,
+    CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, PATTERNS_HELD_MAX,
+    PATTERNS_OF_ONE_MAX, STRANGERS_MAX, STRANGERS_OF_ONE_MAX,
 };
+pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 
 /// How long connections may take to finish what they began when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -67,37 +88,20 @@ const BLOCKING_KEPT: Duration = Duration::from_secs(600);
 /// Threads that serve live traffic: more than these gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
 
-/// Why the agent does not start, or ends.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// The log cannot be opened.
-    #[error(transparent)]
-    Log(#[from] log::OpenError),
-    /// The socket cannot be had.
-    #[error(transparent)]
-    Socket(#[from] BindError),
-    /// The system refuses something else.
-    #[error("cannot {doing}: {cause}")]
-    System {
-        /// What was tried.
-        doing: &'static str,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// History could not be finished.
-    #[error("history {}: not finished at the end: {cause}", dir.display())]
-    Unfinished {
-        /// Its directory.
-        dir: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
+/// A TAIL, in either form.
+enum TailRequest {
+    /// Readable text from now on, of what this MATCH matches.
+    Text(String),
+    /// JSON lines.
+    Json(Tail),
 }
 
 /// Everything that the tasks of the agent share.
 struct Agent {
     log: Log,
     limits: Arc<Limits>,
+    access: Arc<Access>,
+    bridge: Option<Bridge>,
     names: Arc<Names>,
     /// Whose turn it is to be looked up.
     look_ups: Semaphore,
@@ -113,7 +117,7 @@ pub fn permissions(config: &Config) -> Permissions {
 }
 
 /// Runs the agent until a signal ends it, on a socket that was handed over or on one of its own.
-/// `listening` is called once it takes connections; `reload` reads the configuration again.
+/// `listening` is called once it takes connections, with the bridge's address; `reload` reads the configuration again.
 ///
 /// # Errors
 /// When it cannot start, or cannot finish its history.
@@ -121,7 +125,7 @@ pub fn run<E: Display>(
     config: Config,
     inherited: Option<UnixListener>,
     reload: impl Fn() -> Result<Config, E>,
-    listening: impl FnOnce(&Path),
+    listening: impl FnOnce(Option<SocketAddr>),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
     if let Err(cause) = system_limits::raise_open_files() {
@@ -131,6 +135,7 @@ pub fn run<E: Display>(
     for note in notes {
         diag::warning(format_args!("history: {note}"));
     }
+    let tls = load_tls(&config)?;
     let (listener, socket_file) = match inherited {
         Some(listener) => (listener, None),
         None => {
@@ -146,7 +151,7 @@ pub fn run<E: Display>(
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
-    let served = runtime.block_on(serve(&config, running.log(), listener, reload, listening));
+    let served = runtime.block_on(serve(&config, running.log(), listener, tls, reload, listening));
     // The path goes first, so that nobody connects to an agent that will not answer.
     drop(socket_file);
     runtime.shutdown_timeout(Duration::ZERO);
@@ -154,6 +159,11 @@ pub fn run<E: Display>(
     served?;
     let dir = config.history.map(|history| history.dir).unwrap_or_default();
     closed.map_err(|cause| AgentError::Unfinished { dir, cause })
+}
+
+fn load_tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let files = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref());
+    files.map(tls::load).transpose()
 }
 
 fn log_options(config: &Config) -> log::Options {
@@ -174,37 +184,51 @@ async fn serve<E: Display>(
     config: &Config,
     log: &Log,
     listener: UnixListener,
+    tls: Option<Arc<ServerConfig>>,
     reload: impl Fn() -> Result<Config, E>,
-    listening: impl FnOnce(&Path),
+    listening: impl FnOnce(Option<SocketAddr>),
 ) -> Result<(), AgentError> {
     let system = |doing| move |cause| AgentError::System { doing, cause };
     let mut signals = Signals::new().map_err(system("listen to signals"))?;
     let listener =
         tokio::net::UnixListener::from_std(listener).map_err(system("use the socket"))?;
+    let bridge_listener = match &config.tcp {
+        Some(tcp) => Some(listen_on(tcp.listen).await?),
+        None => None,
+    };
+    let bridge_address = bridge_listener.as_ref().and_then(|bridge| bridge.local_addr().ok());
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(Limits::new(users::current(), log.clone()));
+    let tokens = config.tcp.as_ref().and(config.tokens.clone());
+    let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));
+    let bridge =
+        bridge_address.map(|_| Bridge::new(access.clone(), limits.clone(), tls, stopping.clone()));
     let agent = Arc::new(Agent {
         log: log.clone(),
         limits: limits.clone(),
+        access,
+        bridge,
         names: Arc::new(Names::default()),
         look_ups: Semaphore::new(LOOK_UPS_MAX),
-        stats: Stats::new(log.clone(), limits.clone()),
+        stats: Stats::new(log.clone(), limits.clone(), bridge_address),
         stopping,
     });
-    let for_each = agent.clone();
-    let mut accepting =
-        tokio::spawn(listen::run(listener, limits.clone(), move |stream, peer, permit| {
-            let agent = for_each.clone();
-            async move { agent.serve(stream, peer, permit).await }
+    let (local, bridged) = (agent.clone(), agent.clone());
+    let mut accepting = JoinSet::new();
+    accepting.spawn(listen::run(listener, move |stream| local.take_in_local(stream)));
+    if let Some(bridge) = bridge_listener {
+        accepting.spawn(listen::run(bridge, move |(stream, address)| {
+            bridged.take_in_bridged(stream, address);
         }));
+    }
     let service = Arc::new(Service::new(&config.socket.path, log.clone(), limits.clone()));
     service.ready();
-    listening(&config.socket.path);
+    listening(bridge_address);
     tokio::spawn(service.clone().keep_alive());
     loop {
         let signal = tokio::select! {
             signal = signals.next() => signal,
-            _ = &mut accepting => None,
+            _ = accepting.join_next() => None,
         };
         match signal {
             Some(Signal::Reload) => {
@@ -216,11 +240,8 @@ async fn serve<E: Display>(
         }
     }
     service.stopping();
-    if !accepting.is_finished() {
-        accepting.abort();
-        // Until it has ended it may take one more in, for whom nobody would wait.
-        let _ = accepting.await;
-    }
+    // Until they have ended they may take one more in, for whom nobody would wait.
+    accepting.shutdown().await;
     // Nobody is left to be told only if every connection has ended already.
     let _ = stop.send(true);
     if tokio::time::timeout(DRAIN_MAX, limits.all_gone()).await.is_err() {
@@ -229,25 +250,124 @@ async fn serve<E: Display>(
     Ok(())
 }
 
+async fn listen_on(address: SocketAddr) -> Result<TcpListener, AgentError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|cause| AgentError::Listen { address, cause })
+}
+
+/// Tells a client why it is not served. What it does not take at once, it is not told.
+fn refuse(stream: &mut Stream, why: &str) {
+    let mut answer = Vec::new();
+    wire::encode_err(wire::Code::Later, why, &mut answer);
+    let _ = stream.try_write(&[io::IoSlice::new(&answer)]);
+}
+
 impl Agent {
-    /// One connection, from its first byte to its last.
-    async fn serve(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
+    /// Somebody comes through the Unix socket.
+    fn take_in_local(self: &Arc<Self>, stream: UnixStream) {
+        let admitted = Peer::of(&stream)
+            .map_err(|error| format!("the kernel does not say who connected: {error}"))
+            .and_then(|peer| {
+                let permit = self.limits.permit(Party::User(peer.uid));
+                Ok((peer, permit.map_err(|full| full.to_string())?))
+            });
+        match admitted {
+            Ok((peer, permit)) => {
+                drop(tokio::spawn(self.clone().serve_local(stream, peer, permit)))
+            }
+            Err(why) => refuse(&mut Stream::Unix(stream), &why),
+        }
+    }
+
+    /// Somebody comes by TCP.
+    fn take_in_bridged(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        match self.admit_stranger(address) {
+            Ok((permit, stranger)) => {
+                drop(tokio::spawn(self.clone().serve_bridged(stream, address, permit, stranger)));
+            }
+            Err(full) => refuse(&mut Stream::Tcp(stream), &full.to_string()),
+        }
+    }
+
+    fn admit_stranger(&self, address: SocketAddr) -> Result<(Permit, Stranger), TooMany> {
+        let party = Party::address(address.ip());
+        let permit = self.limits.permit(party.clone())?;
+        Ok((permit, self.limits.stranger(&party)?))
+    }
+
+    async fn serve_local(self: Arc<Self>, stream: UnixStream, peer: Peer, permit: Permit) {
         let uid = peer.uid;
         // Syslog senders name the machine as the kernel does, whatever `host` says.
-        let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
-        let (input, origin) = tokio::join!(connection.wait_for_input(), self.origin_of(peer));
-        if input.is_err() {
-            return;
+        let stopping = self.stopping.clone();
+        let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
+        let (input, origin, rights) = tokio::join!(
+            connection.wait_for_input(),
+            self.origin_of(peer),
+            self.access.of_user(uid)
+        );
+        if input.is_ok() {
+            let rate = self.limits.rate_of(&Party::User(uid));
+            self.converse(connection, &rights, rate, &origin, &permit).await;
         }
-        let rate = self.limits.rate_of(uid);
-        let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rate, &origin);
+    }
+
+    async fn serve_bridged(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        permit: Permit,
+        stranger: Stranger,
+    ) {
+        let Some(bridge) = &self.bridge else { return };
+        let Some(guest) = bridge.greet(stream, address).await else { return };
+        drop(stranger);
+        let Guest { connection, rights, origin, party, share: _share } = guest;
+        let rate = self.limits.rate_of(&party);
+        self.converse(connection, &rights, rate, &origin, &permit).await;
+    }
+
+    /// Serves somebody who is known to the end of their connection, or of their rights.
+    async fn converse(
+        &self,
+        connection: Connection,
+        rights: &Rights,
+        rate: Option<Arc<Rate>>,
+        origin: &Origin,
+        permit: &Permit,
+    ) {
+        tokio::select! {
+            biased;
+            () = self.talk(connection, rights, rate, origin, permit) => {}
+            () = rights.lost() => {
+                diag::notice(format_args!("{}: a right is gone: cut off", rights.who()));
+            }
+        }
+    }
+
+    /// One connection, from its first byte to its last.
+    async fn talk(
+        &self,
+        mut connection: Connection,
+        rights: &Rights,
+        rate: Option<Arc<Rate>>,
+        origin: &Origin,
+        permit: &Permit,
+    ) {
+        let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rights, rate, origin);
         loop {
             let ended = match ingest.run(&mut connection).await {
                 Ok(Then::Close) | Err(_) => return,
-                Ok(Then::Tail(request)) => {
-                    let _follows = permit.follows();
-                    follow::run(&mut connection, &self.log, request).await
-                }
+                Ok(Then::Tail(request)) => match rights.tail().await {
+                    Ok(permitted) => {
+                        let follows = permit.follows();
+                        follow::run(&mut connection, &self.log, request, permitted, follows).await
+                    }
+                    Err(unknown) => {
+                        let mut answer = Vec::new();
+                        wire::encode_err(wire::Code::Later, &unknown.to_string(), &mut answer);
+                        connection.write_all(&answer).await.map(|()| follow::Then::Next)
+                    }
+                },
             };
             match ended {
                 Ok(follow::Then::Next) => {}
@@ -279,14 +399,24 @@ impl Agent {
     /// Takes over what can change while the agent runs, and says what cannot.
     fn reload<E: Display>(&self, reload: impl Fn() -> Result<Config, E>, running: &Config) {
         self.names.clear();
-        match reload() {
-            Ok(fresh) if fresh == *running => {
-                diag::notice(format_args!("configuration read again"))
+        let fresh = match reload() {
+            Ok(fresh) => fresh,
+            Err(error) => return diag::error(format_args!("configuration not taken: {error}")),
+        };
+        if let Some(bridge) = &self.bridge {
+            match load_tls(&fresh) {
+                Ok(tls) => bridge.renew_tls(tls),
+                Err(error) => return diag::error(format_args!("configuration not taken: {error}")),
             }
-            Ok(_) => diag::warning(format_args!(
-                "configuration read again: what changed takes effect at the next start"
-            )),
-            Err(error) => diag::error(format_args!("configuration not taken: {error}")),
+        }
+        self.access.renew(fresh.access.clone());
+        if running.differs_only_in_access(&fresh) {
+            diag::notice(format_args!("configuration read again"));
+        } else {
+            diag::warning(format_args!(
+                "configuration read again: access and certificates are in force; what else changed takes \
+                 effect at the next start"
+            ));
         }
     }
 }

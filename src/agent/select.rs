@@ -1,6 +1,7 @@
 //! What of the log a reader wants, and in which form.
 
-use crate::event::{Cursor, EventLine, Line, Seq, Timestamp};
+use crate::access::Extent;
+use crate::event::{Cursor, EventLine, Gap, Line, Seq, Timestamp};
 use crate::filter::Match;
 use crate::render::Style;
 use crate::wire;
@@ -15,6 +16,8 @@ pub(crate) struct Select {
     pub(crate) until: Option<Timestamp>,
     /// As text for people; else the line itself.
     pub(crate) style: Option<Style>,
+    /// Only these tags, because the reader has no right to others.
+    pub(crate) permitted: Extent,
 }
 
 /// Lines on their way to a client, and where each ends: so that what the client does not take at once
@@ -34,13 +37,21 @@ impl Select {
             && self.since.is_none()
             && self.until.is_none()
             && self.matching.is_everything()
+            && self.permitted == Extent::All
     }
 
     /// Whether an event is wanted.
     pub(crate) fn wants(&self, event: &EventLine<'_>) -> bool {
-        self.since.is_none_or(|since| event.time >= since)
+        self.permitted.allows(event.tag)
+            && self.since.is_none_or(|since| event.time >= since)
             && self.until.is_none_or(|until| event.time <= until)
             && self.matching.matches(event)
+    }
+
+    /// A gap as this reader may see it: how much is missing is for those who may see every tag.
+    pub(crate) fn gap(&self, gap: Gap) -> Gap {
+        let lost = gap.lost.filter(|_| self.permitted == Extent::All);
+        Gap { lost, ..gap }
     }
 }
 
@@ -51,13 +62,27 @@ impl Staged {
 
     /// Stages a line if it is wanted. Tells whether it was.
     pub(crate) fn stage(&mut self, line: &Line<'_>, select: &Select) -> bool {
-        let raw = match line {
+        match line {
             Line::Event(event) if !select.wants(event) => return false,
-            Line::Event(event) => event.line,
-            Line::Gap(told) => told.line,
-        };
+            Line::Gap(told) if select.gap(told.gap) != told.gap => {
+                let mut retold = Vec::new();
+                select.gap(told.gap).encode(told.time, &told.host.text(), &mut retold);
+                if let Some(line) = std::str::from_utf8(&retold).ok().and_then(Line::parse) {
+                    self.put(&line, select);
+                }
+            }
+            _ => self.put(line, select),
+        }
+        true
+    }
+
+    fn put(&mut self, line: &Line<'_>, select: &Select) {
         match &select.style {
             None => {
+                let raw = match line {
+                    Line::Event(event) => event.line,
+                    Line::Gap(told) => told.line,
+                };
                 self.bytes.extend_from_slice(raw.as_bytes());
                 self.bytes.push(b'\n');
             }
@@ -68,7 +93,6 @@ impl Staged {
             }
         }
         self.ends.push((self.bytes.len(), line.last_seq()));
-        true
     }
 
     /// Stages the line that tells how far a reader has come.

@@ -1,28 +1,36 @@
 //! What STATS answers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::limits::Limits;
+use crate::access::Extent;
 use crate::event::{Cursor, Timestamp};
 use crate::log::Log;
+
+/// What tells how much others send and follow.
+const OF_ALL_EVENTS: [&str; 5] = ["events", "bytes", "window_bytes", "connections", "followers"];
 
 /// Where the figures come from.
 pub(crate) struct Stats {
     log: Log,
     limits: Arc<Limits>,
     started: Timestamp,
+    /// Where the bridge listens.
+    tcp: Option<SocketAddr>,
 }
 
 impl Stats {
-    pub(crate) fn new(log: Log, limits: Arc<Limits>) -> Self {
+    pub(crate) fn new(log: Log, limits: Arc<Limits>, tcp: Option<SocketAddr>) -> Self {
         let started = log.now();
-        Self { log, limits, started }
+        Self { log, limits, started, tcp }
     }
 
-    /// All figures, as one JSON object on one line.
-    pub(crate) fn json(&self) -> String {
+    /// All figures, as one JSON object on one line. Those that tell about all events are left out for who
+    /// may not follow every tag.
+    pub(crate) fn json(&self, permitted: &Extent) -> String {
         let counters = self.log.counters();
         let newest = self.log.newest();
         let cursor = |seq| Cursor { seq, ..newest }.to_string();
@@ -35,7 +43,7 @@ impl Stats {
                 "trouble": counters.trouble,
             })
         });
-        json!({
+        let mut figures = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "host": self.log.host(),
@@ -49,7 +57,15 @@ impl Stats {
             "history": history,
             "connections": connections,
             "followers": followers,
-        })
-        .to_string()
+            "tcp": self.tcp.map(|address| address.to_string()),
+        });
+        if *permitted != Extent::All {
+            for name in OF_ALL_EVENTS {
+                figures.as_object_mut().map(|figures| figures.remove(name));
+            }
+            let history = figures["history"].as_object_mut();
+            history.map(|history| history.remove("bytes"));
+        }
+        figures.to_string()
     }
 }

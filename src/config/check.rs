@@ -10,10 +10,10 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::error::{ConfigError, Problem, Wrong, unknown};
+use super::error::{ConfigError, Problem, Wrong, not_a_list, unknown};
 use super::raw::{Raw, RawHistory, RawSocket};
 use super::value::{Account, Mode, Period, Size, SyncWord};
-use super::{Config, History, Machine, Socket, Sync, Window};
+use super::{Config, History, Machine, Socket, Sync, Window, access, tcp};
 
 /// The longest name of a machine, in bytes: that of a domain name.
 pub const HOST_MAX: usize = 253;
@@ -67,7 +67,7 @@ pub(super) fn check(
 }
 
 /// Where a problem comes from.
-enum Fault {
+pub(super) enum Fault {
     Typed(Wrong),
     Default(&'static str, Problem),
 }
@@ -79,15 +79,20 @@ impl From<Wrong> for Fault {
 }
 
 fn meaning(text: &str, table: &DeTable<'_>, machine: &Machine) -> Result<Config, Fault> {
-    if let Some(wrong) = unknown(table) {
+    if let Some(wrong) = unknown(table).or_else(|| not_a_list(table)) {
         return Err(wrong.into());
     }
     let deserializer = toml::Deserializer::parse(text).map_err(|e| Wrong::syntax(&e))?;
-    let raw = Raw::deserialize(deserializer).map_err(|e| Wrong::value(&e))?;
+    let mut raw = Raw::deserialize(deserializer).map_err(|e| Wrong::value(&e))?;
+    let (history, history_dir) = history(raw.history, machine)?;
+    let tokens = tcp::tokens(raw.tcp.tokens.take(), history_dir)?;
     Ok(Config {
         host: host(raw.host, machine)?,
         socket: socket(raw.socket, machine)?,
-        history: history(raw.history, machine)?,
+        history,
+        tcp: tcp::tcp(raw.tcp, tokens.is_some())?,
+        tokens,
+        access: access::rules(raw.access, machine)?,
         window: Window { size: size(raw.window.size, DEFAULT_WINDOW, WINDOW_MIN, WINDOW_MAX)? },
         file: None,
         warnings: Vec::new(),
@@ -118,9 +123,14 @@ fn socket(raw: RawSocket, machine: &Machine) -> Result<Socket, Fault> {
     })
 }
 
-/// What is wrong in a history that is off is still wrong; only its place need not be known.
-fn history(raw: RawHistory, machine: &Machine) -> Result<Option<History>, Fault> {
+/// What is wrong in a history that is off is still wrong; only its place need not be known. Gives that
+/// place too, if it is.
+fn history(
+    raw: RawHistory,
+    machine: &Machine,
+) -> Result<(Option<History>, Option<PathBuf>), Fault> {
     let enabled = raw.enabled.unwrap_or(true);
+    let known = raw.dir.is_some() || machine.state.is_some();
     let default = match &machine.state {
         Some(dir) => Ok(dir.clone()),
         None if !enabled => Ok(PathBuf::from("/")),
@@ -135,7 +145,8 @@ fn history(raw: RawHistory, machine: &Machine) -> Result<Option<History>, Fault>
         },
         sync: sync(raw.sync)?,
     };
-    Ok(enabled.then_some(history))
+    let dir = known.then(|| history.dir.clone());
+    Ok((enabled.then_some(history), dir))
 }
 
 fn sync(typed: Option<Spanned<SyncWord>>) -> Result<Sync, Wrong> {
@@ -168,7 +179,7 @@ fn within<T: Copy + PartialOrd + Display>(typed: Spanned<T>, min: T, max: T) -> 
     })
 }
 
-fn path(
+pub(super) fn path(
     key: &'static str,
     typed: Option<Spanned<String>>,
     default: Result<PathBuf, Problem>,
@@ -197,17 +208,26 @@ fn id(
     let Some(typed) = typed else { return Ok(None) };
     let id = checked(typed, |account| match account {
         Account::Id(id) => Ok(id),
-        Account::Name(name) => match look_up(&name) {
-            Ok(Some(id)) => Ok(id),
-            Ok(None) => Err(Problem::Nobody { kind, name }),
-            Err(cause) => Err(Problem::LookUp { kind, name, cause }),
-        },
+        Account::Name(name) => known(kind, name, look_up),
     })?;
     Ok(Some(id))
 }
 
+/// The number of a user or a group that this machine must know.
+pub(super) fn known(
+    kind: &'static str,
+    name: String,
+    look_up: fn(&str) -> io::Result<Option<u32>>,
+) -> Result<u32, Problem> {
+    match look_up(&name) {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) => Err(Problem::Nobody { kind, name }),
+        Err(cause) => Err(Problem::LookUp { kind, name, cause }),
+    }
+}
+
 /// Takes a typed value through a check; what is wrong is told where it was typed.
-fn checked<T, U>(
+pub(super) fn checked<T, U>(
     typed: Spanned<T>,
     check: impl FnOnce(T) -> Result<U, Problem>,
 ) -> Result<U, Wrong> {

@@ -1,12 +1,15 @@
 //! What is wrong with a configuration: which file, which line, which key, and what was meant.
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::raw::KEYS;
+use super::raw::{KEYS, LIST};
+use crate::event::BadTag;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +108,41 @@ pub enum Problem {
         #[source]
         cause: io::Error,
     },
+    /// A section that is a list was written as if there were only one.
+    #[error("there may be several of these: write [[{LIST}]]")]
+    NotAList,
+    /// More than anybody needs.
+    #[error("more than {max} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        max: usize,
+    },
+    /// No pattern of tags.
+    #[error("{text:?} is no pattern of tags: {cause}")]
+    Glob {
+        /// What was typed.
+        text: String,
+        /// What is wrong with it.
+        cause: BadTag,
+    },
+    /// Nobody can be meant by this.
+    #[error(
+        "{0:?} names nobody: write \"*\" for any local user, \"name\" for a user, \"@name\" for a group"
+    )]
+    Party(String),
+    /// No place to listen.
+    #[error("{0:?} is not an address and a port, such as \"127.0.0.1:7465\" or \"[::]:7465\"")]
+    Listen(String),
+    /// Tokens would go over the network in the clear.
+    #[error(
+        "{0} is not of this machine alone: anybody on the way could read tokens and events; set tcp.cert and tcp.key, or listen on 127.0.0.1"
+    )]
+    NoTls(SocketAddr),
+    /// One file without the other.
+    #[error("tcp.cert and tcp.key go together: {0} is missing")]
+    Half(&'static str),
     /// This user has no directory for sockets.
     #[error("$XDG_RUNTIME_DIR is not set and there is no /run/user directory of this user's own")]
     NoRuntimeDir,
@@ -164,18 +202,40 @@ fn collect_unknown(table: &DeTable<'_>, section: &str, found: &mut Vec<Wrong>) {
         let is_section = KEYS.iter().any(|known| section_of(known) == Some(&name));
         match value.get_ref() {
             DeValue::Table(inner) if is_section => collect_unknown(inner, &name, found),
+            DeValue::Array(_) if name == LIST => {
+                tables_of(value).for_each(|inner| collect_unknown(inner, &name, found));
+            }
             _ if is_section || KEYS.contains(&name.as_str()) => {}
             _ => found.push(Wrong { span: key.span(), problem: Problem::Unknown(near(&name)) }),
         }
     }
 }
 
+/// The tables in a value: itself, or those of a list.
+fn tables_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> impl Iterator<Item = &'a DeTable<'i>> {
+    let list = match value.get_ref() {
+        DeValue::Array(list) => list.iter().as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    list.iter().filter_map(|value| match value.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    })
+}
+
+/// The list section, if it was written as a single one.
+pub(super) fn not_a_list(table: &DeTable<'_>) -> Option<Wrong> {
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == LIST)?;
+    let single = matches!(value.get_ref(), DeValue::Table(_));
+    single.then(|| Wrong { span: key.span(), problem: Problem::NotAList })
+}
+
 /// The key or section in which the byte at `at` lies.
 fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     let within = |span: Range<usize>| (span.start..=span.end).contains(&at);
-    let inner = table.iter().find_map(|(key, value)| match value.get_ref() {
-        DeValue::Table(inner) => Some(dotted(key.get_ref(), &key_at(inner, at)?)),
-        _ => None,
+    let inner = table.iter().find_map(|(key, value)| {
+        let found = tables_of(value).find_map(|inner| key_at(inner, at))?;
+        Some(dotted(key.get_ref(), &found))
     });
     inner.or_else(|| {
         let mut entries = table.iter();

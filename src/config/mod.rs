@@ -4,17 +4,21 @@
 //! Two stages: `raw` is what was typed, [`Config`] is what it means on this machine. What exists as a
 //! [`Config`] is good. Every key has a default, so that no file at all is good too.
 
+mod access;
 mod check;
 mod error;
 mod raw;
+mod tcp;
 mod value;
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::access::Rules;
 pub use check::{
     AGE_MAX, AGE_MIN, DEFAULT_MODE, HISTORY_MAX, HISTORY_MIN, HOST_MAX, PATH_MAX, SOCKET_PATH_MAX,
     SYNC_MAX, SYNC_MIN, WINDOW_MAX, WINDOW_MIN,
@@ -36,6 +40,13 @@ pub struct Config {
     pub history: Option<History>,
     /// The window in memory.
     pub window: Window,
+    /// The TCP bridge; none if it is off.
+    pub tcp: Option<Tcp>,
+    /// Where the bridge's tokens are kept: absolute. None on a machine where there is no place for
+    /// them.
+    pub tokens: Option<PathBuf>,
+    /// Who may do what.
+    pub access: Rules,
     /// The file that it was read from; none if the defaults stand for themselves.
     pub file: Option<PathBuf>,
     /// What is allowed but hardly meant.
@@ -86,6 +97,25 @@ pub struct Window {
     pub size: u64,
 }
 
+/// `[tcp]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// Where it listens. Loopback, unless there is [`Tcp::tls`].
+    pub listen: SocketAddr,
+    /// With what it proves who it is; without, it speaks to this machine only.
+    pub tls: Option<TlsFiles>,
+}
+
+/// `tcp.cert` and `tcp.key`: PEM files, absolute. That they are there and belong together shows only when
+/// they are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and behind it those that vouch for it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// Something that is allowed but hardly meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -130,6 +160,15 @@ impl Config {
             }
             Err(cause) => Err(ConfigError::Read { path: path.into(), cause }),
         }
+    }
+
+    /// Whether a fresh configuration differs in nothing that takes effect only at a start: not in more than
+    /// who may do what, and the certificate.
+    pub fn differs_only_in_access(&self, fresh: &Self) -> bool {
+        let without_tls = |tcp: &Option<Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
+        let (access, tcp) = (self.access.clone(), self.tcp.clone());
+        without_tls(&self.tcp) == without_tls(&fresh.tcp)
+            && *self == Self { access, tcp, ..fresh.clone() }
     }
 }
 

@@ -46,6 +46,9 @@ fn nothing_at_all_is_good() {
             sync: Sync::Within(Duration::from_secs(1)),
         }),
         window: Window { size: 64 << 20 },
+        tcp: None,
+        tokens: Some("/var/lib/pulsed/tokens".into()),
+        access: Rules::default(),
         file: None,
         warnings: Vec::new(),
     };

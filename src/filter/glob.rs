@@ -18,6 +18,16 @@ impl Glob {
         Ok(Self(text.into()))
     }
 
+    /// The pattern of every tag: `*`.
+    pub fn any() -> Self {
+        Self("*".into())
+    }
+
+    /// Whether every tag is as the pattern says.
+    pub fn is_any(&self) -> bool {
+        self.0.bytes().all(|b| b == b'*')
+    }
+
     /// Whether the whole tag is as the pattern says.
     pub fn matches(&self, tag: &str) -> bool {
         // Tags are ASCII, so that bytes are characters.

@@ -118,13 +118,18 @@ impl Match {
         if found.to_string().len() > TEXT_MAX {
             return Err(MatchError::Long);
         }
-        let mut patterns: Vec<_> = found.groups.iter().flat_map(Group::patterns).collect();
-        patterns.sort_unstable();
-        patterns.dedup();
-        if patterns.len() > PATTERNS_MAX {
+        if found.patterns() > PATTERNS_MAX {
             return Err(MatchError::Patterns);
         }
         Ok(found)
+    }
+
+    /// How many regular expressions it holds; the same one again does not count.
+    pub fn patterns(&self) -> usize {
+        let mut patterns: Vec<_> = self.groups.iter().flat_map(Group::patterns).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        patterns.len()
     }
 }
 

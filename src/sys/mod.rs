@@ -6,6 +6,8 @@ pub mod child;
 pub mod clock;
 pub mod connect;
 #[cfg(feature = "agent")]
+pub mod files;
+#[cfg(feature = "agent")]
 pub mod host;
 #[cfg(feature = "tail")]
 pub mod interrupt;
@@ -25,6 +27,8 @@ pub mod signals;
 pub mod socket;
 #[cfg(feature = "agent")]
 pub mod systemd;
+#[cfg(feature = "agent")]
+pub mod tcp;
 #[cfg(feature = "agent")]
 mod unit;
 #[cfg(feature = "agent")]

@@ -4,10 +4,11 @@
 //! traffic.
 
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use nix::unistd::{Gid, Group, Uid, User, geteuid};
+use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
 
 /// How many names [`Names`] keeps.
 pub const NAMES_MAX: usize = 1024;
@@ -35,6 +36,14 @@ pub fn user_name(uid: u32) -> io::Result<Option<String>> {
 /// The name of this group, or none if the number has no name.
 pub fn group_name(gid: u32) -> io::Result<Option<String>> {
     Ok(Group::from_gid(Gid::from_raw(gid))?.map(|group| group.name))
+}
+
+/// The numbers of all groups that this user is in, as the databases have it now (getgrouplist(3)); none
+/// for a number without a name.
+pub fn groups_of(uid: u32) -> io::Result<Vec<u32>> {
+    let Some(user) = User::from_uid(Uid::from_raw(uid))? else { return Ok(Vec::new()) };
+    let name = CString::new(user.name).map_err(io::Error::other)?;
+    Ok(getgrouplist(&name, user.gid)?.into_iter().map(Gid::as_raw).collect())
 }
 
 /// The names of users that were asked for, at most [`NAMES_MAX`]; when it is full it starts anew.
@@ -87,6 +96,12 @@ mod tests {
         assert_eq!(group_name(0).expect("group").as_deref(), Some("root"));
         assert_eq!(user("no such user").expect("passwd"), None);
         assert_eq!(group("no such group").expect("group"), None);
+    }
+
+    #[test]
+    fn roots_group_is_among_roots_groups() {
+        assert!(groups_of(0).expect("databases").contains(&0));
+        assert_eq!(groups_of(4_000_000_000).expect("databases"), [0; 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What both sides write.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use serde_json::json;
 
@@ -10,9 +11,9 @@ use crate::event::{Cursor, Draft, Level, json};
 /// The longest why of an ERR, in characters.
 pub const WHY_MAX: usize = 400;
 
-/// Appends `OK <cursor>`.
-pub fn encode_ok(cursor: &Cursor, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("OK {cursor}\n").as_bytes());
+/// Appends `OK <what>`: a cursor, or the name that a token has.
+pub fn encode_ok(what: &impl Display, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("OK {what}\n").as_bytes());
 }
 
 /// Appends `ERR <code> <why>`: one line that is safe for a terminal, whatever `why` repeats of what a

@@ -10,7 +10,7 @@ use regex::Regex;
 const ROWS: [&[&str]; 8] = [
     &["event"],
     &["filter"],
-    &["wire", "render"],
+    &["wire", "render", "access"],
     &["config", "sys", "diag"],
     &["log"],
     &["client"],

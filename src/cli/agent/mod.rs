@@ -1,6 +1,8 @@
-//! `pulsed`: runs the agent, checks its configuration, shows what it does (pulsed(8)).
+//! `pulsed`: runs the agent, checks its configuration, shows what it does, keeps the bridge's tokens
+//! (pulsed(8)).
 
 mod status;
+mod token;
 mod welcome;
 
 use std::fmt;
@@ -9,12 +11,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Exit, Failure};
+use crate::agent::tls::{self, TlsError};
+use crate::agent::tokens::TokenError;
 use crate::agent::{self, AgentError};
 use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine};
 use crate::diag;
 use crate::sys::systemd::{InheritError, Inherited};
 use crate::sys::{host, paths, users};
 use status::StatusError;
+use token::TokenTask;
 
 const COMMAND: &str = "pulsed";
 
@@ -46,6 +51,9 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Keep the tokens of the TCP bridge
+    #[command(subcommand)]
+    Token(TokenTask),
 }
 
 /// Why the command failed.
@@ -59,14 +67,21 @@ enum CommandError {
     Agent(#[from] AgentError),
     #[error(transparent)]
     Status(#[from] StatusError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("there is no place for tokens: set tcp.tokens in a file and name that with --config")]
+    NoTokens,
 }
 
 impl Failure for CommandError {
     fn exit(&self) -> Exit {
         match self {
             // To start it again would not help: somebody must change something first.
-            Self::Config(_) | Self::Inherit(_) => Exit::Config,
-            Self::Agent(_) => Exit::Failed,
+            Self::Config(_) | Self::Inherit(_) | Self::Tls(_) | Self::NoTokens => Exit::Config,
+            Self::Agent(AgentError::Tls(_)) => Exit::Config,
+            Self::Agent(_) | Self::Token(_) => Exit::Failed,
             Self::Status(error) => error.exit(),
         }
     }
@@ -85,6 +100,7 @@ pub fn main() -> ExitCode {
             None => start(file),
             Some(Task::Check) => check(file.as_deref()),
             Some(Task::Status { json }) => status(file.as_deref(), json),
+            Some(Task::Token(task)) => token(file.as_deref(), task),
         };
         diag::flush();
         done.map(|()| Exit::Done.into())
@@ -109,7 +125,7 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
         Ok::<_, CommandError>(config)
     };
     let config = load()?;
-    Ok(agent::run(config.clone(), listener, load, |_| welcome::welcome(&config))?)
+    Ok(agent::run(config.clone(), listener, load, |tcp| welcome::welcome(&config, tcp))?)
 }
 
 /// Reads the configuration; says what is allowed in it but hardly meant.
@@ -133,8 +149,18 @@ fn machine() -> Machine {
     }
 }
 
+fn token(file: Option<&Path>, task: TokenTask) -> Result<(), CommandError> {
+    let tokens = load(file, &machine())?.tokens.ok_or(CommandError::NoTokens)?;
+    print(token::run(task, &tokens)?);
+    Ok(())
+}
+
 fn check(file: Option<&Path>) -> Result<(), CommandError> {
-    match load(file, &machine())?.file {
+    let config = load(file, &machine())?;
+    if let Some(files) = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
+        tls::load(files)?;
+    }
+    match config.file {
         Some(file) => print(format_args!("{}: good", file.display())),
         None => match paths::config_file() {
             Some(file) => {

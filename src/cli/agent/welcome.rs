@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
@@ -10,8 +11,8 @@ use crate::render::escape;
 use crate::sys::paths;
 
 /// Says that the agent is ready: to a person with what to type next, to the journal in one line.
-pub(super) fn welcome(config: &Config) {
-    let listening = listening(config);
+pub(super) fn welcome(config: &Config, tcp: Option<SocketAddr>) {
+    let listening = listening(config, tcp);
     if diag::to_journal() {
         return diag::notice(listening);
     }
@@ -23,12 +24,13 @@ pub(super) fn welcome(config: &Config) {
     let _ = writeln!(io::stdout().lock(), "pulsed: {listening}\n{next}");
 }
 
-fn listening(config: &Config) -> String {
+fn listening(config: &Config, tcp: Option<SocketAddr>) -> String {
     let history = match &config.history {
         Some(history) => format!("history in {}", quoted(&history.dir)),
         None => "no history: events are kept in memory only".into(),
     };
-    format!("listening on {}, {history}", quoted(&config.socket.path))
+    let tcp = tcp.map(|address| format!(" and by TCP on {address}")).unwrap_or_default();
+    format!("listening on {}{tcp}, {history}", quoted(&config.socket.path))
 }
 
 fn next(way: &Way, socket: Option<&Path>) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pulsed::agent::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_USER_MAX,
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
     DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, UNSTORED_MAX,
 };
 use pulsed::cli::{send, tail};
@@ -79,7 +79,7 @@ fn limits_of_the_agent() {
     let list = [
         ("Connections at a time", count(CONNECTIONS_MAX as u64)),
         ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
-        ("Connections of one other user", count(CONNECTIONS_OF_USER_MAX as u64)),
+        ("Connections of one other user", count(CONNECTIONS_OF_ONE_MAX as u64)),
         ("Events a second of one other user", count(EVENTS_PER_SECOND as u64)),
         ("Bytes a second of one other user", size(BYTES_PER_SECOND as usize)),
         ("Not stored yet, of one connection", size(UNSTORED_MAX)),

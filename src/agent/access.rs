@@ -1,0 +1,246 @@
+//! What each connection may do. The one place that is asked, whatever the door and whatever is wanted.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+
+use super::tokens::{KNOWN_FOR, Token, Tokens};
+use crate::access::{Deed, Extent, Group, Rules};
+use crate::diag::{self, Throttle};
+use crate::sys::users;
+
+/// How long the group database may take to say in which groups a user is.
+pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// What is answered to whoever may follow no tag.
+pub(crate) const MAY_NOT_FOLLOW: &str =
+    "you may not follow any tag: who may is said by access in pulsed.toml";
+
+/// How many users are looked up in it at the same time; others wait for their turn.
+const LOOK_UPS_MAX: usize = 8;
+
+/// How often it is told that somebody may not send what they try to.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// The rules and the tokens that are in force.
+pub(crate) struct Access {
+    own_uid: u32,
+    rules: watch::Sender<Arc<Rules>>,
+    tokens: Option<Tokens>,
+    turns: Arc<Semaphore>,
+    told: Mutex<Throttle>,
+}
+
+/// Whose rights they are.
+#[derive(Clone, Debug)]
+pub(crate) enum Who {
+    /// Root, or the agent's own user: may do everything.
+    Trusted(u32),
+    /// Another user of this machine.
+    Local(u32),
+    /// Whoever has this token.
+    Token(Arc<Token>),
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trusted(uid) | Self::Local(uid) => write!(f, "uid {uid}"),
+            Self::Token(token) => write!(f, "token {}", token.name),
+        }
+    }
+}
+
+/// The group database does not answer, so that nobody knows what is permitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the group database does not say in time who you are: try again later")]
+pub(crate) struct Unknown;
+
+/// What one connection may do. What it has made use of is remembered: when that is taken away, the
+/// connection ends.
+pub(crate) struct Rights {
+    access: Arc<Access>,
+    who: Who,
+    /// Sees each change of the rules since these rights were found out.
+    rules: watch::Receiver<Arc<Rules>>,
+    send: Result<Extent, Unknown>,
+    sent: AtomicBool,
+    /// Found out when it is first needed: most connections only send.
+    tail: OnceLock<Extent>,
+}
+
+impl Access {
+    pub(crate) fn new(own_uid: u32, rules: Rules, tokens: Option<PathBuf>) -> Self {
+        Self {
+            own_uid,
+            rules: watch::Sender::new(Arc::new(rules)),
+            tokens: tokens.map(Tokens::new),
+            turns: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
+            told: Mutex::new(Throttle::new(TELL_EVERY)),
+        }
+    }
+
+    /// Puts these rules into force. Whoever makes use of a right that is gone is cut off.
+    pub(crate) fn renew(&self, rules: Rules) {
+        self.rules.send_replace(Arc::new(rules));
+    }
+
+    /// The rights of a local user.
+    pub(crate) async fn of_user(self: &Arc<Self>, uid: u32) -> Rights {
+        let trusted = uid == 0 || uid == self.own_uid;
+        self.rights(if trusted { Who::Trusted(uid) } else { Who::Local(uid) }).await
+    }
+
+    /// The rights that come with the token that has this text, if there is one.
+    pub(crate) async fn of_token(self: &Arc<Self>, text: &str) -> Option<(Arc<Token>, Rights)> {
+        let tokens = self.tokens.as_ref()?;
+        let token = tokio::task::block_in_place(|| tokens.find(text))?;
+        Some((token.clone(), self.rights(Who::Token(token)).await))
+    }
+
+    async fn rights(self: &Arc<Self>, who: Who) -> Rights {
+        let mut rules = self.rules.subscribe();
+        let now = rules.borrow_and_update().clone();
+        let send = self.find_out(&who, Deed::Send, now).await;
+        let (sent, tail) = (AtomicBool::new(false), OnceLock::new());
+        Rights { access: self.clone(), who, rules, send, sent, tail }
+    }
+
+    async fn find_out(&self, who: &Who, deed: Deed, rules: Arc<Rules>) -> Result<Extent, Unknown> {
+        match who {
+            Who::Trusted(_) => Ok(Extent::All),
+            Who::Local(uid) if rules.needs_groups(deed, *uid) => {
+                let looked_up = self.look_up(rules, deed, *uid);
+                tokio::time::timeout(GROUPS_WAIT_MAX, looked_up).await.unwrap_or(Err(Unknown))
+            }
+            Who::Local(uid) => Ok(rules.extent(deed, *uid, |_| false)),
+            Who::Token(token) => {
+                let tokens = self.tokens.as_ref();
+                let again = || tokens.and_then(|tokens| tokens.again(token));
+                Ok(match (tokio::task::block_in_place(again), deed) {
+                    (None, _) => Extent::Nothing,
+                    (Some(token), Deed::Send) => token.may_send(),
+                    (Some(token), Deed::Tail) => token.may_tail(),
+                })
+            }
+        }
+    }
+
+    /// Asks the group database, on a thread that may wait. A turn is over when the database has answered,
+    /// even if nobody waits for that any more.
+    async fn look_up(&self, rules: Arc<Rules>, deed: Deed, uid: u32) -> Result<Extent, Unknown> {
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Unknown)?;
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            ask_groups(&rules, deed, uid)
+        });
+        asked.await.ok().and_then(Result::ok).ok_or(Unknown)
+    }
+
+    fn tell_denied(&self, who: &Who, tag: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left_out) = told.pass(Instant::now()) {
+            diag::warning(format_args!("{who} may not send the tag {tag}: refused{left_out}"));
+        }
+    }
+}
+
+fn ask_groups(rules: &Rules, deed: Deed, uid: u32) -> io::Result<Extent> {
+    let groups = users::groups_of(uid)?;
+    let failed = Cell::new(None);
+    let is_in = |group: &Group| match group {
+        Group::Id(gid) => groups.contains(gid),
+        Group::Name(name) => match users::group(name) {
+            Ok(gid) => gid.is_some_and(|gid| groups.contains(&gid)),
+            Err(error) => {
+                failed.set(Some(error));
+                false
+            }
+        },
+    };
+    let extent = rules.extent(deed, uid, is_in);
+    failed.into_inner().map_or(Ok(extent), Err)
+}
+
+impl Rights {
+    /// Whose they are.
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// Whether every tag may be sent, so that there is no need to ask for each.
+    pub(crate) fn may_send(&self, tag: &str) -> Result<bool, Unknown> {
+        match &self.send {
+            Ok(extent) if extent.allows(tag) => {
+                if !self.sent.load(Ordering::Relaxed) {
+                    self.sent.store(true, Ordering::Relaxed);
+                }
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(unknown) => Err(*unknown),
+        }
+    }
+
+    /// Tells the people who run the agent: a sender of syslog lines reads no answers.
+    pub(crate) fn tell_denied(&self, tag: &str) {
+        self.access.tell_denied(&self.who, tag);
+    }
+
+    /// Which tags may be followed.
+    pub(crate) async fn tail(&self) -> Result<&Extent, Unknown> {
+        if let Some(known) = self.tail.get() {
+            return Ok(known);
+        }
+        let rules = self.rules.borrow().clone();
+        let found = self.access.find_out(&self.who, Deed::Tail, rules).await?;
+        Ok(self.tail.get_or_init(|| found))
+    }
+
+    /// Waits until a right is gone that was made use of.
+    pub(crate) async fn lost(&self) {
+        let mut rules = self.rules.clone();
+        loop {
+            match &self.who {
+                Who::Trusted(_) => std::future::pending().await,
+                Who::Local(_) => {
+                    if rules.changed().await.is_err() {
+                        return std::future::pending().await;
+                    }
+                }
+                // It costs a look at a file's date, twice a second at most for all of them together.
+                Who::Token(_) => tokio::time::sleep(KNOWN_FOR).await,
+            }
+            let now = rules.borrow_and_update().clone();
+            if !self.hold(&now).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether everything that was made use of is still permitted.
+    async fn hold(&self, rules: &Arc<Rules>) -> bool {
+        let sent = self.send.as_ref().ok().filter(|_| self.sent.load(Ordering::Relaxed));
+        for (deed, before) in [(Deed::Send, sent), (Deed::Tail, self.tail.get())] {
+            let Some(before) = before else { continue };
+            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
+            if !after.is_ok_and(|after| after.keeps(before)) {
+                return false;
+            }
+        }
+        // A token that is gone ends what was connected with it, even what it was not yet used for.
+        match &self.who {
+            Who::Token(token) => {
+                let tokens = self.access.tokens.as_ref();
+                tokens.is_some_and(|tokens| tokens.again(token).is_some())
+            }
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How fast somebody may send: two leaking buckets, of events and of bytes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::log::Log;
+
+/// How many events a second somebody may send.
+pub const EVENTS_PER_SECOND: f64 = 50_000.0;
+
+/// How many bytes a second somebody may send.
+pub const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
+
+/// How much may come at once: so many seconds' worth.
+pub const BURST_SECONDS: f64 = 10.0;
+
+/// How long refused events may stay untold.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+
+/// How long whoever is too fast is not read. All connections that are too fast together wait one behind the
+/// other, so that to refuse a flood takes little of the machine however many connections it comes over.
+const COOL_DOWN: Duration = Duration::from_millis(10);
+
+/// How fast somebody may send, over all connections together.
+pub(crate) struct Rate {
+    log: Log,
+    state: Mutex<State>,
+    /// Who is too fast waits here for a turn.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    events: f64,
+    bytes: f64,
+    at: Instant,
+    /// Refused and not told yet.
+    refused: u64,
+    /// A task will tell them.
+    will_tell: bool,
+}
+
+impl Rate {
+    pub(crate) fn new(log: Log) -> Self {
+        let state = State {
+            events: EVENTS_PER_SECOND * BURST_SECONDS,
+            bytes: BYTES_PER_SECOND * BURST_SECONDS,
+            at: Instant::now(),
+            refused: 0,
+            will_tell: false,
+        };
+        Self { log, state: Mutex::new(state), turn: tokio::sync::Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether one event of so many bytes may be taken in now. One that may not is counted, and told in
+    /// the log within [`TELL_AFTER`], many at a time.
+    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> bool {
+        let mut state = self.state();
+        if state.spend(bytes) {
+            return true;
+        }
+        state.refused += 1;
+        if !std::mem::replace(&mut state.will_tell, true) {
+            drop(state);
+            tokio::spawn(self.clone().tell_later());
+        }
+        false
+    }
+
+    /// Counts something that is no event but costs as much. Whether there was room for it.
+    pub(crate) fn spend(&self, bytes: usize) -> bool {
+        self.state().spend(bytes)
+    }
+
+    async fn tell_later(self: Arc<Self>) {
+        tokio::time::sleep(TELL_AFTER).await;
+        let refused = {
+            let mut state = self.state();
+            state.will_tell = false;
+            std::mem::take(&mut state.refused)
+        };
+        self.log.append_refused(refused);
+    }
+
+    /// Holds somebody up who is too fast.
+    pub(crate) async fn cool_down(&self) {
+        let _turn = self.turn.lock().await;
+        tokio::time::sleep(COOL_DOWN).await;
+    }
+
+    /// Whether nothing was sent lately, and nothing is left to tell.
+    pub(crate) fn is_full(&self) -> bool {
+        let mut state = self.state();
+        state.refill(Instant::now());
+        state.refused == 0 && state.events >= EVENTS_PER_SECOND * BURST_SECONDS
+    }
+}
+
+impl State {
+    fn spend(&mut self, bytes: usize) -> bool {
+        self.refill(Instant::now());
+        if self.events < 1.0 || self.bytes < bytes as f64 {
+            return false;
+        }
+        self.events -= 1.0;
+        self.bytes -= bytes as f64;
+        true
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        let fill = |level: f64, rate: f64| (level + seconds * rate).min(rate * BURST_SECONDS);
+        self.events = fill(self.events, EVENTS_PER_SECOND);
+        self.bytes = fill(self.bytes, BYTES_PER_SECOND);
+    }
+}

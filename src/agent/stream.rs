@@ -1,0 +1,108 @@
+//! A client's bytes, whichever door they come through: read and written at once or not at all, and waited
+//! for apart from that.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+/// The stream of one connection.
+pub(crate) enum Stream {
+    /// The Unix socket.
+    Unix(UnixStream),
+    /// The TCP bridge, within this machine.
+    Tcp(TcpStream),
+    /// The TCP bridge.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Reads what is there.
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Tls(stream) => {
+                let mut read = ReadBuf::new(buffer);
+                match now(|context| Pin::new(stream).poll_read(context, &mut read)) {
+                    Ok(()) => Ok(read.filled().len()),
+                    // Gone without a word of farewell: what was acknowledged is all that counts.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Writes as much as is taken. Of what TLS took, up to 64 KiB may not be under way yet:
+    /// [`Stream::flush`].
+    pub(crate) fn try_write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_write_vectored(pieces),
+            Self::Tcp(stream) => stream.try_write_vectored(pieces),
+            Self::Tls(stream) => {
+                now(|context| Pin::new(stream).poll_write_vectored(context, pieces))
+            }
+        }
+    }
+
+    /// Waits until everything that was written is under way.
+    pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Unix(_) | Self::Tcp(_) => Ok(()),
+            Self::Tls(stream) => {
+                std::future::poll_fn(|context| Pin::new(&mut **stream).poll_flush(context)).await
+            }
+        }
+    }
+
+    /// Waits until there may be something to read.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.readable().await,
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Tls(stream) => stream.get_ref().0.readable().await,
+        }
+    }
+
+    /// Waits until something may be written.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.writable().await,
+            Self::Tcp(stream) => stream.writable().await,
+            Self::Tls(stream) => stream.get_ref().0.writable().await,
+        }
+    }
+
+    /// Whether the client does not read any more either, as far as that shows.
+    pub(crate) async fn hung_up(&self) -> bool {
+        let ready = match self {
+            Self::Unix(stream) => stream.ready(Interest::WRITABLE).await,
+            Self::Tcp(stream) => stream.ready(Interest::WRITABLE).await,
+            Self::Tls(stream) => stream.get_ref().0.ready(Interest::WRITABLE).await,
+        };
+        ready.map_or(true, |ready| ready.is_write_closed())
+    }
+
+    /// Waits until the client's machine says that nobody is there any more, or does not answer. A Unix
+    /// socket does not tell: there it shows at the next write.
+    pub(crate) async fn gone(&self) {
+        let tcp = match self {
+            Self::Unix(_) => return std::future::pending().await,
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let _ = tcp.ready(Interest::ERROR).await;
+    }
+}
+
+/// Does it now or not at all. Nobody is woken later: whoever wants that waits for the socket.
+fn now<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    match poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}

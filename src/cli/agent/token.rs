@@ -1,0 +1,102 @@
+//! `pulsed token`: who may come in by TCP.
+
+use std::path::Path;
+
+use crate::agent::tokens::{self, TokenError, TokenName};
+use crate::event::BadTag;
+use crate::filter::Glob;
+use crate::sys::clock;
+
+/// What to do with the tokens.
+#[derive(clap::Subcommand)]
+pub(super) enum TokenTask {
+    /// Make a token, and print it: it is never shown again
+    Add {
+        /// What it is called; events that are sent with it say so
+        #[arg(value_parser = parse_name)]
+        name: TokenName,
+        /// The tags that may be sent with it, such as 'shop.*' (repeatable)
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+        #[arg(required_unless_present = "tail")]
+        send: Vec<Glob>,
+        /// The tags that may be followed with it (repeatable)
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+        tail: Vec<Glob>,
+    },
+    /// Show which tokens there are
+    List,
+    /// Take a token back; who uses it is cut off
+    Revoke {
+        /// What it is called
+        #[arg(value_parser = parse_name)]
+        name: TokenName,
+    },
+}
+
+fn parse_name(text: &str) -> Result<TokenName, TokenError> {
+    TokenName::new(text)
+}
+
+fn parse_glob(text: &str) -> Result<Glob, BadTag> {
+    Glob::new(text)
+}
+
+/// Does it with the tokens in this file. Gives what is to be printed.
+pub(super) fn run(task: TokenTask, file: &Path) -> Result<String, TokenError> {
+    match task {
+        TokenTask::Add { name, send, tail } => tokens::add(file, name, send, tail, clock::now()),
+        TokenTask::List => Ok(list(&tokens::list(file)?)),
+        TokenTask::Revoke { name } => {
+            tokens::revoke(file, &name)?;
+            Ok(format!("{name}: revoked"))
+        }
+    }
+}
+
+/// One line a token, in columns, under a line that says what they are.
+fn list(tokens: &[tokens::Token]) -> String {
+    if tokens.is_empty() {
+        return "there are no tokens".into();
+    }
+    let globs = |globs: &[Glob]| {
+        let texts: Vec<String> = globs.iter().map(Glob::to_string).collect();
+        if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
+    };
+    let head = ["NAME", "SEND", "TAIL", "ADDED"].map(str::to_owned);
+    let rows = tokens.iter().map(|token| {
+        [token.name.to_string(), globs(&token.send), globs(&token.tail), token.added.to_string()]
+    });
+    let rows: Vec<[String; 4]> = [head].into_iter().chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (name, send, tail) = (width(0), width(1), width(2));
+    let line = |row: &[String; 4]| {
+        let [a, b, c, d] = row;
+        format!("{a:<name$}  {b:<send$}  {c:<tail$}  {d}")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_columns() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("tokens");
+        let glob = |text| Glob::new(text).expect("a glob");
+        let name = |text| TokenName::new(text).expect("a name");
+        assert_eq!(run(TokenTask::List, &file).expect("none"), "there are no tokens");
+        let (send, tail) = (vec![glob("shop.*"), glob("cron")], vec![]);
+        run(TokenTask::Add { name: name("web2"), send, tail }, &file).expect("added");
+        let (send, tail) = (vec![], vec![glob("*")]);
+        run(TokenTask::Add { name: name("wall-screen"), send, tail }, &file).expect("added");
+        let text = run(TokenTask::List, &file).expect("two");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "NAME         SEND         TAIL  ADDED");
+        assert!(lines[1].starts_with("web2         shop.*,cron  -     20"), "{text}");
+        assert!(lines[2].starts_with("wall-screen  -            *     20"), "{text}");
+        let name = name("web2");
+        assert_eq!(run(TokenTask::Revoke { name }, &file).expect("there"), "web2: revoked");
+    }
+}

@@ -1,0 +1,67 @@
+//! `[[access]]`: who may do what.
+
+use toml::Spanned;
+
+use super::Machine;
+use super::check::{checked, known};
+use super::error::{Problem, Wrong};
+use super::raw::RawRule;
+use crate::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rule, Rules};
+use crate::filter::Glob;
+
+/// The rules as they were typed, or else the built-in one.
+pub(super) fn rules(
+    typed: Option<Vec<Spanned<RawRule>>>,
+    machine: &Machine,
+) -> Result<Rules, Wrong> {
+    let Some(typed) = typed else { return Ok(Rules::default()) };
+    if let Some(first_too_many) = typed.get(RULES_MAX) {
+        let problem = Problem::TooMany { what: "rules", max: RULES_MAX };
+        return Err(Wrong { span: first_too_many.span(), problem });
+    }
+    let rules = typed.into_iter().map(|raw| rule(raw.into_inner(), machine));
+    rules.collect::<Result<_, _>>().map(Rules::new)
+}
+
+fn rule(raw: RawRule, machine: &Machine) -> Result<Rule, Wrong> {
+    let tag = match raw.tag {
+        None => Glob::any(),
+        Some(tag) => {
+            checked(tag, |text| Glob::new(&text).map_err(|cause| Problem::Glob { text, cause }))?
+        }
+    };
+    Ok(Rule { tag, send: parties(raw.send, machine)?, tail: parties(raw.tail, machine)? })
+}
+
+fn parties(typed: Vec<Spanned<String>>, machine: &Machine) -> Result<Vec<Party>, Wrong> {
+    if let Some(first_too_many) = typed.get(PARTIES_MAX) {
+        let problem = Problem::TooMany { what: "users and groups", max: PARTIES_MAX };
+        return Err(Wrong { span: first_too_many.span(), problem });
+    }
+    typed.into_iter().map(|typed| checked(typed, |text| party(text, machine))).collect()
+}
+
+/// As in `socket.owner`, nothing but digits is a number. Whoever is named must be there: a rule with a
+/// slip of the pen in it would permit less than it says, or more than was meant.
+fn party(text: String, machine: &Machine) -> Result<Party, Problem> {
+    let (name, group) = match text.strip_prefix('@') {
+        Some(name) => (name, true),
+        None => (text.as_str(), false),
+    };
+    let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+    match name {
+        "*" if !group => Ok(Party::Anyone),
+        "" | "*" => Err(Problem::Party(text)),
+        _ if number => {
+            // The largest number means nobody to the kernel.
+            let id = name.parse().ok().filter(|id| *id != u32::MAX);
+            let party = |id| if group { Party::Group(Group::Id(id)) } else { Party::User(id) };
+            id.map(party).ok_or(Problem::Party(text))
+        }
+        name if group => {
+            known("group", name.to_owned(), machine.group)?;
+            Ok(Party::Group(Group::Name(name.to_owned())))
+        }
+        name => known("user", name.to_owned(), machine.user).map(Party::User),
+    }
+}
