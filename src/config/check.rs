@@ -84,11 +84,13 @@ fn meaning(text: &str, table: &DeTable<'_>, machine: &Machine) -> Result<Config,
     }
     let deserializer = toml::Deserializer::parse(text).map_err(|e| Wrong::syntax(&e))?;
     let mut raw = Raw::deserialize(deserializer).map_err(|e| Wrong::value(&e))?;
+    let host = host(raw.host, machine)?;
+    let socket = socket(raw.socket, machine)?;
     let (history, history_dir) = history(raw.history, machine)?;
     let tokens = tcp::tokens(raw.tcp.tokens.take(), history_dir)?;
     Ok(Config {
-        host: host(raw.host, machine)?,
-        socket: socket(raw.socket, machine)?,
+        host,
+        socket,
         history,
         tcp: tcp::tcp(raw.tcp, tokens.is_some())?,
         tokens,

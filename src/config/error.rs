@@ -211,13 +211,17 @@ fn collect_unknown(table: &DeTable<'_>, section: &str, found: &mut Vec<Wrong>) {
     }
 }
 
-/// The tables in a value: itself, or those of a list.
-fn tables_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> impl Iterator<Item = &'a DeTable<'i>> {
-    let list = match value.get_ref() {
+/// A value, or those of a list.
+fn values_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> &'a [Spanned<DeValue<'i>>] {
+    match value.get_ref() {
         DeValue::Array(list) => list.iter().as_slice(),
         _ => std::slice::from_ref(value),
-    };
-    list.iter().filter_map(|value| match value.get_ref() {
+    }
+}
+
+/// The tables among them.
+fn tables_of<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> impl Iterator<Item = &'a DeTable<'i>> {
+    values_of(value).iter().filter_map(|value| match value.get_ref() {
         DeValue::Table(table) => Some(table),
         _ => None,
     })
@@ -239,7 +243,9 @@ fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     });
     inner.or_else(|| {
         let mut entries = table.iter();
-        let found = entries.find(|(key, value)| within(key.span()) || within(value.span()));
+        let found = entries.find(|(key, value)| {
+            within(key.span()) || values_of(value).iter().any(|value| within(value.span()))
+        });
         found.map(|(key, _)| key.get_ref().to_string())
     })
 }

@@ -18,12 +18,9 @@ pub(super) fn tokens(
     typed: Option<Spanned<String>>,
     history: Option<PathBuf>,
 ) -> Result<Option<PathBuf>, Fault> {
-    match (typed, history) {
-        (None, None) => Ok(None),
-        (typed, history) => {
-            let default = history.map(|dir| dir.join(TOKENS)).ok_or(Problem::NoHome);
-            path("tcp.tokens", typed, default, PATH_MAX).map(Some)
-        }
+    match typed {
+        None => Ok(history.map(|dir| dir.join(TOKENS))),
+        typed => path("tcp.tokens", typed, Err(Problem::NoHome), PATH_MAX).map(Some),
     }
 }
 

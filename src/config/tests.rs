@@ -3,6 +3,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::{prop_assert, proptest};
 
+use crate::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rule};
+use crate::filter::Glob;
+
 use super::*;
 
 fn machine() -> Machine {
@@ -15,7 +18,9 @@ fn machine() -> Machine {
         user: |name| Ok((name == "root").then_some(0)),
         group: |name| match name {
             "broken" => Err(io::Error::other("the directory is away")),
-            name => Ok((name == "root").then_some(0)),
+            "root" => Ok(Some(0)),
+            "adm" => Ok(Some(4)),
+            name => Ok((name == "pulsed").then_some(990)),
         },
     }
 }
@@ -61,21 +66,27 @@ fn the_example_shows_every_key_with_its_default() {
     let silent = checked(example).expect("as shipped");
     assert_eq!(silent, checked("").expect("empty"));
 
-    // A key that is commented out has no space behind its #.
-    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    // A key or a section that is commented out has no space behind its #.
+    let is_key = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
     let uncomment = |line: &str| match line.strip_prefix('#') {
         Some(key) if is_key(key) => format!("{key}\n"),
         _ => format!("{line}\n"),
     };
     let said: String = example.lines().map(uncomment).collect();
-    let defaults = checked("socket.owner = 0\nsocket.group = 0").expect("root's");
-    assert_eq!(checked(&said).expect("uncommented"), defaults);
+    // What has no default that could be written down: the agent's own user and group, and no bridge.
+    let defaults = checked(
+        r#"
+        socket = { owner = 0, group = 0 }
+        tcp = { listen = "127.0.0.1:7465", cert = "/etc/pulsed/cert.pem", key = "/etc/pulsed/key.pem" }
+        "#,
+    );
+    assert_eq!(checked(&said).expect("uncommented"), defaults.expect("root's"));
 
     let mut section = String::new();
     let mut keys = Vec::new();
     for line in said.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            section = name.replace(']', ".");
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).to_owned() + ".";
         } else if let Some((key, _)) = line.split_once(" = ").filter(|_| is_key(line)) {
             keys.push(format!("{section}{key}"));
         }
@@ -101,6 +112,16 @@ fn every_key_is_read() {
         sync = "always"
         [window]
         size = "16MiB"
+        [tcp]
+        listen = "[::]:7465"
+        cert = "/etc/c.pem"
+        key = "/etc/k.pem"
+        tokens = "/srv/tokens"
+        [[access]]
+        tag = "shop.*"
+        send = ["*"]
+        tail = ["@adm", "@7", "root", "33"]
+        [[access]]
         "#,
     )
     .expect("good");
@@ -116,6 +137,22 @@ fn every_key_is_read() {
     };
     assert_eq!(config.history, Some(history));
     assert_eq!(config.window.size, 16 << 20);
+    let tls = Some(TlsFiles { cert: "/etc/c.pem".into(), key: "/etc/k.pem".into() });
+    let listen = "[::]:7465".parse().expect("an address");
+    assert_eq!(config.tcp, Some(Tcp { listen, tls }));
+    assert_eq!(config.tokens.as_deref(), Some(Path::new("/srv/tokens")));
+    let shop = Rule {
+        tag: Glob::new("shop.*").expect("a glob"),
+        send: vec![Party::Anyone],
+        tail: vec![
+            Party::Group(Group::Name("adm".into())),
+            Party::Group(Group::Id(7)),
+            Party::User(0),
+            Party::User(33),
+        ],
+    };
+    let rest = Rule { tag: Glob::any(), send: vec![], tail: vec![] };
+    assert_eq!(config.access, Rules::new(vec![shop, rest]));
     assert_eq!(config.file.as_deref(), Some(Path::new("/etc/p.toml")));
 
     assert_eq!(checked("history.enabled = false").expect("good").history, None);
@@ -183,6 +220,42 @@ fn an_error_names_file_line_key_and_what_was_meant() {
             "socket.owner = '4294967295'",
             "/etc/p.toml:1: socket.owner: 4294967295 is not the number",
         ),
+        (
+            "[[access]]\n[[access]]\ntail = ['*', '@nobdy']",
+            "/etc/p.toml:3: access.tail: there is no group \"nobdy\" on this machine",
+        ),
+        ("[[access]]\nsend = ['nobdy']", "/etc/p.toml:2: access.send: there is no user \"nobdy\""),
+        ("[[access]]\nsend = ['@*']", "/etc/p.toml:2: access.send: \"@*\" names nobody: write"),
+        ("[[access]]\nsend = ['']", "/etc/p.toml:2: access.send: \"\" names nobody: write"),
+        (
+            "[[access]]\nsend = ['4294967295']",
+            "/etc/p.toml:2: access.send: \"4294967295\" names nobody",
+        ),
+        ("[[access]]\ntag = 'a['", "/etc/p.toml:2: access.tag: \"a[\" is no pattern of tags: "),
+        (
+            "[[access]]\nsent = ['*']",
+            "/etc/p.toml:2: access.sent: unknown key; did you mean access.send?",
+        ),
+        (
+            "[access]\nsend = ['*']",
+            "/etc/p.toml:1: access: there may be several of these: write [[access]]",
+        ),
+        ("access = 5", "/etc/p.toml:1: access: invalid type: integer `5`, expected a sequence"),
+        ("tcp.listen = '7465'", "/etc/p.toml:1: tcp.listen: \"7465\" is not an address and a port"),
+        ("tcp.listen = 'localhost:7465'", "/etc/p.toml:1: tcp.listen: \"localhost:7465\" is not"),
+        (
+            "tcp.listen = '0.0.0.0:7465'",
+            "/etc/p.toml:1: tcp.listen: 0.0.0.0:7465 is not of this machine alone: ",
+        ),
+        (
+            "[tcp]\ncert = '/c'",
+            "/etc/p.toml:2: tcp.cert: tcp.cert and tcp.key go together: tcp.key is missing",
+        ),
+        (
+            "[tcp]\nkey = '/c'",
+            "/etc/p.toml:2: tcp.key: tcp.cert and tcp.key go together: tcp.cert is",
+        ),
+        ("[tcp]\nkey = '/c'\ncert = 'c'", "/etc/p.toml:3: tcp.cert: \"c\" is not an absolute path"),
         ("host = 'a b'", "/etc/p.toml:1: host: \"a b\" is not a machine's name"),
         ("host = 'a'\nhost = 'b'", "/etc/p.toml:2: this is not TOML: duplicate key"),
         ("\n\nhost = ", "/etc/p.toml:3: this is not TOML: "),
@@ -191,10 +264,9 @@ fn an_error_names_file_line_key_and_what_was_meant() {
         assert!(said.starts_with(error), "{text:?}\n said: {said}\nmeant: {error}");
         assert!(!said.contains('\n'), "{said:?}");
     }
-    for later in ["tcp", "web", "nats", "access", "limits"] {
-        assert!(
-            refused(&format!("[{later}]")).contains("unknown key; known are host, socket.path")
-        );
+    for later in ["web", "nats", "limits"] {
+        let said = refused(&format!("[{later}]"));
+        assert!(said.contains("unknown key; known are host, socket.path"), "{said}");
     }
 }
 
@@ -220,6 +292,34 @@ fn bounds_from_both_sides() {
         for value in bad {
             assert!(refused(&format!("{key} = '{value}'")).contains(key));
         }
+    }
+}
+
+#[test]
+fn rules_and_parties_have_bounds() {
+    let rules = |n: usize| "[[access]]\n".repeat(n);
+    checked(&rules(RULES_MAX)).expect("just as many");
+    let error = refused(&rules(RULES_MAX + 1));
+    assert_eq!(error, format!("/etc/p.toml:{}: access: more than 64 rules", RULES_MAX + 1));
+    let parties = |n: usize| format!("[[access]]\ntail = [{}]", "'root',\n".repeat(n));
+    checked(&parties(PARTIES_MAX)).expect("just as many");
+    let error = refused(&parties(PARTIES_MAX + 1));
+    let line = PARTIES_MAX + 2;
+    assert_eq!(error, format!("/etc/p.toml:{line}: access.tail: more than 64 users and groups"));
+}
+
+#[test]
+fn only_what_lies_about_the_bridge_and_access_takes_effect_at_once() {
+    let before =
+        checked("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/c'\ntcp.key = '/k'").expect("good");
+    for (text, at_once) in [
+        ("tcp.listen = '127.0.0.1:1'\n[[access]]", true),
+        ("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/d'\ntcp.key = '/e'", true),
+        ("tcp.listen = '127.0.0.1:2'", false),
+        ("", false),
+        ("tcp.listen = '127.0.0.1:1'\nhost = 'other'", false),
+    ] {
+        assert_eq!(before.differs_only_in_access(&checked(text).expect("good")), at_once, "{text}");
     }
 }
 
@@ -276,7 +376,12 @@ fn a_user_without_places_is_told_the_way_out() {
     let error = of("socket.path = '/x'").expect_err("no place").to_string();
     assert!(error.contains("history.dir") && error.contains("--config"), "{error}");
     of("socket.path = '/x'\nhistory.dir = '/y'").expect("both are said");
-    assert_eq!(of("socket.path = '/x'\nhistory.enabled = false").expect("off").history, None);
+    let off = of("socket.path = '/x'\nhistory.enabled = false").expect("off");
+    assert_eq!((off.history, off.tokens), (None, None));
+    let bridged = "socket.path = '/x'\nhistory.enabled = false\ntcp.listen = '127.0.0.1:1'\n";
+    let error = of(bridged).expect_err("no place").to_string();
+    assert!(error.contains("tcp.tokens") && error.contains("--config"), "{error}");
+    of(&format!("{bridged}tcp.tokens = '/t'")).expect("all are said");
 }
 
 #[test]
@@ -289,7 +394,7 @@ fn the_machines_own_name_is_made_to_fit() {
 
 proptest! {
     #[test]
-    fn no_text_is_too_strange(text in "(\\[?(socket|history|window|host|\\PC{0,4})[].=]{0,2} ?('\\PC{0,5}'|[0-9]{1,3}|\\{\\})?\n?){0,5}") {
+    fn no_text_is_too_strange(text in "(\\[?(socket|history|window|tcp|access|[access]|host|\\PC{0,4})[].=]{0,2} ?('\\PC{0,5}'|[0-9]{1,3}|\\{\\})?\n?){0,5}") {
         if let Err(error) = checked(&text) {
             prop_assert!(!error.to_string().is_empty());
         }
