@@ -156,6 +156,11 @@ impl Connection {
         self.stream.flush().await
     }
 
+    /// The end of what is said here.
+    pub(crate) fn say_farewell(&mut self) {
+        self.stream.say_farewell();
+    }
+
     /// Waits until the client takes more.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         self.stream.writable().await

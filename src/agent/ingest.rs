@@ -51,8 +51,8 @@ pub(crate) struct Ingest<'a> {
     stats: &'a Stats,
     rights: &'a Rights,
     rate: Option<Arc<Rate>>,
-    /// More came than the rate allows, since it was last seen to.
-    too_fast: bool,
+    /// How many requests came beyond the rate since that was last seen to.
+    beyond: u32,
     /// A tag was refused already, and that was told.
     denied: bool,
     /// The origin's JSON object.
@@ -124,7 +124,7 @@ impl<'a> Ingest<'a> {
             stats,
             rights,
             rate,
-            too_fast: false,
+            beyond: 0,
             denied: false,
             origin: encoded,
             default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),
@@ -166,8 +166,9 @@ impl<'a> Ingest<'a> {
             self.flush().await;
             self.write_answers(connection).await?;
             BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
-            if let Some(rate) = self.rate.as_ref().filter(|_| std::mem::take(&mut self.too_fast)) {
-                rate.cool_down().await;
+            let beyond = std::mem::take(&mut self.beyond);
+            if let Some(rate) = self.rate.as_ref().filter(|_| beyond > 0) {
+                rate.cool_down(beyond).await;
             } else if much {
                 // A flood shares its thread with those whom it has just woken.
                 tokio::task::yield_now().await;
@@ -187,7 +188,7 @@ impl<'a> Ingest<'a> {
             let request = connection.decoder.next()?;
             if !matches!(request, Ok(Request::Send(_))) {
                 // No event, but it costs as much: whoever asks without end is held up.
-                self.too_fast |= self.rate.as_ref().is_some_and(|rate| !rate.spend(0));
+                self.beyond += u32::from(self.rate.as_ref().is_some_and(|rate| !rate.spend(0)));
             }
             let step = match request {
                 Ok(Request::Send(draft)) => self.take_draft(&draft),
@@ -229,7 +230,7 @@ impl<'a> Ingest<'a> {
         if let Some(rate) = &self.rate
             && !rate.take(draft.size())
         {
-            self.too_fast = true;
+            self.beyond += 1;
             let why =
                 format!("too many events of {} at once: this one is not taken", self.rights.who());
             return self.refuse(&Refused { code: Code::Later, why, event: true });
@@ -240,7 +241,8 @@ impl<'a> Ingest<'a> {
 
     /// Refuses what has no right to come; it is paid for all the same.
     fn refuse_event(&mut self, code: Code, why: String, draft: &Draft<'_>) -> Step {
-        self.too_fast |= self.rate.as_ref().is_some_and(|rate| !rate.spend(draft.size()));
+        let fits = self.rate.as_ref().is_none_or(|rate| rate.spend(draft.size()));
+        self.beyond += u32::from(!fits);
         self.refuse(&Refused { code, why, event: true })
     }
 

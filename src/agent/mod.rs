@@ -329,7 +329,7 @@ impl Agent {
     /// Serves somebody who is known to the end of their connection, or of their rights.
     async fn converse(
         &self,
-        connection: Connection,
+        mut connection: Connection,
         rights: &Rights,
         rate: Option<Arc<Rate>>,
         origin: &Origin,
@@ -337,17 +337,18 @@ impl Agent {
     ) {
         tokio::select! {
             biased;
-            () = self.talk(connection, rights, rate, origin, permit) => {}
+            () = self.talk(&mut connection, rights, rate, origin, permit) => {}
             () = rights.lost() => {
                 diag::notice(format_args!("{}: a right is gone: cut off", rights.who()));
             }
         }
+        connection.say_farewell();
     }
 
     /// One connection, from its first byte to its last.
     async fn talk(
         &self,
-        mut connection: Connection,
+        connection: &mut Connection,
         rights: &Rights,
         rate: Option<Arc<Rate>>,
         origin: &Origin,
@@ -355,12 +356,12 @@ impl Agent {
     ) {
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rights, rate, origin);
         loop {
-            let ended = match ingest.run(&mut connection).await {
+            let ended = match ingest.run(connection).await {
                 Ok(Then::Close) | Err(_) => return,
                 Ok(Then::Tail(request)) => match rights.tail().await {
                     Ok(permitted) => {
                         let follows = permit.follows();
-                        follow::run(&mut connection, &self.log, request, permitted, follows).await
+                        follow::run(connection, &self.log, request, permitted, follows).await
                     }
                     Err(unknown) => {
                         let mut answer = Vec::new();

@@ -17,9 +17,13 @@ pub const BURST_SECONDS: f64 = 10.0;
 /// How long refused events may stay untold.
 const TELL_AFTER: Duration = Duration::from_secs(1);
 
-/// How long whoever is too fast is not read. All connections that are too fast together wait one behind the
-/// other, so that to refuse a flood takes little of the machine however many connections it comes over.
-const COOL_DOWN: Duration = Duration::from_millis(10);
+/// How many requests beyond the rate are looked at in a second, over all connections together: so that to
+/// refuse a flood takes little of the machine, whatever it consists of and however many connections it comes
+/// over.
+const BEYOND_PER_SECOND: f64 = 2.0 * EVENTS_PER_SECOND;
+
+/// The shortest time for which whoever is too fast is not read.
+const COOL_DOWN_MIN: Duration = Duration::from_millis(10);
 
 /// How fast somebody may send, over all connections together.
 pub(crate) struct Rate {
@@ -85,10 +89,12 @@ impl Rate {
         self.log.append_refused(refused);
     }
 
-    /// Holds somebody up who is too fast.
-    pub(crate) async fn cool_down(&self) {
+    /// Holds somebody up who made so many requests beyond the rate. All connections that did wait one behind
+    /// the other.
+    pub(crate) async fn cool_down(&self, beyond: u32) {
         let _turn = self.turn.lock().await;
-        tokio::time::sleep(COOL_DOWN).await;
+        let pause = Duration::from_secs_f64(f64::from(beyond) / BEYOND_PER_SECOND);
+        tokio::time::sleep(pause.max(COOL_DOWN_MIN)).await;
     }
 
     /// Whether nothing was sent lately, and nothing is left to tell.

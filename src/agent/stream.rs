@@ -59,6 +59,14 @@ impl Stream {
         }
     }
 
+    /// Says that nothing more will come, where the stream's own end does not prove that (RFC 8446, section
+    /// 6.1). Who does not take it at once is not told.
+    pub(crate) fn say_farewell(&mut self) {
+        if let Self::Tls(stream) = self {
+            let _ = now(|context| Pin::new(stream).poll_shutdown(context));
+        }
+    }
+
     /// Waits until there may be something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {

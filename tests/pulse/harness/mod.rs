@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) use agent::{Agent, PULSED};
 pub(crate) use client::Client;
 pub(crate) use line::{FIRST, Gap, Item, assert_whole, parse, seq_of};
-pub(crate) use tool::{Done, Tool};
+pub(crate) use tool::{Done, Running, Tool};
 
 /// How long anything may take on a machine that is busy with something else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
