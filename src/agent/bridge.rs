@@ -14,6 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::access::{Access, Rights};
 use super::connection::{Connection, Input};
+use super::guest::Guest;
 use super::limits::{Limits, Party, Share};
 use super::stream::Stream;
 use super::tokens::TokenName;
@@ -51,16 +52,6 @@ pub(crate) struct Bridge {
     stopping: watch::Receiver<bool>,
 }
 
-/// Somebody who came in.
-pub(crate) struct Guest {
-    pub(crate) connection: Connection,
-    pub(crate) rights: Rights,
-    pub(crate) origin: Origin,
-    /// Whose rate and number of connections this is.
-    pub(crate) party: Party,
-    pub(crate) share: Share,
-}
-
 /// Why a stranger does not come in, for the people who run the agent.
 type Refused = String;
 
@@ -85,7 +76,11 @@ impl Bridge {
     }
 
     /// Lets a stranger in who says a good token in time; tells of others.
-    pub(crate) async fn greet(&self, stream: TcpStream, address: SocketAddr) -> Option<Guest> {
+    pub(crate) async fn greet(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Option<(Connection, Guest)> {
         let greeted = tokio::time::timeout(HANDSHAKE_MAX, self.meet(stream, address)).await;
         match greeted {
             Ok(Ok(guest)) => return guest,
@@ -108,7 +103,11 @@ impl Bridge {
         }
     }
 
-    async fn meet(&self, stream: TcpStream, address: SocketAddr) -> Result<Option<Guest>, Refused> {
+    async fn meet(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Result<Option<(Connection, Guest)>, Refused> {
         let failed = |error: io::Error| format!("connection: {error}");
         tcp::prepare(&stream).map_err(failed)?;
         let mut first = [0];
@@ -133,7 +132,8 @@ impl Bridge {
         };
         let (addr, token) = (address.ip().to_canonical().to_string(), name.to_string());
         let origin = Origin { addr: Some(addr), token: Some(token), ..Origin::default() };
-        Ok(Some(Guest { connection, rights, origin, party: Party::Token(name), share }))
+        let rate = self.limits.rate_of(&Party::Token(name));
+        Ok(Some((connection, Guest { rights, origin, rate, _share: Some(share) })))
     }
 
     /// Waits for a good token. None if the stranger goes away without one.

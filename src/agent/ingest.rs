@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::TailRequest;
 use super::access::{MAY_NOT_FOLLOW, Rights, Who};
 use super::connection::{Connection, Input};
+use super::guest::Guest;
 use super::rate::Rate;
 use super::stats::Stats;
 use crate::access::Extent;
-use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
+use crate::event::{Batch, Cursor, Draft, Seq, Tag};
 use crate::log::{Full, Log};
 use crate::wire::{self, Code, Durability, Refused, Request};
 
@@ -108,13 +109,8 @@ struct SinceSync {
 }
 
 impl<'a> Ingest<'a> {
-    pub(crate) fn new(
-        log: Log,
-        stats: &'a Stats,
-        rights: &'a Rights,
-        rate: Option<Arc<Rate>>,
-        origin: &Origin,
-    ) -> Self {
+    pub(crate) fn new(log: Log, stats: &'a Stats, guest: &'a Guest) -> Self {
+        let origin = &guest.origin;
         let mut encoded = Vec::new();
         origin.encode(&mut encoded);
         let name = origin.user.clone().or_else(|| origin.token.clone());
@@ -122,8 +118,8 @@ impl<'a> Ingest<'a> {
         Self {
             log,
             stats,
-            rights,
-            rate,
+            rights: &guest.rights,
+            rate: guest.rate.clone(),
             beyond: 0,
             denied: false,
             origin: encoded,

@@ -11,9 +11,11 @@ mod bridge;
 mod connection;
 mod error;
 mod follow;
+mod guest;
 mod ingest;
 mod limits;
 mod listen;
+mod origins;
 mod rate;
 mod select;
 mod service;
@@ -30,27 +32,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::Config;
 use crate::diag;
-use crate::event::Origin;
 use crate::log::{self, Log};
 use crate::sys::peer::Peer;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, Permissions};
-use crate::sys::users::Names;
 use crate::sys::{clock, host, limits as system_limits, users};
 use crate::wire::{self, Tail};
 
-use access::{Access, Rights};
-use bridge::{Bridge, Guest};
+use access::Access;
+use bridge::Bridge;
 use connection::Connection;
+use guest::Guest;
 use ingest::Then;
 use limits::{Limits, Party, Permit, Stranger, TooMany};
-use rate::Rate;
+use origins::Origins;
 use service::Service;
 use stats::Stats;
 use stream::Stream;
@@ -67,16 +68,11 @@ pub use limits::{
     CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, PATTERNS_HELD_MAX,
     PATTERNS_OF_ONE_MAX, STRANGERS_MAX, STRANGERS_OF_ONE_MAX,
 };
+pub use origins::ORIGIN_WAIT_MAX;
 pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 
 /// How long connections may take to finish what they began when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
-
-/// How long the look-up of who connected may take.
-pub const ORIGIN_WAIT_MAX: Duration = Duration::from_millis(50);
-
-/// How many peers are looked up at the same time; others wait for their turn.
-const LOOK_UPS_MAX: usize = 8;
 
 /// Threads that may wait for the disk or for a directory service. Far more than ever do, since one of
 /// them takes over whenever a thread that serves live traffic turns to such work.
@@ -102,9 +98,7 @@ struct Agent {
     limits: Arc<Limits>,
     access: Arc<Access>,
     bridge: Option<Bridge>,
-    names: Arc<Names>,
-    /// Whose turn it is to be looked up.
-    look_ups: Semaphore,
+    origins: Origins,
     stats: Stats,
     /// True once the agent stops.
     stopping: watch::Receiver<bool>,
@@ -117,7 +111,8 @@ pub fn permissions(config: &Config) -> Permissions {
 }
 
 /// Runs the agent until a signal ends it, on a socket that was handed over or on one of its own.
-/// `listening` is called once it takes connections, with the bridge's address; `reload` reads the configuration again.
+/// `listening` is called once it takes connections, with the bridge's address; `reload` reads the
+/// configuration again.
 ///
 /// # Errors
 /// When it cannot start, or cannot finish its history.
@@ -208,8 +203,7 @@ async fn serve<E: Display>(
         limits: limits.clone(),
         access,
         bridge,
-        names: Arc::new(Names::default()),
-        look_ups: Semaphore::new(LOOK_UPS_MAX),
+        origins: Origins::new(),
         stats: Stats::new(log.clone(), limits.clone(), bridge_address),
         stopping,
     });
@@ -302,12 +296,12 @@ impl Agent {
         let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
         let (input, origin, rights) = tokio::join!(
             connection.wait_for_input(),
-            self.origin_of(peer),
+            self.origins.of(peer),
             self.access.of_user(uid)
         );
         if input.is_ok() {
             let rate = self.limits.rate_of(&Party::User(uid));
-            self.converse(connection, &rights, rate, &origin, &permit).await;
+            self.converse(connection, Guest { rights, origin, rate, _share: None }, permit).await;
         }
     }
 
@@ -319,46 +313,30 @@ impl Agent {
         stranger: Stranger,
     ) {
         let Some(bridge) = &self.bridge else { return };
-        let Some(guest) = bridge.greet(stream, address).await else { return };
+        let Some((connection, guest)) = bridge.greet(stream, address).await else { return };
         drop(stranger);
-        let Guest { connection, rights, origin, party, share: _share } = guest;
-        let rate = self.limits.rate_of(&party);
-        self.converse(connection, &rights, rate, &origin, &permit).await;
+        self.converse(connection, guest, permit).await;
     }
 
     /// Serves somebody who is known to the end of their connection, or of their rights.
-    async fn converse(
-        &self,
-        mut connection: Connection,
-        rights: &Rights,
-        rate: Option<Arc<Rate>>,
-        origin: &Origin,
-        permit: &Permit,
-    ) {
+    async fn converse(&self, mut connection: Connection, guest: Guest, permit: Permit) {
         tokio::select! {
             biased;
-            () = self.talk(&mut connection, rights, rate, origin, permit) => {}
-            () = rights.lost() => {
-                diag::notice(format_args!("{}: a right is gone: cut off", rights.who()));
+            () = self.talk(&mut connection, &guest, &permit) => {}
+            () = guest.rights.lost() => {
+                diag::notice(format_args!("{}: a right is gone: cut off", guest.rights.who()));
             }
         }
         connection.say_farewell();
     }
 
     /// One connection, from its first byte to its last.
-    async fn talk(
-        &self,
-        connection: &mut Connection,
-        rights: &Rights,
-        rate: Option<Arc<Rate>>,
-        origin: &Origin,
-        permit: &Permit,
-    ) {
-        let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rights, rate, origin);
+    async fn talk(&self, connection: &mut Connection, guest: &Guest, permit: &Permit) {
+        let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, guest);
         loop {
             let ended = match ingest.run(connection).await {
                 Ok(Then::Close) | Err(_) => return,
-                Ok(Then::Tail(request)) => match rights.tail().await {
+                Ok(Then::Tail(request)) => match guest.rights.tail().await {
                     Ok(permitted) => {
                         let follows = permit.follows();
                         follow::run(connection, &self.log, request, permitted, follows).await
@@ -377,29 +355,9 @@ impl Agent {
         }
     }
 
-    /// Finds out what can be vouched for about a peer, within [`ORIGIN_WAIT_MAX`].
-    async fn origin_of(&self, peer: Peer) -> Origin {
-        if self.names.knows(peer.uid) {
-            // What is left to read is the kernel's, and others go on meanwhile: to wake another thread
-            // would take longer.
-            return tokio::task::block_in_place(|| peer.origin(&self.names));
-        }
-        // Too slow: only what the kernel said at once.
-        let at_once = Origin { pid: peer.pid, uid: Some(peer.uid), ..Origin::default() };
-        let looked_up = tokio::time::timeout(ORIGIN_WAIT_MAX, self.look_up(peer)).await;
-        looked_up.ok().flatten().unwrap_or(at_once)
-    }
-
-    /// Asks for the name of a peer's user too, on a thread that may wait.
-    async fn look_up(&self, peer: Peer) -> Option<Origin> {
-        let _turn = self.look_ups.acquire().await.ok()?;
-        let names = self.names.clone();
-        tokio::task::spawn_blocking(move || peer.origin(&names)).await.ok()
-    }
-
     /// Takes over what can change while the agent runs, and says what cannot.
     fn reload<E: Display>(&self, reload: impl Fn() -> Result<Config, E>, running: &Config) {
-        self.names.clear();
+        self.origins.clear();
         let fresh = match reload() {
             Ok(fresh) => fresh,
             Err(error) => return diag::error(format_args!("configuration not taken: {error}")),

@@ -164,6 +164,26 @@ fn some_crates_are_for_one_module_alone() {
     }
 }
 
+/// The stages of the agent: what a connection passes through. Only `agent/mod.rs` knows them all.
+const STAGES: [&str; 4] = ["listen", "bridge", "ingest", "follow"];
+
+#[test]
+fn a_stage_of_the_agent_names_no_other_stage() {
+    let mut seen = 0;
+    for source in sources().iter().filter(|source| source.module == "agent" && source.depth > 1) {
+        let below = source.path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below");
+        let stage = below.iter().nth(2).map(|part| part.to_string_lossy().replace(".rs", ""));
+        let stage = stage.expect("a file of the agent");
+        for other in STAGES.iter().filter(|other| **other != stage) {
+            let named = Regex::new(&format!(r"\b(super|agent)::{other}\b")).expect("good");
+            let named = STAGES.contains(&stage.as_str()) && named.is_match(&source.text);
+            assert!(!named, "{}: names {other}", below.display());
+        }
+        seen += usize::from(STAGES.contains(&stage.as_str()));
+    }
+    assert!(seen >= STAGES.len(), "{seen}");
+}
+
 #[test]
 fn what_is_named_is_found() {
     let source = |text: &str| Source {

@@ -309,7 +309,7 @@ fn a_half_closed_follower_by_tcp_whose_machine_resets_the_connection_is_gone() {
     let mut agent = agent;
     agent.restart();
     let mut stream = TcpStream::connect(bridge_of(&agent)).expect("it listens");
-    write!(stream, "AUTH {token}TAIL\n").expect("written");
+    writeln!(stream, "AUTH {token}TAIL").expect("written");
     stream.shutdown(std::net::Shutdown::Write).expect("connected");
     until("a follower", || (agent.stats()["followers"] == 1).then_some(()));
     let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };

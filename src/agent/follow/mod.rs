@@ -1,20 +1,21 @@
 //! Sending a client what it wants to see: forwards from a cursor, for ever or to the end, or
 //! backwards. A follower that does not read costs its place and the rest of one line.
 
+mod begin;
+
 use std::io::{self, IoSlice};
 
 use super::TailRequest;
-use super::access::MAY_NOT_FOLLOW;
 use super::connection::{Connection, Input};
 use super::limits::Follows;
 use super::select::{Select, Staged};
 use crate::access::Extent;
-use crate::event::{Cursor, Gap, Line, Seq, Why};
-use crate::filter::{Match, MatchError};
+use crate::event::{Cursor, Gap, Line, Seq};
 use crate::log::{Chunk, Log, Read, Reader, lines_of};
 use crate::render::{Format, Style};
 use crate::sys::zone;
-use crate::wire::{self, Code, Request, Tail};
+use crate::wire::{self, Request, Tail};
+use begin::Refusal;
 
 /// After so many events without a match, a follower is told how far it has come.
 pub const PASSED_OVER_MAX: u64 = 65_536;
@@ -68,12 +69,6 @@ pub(crate) async fn run(
     Ok(Then::Next)
 }
 
-/// Why a TAIL is not begun.
-struct Refusal {
-    code: Code,
-    why: String,
-}
-
 struct Follow<'a> {
     log: &'a Log,
     reader: Reader,
@@ -91,65 +86,6 @@ struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    /// Finds where to begin and where to end.
-    async fn begin(
-        log: &'a Log,
-        tail: &Tail,
-        style: Option<Style>,
-        permitted: &Extent,
-        follows: &mut Follows,
-    ) -> Result<Self, Refusal> {
-        let bad = |code| move |why: String| Refusal { code, why };
-        if *permitted == Extent::Nothing {
-            return Err(bad(Code::Denied)(MAY_NOT_FOLLOW.into()));
-        }
-        let matching = parse(tail.matching.as_deref().unwrap_or_default())
-            .map_err(|e| bad(Code::Usage)(e.to_string()))?;
-        follows.hold(matching.patterns()).map_err(|e| bad(Code::Later)(e.to_string()))?;
-        let unread = |e: io::Error| bad(Code::NotStored)(format!("cannot read history: {e}"));
-        let newest = log.newest();
-        let mut gap = None;
-        let mut seen = match tail.after {
-            Some(after) if after.log != newest.log => {
-                let before = log.oldest();
-                gap = Some(Gap { after: Seq::ZERO, before, lost: None, why: Why::Restart });
-                before.previous()
-            }
-            Some(after) if after.seq > newest.seq => {
-                return Err(bad(Code::Data)(format!("after: the newest is {newest}")));
-            }
-            Some(after) => after.seq,
-            None if tail.follow && tail.lines.is_none() && tail.since.is_none() => newest.seq,
-            None => log.oldest().previous(),
-        };
-        if let Some(since) = tail.since {
-            seen = seen.max(log.first_since(since).await.map_err(unread)?.previous());
-        }
-        let mut end = newest.seq.next();
-        if let Some(until) = tail.until {
-            end = end.min(log.end_until(until).await.map_err(unread)?);
-        }
-        let (since, until, permitted) = (tail.since, tail.until, permitted.clone());
-        let select = Select { matching, since, until, style, permitted };
-        if let Some(lines) = tail.lines.filter(|_| !tail.reverse) {
-            let last = last_lines(log, &select, seen, end, lines).await.map_err(unread)?;
-            if last > seen {
-                (seen, gap) = (last, None);
-            }
-        }
-        Ok(Self {
-            log,
-            reader: log.reader(seen),
-            select,
-            gap,
-            end,
-            follows: tail.follow,
-            passed_over: 0,
-            staged: Staged::default(),
-            rest: Vec::new(),
-        })
-    }
-
     /// Sends what is there and, when following, what comes. Some when the connection shall not go on
     /// as it was.
     async fn forwards(&mut self, connection: &mut Connection) -> io::Result<Option<Then>> {
@@ -384,50 +320,11 @@ impl<'a> Follow<'a> {
     }
 }
 
-/// Reads a MATCH. One with regular expressions takes its time, and others go on meanwhile.
-fn parse(text: &str) -> Result<Match, MatchError> {
-    if text.contains('~') {
-        return tokio::task::block_in_place(|| Match::parse(text));
-    }
-    Match::parse(text)
-}
-
 /// Whether a client took everything at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
     All,
     Part,
-}
-
-/// The place behind which the last so many wanted events stand.
-async fn last_lines(
-    log: &Log,
-    select: &Select,
-    seen: Seq,
-    end: Seq,
-    lines: u64,
-) -> io::Result<Seq> {
-    let (mut left, mut begin) = (lines, end.previous());
-    let mut backward = log.backward(end);
-    while left > 0 {
-        let Some(bytes) = backward.read().await? else { return Ok(seen) };
-        for line in lines_of(&bytes).rev() {
-            if line.last_seq() <= seen {
-                return Ok(seen);
-            }
-            if let Line::Event(event) = &line
-                && select.wants(event)
-            {
-                begin = event.seq.previous();
-                left -= 1;
-                if left == 0 {
-                    break;
-                }
-            }
-        }
-        tokio::task::yield_now().await;
-    }
-    Ok(begin)
 }
 
 /// How people see a TAIL of theirs: short, at this machine's time.
