@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -69,10 +68,16 @@ pub(crate) struct Rights {
     who: Who,
     /// Sees each change of the rules since these rights were found out.
     rules: watch::Receiver<Arc<Rules>>,
-    send: Result<Extent, Unknown>,
-    sent: AtomicBool,
+    send: Mutex<MaySend>,
     /// Found out when it is first needed: most connections only send.
     tail: OnceLock<Extent>,
+}
+
+/// Which tags may be sent, and whether any was. In one lock, so that a right which is taken away is either not
+/// used any more or known to have been used.
+struct MaySend {
+    extent: Result<Extent, Unknown>,
+    used: bool,
 }
 
 impl Access {
@@ -107,9 +112,9 @@ impl Access {
     async fn rights(self: &Arc<Self>, who: Who) -> Rights {
         let mut rules = self.rules.subscribe();
         let now = rules.borrow_and_update().clone();
-        let send = self.find_out(&who, Deed::Send, now).await;
-        let (sent, tail) = (AtomicBool::new(false), OnceLock::new());
-        Rights { access: self.clone(), who, rules, send, sent, tail }
+        let extent = self.find_out(&who, Deed::Send, now).await;
+        let send = Mutex::new(MaySend { extent, used: false });
+        Rights { access: self.clone(), who, rules, send, tail: OnceLock::new() }
     }
 
     async fn find_out(&self, who: &Who, deed: Deed, rules: Arc<Rules>) -> Result<Extent, Unknown> {
@@ -174,18 +179,16 @@ impl Rights {
         &self.who
     }
 
-    /// Whether every tag may be sent, so that there is no need to ask for each.
+    /// Whether this tag may be sent; if so, it is taken for sent.
     pub(crate) fn may_send(&self, tag: &str) -> Result<bool, Unknown> {
-        match &self.send {
-            Ok(extent) if extent.allows(tag) => {
-                if !self.sent.load(Ordering::Relaxed) {
-                    self.sent.store(true, Ordering::Relaxed);
-                }
-                Ok(true)
-            }
-            Ok(_) => Ok(false),
-            Err(unknown) => Err(*unknown),
-        }
+        let mut send = self.send();
+        let allowed = send.extent.as_ref().map_err(|unknown| *unknown)?.allows(tag);
+        send.used |= allowed;
+        Ok(allowed)
+    }
+
+    fn send(&self) -> MutexGuard<'_, MaySend> {
+        self.send.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the people who run the agent: a sender of syslog lines reads no answers.
@@ -224,12 +227,20 @@ impl Rights {
         }
     }
 
-    /// Whether everything that was made use of is still permitted.
+    /// Whether everything that was made use of is still permitted. What was not is from now on as the rules
+    /// have it.
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
-        let sent = self.send.as_ref().ok().filter(|_| self.sent.load(Ordering::Relaxed));
-        for (deed, before) in [(Deed::Send, sent), (Deed::Tail, self.tail.get())] {
-            let Some(before) = before else { continue };
-            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
+        let after = self.access.find_out(&self.who, Deed::Send, rules.clone()).await;
+        let keeps = |before: &Extent| after.as_ref().is_ok_and(|after| after.keeps(before));
+        {
+            let mut send = self.send();
+            if send.used && !send.extent.as_ref().is_ok_and(keeps) {
+                return false;
+            }
+            send.extent = after;
+        }
+        if let Some(before) = self.tail.get() {
+            let after = self.access.find_out(&self.who, Deed::Tail, rules.clone()).await;
             if !after.is_ok_and(|after| after.keeps(before)) {
                 return false;
             }
