@@ -1,5 +1,7 @@
 use super::*;
-use std::os::unix::net::UnixListener;
+use crate::wire::Code;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -10,7 +12,7 @@ fn pair(timeout: Duration) -> (Connection, UnixStream, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).expect("bound");
-    let connection = Connection::open(Some(&path), timeout).expect("listening");
+    let connection = Connection::open(&Address::Local(Some(path)), timeout).expect("listening");
     let (peer, _) = listener.accept().expect("accepted");
     (connection, peer, dir)
 }
