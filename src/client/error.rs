@@ -94,6 +94,9 @@ pub enum OpenError {
         /// Whether it was spoken to without TLS.
         plain: bool,
     },
+    /// It closed the connection instead of an answer, and was spoken to without TLS.
+    #[error("no answer: {0}: the agent closed the connection: does it want TLS (--ca FILE)?")]
+    ClosedPlain(Server),
     /// The connection failed before the agent had let us in.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -109,7 +112,10 @@ impl OpenError {
         match self {
             Self::Denied { .. } => Code::Denied,
             Self::TimedOut { .. } => Code::Later,
-            Self::Absent(_) | Self::Other { .. } | Self::NotAnAgent { .. } => Code::Unavailable,
+            Self::Absent(_)
+            | Self::Other { .. }
+            | Self::NotAnAgent { .. }
+            | Self::ClosedPlain(_) => Code::Unavailable,
             Self::Unresolved { source, .. } => of(source),
             // One that is silent may be the one that would have taken us in.
             Self::Unreached { tried, .. } => {

@@ -93,6 +93,7 @@ impl Connection {
             Ok(Some(_)) | Err(ClientError::Answer { .. }) => {
                 Err(OpenError::NotAnAgent { server, plain })
             }
+            Ok(None) if plain => Err(OpenError::ClosedPlain(server)),
             Ok(None) => Err(written.err().unwrap_or_else(|| self.closed()).into()),
             Err(error) => Err(error.into()),
         }

@@ -18,6 +18,7 @@ mod pulse_send;
 mod pulse_tail;
 mod readers;
 mod restart;
+mod server;
 mod service;
 mod soak;
 mod stalled;
