@@ -194,7 +194,7 @@ impl<'a> Courier<'a> {
                     say(refusal);
                 }
                 let why = match link {
-                    Link::Down { why, .. } | Link::Over { why, .. } => Some(why),
+                    Link::Down { why, .. } | Link::Over { why, .. } => Some(Box::new(why)),
                     Link::NoAct | Link::Up(_) => None,
                 };
                 Err(SendError::Lost { lost, why })

@@ -244,7 +244,7 @@ enum SendError {
         Some(why) => why.to_string(),
         None => "the agent was away".to_owned(),
     })]
-    Lost { lost: u64, why: Option<Trouble> },
+    Lost { lost: u64, why: Option<Box<Trouble>> },
 }
 
 impl Failure for SendError {
@@ -256,7 +256,8 @@ impl Failure for SendError {
             | Self::Field(_)
             | Self::Token(_) => Exit::Usage,
             Self::Input { .. } | Self::TooLong(_) | Self::Message(_) => Exit::Data,
-            Self::Trouble(trouble) | Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
+            Self::Trouble(trouble) => trouble.code().into(),
+            Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
             Self::Failed { code, .. } | Self::SomeRefused { code, .. } => (*code).into(),
             Self::Lost { why: None, .. } => Exit::Unavailable,
         }
