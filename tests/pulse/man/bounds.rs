@@ -137,6 +137,10 @@ fn numbers_within_sentences() {
             ],
         );
     }
+    for mut command in [send::command(), tail::command()] {
+        let help = command.render_help().to_string();
+        assert!(help.contains(&format!("[default PORT: {PORT}]")), "{help}");
+    }
     let wait = send::TIMEOUT_MAX.as_secs() / hour;
     assert_says(
         "pulse-send.1",
