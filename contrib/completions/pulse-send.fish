@@ -5,6 +5,9 @@ complete -c pulse-send -l run -d 'What this event begins, or ends if it has a du
 complete -c pulse-send -s f -l file -d 'Send each line of FILE' -r -F
 complete -c pulse-send -s S -l size -d 'Cut messages that are longer than SIZE bytes, instead of having them refused' -r
 complete -c pulse-send -s u -l socket -d 'The agent\'s socket [env: PULSED_SOCKET] [default: your own agent\'s, else the system\'s]' -r -F
+complete -c pulse-send -s n -l server -d 'An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]' -r
+complete -c pulse-send -l ca -d 'Trust only the certificates in FILE (PEM) to vouch for the server, not the system\'s' -r -F
+complete -c pulse-send -l token-file -d 'The file that holds the token for the server [env: PULSED_TOKEN]' -r -F
 complete -c pulse-send -l ack -d 'What to wait for [default: stored]' -r -f -a "none\t'Nothing: a refusal is not noticed'
 stored\t'Written: survives the end of the agent'
 synced\t'On the disk: survives a power cut'"

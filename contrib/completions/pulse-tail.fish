@@ -22,6 +22,9 @@ complete -c pulse-tail -l count -d 'End after N events' -r
 complete -c pulse-tail -l until-match -d 'End with 0 after the first of these events that matches; with 1 if there is none' -r
 complete -c pulse-tail -l timeout -d 'End with 124 after DUR' -r
 complete -c pulse-tail -l socket -d 'The agent\'s socket [env: PULSED_SOCKET] [default: your own agent\'s, else the system\'s]' -r -F
+complete -c pulse-tail -l server -d 'An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]' -r
+complete -c pulse-tail -l ca -d 'Trust only the certificates in FILE (PEM) to vouch for the server, not the system\'s' -r -F
+complete -c pulse-tail -l token-file -d 'The file that holds the token for the server [env: PULSED_TOKEN]' -r -F
 complete -c pulse-tail -s f -l follow -d 'Go on with what comes; survives a restart of the agent'
 complete -c pulse-tail -s r -l reverse -d 'The newest first'
 complete -c pulse-tail -l utc -d 'Times in UTC'

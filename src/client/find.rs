@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::error::OpenError;
 use crate::sys::{connect, paths};
-use crate::wire::Code;
 
 /// The environment variable that names the socket.
 pub const SOCKET_VARIABLE: &str = "PULSED_SOCKET";
@@ -34,53 +34,6 @@ impl fmt::Display for Looked {
         let found = if self.refuses { "nobody listens" } else { "does not exist" };
         write!(f, "{} ({}, {found})", self.place.path.display(), self.place.named)
     }
-}
-
-/// Why there is no connection. Each is one line that says what, where and why.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No agent at any of the places.
-    #[error("no agent: looked at {}: start one with pulsed, or name its socket", list(.0))]
-    Absent(Vec<Looked>),
-    /// There is a socket that this user may not use.
-    #[error("cannot connect: {}: {source}", path.display())]
-    Denied {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The agent takes nobody in.
-    #[error("cannot connect: {}: the agent took nobody in for {timeout:?}", path.display())]
-    TimedOut {
-        /// The socket.
-        path: PathBuf,
-        /// How long it was waited for.
-        timeout: Duration,
-    },
-    /// Anything else, such as a path that is too long for a socket.
-    #[error("cannot connect: {}: {source}", path.display())]
-    Other {
-        /// The socket.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl OpenError {
-    /// The exit code that it becomes.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::Denied { .. } => Code::Denied,
-            Self::TimedOut { .. } => Code::Later,
-            Self::Absent(_) | Self::Other { .. } => Code::Unavailable,
-        }
-    }
-}
-
-fn list(looked: &[Looked]) -> String {
-    looked.iter().map(Looked::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Where to look, in this order: only the option, else only `$PULSED_SOCKET`, else the user's own
@@ -131,6 +84,7 @@ pub(super) fn first(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Code;
     use std::os::unix::net::UnixListener;
 
     const LONG: Duration = Duration::from_secs(10);

@@ -1,16 +1,31 @@
-//! The blocking connection to the agent that the commands share. One thread, no runtime: what the
-//! protocol's bytes mean is `wire`'s.
+//! The blocking connection to the agent that the commands share: to its socket on this machine, or to
+//! its TCP bridge. One thread, no runtime: what the protocol's bytes mean is `wire`'s.
+//!
+//! What a bridge needs (names of hosts, tokens, TLS) costs nothing where only a socket is used.
 
+mod address;
+mod dial;
+mod error;
 mod find;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
+mod token;
 
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use crate::wire::{Answer, Answers, BadAnswer, Code};
+use crate::wire::{Answer, Answers};
+use stream::Stream;
 
-pub use find::{Looked, OpenError, Place, SOCKET_VARIABLE};
+pub use address::{Address, BadServer, PORT, Remote, Server, Where};
+pub use dial::ADDRESSES_MAX;
+pub use error::{ClientError, OpenError};
+pub use find::{Looked, Place, SOCKET_VARIABLE};
+#[cfg(feature = "tls")]
+pub use tls::{BadCa, BadCertificate, TlsError};
+pub use token::{BadToken, TOKEN_MAX, TOKEN_VARIABLE, Token, TokenError};
 
 /// The first size of the read buffer, in bytes: one answer is short.
 const READ_MIN: usize = 4 * 1024;
@@ -21,8 +36,8 @@ const READ_MAX: usize = 256 * 1024;
 /// A connection to an agent.
 #[derive(Debug)]
 pub struct Connection {
-    stream: UnixStream,
-    socket: PathBuf,
+    stream: Stream,
+    at: Where,
     /// How long one write or one answer may take; none waits for ever.
     timeout: Option<Duration>,
     /// What the socket's read timeout is set to.
@@ -32,22 +47,56 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the agent at `socket`; without one to `$PULSED_SOCKET`; without that to the
-    /// user's own agent, or else the system's. Each wait is bounded by `timeout`, which must not be
-    /// zero.
+    /// Connects to the agent at this address. Without a name of a socket that is the one at
+    /// `$PULSED_SOCKET`; without that the user's own agent, or else the system's. A bridge is shown its
+    /// token, and has let us in. Each wait is bounded by `timeout`, which must not be zero: for the name
+    /// of a host, for each of its addresses, for TLS, and for what the agent says to the token.
     ///
     /// # Errors
     /// [`OpenError`], which names every place that was looked at.
-    pub fn open(socket: Option<&Path>, timeout: Duration) -> Result<Self, OpenError> {
-        let (stream, socket) = find::first(find::places(socket), timeout)?;
-        Ok(Self {
+    pub fn open(address: &Address, timeout: Duration) -> Result<Self, OpenError> {
+        match address {
+            Address::Local(socket) => {
+                let (stream, path) = find::first(find::places(socket.as_deref()), timeout)?;
+                Ok(Self::over(Stream::Unix(stream), Where::Socket(path), timeout))
+            }
+            Address::Remote(remote) => {
+                let at = Where::Server(remote.server.clone());
+                let mut own = Self::over(dial::dial(remote, timeout)?, at, timeout);
+                own.show_token(remote)?;
+                Ok(own)
+            }
+        }
+    }
+
+    fn over(stream: Stream, at: Where, timeout: Duration) -> Self {
+        Self {
             stream,
-            socket,
+            at,
             timeout: Some(timeout),
             read_timeout: None,
             answers: Answers::new(),
             buffer: vec![0; READ_MIN],
-        })
+        }
+    }
+
+    /// A bridge asks for it before anything else.
+    fn show_token(&mut self, remote: &Remote) -> Result<(), OpenError> {
+        // An agent that takes nobody in may have said why before it closed.
+        let written = self.write(remote.token.line().as_bytes());
+        let (server, plain) = (remote.server.clone(), self.stream.is_plain());
+        match self.answer() {
+            Ok(Some(Answer::Ok(_))) => Ok(()),
+            Ok(Some(Answer::Err { code, why })) => {
+                Err(OpenError::Refused { server, code, why: remote.token.hidden_in(why) })
+            }
+            Ok(Some(_)) | Err(ClientError::Answer { .. }) => {
+                Err(OpenError::NotAnAgent { server, plain })
+            }
+            Ok(None) if plain => Err(OpenError::ClosedPlain(server)),
+            Ok(None) => Err(written.err().unwrap_or_else(|| self.closed()).into()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes all of `bytes`, within the timeout.
@@ -59,14 +108,14 @@ impl Connection {
         // A write that moves something may be followed by one that waits again: the whole has the
         // bound, so its end is known before the second.
         let mut end = None;
-        while !rest.is_empty() {
+        while !rest.is_empty() || self.stream.holds() {
             match self.stream.write(rest) {
-                Ok(0) => return Err(self.closed()),
                 Ok(n) => rest = &rest[n..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failed(error)),
             }
-            if let Some(timeout) = self.timeout.filter(|_| !rest.is_empty()) {
+            let more = !rest.is_empty() || self.stream.holds();
+            if let Some(timeout) = self.timeout.filter(|_| more) {
                 let left = left_until(*end.get_or_insert_with(|| Instant::now() + timeout));
                 let left = left.ok_or_else(|| self.timed_out())?;
                 self.stream.set_write_timeout(Some(left)).map_err(|error| self.failed(error))?;
@@ -101,7 +150,7 @@ impl Connection {
         match self.answers.next() {
             None => Ok(None),
             Some(Ok(answer)) => Ok(Some(answer)),
-            Some(Err(source)) => Err(ClientError::Answer { socket: self.socket.clone(), source }),
+            Some(Err(source)) => Err(ClientError::Answer { at: self.at.clone(), source }),
         }
     }
 
@@ -120,14 +169,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Which socket it is.
-    pub fn socket(&self) -> &Path {
-        &self.socket
-    }
-
-    /// The stream itself, to wait on or to shut down.
-    pub const fn stream(&self) -> &UnixStream {
-        &self.stream
+    /// Where the agent is.
+    pub const fn at(&self) -> &Where {
+        &self.at
     }
 
     /// Reads once, after at most `wait`. False at the end.
@@ -155,70 +199,35 @@ impl Connection {
     fn failed(&self, source: io::Error) -> ClientError {
         match source.kind() {
             io::ErrorKind::WouldBlock => self.timed_out(),
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.closed(),
-            _ => ClientError::Io { socket: self.socket.clone(), source },
+            io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::WriteZero => self.closed(),
+            _ => ClientError::Io { at: self.at.clone(), source },
         }
     }
 
     fn timed_out(&self) -> ClientError {
         let timeout = self.timeout.unwrap_or_default();
-        ClientError::TimedOut { socket: self.socket.clone(), timeout }
+        ClientError::TimedOut { at: self.at.clone(), timeout }
     }
 
     /// The failure of an agent that is gone before it has said what was asked.
     pub fn closed(&self) -> ClientError {
-        ClientError::Closed { socket: self.socket.clone() }
+        ClientError::Closed { at: self.at.clone() }
+    }
+}
+
+/// To wait on, and to be shut down. What it is waited for may have been read from it already: see
+/// [`Connection::ready`], and TLS holds more than that shows.
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 
 /// The time that is left; none if there is none, since zero would mean for ever.
 fn left_until(end: Instant) -> Option<Duration> {
     end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-}
-
-/// Why a connection failed. Each is one line that says what, where and why.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The agent is gone.
-    #[error("no answer: {}: the agent closed the connection", socket.display())]
-    Closed {
-        /// The socket.
-        socket: PathBuf,
-    },
-    /// The agent is there, and silent.
-    #[error("no answer: {}: timed out after {timeout:?}", socket.display())]
-    TimedOut {
-        /// The socket.
-        socket: PathBuf,
-        /// The bound.
-        timeout: Duration,
-    },
-    /// What the kernel says.
-    #[error("connection lost: {}: {source}", socket.display())]
-    Io {
-        /// The socket.
-        socket: PathBuf,
-        /// Its words.
-        source: io::Error,
-    },
-    /// What answers there is no agent.
-    #[error("bad answer: {}: {source}", socket.display())]
-    Answer {
-        /// The socket.
-        socket: PathBuf,
-        /// What is wrong with the answer.
-        source: BadAnswer,
-    },
-}
-
-impl ClientError {
-    /// The exit code that it becomes.
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::TimedOut { .. } => Code::Later,
-            Self::Closed { .. } | Self::Io { .. } | Self::Answer { .. } => Code::Unavailable,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
-use std::os::unix::net::UnixListener;
+use crate::wire::Code;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -10,7 +12,7 @@ fn pair(timeout: Duration) -> (Connection, UnixStream, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("s");
     let listener = UnixListener::bind(&path).expect("bound");
-    let connection = Connection::open(Some(&path), timeout).expect("listening");
+    let connection = Connection::open(&Address::Local(Some(path)), timeout).expect("listening");
     let (peer, _) = listener.accept().expect("accepted");
     (connection, peer, dir)
 }
@@ -74,4 +76,149 @@ fn a_write_that_nobody_reads_has_a_bound() {
     let error = connection.write(b"x").expect_err("gone");
     assert!(matches!(error, ClientError::Closed { .. }), "{error}");
     assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[cfg(feature = "tls")]
+mod under_tls {
+    use super::*;
+    use rustls::crypto::aws_lc_rs;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::{ServerConfig, ServerConnection};
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    /// A certificate for 127.0.0.1 that is its own CA, and its key, made by openssl(1).
+    fn certificate(dir: &Path) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let config = "[req]\ndistinguished_name=n\nx509_extensions=e\n[n]\n[e]\n\
+            basicConstraints=critical,CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
+        std::fs::write(dir.join("config"), config).expect("ours");
+        let words = "req -config config -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+            -keyout key.pem -out cert.pem -subj /CN=x -days 9";
+        let mut command = Command::new("openssl");
+        let done = command.args(words.split_whitespace()).current_dir(dir).output();
+        assert!(done.expect("openssl is installed: tests/run does it").status.success());
+        let cert = CertificateDer::from_pem_file(dir.join("cert.pem")).expect("a certificate");
+        (cert, PrivateKeyDer::from_pem_file(dir.join("key.pem")).expect("a key"))
+    }
+
+    /// A connection that has shown its token, and the other end of it.
+    fn pair(timeout: Duration) -> (Connection, ServerConnection, TcpStream) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (cert, key) = certificate(dir.path());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider's")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key)
+            .expect("a pair");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = listener.local_addr().expect("bound").to_string().parse().expect("one");
+        let serving = thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().expect("accepted");
+            let mut session = ServerConnection::new(Arc::new(config)).expect("sound");
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"\n") {
+                session.complete_io(&mut tcp).expect("a client");
+                let _ = session.reader().read_to_end(&mut heard);
+            }
+            assert_eq!(heard, b"AUTH s3cret\n");
+            session.writer().write_all(b"OK bridge\n").expect("taken");
+            session.complete_io(&mut tcp).expect("a client");
+            (session, tcp)
+        });
+        let token = dir.path().join("token");
+        std::fs::write(&token, "s3cret\n").expect("ours");
+        let ca = dir.path().join("cert.pem");
+        let address = Address::new(None, Some(&server), Some(&ca), Some(&token)).expect("a token");
+        let mut connection = Connection::open(&address, LONG).expect("let in");
+        let (session, tcp) = serving.join().expect("joined");
+        connection.set_timeout(Some(timeout)).expect("set");
+        (connection, session, tcp)
+    }
+
+    /// The record that this text becomes.
+    fn record(session: &mut ServerConnection, text: &str) -> Vec<u8> {
+        let mut record = Vec::new();
+        session.writer().write_all(text.as_bytes()).expect("taken");
+        session.write_tls(&mut record).expect("memory");
+        record
+    }
+
+    #[test]
+    fn a_time_out_within_a_record_loses_nothing_of_it() {
+        let (mut connection, mut session, mut tcp) = pair(SHORT);
+        let record = record(&mut session, "OK 00000000-1\n");
+        for piece in record[..record.len() - 1].chunks(record.len() / 3) {
+            tcp.write_all(piece).expect("written");
+            let error = connection.answer().expect_err("half a record");
+            assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        }
+        tcp.write_all(&record[record.len() - 1..]).expect("written");
+        connection.set_timeout(Some(LONG)).expect("set");
+        assert!(matches!(connection.answer(), Ok(Some(Answer::Ok("00000000-1")))));
+    }
+
+    #[test]
+    fn a_record_that_trickles_has_the_same_bound() {
+        let (mut connection, mut session, mut tcp) = pair(Duration::from_millis(100));
+        let record = record(&mut session, &"x".repeat(10_000));
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let trickle = thread::spawn(move || {
+            for byte in record {
+                if stopped.recv_timeout(Duration::from_millis(5)).is_ok()
+                    || tcp.write_all(&[byte]).is_err()
+                {
+                    break;
+                }
+            }
+        });
+        let error = connection.answer().expect_err("never a whole record");
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        stop.send(()).expect("waiting");
+        trickle.join().expect("joined");
+    }
+
+    #[test]
+    fn an_end_with_a_farewell_and_one_without_are_both_the_end() {
+        for farewell in [true, false] {
+            let (mut connection, mut session, mut tcp) = pair(LONG);
+            // More than one read takes: what is left within TLS is not lost at the end.
+            let lines = "{}\n".repeat(READ_MIN);
+            tcp.write_all(&record(&mut session, &lines)).expect("written");
+            if farewell {
+                session.send_close_notify();
+                session.complete_io(&mut tcp).expect("written");
+            }
+            drop(tcp);
+            for _ in 0..READ_MIN {
+                assert!(matches!(connection.answer(), Ok(Some(Answer::Line("{}")))));
+            }
+            assert!(matches!(connection.answer(), Ok(None)));
+        }
+    }
+
+    #[test]
+    fn a_write_that_nobody_reads_has_a_bound() {
+        let (mut connection, _session, tcp) = pair(SHORT);
+        let error = connection.write(&vec![b'x'; 32 << 20]).expect_err("full");
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        drop(tcp);
+    }
+
+    #[test]
+    fn who_goes_says_farewell() {
+        let (connection, mut session, mut tcp) = pair(LONG);
+        drop(connection);
+        while session.read_tls(&mut tcp).expect("the end") > 0 {
+            let state = session.process_new_packets().expect("sound");
+            if state.peer_has_closed() {
+                return;
+            }
+        }
+        panic!("it went without a word");
+    }
 }

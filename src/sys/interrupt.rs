@@ -1,9 +1,7 @@
 //! Ending a command that waits, at the word of its user.
 
 use std::io;
-use std::net::Shutdown;
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -11,6 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Shutdown, shutdown};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::Signals;
@@ -39,7 +38,7 @@ struct Shared {
 struct State {
     requested: bool,
     /// What the command may be reading from.
-    stream: Option<UnixStream>,
+    stream: Option<OwnedFd>,
 }
 
 impl Interrupt {
@@ -100,7 +99,7 @@ impl Interrupt {
         state.requested = true;
         if let Some(stream) = state.stream.take() {
             // It may be closed already, and that is as good.
-            let _ = stream.shutdown(Shutdown::Both);
+            let _ = shutdown(stream.as_raw_fd(), Shutdown::Both);
         }
         self.shared.changed.notify_all();
     }
@@ -114,12 +113,12 @@ impl Interrupt {
     /// request has come already, that happens at once. It takes the place of an earlier one.
     ///
     /// # Errors
-    /// What dup(2) says.
-    pub fn wakes(&self, stream: &UnixStream) -> io::Result<()> {
-        let stream = stream.try_clone()?;
+    /// What dup(2) and shutdown(2) say.
+    pub fn wakes(&self, stream: &impl AsFd) -> io::Result<()> {
+        let stream = stream.as_fd().try_clone_to_owned()?;
         let mut state = self.state();
         if state.requested {
-            return stream.shutdown(Shutdown::Both);
+            return Ok(shutdown(stream.as_raw_fd(), Shutdown::Both)?);
         }
         state.stream = Some(stream);
         Ok(())
@@ -142,6 +141,8 @@ impl Interrupt {
 mod tests {
     use super::*;
     use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -172,6 +173,18 @@ mod tests {
         let (mut reader, _writer) = UnixStream::pair().expect("a pair");
         interrupt.wakes(&reader).expect("shut down");
         assert_eq!(reader.read(&mut [0]).expect("the end"), 0);
+    }
+
+    #[test]
+    fn a_tcp_stream_is_woken_as_well() {
+        let interrupt = uncaught();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("bound");
+        let mut reader = TcpStream::connect(at).expect("listening");
+        interrupt.wakes(&reader).expect("cloned");
+        let reads = thread::spawn(move || reader.read(&mut [0]));
+        interrupt.request();
+        assert_eq!(reads.join().expect("no panic").expect("the end"), 0);
     }
 
     #[test]

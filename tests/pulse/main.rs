@@ -19,6 +19,7 @@ mod pulse_send;
 mod pulse_tail;
 mod readers;
 mod restart;
+mod server;
 mod service;
 mod soak;
 mod stalled;

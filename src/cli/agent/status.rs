@@ -1,13 +1,13 @@
 //! `pulsed status`: what a running agent says about itself, for people or for programs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::super::Exit;
-use crate::client::{ClientError, Connection, OpenError};
+use crate::client::{Address, ClientError, Connection, OpenError, Where};
 use crate::render::escape;
 use crate::wire::{Answer, Code};
 
@@ -25,8 +25,8 @@ pub(super) enum StatusError {
     #[error("the agent refuses: {why}")]
     Refused { code: Code, why: String },
     /// The agent ended, or takes nobody in.
-    #[error("the agent at {} closed the connection", .0.display())]
-    Closed(PathBuf),
+    #[error("the agent at {0} closed the connection")]
+    Closed(Where),
     /// What answers is no agent, or one of another version.
     #[error("the agent's answer is not one JSON object; is it of the same version?")]
     Strange,
@@ -48,13 +48,14 @@ impl StatusError {
 /// Asks the agent that listens there, or else the one that clients would find. Returns its JSON
 /// object.
 pub(super) fn ask(socket: Option<&Path>) -> Result<String, StatusError> {
-    let mut agent = Connection::open(socket, TIMEOUT)?;
+    let address = Address::Local(socket.map(Path::to_owned));
+    let mut agent = Connection::open(&address, TIMEOUT)?;
     agent.write(b"STATS\n")?;
     match agent.answer()? {
         Some(Answer::Line(json)) => Ok(json.to_owned()),
         Some(Answer::Err { code, why }) => Err(StatusError::Refused { code, why: why.into() }),
         Some(_) => Err(StatusError::Strange),
-        None => Err(StatusError::Closed(agent.socket().into())),
+        None => Err(StatusError::Closed(agent.at().clone())),
     }
 }
 

@@ -8,6 +8,7 @@ use clap::{Parser, ValueEnum};
 
 use super::priority::Priority;
 use super::template::{Claim, parse_claim};
+use crate::client::Server;
 use crate::event::{BadField, BadTag, DRAFT_MAX, Tag, check_run, took};
 
 /// The environment variable that gives the tag.
@@ -79,6 +80,18 @@ pub(super) struct Args {
     /// The agent's socket [env: PULSED_SOCKET] [default: your own agent's, else the system's]
     #[arg(short = 'u', long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
+
+    /// An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]
+    #[arg(short = 'n', long, value_name = "HOST[:PORT]", conflicts_with = "socket")]
+    pub(super) server: Option<Server>,
+
+    /// Trust only the certificates in FILE (PEM) to vouch for the server, not the system's
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) ca: Option<PathBuf>,
+
+    /// The file that holds the token for the server [env: PULSED_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(super) token_file: Option<PathBuf>,
 
     /// What to wait for [default: stored]
     #[arg(long, value_name = "WHAT")]
@@ -221,6 +234,11 @@ mod tests {
             &["-F", "nothing", "x"],
             &["-F", "a:=[1]", "x"],
             &["--run", "", "x"],
+            &["-n", "web1", "-u", "/s", "x"],
+            &["-n", "web1:0", "x"],
+            &["--ca", "x", "x"],
+            &["--token-file", "x", "x"],
+            &["--token", "x", "x"],
             &["--frobnicate"],
         ] {
             assert!(parse(line).is_err(), "{line:?}");

@@ -42,6 +42,12 @@ enum Link {
     /// `--no-act`.
     NoAct,
     Up(Connection),
+    /// Nothing is sent any more: the agent knows us, and will not have us.
+    Over {
+        why: Trouble,
+        /// Whether that was told already.
+        told: bool,
+    },
     Down {
         why: Trouble,
         /// When to try again, and how long to wait after that.
@@ -89,6 +95,11 @@ impl<'a> Courier<'a> {
         let before = self.outbox.size();
         self.outbox.push(draft)?;
         self.events += 1;
+        if let Link::Over { .. } = self.link {
+            self.outbox.take_back(before);
+            self.drop_one();
+            return Ok(());
+        }
         if self.outbox.size() > HELD_MAX {
             self.outbox.take_back(before);
             self.settle();
@@ -146,7 +157,7 @@ impl<'a> Courier<'a> {
                     return;
                 }
                 Link::Up(agent) => self.outbox.settle(agent),
-                Link::Down { .. } => return,
+                Link::Down { .. } | Link::Over { .. } => return,
             };
             match settled {
                 Ok(settled) => return self.note(settled),
@@ -182,7 +193,10 @@ impl<'a> Courier<'a> {
                 if let Some(refusal) = refusal {
                     say(refusal);
                 }
-                let why = if let Link::Down { why, .. } = link { Some(why) } else { None };
+                let why = match link {
+                    Link::Down { why, .. } | Link::Over { why, .. } => Some(Box::new(why)),
+                    Link::NoAct | Link::Up(_) => None,
+                };
                 Err(SendError::Lost { lost, why })
             }
         }
@@ -190,7 +204,11 @@ impl<'a> Courier<'a> {
 
     /// Whether there is a connection now.
     fn connect(&mut self) -> bool {
-        let Link::Down { next, dropped, .. } = &self.link else { return true };
+        let (next, dropped) = match &self.link {
+            Link::NoAct | Link::Up(_) => return true,
+            Link::Over { .. } => return false,
+            Link::Down { next, dropped, .. } => (next, dropped),
+        };
         let dropped = *dropped;
         if Instant::now() < *next {
             return false;
@@ -198,8 +216,8 @@ impl<'a> Courier<'a> {
         match self.common.open() {
             Ok(agent) => {
                 if dropped > 0 {
-                    let socket = agent.socket().display();
-                    say(format_args!("{dropped} events dropped: {socket}: the agent was away"));
+                    let at = agent.at();
+                    say(format_args!("{dropped} events dropped: {at}: the agent was away"));
                 }
                 self.link = Link::Up(agent);
                 true
@@ -213,6 +231,13 @@ impl<'a> Courier<'a> {
 
     /// The agent is away: everything that is held will be sent again.
     fn lose(&mut self, why: Trouble) {
+        if why.is_final() {
+            // The input is read on all the same: whoever writes it is not to be ended by this.
+            self.dropped += self.outbox.events();
+            self.outbox.forget();
+            self.link = Link::Over { why, told: false };
+            return;
+        }
         self.outbox.again();
         let now = Instant::now();
         self.link = match self.link {
@@ -220,7 +245,7 @@ impl<'a> Courier<'a> {
                 let pause = (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
                 Link::Down { why, next: now + pause, pause, dropped }
             }
-            Link::Up(_) | Link::NoAct => {
+            Link::Up(_) | Link::NoAct | Link::Over { .. } => {
                 // An agent that is there and too slow is not helped by more at once.
                 let pause = if why.code() == Code::Later { PAUSE_MAX } else { Duration::ZERO };
                 Link::Down { why, next: now + pause, pause, dropped: 0 }
@@ -230,11 +255,16 @@ impl<'a> Courier<'a> {
 
     fn drop_one(&mut self) {
         self.dropped += 1;
-        if let Link::Down { why, dropped, .. } = &mut self.link {
-            if *dropped == 0 {
-                say(format_args!("dropping events: {why}"));
+        let (why, first) = match &mut self.link {
+            Link::Over { why, told } => (why, !std::mem::replace(told, true)),
+            Link::Down { why, dropped, .. } => {
+                *dropped += 1;
+                (why, *dropped == 1)
             }
-            *dropped += 1;
+            Link::NoAct | Link::Up(_) => return,
+        };
+        if first {
+            say(format_args!("dropping events: {why}"));
         }
     }
 
@@ -243,8 +273,8 @@ impl<'a> Courier<'a> {
         self.cursor = settled.cursor.or(self.cursor.take());
         if let (None, Some((code, why))) = (&self.failure, settled.failure) {
             let whence = match &self.link {
-                Link::Up(agent) => format!("{}: {why}", agent.socket().display()),
-                Link::NoAct | Link::Down { .. } => why,
+                Link::Up(agent) => format!("{}: {why}", agent.at()),
+                Link::NoAct | Link::Down { .. } | Link::Over { .. } => why,
             };
             self.failure = Some((code, whence));
         }

@@ -16,12 +16,11 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::cli::{self, Exit, Failure};
-use crate::client::{ClientError, Connection, OpenError};
+use crate::client::{Address, ClientError, Connection, OpenError, TokenError, Where};
 use crate::event::{BadField, BadTag, Draft, Field, Value};
 use crate::wire::Code;
 use args::{Ack, Args};
@@ -97,16 +96,14 @@ fn once(common: &Common, text: String) -> Result<Option<String>, SendError> {
     let settled = outbox.settle(&mut agent)?;
     match settled.failure {
         None => Ok(settled.cursor),
-        Some((code, why)) => {
-            Err(SendError::Failed { code, why: format!("{}: {why}", agent.socket().display()) })
-        }
+        Some((code, why)) => Err(SendError::Failed { code, why: format!("{}: {why}", agent.at()) }),
     }
 }
 
 /// What the options say about all events.
 struct Common {
     template: Template,
-    socket: Option<PathBuf>,
+    agent: Address,
     timeout: Duration,
     ack: Ack,
     skip_empty: bool,
@@ -147,7 +144,12 @@ impl Common {
         }
         Ok(Self {
             template,
-            socket: args.socket.clone(),
+            agent: Address::new(
+                args.socket.as_deref(),
+                args.server.as_ref(),
+                args.ca.as_deref(),
+                args.token_file.as_deref(),
+            )?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
@@ -158,7 +160,7 @@ impl Common {
     }
 
     fn open(&self) -> Result<Connection, Trouble> {
-        Ok(Connection::open(self.socket.as_deref(), self.timeout)?)
+        Ok(Connection::open(&self.agent, self.timeout)?)
     }
 
     /// `-s`: what is sent goes to stderr too, as logger has it.
@@ -193,12 +195,17 @@ enum Trouble {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The agent closed the connection, and said why.
-    #[error("refused: {}: {why}", socket.display())]
-    Dismissed { socket: PathBuf, code: Code, why: String },
+    #[error("refused: {at}: {why}")]
+    Dismissed { at: Where, code: Code, why: String },
 }
 
 impl Trouble {
-    const fn code(&self) -> Code {
+    /// Whether another try is of no use.
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Open(error) if error.is_final())
+    }
+
+    fn code(&self) -> Code {
         match self {
             Self::Open(error) => error.code(),
             Self::Client(error) => error.code(),
@@ -218,6 +225,8 @@ enum SendError {
     TagVariable(BadTag),
     #[error("-F: {0}")]
     Field(#[from] BadField),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error("cannot read: {name}: {source}")]
     Input { name: String, source: io::Error },
     #[error("not sent: message: {0}")]
@@ -235,15 +244,20 @@ enum SendError {
         Some(why) => why.to_string(),
         None => "the agent was away".to_owned(),
     })]
-    Lost { lost: u64, why: Option<Trouble> },
+    Lost { lost: u64, why: Option<Box<Trouble>> },
 }
 
 impl Failure for SendError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoCursor | Self::TookTwice | Self::TagVariable(_) | Self::Field(_) => Exit::Usage,
+            Self::NoCursor
+            | Self::TookTwice
+            | Self::TagVariable(_)
+            | Self::Field(_)
+            | Self::Token(_) => Exit::Usage,
             Self::Input { .. } | Self::TooLong(_) | Self::Message(_) => Exit::Data,
-            Self::Trouble(trouble) | Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
+            Self::Trouble(trouble) => trouble.code().into(),
+            Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
             Self::Failed { code, .. } | Self::SomeRefused { code, .. } => (*code).into(),
             Self::Lost { why: None, .. } => Exit::Unavailable,
         }

@@ -160,6 +160,6 @@ fn of_sync(why: &str) -> Option<(u64, &str)> {
 fn dismissed(agent: &Connection, settled: Settled) -> Trouble {
     match settled.failure {
         None => agent.closed().into(),
-        Some((code, why)) => Trouble::Dismissed { socket: agent.socket().to_owned(), code, why },
+        Some((code, why)) => Trouble::Dismissed { at: agent.at().clone(), code, why },
     }
 }

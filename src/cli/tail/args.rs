@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
 
+use crate::client::Server;
 use crate::event::{Cursor, Level, UnknownLevel, took};
 use crate::filter::{KEYS, Match, MatchError};
 use crate::render::Format;
@@ -134,6 +135,19 @@ pub(super) struct Args {
     /// The agent's socket [env: PULSED_SOCKET] [default: your own agent's, else the system's]
     #[arg(long, value_name = "PATH", help_heading = "Where the agent is")]
     pub(super) socket: Option<PathBuf>,
+
+    /// An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "socket")]
+    #[arg(help_heading = "Where the agent is")]
+    pub(super) server: Option<Server>,
+
+    /// Trust only the certificates in FILE (PEM) to vouch for the server, not the system's
+    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Where the agent is")]
+    pub(super) ca: Option<PathBuf>,
+
+    /// The file that holds the token for the server [env: PULSED_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Where the agent is")]
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// How many of what is there already.
@@ -292,7 +306,10 @@ mod tests {
             &["--count", "0"],
             &["-o", "xml"],
             &["--until-match", "nonsense"],
-            &["--server", "x"],
+            &["--server", "web1", "--socket", "/s"],
+            &["--server", "web1:0"],
+            &["--ca", "x"],
+            &["--token-file", "x"],
             &["--web"],
         ] {
             assert!(parse(line).is_err(), "{line:?}");

@@ -5,7 +5,7 @@ use std::io;
 use super::cursor_file::CursorFileError;
 use super::plan::BadPlan;
 use crate::cli::{Exit, Failure};
-use crate::client::{ClientError, OpenError};
+use crate::client::{ClientError, OpenError, TokenError};
 use crate::wire::Code;
 
 /// Why pulse-tail fails: one line that says what, where and why.
@@ -14,6 +14,9 @@ pub(super) enum TailError {
     /// The command line makes no sense.
     #[error(transparent)]
     Plan(#[from] BadPlan),
+    /// There is nothing to show to a server.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The place cannot be read or kept.
     #[error(transparent)]
     CursorFile(#[from] CursorFileError),
@@ -58,7 +61,8 @@ impl TailError {
     pub(super) fn may_pass(&self, starting: bool) -> bool {
         match self {
             Self::Open(OpenError::Denied { .. }) => starting,
-            Self::Open(_) | Self::Client(_) => true,
+            Self::Open(error) => !error.is_final(),
+            Self::Client(_) => true,
             Self::Refused { code, .. } => matches!(code, Code::Unavailable | Code::Later),
             _ => false,
         }
@@ -68,7 +72,9 @@ impl TailError {
 impl Failure for TailError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Plan(_) | Self::CursorFile(CursorFileError::Content { .. }) => Exit::Usage,
+            Self::Plan(_) | Self::Token(_) | Self::CursorFile(CursorFileError::Content { .. }) => {
+                Exit::Usage
+            }
             Self::CursorFile(_) | Self::Output(_) | Self::Signals(_) => Exit::NotStored,
             Self::Open(error) => error.code().into(),
             Self::Client(error) => error.code().into(),

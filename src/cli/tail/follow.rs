@@ -152,8 +152,8 @@ impl<'a, W: Write> Follow<'a, W> {
         let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let wait = left.map_or(ANSWER_WAIT, |left| left.min(ANSWER_WAIT));
         let mut connection =
-            Connection::open(self.plan.socket.as_deref(), wait.max(Duration::from_millis(1)))?;
-        self.interrupt.wakes(connection.stream()).map_err(TailError::Signals)?;
+            Connection::open(&self.plan.agent, wait.max(Duration::from_millis(1)))?;
+        self.interrupt.wakes(&connection).map_err(TailError::Signals)?;
         let newest = ping(&mut connection)?;
         let mut request = Vec::new();
         wire::encode_tail(&self.place.request(&self.plan.tail, newest), &mut request);
@@ -203,8 +203,8 @@ impl<'a, W: Write> Follow<'a, W> {
         }
         let silent = (!self.plan.tail.follow).then(|| heard + SILENCE_MAX);
         if silent.is_some_and(|end| end <= now) {
-            let socket = connection.socket().to_owned();
-            return Err(ClientError::TimedOut { socket, timeout: SILENCE_MAX }.into());
+            let at = connection.at().clone();
+            return Err(ClientError::TimedOut { at, timeout: SILENCE_MAX }.into());
         }
         let due = self.write_out(now)?;
         let next = [due, self.deadline, silent].into_iter().flatten().min();

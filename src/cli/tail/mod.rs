@@ -20,6 +20,7 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli;
+use crate::client::Address;
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::zone;
@@ -57,6 +58,12 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
         terminal: stdout().is_terminal(),
         colors: wants_colors(),
         kept,
+        agent: Address::new(
+            args.socket.as_deref(),
+            args.server.as_ref(),
+            args.ca.as_deref(),
+            args.token_file.as_deref(),
+        )?,
     };
     let plan = Plan::new(args, around)?;
     let interrupt = Interrupt::catch().map_err(TailError::Signals)?;

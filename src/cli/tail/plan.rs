@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{Args, Color, Lines};
 use super::when::{self, BadMoment};
+use crate::client::Address;
 use crate::event::{Cursor, Level, Timestamp};
 use crate::filter::{Match, MatchError};
 use crate::render::Style;
@@ -43,6 +44,8 @@ pub(super) struct Surroundings {
     pub(super) colors: bool,
     /// What the cursor file held.
     pub(super) kept: Option<Cursor>,
+    /// The agent, with its token, which does not stand on the command line.
+    pub(super) agent: Address,
 }
 
 /// What to do.
@@ -68,8 +71,8 @@ pub(super) struct Plan {
     pub(super) until_match: Option<Match>,
     /// End after this time.
     pub(super) timeout: Option<Duration>,
-    /// The agent's socket.
-    pub(super) socket: Option<PathBuf>,
+    /// The agent.
+    pub(super) agent: Address,
 }
 
 /// Why a command line makes no plan.
@@ -132,7 +135,7 @@ impl Plan {
             count: args.count,
             until_match: args.until_match,
             timeout: args.timeout,
-            socket: args.socket,
+            agent: around.agent,
         })
     }
 }
@@ -194,6 +197,7 @@ mod tests {
             terminal: true,
             colors: true,
             kept,
+            agent: Address::Local(None),
         };
         Plan::new(args, around)
     }

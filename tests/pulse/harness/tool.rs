@@ -50,7 +50,9 @@ impl Tool {
     pub(crate) fn new(program: &str) -> Self {
         let mut command = Command::new(program);
         // What the person who runs the tests has set is none of the tests' business.
-        for variable in ["PULSED_SOCKET", "PULSED_TAG", "NO_COLOR", "XDG_RUNTIME_DIR"] {
+        for variable in
+            ["PULSED_SOCKET", "PULSED_TAG", "PULSED_TOKEN", "NO_COLOR", "XDG_RUNTIME_DIR"]
+        {
             command.env_remove(variable);
         }
         command.env("TZ", "UTC");

@@ -7,6 +7,7 @@ use pulsed::agent::{
     DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, UNSTORED_MAX,
 };
 use pulsed::cli::{send, tail};
+use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
 use pulsed::filter::{PATTERN_SIZE_MAX, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
 use pulsed::log::{HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
@@ -126,6 +127,20 @@ fn numbers_within_sentences() {
             format!("1 to {RUN_MAX} characters"),
         ],
     );
+    for page in ["pulse-send.1", "pulse-tail.1"] {
+        assert_says(
+            page,
+            &[
+                format!("Default for the port: {PORT}."),
+                format!("It is at most {} long.", size(TOKEN_MAX)),
+                format!("at most {ADDRESSES_MAX} of them"),
+            ],
+        );
+    }
+    for mut command in [send::command(), tail::command()] {
+        let help = command.render_help().to_string();
+        assert!(help.contains(&format!("[default PORT: {PORT}]")), "{help}");
+    }
     let wait = send::TIMEOUT_MAX.as_secs() / hour;
     assert_says(
         "pulse-send.1",

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use clap::{Arg, Command};
 use page::{Item, Page, flags, words};
 use pulsed::cli::{self, Exit};
-use pulsed::client::SOCKET_VARIABLE;
+use pulsed::client::{SOCKET_VARIABLE, TOKEN_VARIABLE};
 use pulsed::event::{Level, Why};
 use pulsed::filter::{KEYS, Op};
 use pulsed::render::Format;
@@ -162,6 +162,7 @@ fn environment_and_files_are_those_of_the_program() {
         }
         assert!(told.contains(SOCKET_VARIABLE) && told.contains("XDG_RUNTIME_DIR"), "{name}");
         assert_eq!(told.contains(cli::send::TAG_VARIABLE), name == "pulse-send");
+        assert_eq!(told.contains(TOKEN_VARIABLE), name != "pulsed", "{name}");
         assert_eq!(told.contains("NO_COLOR"), name == "pulse-tail");
         let files = page.items("FILES");
         let files = set(files.iter().filter_map(|item| item.head.strip_prefix("Pa ")));
