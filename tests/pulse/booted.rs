@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Item, PULSED, Tool, as_root, assert_whole, parse};
@@ -65,51 +65,55 @@ impl Booted {
 }
 
 #[test]
-fn in_its_sandbox_it_tells_users_commands_and_units_apart_and_may_use_tcp() {
+fn in_its_sandbox_it_tells_users_commands_and_units_apart_and_has_a_bridge() {
     let Some(booted) = Booted::run(
-        r"
-        mkdir -p /run/systemd/system/pulsed.service.d
+        r#"
+        printf '[tcp]\nlisten = "127.0.0.1:7465"\n' > /etc/pulsed/pulsed.toml
+        token=$(pulsed token add web2 --send '*')
         cat > /run/systemd/system/app.service <<'END'
 [Service]
 Type=oneshot
 User=daemon
 ExecStart=/usr/bin/pulse-send --timeout 20s hello
 END
-        # What the bridge and the monitor will do, in the agent's sandbox.
-        cat > /run/systemd/system/pulsed.service.d/tcp.conf <<'END'
-[Service]
-ExecStartPre=/bin/sh -c 'timeout 20 nc -l 127.0.0.1 7465 > /var/lib/pulsed/heard & \
-    until echo over TCP | nc -N 127.0.0.1 7465; do sleep 0.05; done; wait'
-END
         systemctl daemon-reload
         systemctl start app.service
         setpriv --reuid=daemon --clear-groups pulse-send --timeout 20s again
+        printf 'AUTH %s\nSEND over TCP\nSYNC\n' "$token" | nc -N 127.0.0.1 7465 > heard
+        # Who may watch: those who are in the group, from the next connection on.
+        watch='setpriv --reuid=daemon --clear-groups pulse-tail _token=web2'
+        $watch 2> refused || echo $? >> refused
+        usermod --append --groups pulsed daemon
+        $watch > watched
         pulse-tail -n all -o json > events
-        cat /var/lib/pulsed/heard > heard
-        stat -c '%n %a %U' /run/pulsed /run/pulsed/* /var/lib/pulsed /var/lib/pulsed/*.jsonl > modes
+        stat -c '%n %a %U' /run/pulsed /run/pulsed/* /var/lib/pulsed /var/lib/pulsed/{*.jsonl,tokens} > modes
         systemctl show pulsed.service > shown
         pid=$(systemctl show -P MainPID pulsed.service)
         grep -E '^(Uid|Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' /proc/$pid/status > status
         systemctl stop pulsed.socket pulsed.service
         ls -A /run/pulsed > left
-        ",
+        "#,
     ) else {
         return;
     };
     let items = booted.items("events");
-    let origins: Vec<&Value> = items.iter().map(|item| &item.event()["origin"]).collect();
+    let mut origins: Vec<&Value> = items.iter().map(|item| &item.event()["origin"]).collect();
+    assert_eq!(origins.pop(), Some(&json!({"addr": "127.0.0.1", "token": "web2"})));
     assert_eq!(origins.len(), 2);
     for (origin, unit) in origins.into_iter().zip(["app.service", "test.service"]) {
         assert_eq!((&origin["uid"], &origin["user"]), (&1.into(), &"daemon".into()), "{origin}");
         assert_eq!((&origin["comm"], &origin["unit"]), (&"pulse-send".into(), &unit.into()));
     }
-    assert_eq!(booted.text("heard"), "over TCP\n");
+    assert!(booted.text("heard").starts_with("OK web2\nOK "), "{}", booted.text("heard"));
+    assert!(booted.text("refused").ends_with("\n77\n"), "{}", booted.text("refused"));
+    assert!(booted.text("watched").ends_with(": over TCP\n"), "{}", booted.text("watched"));
     let modes = booted.text("modes");
     for line in [
         "/run/pulsed 755 root\n",
         "/run/pulsed/pulsed.sock 666 root\n",
         "/var/lib/pulsed 700 pulsed\n",
         ".jsonl 600 pulsed\n",
+        "/tokens 600 pulsed\n",
     ] {
         assert!(modes.contains(line), "{line}: {modes}");
     }

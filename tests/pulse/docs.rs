@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use pulsed::config::TlsFiles;
 use regex::Regex;
 
 use crate::harness::{Agent, Tool};
+use crate::man::certificate;
 
 type Names = BTreeSet<String>;
 
@@ -102,8 +104,22 @@ const TAIL: &[&str] = &[
 ];
 
 /// What pulsed has been promised to understand, with its subcommands.
-const PULSED: &[&str] =
-    &["--config", "--json", "-h", "--help", "-V", "--version", "check", "status"];
+const PULSED: &[&str] = &[
+    "--config",
+    "--json",
+    "--send",
+    "--tail",
+    "-h",
+    "--help",
+    "-V",
+    "--version",
+    "check",
+    "status",
+    "token",
+    "add",
+    "list",
+    "revoke",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -148,8 +164,15 @@ fn the_options_are_those_that_were_promised() {
     assert_same(&help(Tool::send()), &names(SEND.iter().copied()), "pulse-send");
     assert_same(&help(Tool::tail()), &names(TAIL.iter().copied()), "pulse-tail");
     let mut pulsed = help(Tool::pulsed());
-    for command in ["check", "status"] {
-        pulsed.extend(help(Tool::pulsed().args(&[command])));
+    for command in [
+        &["check"][..],
+        &["status"],
+        &["token"],
+        &["token", "add"],
+        &["token", "list"],
+        &["token", "revoke"],
+    ] {
+        pulsed.extend(help(Tool::pulsed().args(command)));
     }
     assert_same(&pulsed, &names(PULSED.iter().copied()), "pulsed");
 }
@@ -166,8 +189,9 @@ fn the_short_help_names_the_same_options() {
 fn keys_in(text: &str) -> Names {
     let (mut section, mut found) = (String::new(), Names::new());
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = format!("{name}.");
+        let title = line.trim_start_matches('#').strip_prefix('[');
+        if let Some(name) = title.and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{}.", name.trim_matches(['[', ']']));
         } else if let Some((key, _)) = line.trim_start_matches('#').split_once(" = ")
             && !key.contains(' ')
         {
@@ -187,9 +211,16 @@ fn the_example_has_every_key_and_no_other() {
 fn the_example_is_good_as_it_is_and_with_every_default_written_out() {
     let agent = Agent::prepare(&[]);
     let text = fs::read_to_string(root().join("contrib/pulsed.toml")).expect("the example");
-    let written_out = Regex::new(r"(?m)^#([a-z]+ = )").expect("good").replace_all(&text, "$1");
+    let keys = Regex::new(r"(?m)^#([a-z]+ = |\[\[)").expect("good");
+    let written_out = keys.replace_all(&text, "$1");
     assert_ne!(text, written_out);
-    for text in [text.as_str(), written_out.as_ref()] {
+    // Not every machine has what is named there.
+    let TlsFiles { cert, key } = certificate::make(agent.dir());
+    let written_out = written_out
+        .replace("@pulsed", "@root")
+        .replace("/etc/pulsed/cert.pem", &cert.display().to_string())
+        .replace("/etc/pulsed/key.pem", &key.display().to_string());
+    for text in [text.as_str(), written_out.as_str()] {
         fs::write(agent.config(), text).expect("ours");
         agent.pulsed(&["check"]).ok();
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use pulsed::agent::{
     BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, UNSTORED_MAX,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_MAX, ORIGIN_WAIT_MAX,
+    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY, STRANGERS_MAX,
+    STRANGERS_OF_ONE_MAX, UNSTORED_MAX, tokens,
 };
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
@@ -31,6 +33,14 @@ fn count(number: u64) -> String {
         0..1000 => number.to_string(),
         _ => format!("{},{:03}", count(number / 1000), number % 1000),
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}
+
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
 }
 
 /// A list of bounds: what each is about, and how much it is, up to the first punctuation.
@@ -70,19 +80,39 @@ fn bounds_of_the_protocol() {
         ("A MATCH", size(TEXT_MAX)),
         ("The terms of a MATCH", TERMS_MAX.to_string()),
         ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
+        ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
+        (
+            "The patterns of a token, for sending and for following each",
+            tokens::GLOBS_MAX.to_string(),
+        ),
+        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
+        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
     ];
     assert_list("pulse-protocol.7", "Bounds", &list);
 }
 
 #[test]
 fn limits_of_the_agent() {
-    let seconds = |time: Duration| format!("{} s", time.as_secs());
     let list = [
         ("Connections at a time", count(CONNECTIONS_MAX as u64)),
         ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
-        ("Connections of one other user", count(CONNECTIONS_OF_ONE_MAX as u64)),
-        ("Events a second of one other user", count(EVENTS_PER_SECOND as u64)),
-        ("Bytes a second of one other user", size(BYTES_PER_SECOND as usize)),
+        (
+            "Connections of one other user, one address or one token",
+            count(CONNECTIONS_OF_ONE_MAX as u64),
+        ),
+        ("TCP connections that have not said a good token yet", STRANGERS_MAX.to_string()),
+        ("Of those, from one address", STRANGERS_OF_ONE_MAX.to_string()),
+        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
+        ("Tokens", count(tokens::TOKENS_MAX as u64)),
+        ("Patterns of one token, for sending and for watching each", tokens::GLOBS_MAX.to_string()),
+        ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
+        ("Events a second of one other user or one token", count(EVENTS_PER_SECOND as u64)),
+        ("Bytes a second of one other user or one token", size(BYTES_PER_SECOND as usize)),
+        ("Regular expressions that all who watch hold together", PATTERNS_HELD_MAX.to_string()),
+        ("Of those, of one user or one address", PATTERNS_OF_ONE_MAX.to_string()),
+        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
         ("Not stored yet, of one connection", size(UNSTORED_MAX)),
         ("A wait for a disk that makes no progress", seconds(STALL_MAX)),
         ("A wait for one fsync that was asked for", seconds(SYNC_WAIT_MAX)),
@@ -113,6 +143,10 @@ fn numbers_within_sentences() {
             format!("not done after {} s are cut off", DRAIN_MAX.as_secs()),
             format!("50,000, {burst}"),
             format!("16 MiB, {burst}"),
+            format!("NAME is 1 to {} of A-Z a-z 0-9 _ . -,", tokens::NAME_MAX),
+            format!("A database that takes longer than {}", millis(GROUPS_WAIT_MAX)),
+            format!("A bad token is answered after {}", millis(REFUSAL_DELAY)),
+            format!("not said a good one within {} is cut off", seconds(HANDSHAKE_MAX)),
         ],
     );
     assert_says(
@@ -125,6 +159,9 @@ fn numbers_within_sentences() {
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
+            format!("all of it must be done within {}", seconds(HANDSHAKE_MAX)),
+            format!("which comes {} after it was read", millis(REFUSAL_DELAY)),
+            format!("{} after the connection began it ends", seconds(HANDSHAKE_MAX)),
         ],
     );
     for page in ["pulse-send.1", "pulse-tail.1"] {

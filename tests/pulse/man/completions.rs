@@ -65,4 +65,6 @@ fn bash_completes_options_values_and_commands() {
     assert_eq!(bash_offers(&["pulse-send", "--ack", ""]), ["none", "stored", "synced"]);
     assert_eq!(bash_offers(&["pulsed", "st"]), ["status"]);
     assert_eq!(bash_offers(&["pulsed", "status", "--j"]), ["--json"]);
+    assert_eq!(bash_offers(&["pulsed", "token", "re"]), ["revoke"]);
+    assert_eq!(bash_offers(&["pulsed", "token", "add", "--s"]), ["--send"]);
 }

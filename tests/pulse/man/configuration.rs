@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
+use pulsed::access::{PARTIES_MAX, RULES_MAX};
 use pulsed::config::{
-    AGE_MAX, AGE_MIN, Config, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN, HOST_MAX, KEYS,
-    Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
+    AGE_MAX, AGE_MIN, Config, ConfigError, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN,
+    HOST_MAX, KEYS, Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX,
+    WINDOW_MIN,
 };
+use regex::Regex;
 
 use super::page::{Item, Page};
 use super::set;
@@ -18,6 +20,7 @@ fn told() -> BTreeMap<String, Item> {
     let mut found = BTreeMap::new();
     for title in page.lines().filter_map(|line| line.strip_prefix(".Ss ")) {
         let section = title.strip_prefix('[').and_then(|title| title.strip_suffix(']'));
+        let section = section.map(|section| section.trim_matches(['[', ']']));
         for item in page.items(title) {
             let key = item.word();
             let key = section.map_or(key.clone(), |section| format!("{section}.{key}"));
@@ -36,8 +39,9 @@ fn example() -> BTreeMap<String, (String, String)> {
     for line in EXAMPLE.lines() {
         let key = line.strip_prefix('#').and_then(|rest| rest.split_once(" = "));
         let key = key.filter(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase()));
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = format!("{name}.");
+        let title = line.trim_start_matches('#').strip_prefix('[');
+        if let Some(name) = title.and_then(|line| line.strip_suffix(']')) {
+            section = format!("{}.", name.trim_matches(['[', ']']));
         } else if let Some((key, value)) = key {
             found.insert(format!("{section}{key}"), (value.into(), comment.clone()));
         } else if line.is_empty() {
@@ -63,17 +67,21 @@ fn machine() -> Machine {
         socket_mode: DEFAULT_MODE,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         state: Some("/var/lib/pulsed".into()),
-        user: |_| Ok(None),
-        group: |_| Ok(None),
+        user: |_| Ok(Some(1000)),
+        // Whoever is asked for `nobody` has a machine without it.
+        group: |name| Ok((name != "nobody").then_some(4)),
     }
 }
 
 /// What these lines mean.
 fn load(lines: &str) -> Config {
+    try_load(lines).unwrap_or_else(|e| panic!("{e}: {lines}"))
+}
+
+fn try_load(lines: &str) -> Result<Config, ConfigError> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(&file, lines).expect("it is ours");
-    let config = Config::load(Some(file.path()), &machine());
-    Config { file: None, ..config.unwrap_or_else(|e| panic!("{e}: {lines}")) }
+    Ok(Config { file: None, ..Config::load(Some(file.path()), &machine())? })
 }
 
 #[test]
@@ -83,15 +91,39 @@ fn defaults_are_those_of_the_program_in_page_and_example() {
         let (example, _) = &example()[&key];
         if let Some(default) = item.after("Default:") {
             assert_eq!(*example, default, "{key}: the example, and the page");
-            lines += &format!("{key} = {default}\n");
+            if let Some(key) = key.strip_prefix("access.") {
+                let rest = "send = [\"*\"]\n";
+                let written = load(&format!("[[access]]\n{key} = {default}\n{rest}"));
+                assert_eq!(written, load(&format!("[[access]]\n{rest}")), "access.{key}");
+            } else {
+                lines += &format!("{key} = {default}\n");
+            }
         } else {
             assert!(item.body.iter().any(|line| line.starts_with("Default:")), "{key}");
         }
     }
     assert_eq!(lines.lines().count(), 6, "those that do not depend on the machine: {lines}");
     assert_eq!(load(&lines), load(""));
-    let paths = ["socket.path", "history.dir"].map(|key| format!("{key} = {}\n", example()[key].0));
+    let paths = ["socket.path", "history.dir", "tcp.tokens"];
+    let paths = paths.map(|key| format!("{key} = {}\n", example()[key].0));
     assert_eq!(load(&paths.concat()), load(""));
+    // Without a default there is none, and who is not named in a rule is nobody.
+    assert_eq!(load("").tcp, None);
+    assert_eq!(load("[[access]]\n"), load("[[access]]\nsend = []\ntail = []\n"));
+}
+
+#[test]
+fn the_rule_that_is_built_in_is_the_one_that_is_shown() {
+    let keys = ["tag", "send", "tail"];
+    let lines = keys.map(|key| format!("{key} = {}\n", example()[&format!("access.{key}")].0));
+    let rule = format!("[[access]]\n{}", lines.concat());
+    assert_eq!(load(&rule), load(""), "the example's");
+    let shown = Page::read("pulsed.8").displays();
+    assert!(shown.contains(&rule.trim_end().to_owned()), "pulsed(8) shows {rule}: {shown:#?}");
+    let told = Page::read("pulsed.toml.5").rendered();
+    let [_, send, tail] = lines.map(|line| line.trim_end().to_owned());
+    assert!(told.contains(&format!("which is {send} and {tail}.")), "{send} {tail}");
+    assert_eq!(load("access = []\n").access.iter().count(), 0);
 }
 
 /// The two values in `From MIN to MAX.`
@@ -145,23 +177,53 @@ fn lengths_are_those_of_the_program() {
         format!("machine: 1 to {HOST_MAX} of A-Z a-z 0-9 _ . -."),
         format!("An absolute path of at most {SOCKET_PATH_MAX} bytes."),
         format!("An absolute path of at most {PATH_MAX} bytes."),
+        format!("several of these, at most {RULES_MAX}, and"),
+        format!("as a list of at most {PARTIES_MAX} of"),
     ] {
         assert!(text.contains(&sentence), "{sentence:?}");
     }
+    assert!(example()["access.tag"].1.contains(&format!("at most {RULES_MAX}.")));
+    assert!(example()["access.send"].1.contains(&format!("At most {PARTIES_MAX}.")));
+}
+
+#[test]
+fn errors_are_told_as_they_are() {
+    let items = Page::read("pulsed.toml.5").items("DIAGNOSTICS");
+    let capitals = Regex::new(r"[A-Z]{2,}").expect("good");
+    let told: Vec<Regex> = items
+        .iter()
+        .map(|item| {
+            // What stands for something else, and what goes on.
+            let text = regex::escape(&item.title()).replace(r"\.\.\.", ".+");
+            Regex::new(&format!("^{}$", capitals.replace_all(&text, ".+"))).expect("good")
+        })
+        .collect();
+    let many = |what: &str, n: usize| vec![what; n].join(", ");
+    for lines in [
+        "histroy.size = \"1GiB\"".to_owned(),
+        "window.size = \"1B\"".to_owned(),
+        "[[access]]\nsend = [\"@nobody\"]".to_owned(),
+        "[[access]]\nsend = [\"@\"]".to_owned(),
+        "[access]\nsend = [\"*\"]".to_owned(),
+        format!("access = [{}]", many("{}", RULES_MAX + 1)),
+        format!("[[access]]\nsend = [{}]", many("\"*\"", PARTIES_MAX + 1)),
+        "tcp.listen = \"0.0.0.0:7465\"".to_owned(),
+        "tcp.cert = \"/cert.pem\"".to_owned(),
+    ] {
+        let error = try_load(&lines).expect_err("bad").to_string();
+        let found = told.iter().filter(|told| told.is_match(&error)).count();
+        assert_eq!(found, 1, "{error}: {told:#?}");
+    }
+    load(&format!("access = [{}]", many("{}", RULES_MAX)));
+    load(&format!("[[access]]\nsend = [{}]", many("\"*\"", PARTIES_MAX)));
 }
 
 #[test]
 fn what_the_page_shows_is_good() {
     let shown = Page::read("pulsed.toml.5").displays();
-    assert_eq!(shown.len(), 4);
-    for text in shown {
-        // Groups are not the page's to know.
-        let known = Machine { group: |_| Ok(Some(4)), ..machine() };
-        let dir = tempfile::tempdir().expect("a directory");
-        let file: PathBuf = dir.path().join("pulsed.toml");
-        fs::write(&file, &text).expect("it is ours");
-        if let Err(error) = Config::load(Some(&file), &known) {
-            panic!("{error}: {text}");
-        }
-    }
+    assert_eq!(shown.len(), 6);
+    let agents = Page::read("pulsed.8").displays();
+    let agents: Vec<String> = agents.into_iter().filter(|text| text.starts_with('[')).collect();
+    assert_eq!(agents.len(), 2);
+    shown.iter().chain(&agents).for_each(|text| drop(load(text)));
 }
