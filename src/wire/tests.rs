@@ -213,6 +213,18 @@ fn telnet_negotiation_is_skipped() {
 }
 
 #[test]
+fn a_negotiation_holds_its_bound_from_both_sides_however_it_comes() {
+    // With IAC SB in front and IAC SE behind, 65 bytes are the most that are waited for.
+    for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown word")] {
+        let session = [&b"\xff\xfa"[..], &vec![b'x'; len], b"\xff\xf0<13>t: m\n"].concat();
+        for pieces in [1, 7, 65, 66, usize::MAX] {
+            let all = understood(&session, pieces);
+            assert!(all.len() == 1 && all[0].starts_with(dialect), "{len} {pieces}: {all:?}");
+        }
+    }
+}
+
+#[test]
 fn tails_are_read_and_written() {
     let tail = Tail {
         after: "7f3a9c21-1042".parse().ok(),
