@@ -281,6 +281,14 @@ fn answers_are_read_back_and_safe_to_show() {
     assert_eq!(answers.next(), None);
     answers.push(&vec![b'x'; crate::event::LINE_MAX + 2 * WHY_MAX]);
     assert_eq!(answers.next(), Some(Err(BadAnswer::TooLong)));
+    for (more, good) in [(0, true), (1, false)] {
+        let line = "x".repeat(crate::event::LINE_MAX + WHY_MAX + more) + "\n";
+        for pieces in [usize::MAX, 1 << 16] {
+            let mut answers = Answers::new();
+            line.as_bytes().chunks(pieces).for_each(|piece| answers.push(piece));
+            assert_eq!(answers.next().map(|answer| answer.is_ok()), Some(good));
+        }
+    }
     let mut long = Vec::new();
     encode_err(Code::Data, &"x".repeat(10 * WHY_MAX), &mut long);
     assert!(long.len() < WHY_MAX + 20);
