@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::raw::KEYS;
+use crate::render::escape;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +43,9 @@ pub enum ConfigError {
     },
 }
 
-/// `key: `, or nothing.
+/// `key: `, or nothing. A key in quotes may have any character.
 fn before(key: &str) -> String {
-    if key.is_empty() { String::new() } else { format!("{key}: ") }
+    if key.is_empty() { String::new() } else { format!("{}: ", escape(key)) }
 }
 
 /// What is wrong with a line of the configuration.

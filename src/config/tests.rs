@@ -53,6 +53,12 @@ fn nothing_at_all_is_good() {
 }
 
 #[test]
+fn a_key_with_any_character_is_told_in_one_line() {
+    let told = refused("\"a\\nb\\u001b[2J\" = 1\n");
+    assert!(told.starts_with("/etc/p.toml:1: a\\nb\\x1b[2J: unknown key"), "{told}");
+}
+
+#[test]
 fn the_example_shows_every_key_with_its_default() {
     let example = include_str!("../../contrib/pulsed.toml");
     let silent = checked(example).expect("as shipped");
