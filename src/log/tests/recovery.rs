@@ -118,6 +118,24 @@ async fn a_file_that_repeats_numbers_is_put_aside() {
 }
 
 #[tokio::test]
+async fn a_file_whose_lines_stand_in_the_wrong_order_is_cut_after_a_clean_stop_too() {
+    let site = Site::new();
+    let (running, _) = site.open();
+    append(running.log(), &numbered(3, 0)).await;
+    running.close().expect("closed");
+    let path = path_in(&site.dir(), seq(2));
+    let text = fs::read_to_string(&path).expect("read");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let path = path_in(&site.dir(), seq(4));
+    fs::remove_file(path_in(&site.dir(), seq(2))).expect("removed");
+    fs::write(&path, [lines[2], lines[0]].concat()).expect("written");
+    let (running, notes) = site.open();
+    assert!(notes.len() == 1 && notes[0].contains("cut at byte"), "{notes:?}");
+    assert_eq!(running.log().newest().seq, seq(4));
+    assert_eq!(read_all(running.log(), 3).await, [Seen::of(lines[2].trim_end())]);
+}
+
+#[tokio::test]
 async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
     let site = Site::new();
     let (dir, id, _, all) = stopped(&site).await;
