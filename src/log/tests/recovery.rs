@@ -136,6 +136,29 @@ async fn a_file_whose_lines_stand_in_the_wrong_order_is_cut_after_a_clean_stop_t
 }
 
 #[tokio::test]
+async fn numbers_near_their_end_are_refused_and_others_are_not() {
+    let site = Site::new();
+    let most = Seq::MAX.get() - crate::log::ledger::RESERVED_AHEAD;
+    for (reserved, good) in [(most - 1, true), (most, false), (Seq::MAX.get(), false)] {
+        let dir = site.root.path().join(reserved.to_string());
+        fs::create_dir(&dir).expect("a directory");
+        let state = format!("{{\"log\":\"7f3a9c21\",\"reserved\":{reserved}}}");
+        fs::write(dir.join("state"), &state).expect("written");
+        match Log::open(site.options(&dir)) {
+            Ok((running, _)) => {
+                assert!(good, "{reserved}");
+                append(running.log(), &["a"]).await;
+                running.close().expect("closed");
+            }
+            Err(error) => {
+                assert!(!good && error.to_string().contains("used up"), "{error}");
+                assert_eq!(fs::read_to_string(dir.join("state")).expect("read"), state);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
     let site = Site::new();
     let (dir, id, _, all) = stopped(&site).await;
