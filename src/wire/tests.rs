@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{DRAFT_MAX, Field, Level, Tag, Value};
+use crate::event::{DRAFT_MAX, Field, Level, Tag, Value, took};
 
 /// What a whole connection is understood as, one text for each request.
 fn understood(bytes: &[u8], pieces: usize) -> Vec<String> {
@@ -298,6 +298,18 @@ fn answers_are_read_back_and_safe_to_show() {
 fn help_names_every_verb() {
     for verb in VERBS {
         assert!(help().contains(verb.name) && help().contains(verb.about));
+    }
+}
+
+#[test]
+fn any_duration_that_is_written_is_read() {
+    for seconds in [0.0, 5e-324, 1e-70, 0.04, 2.0, 1.0 / 3.0, took::SECONDS_MAX] {
+        let draft = Draft { took: Some(seconds), ..Draft::default() };
+        let mut line = Vec::new();
+        encode_send(&draft, &mut line);
+        let mut decoder = Decoder::new();
+        decoder.push(&line);
+        assert_eq!(decoder.next(), Some(Ok(Request::Send(draft))));
     }
 }
 
