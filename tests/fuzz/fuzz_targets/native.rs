@@ -15,7 +15,7 @@ use pulsed::wire::{
 };
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let bytes = pieces::stretched(data, 200_000);
+    let bytes = pieces::stretched(data, 140_000);
     // Syslog has a target of its own.
     let is_syslog = understood::understood(&bytes, check);
     if is_syslog { Corpus::Reject } else { Corpus::Keep }

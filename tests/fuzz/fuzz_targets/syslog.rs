@@ -17,7 +17,7 @@ use pulsed::wire::{Refused, Request};
 const GROWTH_MAX: usize = 3;
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let bytes = pieces::stretched(data, 200_000);
+    let bytes = pieces::stretched(data, 140_000);
     if !bytes.first().is_some_and(|b| *b == b'<' || b.is_ascii_digit()) {
         return Corpus::Reject;
     }
