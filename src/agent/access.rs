@@ -13,13 +13,10 @@ use super::tokens::{KNOWN_FOR, Token, Tokens};
 use crate::access::{Deed, Extent, Group, Rules};
 use crate::diag::{self, Throttle};
 use crate::sys::users;
+use crate::wire::Code;
 
 /// How long the group database may take to say in which groups a user is.
 pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// What is answered to whoever may follow no tag.
-pub(crate) const MAY_NOT_FOLLOW: &str =
-    "you may not follow any tag: who may is said by access in pulsed.toml";
 
 /// How many users are looked up in it at the same time; others wait for their turn.
 const LOOK_UPS_MAX: usize = 8;
@@ -60,6 +57,31 @@ impl fmt::Display for Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the group database does not say in time who you are: try again later")]
 pub(crate) struct Unknown;
+
+/// Why somebody may see nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoTail {
+    #[error(transparent)]
+    Unknown(#[from] Unknown),
+    #[error(
+        "you may not follow any tag: members of adm and pulsed may, or whom access in pulsed.toml names"
+    )]
+    User,
+    #[error(
+        "this token may not follow any tag: pulsed token add says with --tail which may be followed"
+    )]
+    Token,
+}
+
+impl NoTail {
+    /// What it is on the wire.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Unknown(_) => Code::Later,
+            Self::User | Self::Token => Code::Denied,
+        }
+    }
+}
 
 /// What one connection may do. What it has made use of is remembered: when that is taken away, the
 /// connection ends.
@@ -196,14 +218,17 @@ impl Rights {
         self.access.tell_denied(&self.who, tag);
     }
 
-    /// Which tags may be followed.
-    pub(crate) async fn tail(&self) -> Result<&Extent, Unknown> {
+    /// Which tags may be followed: at least one.
+    pub(crate) async fn tail(&self) -> Result<&Extent, NoTail> {
         if let Some(known) = self.tail.get() {
             return Ok(known);
         }
         let rules = self.rules.borrow().clone();
-        let found = self.access.find_out(&self.who, Deed::Tail, rules).await?;
-        Ok(self.tail.get_or_init(|| found))
+        match (self.access.find_out(&self.who, Deed::Tail, rules).await?, &self.who) {
+            (Extent::Nothing, Who::Token(_)) => Err(NoTail::Token),
+            (Extent::Nothing, _) => Err(NoTail::User),
+            (some, _) => Ok(self.tail.get_or_init(|| some)),
+        }
     }
 
     /// Waits until a right is gone that was made use of.

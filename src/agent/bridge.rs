@@ -67,8 +67,8 @@ impl Bridge {
     }
 
     /// From here on it proves who it is with this. Who is connected stays so.
-    pub(crate) fn renew_tls(&self, tls: Option<Arc<ServerConfig>>) {
-        *self.tls() = tls;
+    pub(crate) fn renew_tls(&self, tls: Arc<ServerConfig>) {
+        *self.tls() = Some(tls);
     }
 
     fn tls(&self) -> MutexGuard<'_, Option<Arc<ServerConfig>>> {

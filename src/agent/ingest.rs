@@ -6,12 +6,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::TailRequest;
-use super::access::{MAY_NOT_FOLLOW, Rights, Who};
+use super::access::{Rights, Who};
 use super::connection::{Connection, Input};
 use super::guest::Guest;
 use super::rate::Rate;
 use super::stats::Stats;
-use crate::access::Extent;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
 use crate::log::{Full, Log};
 use crate::wire::{self, Code, Durability, Refused, Request};
@@ -329,12 +328,11 @@ impl<'a> Ingest<'a> {
         match ask {
             Ask::Ping => wire::encode_ok(&self.log.newest(), out),
             Ask::Stats => match self.rights.tail().await {
-                Ok(Extent::Nothing) => wire::encode_err(Code::Denied, MAY_NOT_FOLLOW, out),
                 Ok(permitted) => {
                     out.extend_from_slice(self.stats.json(permitted).as_bytes());
                     out.push(b'\n');
                 }
-                Err(unknown) => wire::encode_err(Code::Later, &unknown.to_string(), out),
+                Err(why) => wire::encode_err(why.code(), &why.to_string(), out),
             },
             Ask::Help => out.extend_from_slice(wire::help().as_bytes()),
             Ask::Auth => {

@@ -341,9 +341,9 @@ impl Agent {
                         let follows = permit.follows();
                         follow::run(connection, &self.log, request, permitted, follows).await
                     }
-                    Err(unknown) => {
+                    Err(why) => {
                         let mut answer = Vec::new();
-                        wire::encode_err(wire::Code::Later, &unknown.to_string(), &mut answer);
+                        wire::encode_err(why.code(), &why.to_string(), &mut answer);
                         connection.write_all(&answer).await.map(|()| follow::Then::Next)
                     }
                 },
@@ -362,11 +362,11 @@ impl Agent {
             Ok(fresh) => fresh,
             Err(error) => return diag::error(format_args!("configuration not taken: {error}")),
         };
-        if let Some(bridge) = &self.bridge {
-            match load_tls(&fresh) {
-                Ok(tls) => bridge.renew_tls(tls),
-                Err(error) => return diag::error(format_args!("configuration not taken: {error}")),
-            }
+        match load_tls(&fresh) {
+            // Without a new one the old one stays, as long as the bridge listens where it does.
+            Ok(None) => {}
+            Ok(Some(tls)) => self.bridge.iter().for_each(|bridge| bridge.renew_tls(tls.clone())),
+            Err(error) => return diag::error(format_args!("configuration not taken: {error}")),
         }
         self.access.renew(fresh.access.clone());
         if running.differs_only_in_access(&fresh) {

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{KEYS, LIST};
 use crate::event::BadTag;
+use crate::render::escape;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +46,9 @@ pub enum ConfigError {
     },
 }
 
-/// `key: `, or nothing.
+/// `key: `, or nothing. A key in quotes may have any character.
 fn before(key: &str) -> String {
-    if key.is_empty() { String::new() } else { format!("{key}: ") }
+    if key.is_empty() { String::new() } else { format!("{}: ", escape(key)) }
 }
 
 /// What is wrong with a line of the configuration.

@@ -165,10 +165,9 @@ impl Config {
     /// Whether a fresh configuration differs in nothing that takes effect only at a start: not in more than
     /// who may do what, and the certificate.
     pub fn differs_only_in_access(&self, fresh: &Self) -> bool {
-        let without_tls = |tcp: &Option<Tcp>| tcp.as_ref().map(|tcp| tcp.listen);
+        let kind = |tcp: &Option<Tcp>| tcp.as_ref().map(|tcp| (tcp.listen, tcp.tls.is_some()));
         let (access, tcp) = (self.access.clone(), self.tcp.clone());
-        without_tls(&self.tcp) == without_tls(&fresh.tcp)
-            && *self == Self { access, tcp, ..fresh.clone() }
+        kind(&self.tcp) == kind(&fresh.tcp) && *self == Self { access, tcp, ..fresh.clone() }
     }
 }
 

@@ -61,6 +61,12 @@ fn nothing_at_all_is_good() {
 }
 
 #[test]
+fn a_key_with_any_character_is_told_in_one_line() {
+    let told = refused("\"a\\nb\\u001b[2J\" = 1\n");
+    assert!(told.starts_with("/etc/p.toml:1: a\\nb\\x1b[2J: unknown key"), "{told}");
+}
+
+#[test]
 fn the_example_shows_every_key_with_its_default() {
     let example = include_str!("../../contrib/pulsed.toml");
     let silent = checked(example).expect("as shipped");
@@ -313,8 +319,8 @@ fn only_what_lies_about_the_bridge_and_access_takes_effect_at_once() {
     let before =
         checked("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/c'\ntcp.key = '/k'").expect("good");
     for (text, at_once) in [
-        ("tcp.listen = '127.0.0.1:1'\n[[access]]", true),
-        ("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/d'\ntcp.key = '/e'", true),
+        ("tcp.listen = '127.0.0.1:1'\n[[access]]", false),
+        ("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/d'\ntcp.key = '/e'\n[[access]]", true),
         ("tcp.listen = '127.0.0.1:2'", false),
         ("", false),
         ("tcp.listen = '127.0.0.1:1'\nhost = 'other'", false),

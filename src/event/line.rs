@@ -54,14 +54,16 @@ pub struct GapLine<'a> {
 
 impl<'a> Line<'a> {
     /// Reads one line, with or without its line end. None if it is not a line that an agent writes:
-    /// a JSON object without white space, with all that a line must have.
+    /// a JSON object without white space, with all that a line must have, its number first.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.strip_suffix('\n').unwrap_or(line);
-        if line.starts_with("{\"gap\":") {
+        let parsed = if line.starts_with("{\"gap\":") {
             GapLine::parse(line).map(Self::Gap)
         } else {
             EventLine::parse(line).map(Self::Event)
-        }
+        };
+        // Who only looks at the beginning must see the same number.
+        parsed.filter(|parsed| Self::peek_first_seq(line.as_bytes()) == Some(parsed.first_seq()))
     }
 
     /// The first number that this line stands for.
@@ -253,6 +255,11 @@ mod tests {
             &EVENT.replace("info", "loud"),
             &EVENT.replace("\"host\"", "\"hast\""),
             &EVENT.replace("}}", "}}}"),
+            &EVENT.replace("\"seq\":1042", "\"seq\":1042,\"seq\":1043"),
+            &EVENT.replace("\"seq\":1042,", "").replace("\"level\"", "\"seq\":1042,\"level\""),
+            &EVENT.replace("1042", "+1042"),
+            &GAP.replace("\"after\":1042", "\"after\":1042,\"after\":1043"),
+            &GAP.replace("\"after\":1042,\"before\":2050", "\"before\":2050,\"after\":1042"),
         ] {
             assert!(Line::parse(line).is_none(), "{line:?}");
         }

@@ -100,6 +100,12 @@ pub enum OpenError {
         /// Its process id, as it wrote it down.
         pid: String,
     },
+    /// There are hardly any numbers left below 2^53: only a damaged file says so.
+    #[error("history directory {}: its numbers are used up: move it away, and history begins anew", dir.display())]
+    UsedUp {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The disk refuses.
     #[error("cannot {doing} {}: {cause}", path.display())]
     Io {

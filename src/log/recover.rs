@@ -64,6 +64,10 @@ pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered,
     });
     let stored = if gap.is_some() { last } else { next.previous() };
     let reserved = next.plus(reserved_ahead);
+    // Numbers that stay where they are would be given out again and again.
+    if reserved == Seq::MAX {
+        return Err(OpenError::UsedUp { dir: dir.to_owned() });
+    }
     ledger.keep(Kept { id, reserved, clean: None }).map_err(fail("reserve numbers in"))?;
     let segments = Segments::new(dir.to_owned(), list);
     Ok(Recovered { id, segments, stored, next, gap, last_time, reserved, notes })

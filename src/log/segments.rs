@@ -25,7 +25,8 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Reads what is in a file by its first and its last line. None if there is no line in it.
+    /// Reads what is in a file by its first and its last line. None if there is no line in it, or if
+    /// they stand in the wrong order.
     pub(crate) fn inspect(path: &Path) -> io::Result<Option<Self>> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
@@ -35,13 +36,14 @@ impl Segment {
         let last = &tail[memchr::memrchr(b'\n', inner).map_or(0, |at| at + 1)..];
         let parse = |bytes| std::str::from_utf8(bytes).ok().and_then(Line::parse);
         let (Some(first), Some(last)) = (parse(&first), parse(last)) else { return Ok(None) };
-        Ok(Some(Self {
+        let found = Self {
             first: first.first_seq(),
             last: last.last_seq(),
             first_time: first.time(),
             last_time: last.time(),
             size,
-        }))
+        };
+        Ok(Some(found).filter(|found| found.first <= found.last))
     }
 }
 

@@ -69,8 +69,8 @@ impl Answers {
         let Buffer { bytes, at } = &mut self.buffer;
         let rest = at.rest(bytes);
         let len = match at.next_line(bytes, ANSWER_MAX) {
-            NextLine::Whole(len) => len,
-            NextLine::TooLong => return Some(Err(BadAnswer::TooLong)),
+            NextLine::Whole(len) if len <= ANSWER_MAX => len,
+            NextLine::Whole(_) | NextLine::TooLong => return Some(Err(BadAnswer::TooLong)),
             NextLine::Unfinished => return None,
         };
         at.consume(len + 1);

@@ -104,7 +104,8 @@ impl Decoder {
                     if syslog { Dialect::Syslog(Syslog::on(host)) } else { Dialect::Native };
                 return true;
             }
-            match telnet_command_len(rest) {
+            // No more is looked at than is waited for: the pieces in which it comes do not matter.
+            match telnet_command_len(&rest[..rest.len().min(TELNET_COMMAND_MAX + 1)]) {
                 Some(len) => self.buffer.at.consume(len),
                 // A native line will skip it, or wait for the rest of it.
                 None if self.ended || rest.len() > TELNET_COMMAND_MAX => {

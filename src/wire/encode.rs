@@ -83,7 +83,8 @@ fn encode_fields(draft: &Draft<'_>, out: &mut Vec<u8>) {
     let mut open = b'{';
     if let Some(seconds) = draft.took {
         json::member(out, &mut open, "took");
-        out.extend_from_slice(seconds.to_string().as_bytes());
+        // With an exponent where it is very small: the digits of a number have a bound.
+        out.extend_from_slice(format!("{seconds:?}").as_bytes());
     }
     for field in &draft.fields {
         json::member(out, &mut open, &field.name);

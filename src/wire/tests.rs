@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{DRAFT_MAX, Field, Level, Tag, Value};
+use crate::event::{DRAFT_MAX, Field, Level, Tag, Value, took};
 
 /// What a whole connection is understood as, one text for each request.
 fn understood(bytes: &[u8], pieces: usize) -> Vec<String> {
@@ -213,6 +213,18 @@ fn telnet_negotiation_is_skipped() {
 }
 
 #[test]
+fn a_negotiation_holds_its_bound_from_both_sides_however_it_comes() {
+    // With IAC SB in front and IAC SE behind, 65 bytes are the most that are waited for.
+    for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown word")] {
+        let session = [&b"\xff\xfa"[..], &vec![b'x'; len], b"\xff\xf0<13>t: m\n"].concat();
+        for pieces in [1, 7, 65, 66, usize::MAX] {
+            let all = understood(&session, pieces);
+            assert!(all.len() == 1 && all[0].starts_with(dialect), "{len} {pieces}: {all:?}");
+        }
+    }
+}
+
+#[test]
 fn tails_are_read_and_written() {
     let tail = Tail {
         after: "7f3a9c21-1042".parse().ok(),
@@ -269,6 +281,14 @@ fn answers_are_read_back_and_safe_to_show() {
     assert_eq!(answers.next(), None);
     answers.push(&vec![b'x'; crate::event::LINE_MAX + 2 * WHY_MAX]);
     assert_eq!(answers.next(), Some(Err(BadAnswer::TooLong)));
+    for (more, good) in [(0, true), (1, false)] {
+        let line = "x".repeat(crate::event::LINE_MAX + WHY_MAX + more) + "\n";
+        for pieces in [usize::MAX, 1 << 16] {
+            let mut answers = Answers::new();
+            line.as_bytes().chunks(pieces).for_each(|piece| answers.push(piece));
+            assert_eq!(answers.next().map(|answer| answer.is_ok()), Some(good));
+        }
+    }
     let mut long = Vec::new();
     encode_err(Code::Data, &"x".repeat(10 * WHY_MAX), &mut long);
     assert!(long.len() < WHY_MAX + 20);
@@ -278,6 +298,18 @@ fn answers_are_read_back_and_safe_to_show() {
 fn help_names_every_verb() {
     for verb in VERBS {
         assert!(help().contains(verb.name) && help().contains(verb.about));
+    }
+}
+
+#[test]
+fn any_duration_that_is_written_is_read() {
+    for seconds in [0.0, 5e-324, 1e-70, 0.04, 2.0, 1.0 / 3.0, took::SECONDS_MAX] {
+        let draft = Draft { took: Some(seconds), ..Draft::default() };
+        let mut line = Vec::new();
+        encode_send(&draft, &mut line);
+        let mut decoder = Decoder::new();
+        decoder.push(&line);
+        assert_eq!(decoder.next(), Some(Ok(Request::Send(draft))));
     }
 }
 

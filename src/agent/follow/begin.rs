@@ -4,7 +4,6 @@ use std::io;
 
 use super::Follow;
 use crate::access::Extent;
-use crate::agent::access::MAY_NOT_FOLLOW;
 use crate::agent::limits::Follows;
 use crate::agent::select::{Select, Staged};
 use crate::event::{Gap, Line, Seq, Why};
@@ -29,9 +28,6 @@ impl<'a> Follow<'a> {
         follows: &mut Follows,
     ) -> Result<Self, Refusal> {
         let bad = |code| move |why: String| Refusal { code, why };
-        if *permitted == Extent::Nothing {
-            return Err(bad(Code::Denied)(MAY_NOT_FOLLOW.into()));
-        }
         let matching = parse(tail.matching.as_deref().unwrap_or_default())
             .map_err(|e| bad(Code::Usage)(e.to_string()))?;
         follows.hold(matching.patterns()).map_err(|e| bad(Code::Later)(e.to_string()))?;

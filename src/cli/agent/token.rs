@@ -11,16 +11,16 @@ use crate::sys::clock;
 #[derive(clap::Subcommand)]
 pub(super) enum TokenTask {
     /// Make a token, and print it: it is never shown again
+    #[command(group = clap::ArgGroup::new("deeds").required(true).multiple(true))]
     Add {
         /// What it is called; events that are sent with it say so
         #[arg(value_parser = parse_name)]
         name: TokenName,
         /// The tags that may be sent with it, such as 'shop.*' (repeatable)
-        #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
-        #[arg(required_unless_present = "tail")]
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "deeds")]
         send: Vec<Glob>,
         /// The tags that may be followed with it (repeatable)
-        #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "deeds")]
         tail: Vec<Glob>,
     },
     /// Show which tokens there are

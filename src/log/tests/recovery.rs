@@ -118,6 +118,47 @@ async fn a_file_that_repeats_numbers_is_put_aside() {
 }
 
 #[tokio::test]
+async fn a_file_whose_lines_stand_in_the_wrong_order_is_cut_after_a_clean_stop_too() {
+    let site = Site::new();
+    let (running, _) = site.open();
+    append(running.log(), &numbered(3, 0)).await;
+    running.close().expect("closed");
+    let path = path_in(&site.dir(), seq(2));
+    let text = fs::read_to_string(&path).expect("read");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let path = path_in(&site.dir(), seq(4));
+    fs::remove_file(path_in(&site.dir(), seq(2))).expect("removed");
+    fs::write(&path, [lines[2], lines[0]].concat()).expect("written");
+    let (running, notes) = site.open();
+    assert!(notes.len() == 1 && notes[0].contains("cut at byte"), "{notes:?}");
+    assert_eq!(running.log().newest().seq, seq(4));
+    assert_eq!(read_all(running.log(), 3).await, [Seen::of(lines[2].trim_end())]);
+}
+
+#[tokio::test]
+async fn numbers_near_their_end_are_refused_and_others_are_not() {
+    let site = Site::new();
+    let most = Seq::MAX.get() - crate::log::ledger::RESERVED_AHEAD;
+    for (reserved, good) in [(most - 1, true), (most, false), (Seq::MAX.get(), false)] {
+        let dir = site.root.path().join(reserved.to_string());
+        fs::create_dir(&dir).expect("a directory");
+        let state = format!("{{\"log\":\"7f3a9c21\",\"reserved\":{reserved}}}");
+        fs::write(dir.join("state"), &state).expect("written");
+        match Log::open(site.options(&dir)) {
+            Ok((running, _)) => {
+                assert!(good, "{reserved}");
+                append(running.log(), &["a"]).await;
+                running.close().expect("closed");
+            }
+            Err(error) => {
+                assert!(!good && error.to_string().contains("used up"), "{error}");
+                assert_eq!(fs::read_to_string(dir.join("state")).expect("read"), state);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
     let site = Site::new();
     let (dir, id, _, all) = stopped(&site).await;
