@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
+use pulsed::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rules};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, HISTORY_MAX, HISTORY_MIN, HOST_MAX, Machine, PATH_MAX,
     SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
@@ -65,6 +66,27 @@ fn check(config: &Config) {
         if let Sync::Within(time) = history.sync {
             assert!((SYNC_MIN..=SYNC_MAX).contains(&time));
         }
+    }
+    check_path(
+        config.tokens.as_ref().expect("there is a place for it"),
+        PATH_MAX + "/tokens".len(),
+    );
+    if let Some(tcp) = &config.tcp {
+        assert!(tcp.tls.is_some() || tcp.listen.ip().is_loopback(), "{tcp:?}");
+        for file in tcp.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]) {
+            check_path(file, PATH_MAX);
+        }
+    }
+    assert!(config.access.iter().count() <= RULES_MAX);
+    for rule in config.access.iter() {
+        assert!(rule.send.len() <= PARTIES_MAX && rule.tail.len() <= PARTIES_MAX);
+        // Whoever is named is there: root, and no group but root's, unless nothing was said at all.
+        let named = |party: &Party| match party {
+            Party::Group(Group::Name(name)) => name == "root" || config.access == Rules::default(),
+            Party::User(id) | Party::Group(Group::Id(id)) => *id != u32::MAX,
+            Party::Anyone => true,
+        };
+        assert!(rule.send.iter().chain(&rule.tail).all(named), "{rule:?}");
     }
 }
 
