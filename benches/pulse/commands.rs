@@ -97,7 +97,8 @@ fn is_there(program: &Path) -> bool {
     !matches!(started, Err(e) if e.kind() == io::ErrorKind::NotFound)
 }
 
-/// pulse-send as packages ship it: `$PULSE_SEND_MUSL`, or built here if the target is installed.
+/// pulse-send as packages ship it: `$PULSE_SEND_MUSL`, or built here, as contrib/package does it, if the
+/// target is installed.
 fn static_build() -> Result<Option<PathBuf>, BenchError> {
     if let Some(path) = env::var_os("PULSE_SEND_MUSL") {
         return Ok(Some(path.into()));
@@ -112,9 +113,11 @@ fn static_build() -> Result<Option<PathBuf>, BenchError> {
     let built = Command::new(cargo)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--locked", "--profile", "dist", "--no-default-features"])
-        .args(["--bin", "pulse-send", "--target", &target, "--target-dir"])
+        .args(["--features", "tls", "--bin", "pulse-send", "--target", &target, "--target-dir"])
         .arg(&dir)
         .env("RUSTFLAGS", "-Crelocation-model=static")
+        .env(format!("CC_{}", target.replace('-', "_")), "gcc")
+        .env(format!("CFLAGS_{}", target.replace('-', "_")), "-DBORINGSSL_NO_STATIC_INITIALIZER")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
         .map_err(refused("run cargo"))?;

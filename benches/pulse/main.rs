@@ -6,6 +6,7 @@
 
 mod carry;
 mod commands;
+mod flood;
 mod follow;
 mod idle;
 mod latency;
@@ -45,9 +46,10 @@ struct Case {
     run: fn() -> Result<Vec<Row>, BenchError>,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case { name: "commands", run: commands::run },
     Case { name: "carry", run: carry::run },
+    Case { name: "flood", run: flood::run },
     Case { name: "idle", run: idle::run },
     Case { name: "latency", run: latency::run },
 ];

@@ -38,7 +38,7 @@ pub(crate) struct Agent {
     program: Running,
     /// Holds the socket and the configuration: a path that is short enough for a socket.
     dir: TempDir,
-    _history: TempDir,
+    history: TempDir,
 }
 
 impl Agent {
@@ -68,12 +68,19 @@ impl Agent {
         if !said.contains("listening") {
             return Err(BenchError::Wrong(format!("pulsed does not listen: {said:?}")));
         }
-        Ok(Self { program, dir, _history: stored })
+        Ok(Self { program, dir, history: stored })
     }
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.program.0.id()
+    }
+
+    /// Whether this stands anywhere in its history.
+    pub(crate) fn has_stored(&self, text: &str) -> bool {
+        let files = fs::read_dir(self.history.path()).into_iter().flatten().flatten();
+        let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts.any(|stored| stored.contains(text))
     }
 
     /// Where it listens.

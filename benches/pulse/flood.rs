@@ -1,0 +1,104 @@
+//! One user floods, and what that costs another one who sends an event now and then.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use nix::unistd::geteuid;
+
+use crate::systems::{Agent, WAIT_MAX};
+use crate::table::{Row, Target, median};
+use crate::{BenchError, refused};
+
+/// The user who floods, over so many connections.
+const FLOODER: u32 = 4_242;
+const CONNECTIONS: usize = 4;
+
+/// The other one.
+const OTHER: u32 = 4_243;
+
+/// How many runs of pulse-send are measured, without the flood and in it.
+const RUNS: usize = 200;
+
+const WHAT: &str =
+    "one acknowledged `pulse-send` while another user floods; beside: without the flood";
+
+pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
+    if !geteuid().is_root() {
+        return Ok(vec![Row::without(WHAT, "needs root")]);
+    }
+    let agent = Agent::start(true)?;
+    let socket = agent.socket();
+    let dir = socket.parent().unwrap_or(Path::new("/"));
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+        .map_err(refused("open a directory"))?;
+    let idle = send_often(&socket)?;
+    let mut floods = Vec::new();
+    for _ in 0..CONNECTIONS {
+        match flood(&socket) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(vec![Row::without(WHAT, "nc not installed")]);
+            }
+            started => floods.push(started.map_err(refused("start a flood"))?),
+        }
+    }
+    let since = Instant::now();
+    // Until it is refused, and so is as fast as it can be.
+    while since.elapsed() < WAIT_MAX && !agent.has_stored("\"why\":\"rate\"") {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let flooded = send_often(&socket)?;
+    drop(floods);
+    let (idle, flooded) = (median(&idle), median(&flooded));
+    let (ours, beside) = (format!("{flooded:.0} µs"), format!("{idle:.0} µs"));
+    Ok(vec![Row::compared(WHAT, ours, beside, flooded / idle, Target::AtMost(3.0))])
+}
+
+/// The times of acknowledged runs by the other user, in µs.
+fn send_often(socket: &Path) -> Result<Vec<f64>, BenchError> {
+    let mut taken = Vec::new();
+    for _ in 0..RUNS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pulse-send"));
+        command.arg("-u").arg(socket).arg("hello").uid(OTHER).gid(OTHER).stdin(Stdio::null());
+        let begin = Instant::now();
+        let status = command.status().map_err(refused("run pulse-send"))?;
+        taken.push(begin.elapsed().as_secs_f64() * 1e6);
+        if !status.success() {
+            return Err(BenchError::Wrong(format!("pulse-send: {status}")));
+        }
+    }
+    Ok(taken)
+}
+
+/// Two programs that flood; they end with this.
+struct Flood {
+    yes: Child,
+    nc: Child,
+}
+
+fn flood(socket: &Path) -> io::Result<Flood> {
+    let line = format!("SEND {}", "x".repeat(100));
+    let mut yes = Command::new("yes").arg(line).stdout(Stdio::piped()).spawn()?;
+    let lines = yes.stdout.take().map_or(Stdio::null(), Stdio::from);
+    let mut nc = Command::new("nc");
+    nc.arg("-U").arg(socket).uid(FLOODER).gid(FLOODER).stdin(lines);
+    match nc.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+        Ok(nc) => Ok(Flood { yes, nc }),
+        Err(error) => {
+            let _ = yes.kill().and_then(|()| yes.wait());
+            Err(error)
+        }
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        for child in [&mut self.yes, &mut self.nc] {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+    }
+}
