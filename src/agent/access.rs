@@ -4,8 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -62,15 +61,17 @@ impl fmt::Display for Who {
 #[error("the group database does not say in time who you are: try again later")]
 pub(crate) struct Unknown;
 
-/// What one connection may do. What it has made use of is remembered: when that is taken away, the
-/// connection ends.
+/// What one connection may do. What it has made use of holds as long as it lives: when that is taken away,
+/// the connection ends. What it has not made use of changes with the rules.
 pub(crate) struct Rights {
     access: Arc<Access>,
     who: Who,
     /// Sees each change of the rules since these rights were found out.
     rules: watch::Receiver<Arc<Rules>>,
-    send: Result<Extent, Unknown>,
-    sent: AtomicBool,
+    /// What may be sent, as long as nothing was.
+    send: Mutex<Result<Extent, Unknown>>,
+    /// What may be sent, once something was.
+    sent: OnceLock<Extent>,
     /// Found out when it is first needed: most connections only send.
     tail: OnceLock<Extent>,
 }
@@ -107,8 +108,8 @@ impl Access {
     async fn rights(self: &Arc<Self>, who: Who) -> Rights {
         let mut rules = self.rules.subscribe();
         let now = rules.borrow_and_update().clone();
-        let send = self.find_out(&who, Deed::Send, now).await;
-        let (sent, tail) = (AtomicBool::new(false), OnceLock::new());
+        let send = Mutex::new(self.find_out(&who, Deed::Send, now).await);
+        let (sent, tail) = (OnceLock::new(), OnceLock::new());
         Rights { access: self.clone(), who, rules, send, sent, tail }
     }
 
@@ -174,18 +175,22 @@ impl Rights {
         &self.who
     }
 
-    /// Whether every tag may be sent, so that there is no need to ask for each.
+    /// Whether this tag may be sent.
     pub(crate) fn may_send(&self, tag: &str) -> Result<bool, Unknown> {
-        match &self.send {
-            Ok(extent) if extent.allows(tag) => {
-                if !self.sent.load(Ordering::Relaxed) {
-                    self.sent.store(true, Ordering::Relaxed);
-                }
-                Ok(true)
-            }
-            Ok(_) => Ok(false),
-            Err(unknown) => Err(*unknown),
+        if let Some(sent) = self.sent.get() {
+            return Ok(sent.allows(tag));
         }
+        let send = self.send();
+        let extent = send.as_ref().map_err(|unknown| *unknown)?;
+        let may = extent.allows(tag);
+        if may {
+            self.sent.get_or_init(|| extent.clone());
+        }
+        Ok(may)
+    }
+
+    fn send(&self) -> MutexGuard<'_, Result<Extent, Unknown>> {
+        self.send.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the people who run the agent: a sender of syslog lines reads no answers.
@@ -198,9 +203,15 @@ impl Rights {
         if let Some(known) = self.tail.get() {
             return Ok(known);
         }
-        let rules = self.rules.borrow().clone();
-        let found = self.access.find_out(&self.who, Deed::Tail, rules).await?;
-        Ok(self.tail.get_or_init(|| found))
+        let mut rules = self.rules.clone();
+        loop {
+            let now = rules.borrow_and_update().clone();
+            let found = self.access.find_out(&self.who, Deed::Tail, now).await?;
+            // Whoever looks after rules that changed meanwhile saw nothing here that they could take away.
+            if !rules.has_changed().unwrap_or(false) {
+                return Ok(self.tail.get_or_init(|| found));
+            }
+        }
     }
 
     /// Waits until a right is gone that was made use of.
@@ -226,10 +237,15 @@ impl Rights {
 
     /// Whether everything that was made use of is still permitted.
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
-        let sent = self.send.as_ref().ok().filter(|_| self.sent.load(Ordering::Relaxed));
-        for (deed, before) in [(Deed::Send, sent), (Deed::Tail, self.tail.get())] {
-            let Some(before) = before else { continue };
-            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
+        let after = self.access.find_out(&self.who, Deed::Send, rules.clone()).await;
+        // Not asked before: it may have been made use of while that was found out.
+        match self.sent.get() {
+            None => *self.send() = after,
+            Some(before) if after.is_ok_and(|after| after.keeps(before)) => {}
+            Some(_) => return false,
+        }
+        if let Some(before) = self.tail.get() {
+            let after = self.access.find_out(&self.who, Deed::Tail, rules.clone()).await;
             if !after.is_ok_and(|after| after.keeps(before)) {
                 return false;
             }

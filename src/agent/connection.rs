@@ -156,6 +156,11 @@ impl Connection {
         self.stream.flush().await
     }
 
+    /// Tells the client that this is the end.
+    pub(crate) fn farewell(&mut self) {
+        self.stream.farewell();
+    }
+
     /// Waits until the client takes more.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         self.stream.writable().await

@@ -356,7 +356,8 @@ impl Agent {
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, rights, rate, origin);
         loop {
             let ended = match ingest.run(&mut connection).await {
-                Ok(Then::Close) | Err(_) => return,
+                Ok(Then::Close) => return connection.farewell(),
+                Err(_) => return,
                 Ok(Then::Tail(request)) => match rights.tail().await {
                     Ok(permitted) => {
                         let follows = permit.follows();
@@ -371,7 +372,8 @@ impl Agent {
             };
             match ended {
                 Ok(follow::Then::Next) => {}
-                Ok(follow::Then::Close) | Err(_) => return,
+                Ok(follow::Then::Close) => return connection.farewell(),
+                Err(_) => return,
             }
         }
     }
