@@ -5,6 +5,7 @@ mod harness;
 mod access;
 mod bad_input;
 mod booted;
+mod bridge;
 mod config;
 mod crash;
 mod docs;
