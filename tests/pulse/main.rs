@@ -23,3 +23,4 @@ mod restart;
 mod service;
 mod soak;
 mod stalled;
+mod threats;
