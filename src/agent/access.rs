@@ -24,6 +24,9 @@ pub(crate) const MAY_NOT_FOLLOW: &str =
 /// How many users are looked up in it at the same time; others wait for their turn.
 const LOOK_UPS_MAX: usize = 8;
 
+/// How soon it is asked again by somebody whom it did not answer.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// How often it is told that somebody may not send what they try to.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -69,11 +72,31 @@ pub(crate) struct Rights {
     /// Sees each change of the rules since these rights were found out.
     rules: watch::Receiver<Arc<Rules>>,
     /// What may be sent, as long as nothing was.
-    send: Mutex<Result<Extent, Unknown>>,
+    send: Mutex<Unused>,
     /// What may be sent, once something was.
     sent: OnceLock<Extent>,
     /// Found out when it is first needed: most connections only send.
     tail: OnceLock<Extent>,
+}
+
+/// A right that was not made use of yet.
+struct Unused {
+    extent: Result<Extent, Unknown>,
+    /// Sees each change of the rules since that was found out.
+    rules: watch::Receiver<Arc<Rules>>,
+    found: Instant,
+}
+
+impl Unused {
+    /// Whether it has to be found out again.
+    fn is_stale(&self, who: &Who) -> bool {
+        let lasts = match (who, &self.extent) {
+            (Who::Token(_), _) => KNOWN_FOR,
+            (_, Err(_)) => ASK_AGAIN_AFTER,
+            (_, Ok(_)) => Duration::MAX,
+        };
+        self.rules.has_changed().unwrap_or(false) || self.found.elapsed() >= lasts
+    }
 }
 
 impl Access {
@@ -108,7 +131,8 @@ impl Access {
     async fn rights(self: &Arc<Self>, who: Who) -> Rights {
         let mut rules = self.rules.subscribe();
         let now = rules.borrow_and_update().clone();
-        let send = Mutex::new(self.find_out(&who, Deed::Send, now).await);
+        let extent = self.find_out(&who, Deed::Send, now).await;
+        let send = Mutex::new(Unused { extent, rules: rules.clone(), found: Instant::now() });
         let (sent, tail) = (OnceLock::new(), OnceLock::new());
         Rights { access: self.clone(), who, rules, send, sent, tail }
     }
@@ -181,7 +205,7 @@ impl Rights {
             return Ok(sent.allows(tag));
         }
         let send = self.send();
-        let extent = send.as_ref().map_err(|unknown| *unknown)?;
+        let extent = send.extent.as_ref().map_err(|unknown| *unknown)?;
         let may = extent.allows(tag);
         if may {
             self.sent.get_or_init(|| extent.clone());
@@ -189,7 +213,24 @@ impl Rights {
         Ok(may)
     }
 
-    fn send(&self) -> MutexGuard<'_, Result<Extent, Unknown>> {
+    /// Takes the rules that are in force now for a right that was not made use of yet. Whoever asks what may
+    /// be sent calls it first, after each wait: however long somebody was silent, they send by these rules.
+    pub(crate) async fn settle(&self) {
+        while self.sent.get().is_none() {
+            let rules = {
+                let mut send = self.send();
+                if !send.is_stale(&self.who) {
+                    return;
+                }
+                send.rules.borrow_and_update().clone()
+            };
+            let extent = self.access.find_out(&self.who, Deed::Send, rules).await;
+            let mut send = self.send();
+            (send.extent, send.found) = (extent, Instant::now());
+        }
+    }
+
+    fn send(&self) -> MutexGuard<'_, Unused> {
         self.send.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -237,15 +278,9 @@ impl Rights {
 
     /// Whether everything that was made use of is still permitted.
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
-        let after = self.access.find_out(&self.who, Deed::Send, rules.clone()).await;
-        // Not asked before: it may have been made use of while that was found out.
-        match self.sent.get() {
-            None => *self.send() = after,
-            Some(before) if after.is_ok_and(|after| after.keeps(before)) => {}
-            Some(_) => return false,
-        }
-        if let Some(before) = self.tail.get() {
-            let after = self.access.find_out(&self.who, Deed::Tail, rules.clone()).await;
+        for (deed, before) in [(Deed::Send, self.sent.get()), (Deed::Tail, self.tail.get())] {
+            let Some(before) = before else { continue };
+            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
             if !after.is_ok_and(|after| after.keeps(before)) {
                 return false;
             }

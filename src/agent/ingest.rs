@@ -140,7 +140,9 @@ impl<'a> Ingest<'a> {
     /// Serves the connection until it wants to follow, or ends.
     pub(crate) async fn run(&mut self, connection: &mut Connection) -> io::Result<Then> {
         loop {
-            while let Some(step) = self.take_one(connection) {
+            loop {
+                self.rights.settle().await;
+                let Some(step) = self.take_one(connection) else { break };
                 match step {
                     Step::Taken => {}
                     Step::Flush => self.flush().await,
