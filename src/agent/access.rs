@@ -21,6 +21,9 @@ pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How many users are looked up in it at the same time; others wait for their turn.
 const LOOK_UPS_MAX: usize = 8;
 
+/// How soon it is asked again by somebody whom it did not answer.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// How often it is told that somebody may not send what they try to.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -83,23 +86,39 @@ impl NoTail {
     }
 }
 
-/// What one connection may do. What it has made use of is remembered: when that is taken away, the
-/// connection ends.
+/// What one connection may do. What it has made use of holds as long as it lives: when that is taken away,
+/// the connection ends. What it has not made use of changes with the rules.
 pub(crate) struct Rights {
     access: Arc<Access>,
     who: Who,
     /// Sees each change of the rules since these rights were found out.
     rules: watch::Receiver<Arc<Rules>>,
-    send: Mutex<MaySend>,
+    /// What may be sent, as long as nothing was.
+    send: Mutex<Unused>,
+    /// What may be sent, once something was.
+    sent: OnceLock<Extent>,
     /// Found out when it is first needed: most connections only send.
     tail: OnceLock<Extent>,
 }
 
-/// Which tags may be sent, and whether any was. In one lock, so that a right which is taken away is either not
-/// used any more or known to have been used.
-struct MaySend {
+/// A right that was not made use of yet.
+struct Unused {
     extent: Result<Extent, Unknown>,
-    used: bool,
+    /// Sees each change of the rules since that was found out.
+    rules: watch::Receiver<Arc<Rules>>,
+    found: Instant,
+}
+
+impl Unused {
+    /// Whether it has to be found out again.
+    fn is_stale(&self, who: &Who) -> bool {
+        let lasts = match (who, &self.extent) {
+            (Who::Token(_), _) => KNOWN_FOR,
+            (_, Err(_)) => ASK_AGAIN_AFTER,
+            (_, Ok(_)) => Duration::MAX,
+        };
+        self.rules.has_changed().unwrap_or(false) || self.found.elapsed() >= lasts
+    }
 }
 
 impl Access {
@@ -135,8 +154,9 @@ impl Access {
         let mut rules = self.rules.subscribe();
         let now = rules.borrow_and_update().clone();
         let extent = self.find_out(&who, Deed::Send, now).await;
-        let send = Mutex::new(MaySend { extent, used: false });
-        Rights { access: self.clone(), who, rules, send, tail: OnceLock::new() }
+        let send = Mutex::new(Unused { extent, rules: rules.clone(), found: Instant::now() });
+        let (sent, tail) = (OnceLock::new(), OnceLock::new());
+        Rights { access: self.clone(), who, rules, send, sent, tail }
     }
 
     async fn find_out(&self, who: &Who, deed: Deed, rules: Arc<Rules>) -> Result<Extent, Unknown> {
@@ -201,15 +221,38 @@ impl Rights {
         &self.who
     }
 
-    /// Whether this tag may be sent; if so, it is taken for sent.
+    /// Whether this tag may be sent.
     pub(crate) fn may_send(&self, tag: &str) -> Result<bool, Unknown> {
-        let mut send = self.send();
-        let allowed = send.extent.as_ref().map_err(|unknown| *unknown)?.allows(tag);
-        send.used |= allowed;
-        Ok(allowed)
+        if let Some(sent) = self.sent.get() {
+            return Ok(sent.allows(tag));
+        }
+        let send = self.send();
+        let extent = send.extent.as_ref().map_err(|unknown| *unknown)?;
+        let may = extent.allows(tag);
+        if may {
+            self.sent.get_or_init(|| extent.clone());
+        }
+        Ok(may)
     }
 
-    fn send(&self) -> MutexGuard<'_, MaySend> {
+    /// Takes the rules that are in force now for a right that was not made use of yet. Whoever asks what may
+    /// be sent calls it first, after each wait: however long somebody was silent, they send by these rules.
+    pub(crate) async fn settle(&self) {
+        while self.sent.get().is_none() {
+            let rules = {
+                let mut send = self.send();
+                if !send.is_stale(&self.who) {
+                    return;
+                }
+                send.rules.borrow_and_update().clone()
+            };
+            let extent = self.access.find_out(&self.who, Deed::Send, rules).await;
+            let mut send = self.send();
+            (send.extent, send.found) = (extent, Instant::now());
+        }
+    }
+
+    fn send(&self) -> MutexGuard<'_, Unused> {
         self.send.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,11 +266,19 @@ impl Rights {
         if let Some(known) = self.tail.get() {
             return Ok(known);
         }
-        let rules = self.rules.borrow().clone();
-        match (self.access.find_out(&self.who, Deed::Tail, rules).await?, &self.who) {
-            (Extent::Nothing, Who::Token(_)) => Err(NoTail::Token),
-            (Extent::Nothing, _) => Err(NoTail::User),
-            (some, _) => Ok(self.tail.get_or_init(|| some)),
+        let mut rules = self.rules.clone();
+        loop {
+            let now = rules.borrow_and_update().clone();
+            let found = self.access.find_out(&self.who, Deed::Tail, now).await?;
+            // Whoever looks after rules that changed meanwhile saw nothing here that they could take away.
+            if rules.has_changed().unwrap_or(false) {
+                continue;
+            }
+            return match (found, &self.who) {
+                (Extent::Nothing, Who::Token(_)) => Err(NoTail::Token),
+                (Extent::Nothing, _) => Err(NoTail::User),
+                (some, _) => Ok(self.tail.get_or_init(|| some)),
+            };
         }
     }
 
@@ -252,20 +303,11 @@ impl Rights {
         }
     }
 
-    /// Whether everything that was made use of is still permitted. What was not is from now on as the rules
-    /// have it.
+    /// Whether everything that was made use of is still permitted.
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
-        let after = self.access.find_out(&self.who, Deed::Send, rules.clone()).await;
-        let keeps = |before: &Extent| after.as_ref().is_ok_and(|after| after.keeps(before));
-        {
-            let mut send = self.send();
-            if send.used && !send.extent.as_ref().is_ok_and(keeps) {
-                return false;
-            }
-            send.extent = after;
-        }
-        if let Some(before) = self.tail.get() {
-            let after = self.access.find_out(&self.who, Deed::Tail, rules.clone()).await;
+        for (deed, before) in [(Deed::Send, self.sent.get()), (Deed::Tail, self.tail.get())] {
+            let Some(before) = before else { continue };
+            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
             if !after.is_ok_and(|after| after.keeps(before)) {
                 return false;
             }

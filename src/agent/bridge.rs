@@ -39,6 +39,9 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The one answer to whatever a stranger says that is no good token.
 const REFUSAL: &str = "not permitted: say AUTH and a token that this agent knows";
 
+/// How much a client may have said before it reads that it is not let in, in bytes: a token and more.
+const FIRST_WORDS: usize = 1024;
+
 /// The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
@@ -123,6 +126,9 @@ impl Bridge {
         } else {
             let mut answer = Vec::new();
             wire::encode_err(Code::Denied, "this agent is reached by TLS only", &mut answer);
+            // What came is read first: a connection that is closed over something unread is reset, and a reset
+            // may overtake the answer.
+            let _ = stream.try_read(&mut [0; FIRST_WORDS]);
             let _ = stream.try_write(&answer);
             return Err("no TLS".into());
         };

@@ -156,9 +156,9 @@ impl Connection {
         self.stream.flush().await
     }
 
-    /// The end of what is said here.
-    pub(crate) fn say_farewell(&mut self) {
-        self.stream.say_farewell();
+    /// Tells the client that this is the end.
+    pub(crate) fn farewell(&mut self) {
+        self.stream.farewell();
     }
 
     /// Waits until the client takes more.

@@ -2,7 +2,7 @@
 //! came.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use super::TailRequest;
@@ -135,7 +135,9 @@ impl<'a> Ingest<'a> {
     /// Serves the connection until it wants to follow, or ends.
     pub(crate) async fn run(&mut self, connection: &mut Connection) -> io::Result<Then> {
         loop {
-            while let Some(step) = self.take_one(connection) {
+            loop {
+                self.rights.settle().await;
+                let Some(step) = self.take_one(connection) else { break };
                 match step {
                     Step::Taken => {}
                     Step::Flush => self.flush().await,
@@ -352,9 +354,18 @@ impl<'a> Ingest<'a> {
     }
 
     async fn write_answers(&mut self, connection: &mut Connection) -> io::Result<()> {
-        connection.write_all(&self.answers).await?;
-        self.answers = Vec::new();
-        Ok(())
+        let answers = std::mem::take(&mut self.answers);
+        if connection.decoder.is_syslog() {
+            // Its sender reads nothing, and may take what comes for the end.
+            return Ok(());
+        }
+        match connection.write_all(&answers).await {
+            // Who has stopped reading may have said more before: what is left to read tells when that is all.
+            Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                Ok(())
+            }
+            written => written,
+        }
     }
 }
 

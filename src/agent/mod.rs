@@ -327,7 +327,6 @@ impl Agent {
                 diag::notice(format_args!("{}: a right is gone: cut off", guest.rights.who()));
             }
         }
-        connection.say_farewell();
     }
 
     /// One connection, from its first byte to its last.
@@ -335,7 +334,8 @@ impl Agent {
         let mut ingest = ingest::Ingest::new(self.log.clone(), &self.stats, guest);
         loop {
             let ended = match ingest.run(connection).await {
-                Ok(Then::Close) | Err(_) => return,
+                Ok(Then::Close) => return connection.farewell(),
+                Err(_) => return,
                 Ok(Then::Tail(request)) => match guest.rights.tail().await {
                     Ok(permitted) => {
                         let follows = permit.follows();
@@ -350,7 +350,8 @@ impl Agent {
             };
             match ended {
                 Ok(follow::Then::Next) => {}
-                Ok(follow::Then::Close) | Err(_) => return,
+                Ok(follow::Then::Close) => return connection.farewell(),
+                Err(_) => return,
             }
         }
     }

@@ -101,7 +101,7 @@ impl Rate {
     pub(crate) fn is_full(&self) -> bool {
         let mut state = self.state();
         state.refill(Instant::now());
-        state.refused == 0 && state.events >= EVENTS_PER_SECOND * BURST_SECONDS
+        state.refused == 0 && state.is_full()
     }
 }
 
@@ -116,11 +116,45 @@ impl State {
         true
     }
 
+    fn is_full(&self) -> bool {
+        self.events >= EVENTS_PER_SECOND * BURST_SECONDS
+            && self.bytes >= BYTES_PER_SECOND * BURST_SECONDS
+    }
+
     fn refill(&mut self, now: Instant) {
         let seconds = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
         let fill = |level: f64, rate: f64| (level + seconds * rate).min(rate * BURST_SECONDS);
         self.events = fill(self.events, EVENTS_PER_SECOND);
         self.bytes = fill(self.bytes, BYTES_PER_SECOND);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not full is remembered when its user goes: else a new connection would wash it clean.
+    #[test]
+    fn it_is_full_again_when_events_and_bytes_are() {
+        let begun = Instant::now();
+        let after = |seconds: f64| begun + Duration::from_secs_f64(seconds);
+        let (events, bytes) = (EVENTS_PER_SECOND * BURST_SECONDS, BYTES_PER_SECOND * BURST_SECONDS);
+        let mut state = State { events, bytes, at: begun, refused: 0, will_tell: false };
+        assert!(state.is_full());
+        // Few and large: their number is made good long before their size.
+        state.events -= 100.0;
+        state.bytes -= BYTES_PER_SECOND;
+        state.refill(after(0.5));
+        assert!(state.events >= events && !state.is_full());
+        state.refill(after(1.0));
+        assert!(state.is_full());
+        // Many and small.
+        state.events -= EVENTS_PER_SECOND;
+        state.bytes -= 100.0;
+        state.refill(after(1.5));
+        assert!(state.bytes >= bytes && !state.is_full());
+        state.refill(after(2.0));
+        assert!(state.is_full());
     }
 }

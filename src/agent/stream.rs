@@ -23,7 +23,11 @@ impl Stream {
     /// Reads what is there.
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => match stream.try_read(buffer) {
+                // Gone with answers unread. What it had said comes before this, whole (unix(7)).
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(0),
+                read => read,
+            },
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Tls(stream) => {
                 let mut read = ReadBuf::new(buffer);
@@ -59,11 +63,11 @@ impl Stream {
         }
     }
 
-    /// Says that nothing more will come, where the stream's own end does not prove that (RFC 8446, section
-    /// 6.1). Who does not take it at once is not told.
-    pub(crate) fn say_farewell(&mut self) {
+    /// Says farewell where that is done, so that the client can tell an end from a cut (RFC 8446, section
+    /// 6.1). Whoever does not take it at once does not hear it.
+    pub(crate) fn farewell(&mut self) {
         if let Self::Tls(stream) = self {
-            let _ = now(|context| Pin::new(stream).poll_shutdown(context));
+            let _ = now(|context| Pin::new(&mut **stream).poll_shutdown(context));
         }
     }
 

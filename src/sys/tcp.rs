@@ -14,8 +14,9 @@ const AGAIN_SECONDS: u32 = 10;
 /// How often, before it is taken for gone.
 const TIMES: u32 = 6;
 
-/// Sends each write at once, and notices within two minutes that the other side is gone: a watcher whose
-/// machine lost its power never says so.
+/// Sends each write at once, and notices that the other side is gone: a watcher whose machine lost its power
+/// never says so. Where nothing is under way, that is within two minutes; else when the kernel gives up
+/// sending it again (`tcp_retries2` of tcp(7)).
 ///
 /// # Errors
 /// What setsockopt(2) says.

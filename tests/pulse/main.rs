@@ -2,8 +2,10 @@
 
 mod harness;
 
+mod access;
 mod bad_input;
 mod booted;
+mod bridge;
 mod config;
 mod crash;
 mod docs;
@@ -23,4 +25,5 @@ mod server;
 mod service;
 mod soak;
 mod stalled;
+mod threats;
 mod torture;

@@ -1,4 +1,4 @@
-//! The page of promises: every one has a test beside it, and that test exists.
+//! The pages of promises and of threats: every one has a test beside it, and that test exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,12 @@ fn file_of(module: &[&str]) -> Option<PathBuf> {
         ["pulse", rest @ ..] => (root.join("tests/pulse"), rest),
         rest => (root.join("src"), rest),
     };
-    let path = base.join(module.join("/"));
-    [path.with_extension("rs"), path.join("mod.rs")].into_iter().find(|file| file.exists())
+    let place = |module: &[&str]| base.join(module.join("/"));
+    let files = |path: PathBuf| [path.with_extension("rs"), path.join("mod.rs")];
+    // Tests of a module are in a file of their own, or at its end.
+    let own = files(place(module)).into_iter();
+    let beside = module.strip_suffix(&["tests"]).into_iter().flat_map(|of| files(place(of)));
+    own.chain(beside).find(|file| file.exists())
 }
 
 /// Whether there is a test of this name, and it is not left out.
@@ -30,22 +34,34 @@ fn exists(name: &str) -> bool {
     test.expect("a pattern").is_match(&text)
 }
 
+/// The tests that a page names: those in its tables with a test beside each line.
+fn named_on(page: &str, head: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let page = fs::read_to_string(page).expect("the page");
+    let row = Regex::new(r"^\| .*\. \| `([a-z0-9_:]+)` \|$").expect("a pattern");
+    let mut named = Vec::new();
+    let mut lines = page.lines();
+    while lines.any(|line| line == head) {
+        let rows = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
+        named.extend(rows.map(|line| {
+            let found = row.captures(line).unwrap_or_else(|| panic!("a claim and a test: {line}"));
+            found[1].to_owned()
+        }));
+    }
+    named
+}
+
 #[test]
 fn every_promise_has_a_test_that_exists() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/promises.md");
-    let page = fs::read_to_string(page).expect("the page");
-    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    let row = Regex::new(r"^\| .*\. \| `([a-z0-9_:]+)` \|$").expect("a pattern");
-    let mut promises = 0;
-    for line in rows {
-        if line == "| promise | test |" {
-            continue;
+    for (page, head) in
+        [("docs/promises.md", "| promise | test |"), ("docs/threats.md", "| claim | test |")]
+    {
+        let named = named_on(page, head);
+        assert!(named.len() > 20, "{page}: {}", named.len());
+        for name in named {
+            assert!(exists(&name), "{page}: there is no test {name}");
         }
-        let found = row.captures(line).unwrap_or_else(|| panic!("a promise and a test: {line}"));
-        assert!(exists(&found[1]), "there is no test {}", &found[1]);
-        promises += 1;
     }
-    assert!(promises > 20, "{promises}");
     assert!(!exists("pulse::promises::no_such_test"));
     assert!(!exists("pulse::no_such_module::every_promise_has_a_test_that_exists"));
 }

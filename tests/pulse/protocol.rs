@@ -208,6 +208,16 @@ fn a_follow_goes_on_behind_the_end_of_input() {
 }
 
 #[test]
+fn a_quit_that_comes_together_with_a_follow_ends_it() {
+    let agent = Agent::start();
+    for asked in ["TAIL", "TAIL {\"follow\":true}"] {
+        let mut follower = agent.connect();
+        follower.say(format!("{asked}\nnonsense\nQUIT\n"));
+        assert_eq!(follower.rest(), [""; 0], "{asked}");
+    }
+}
+
+#[test]
 fn while_following_only_quit_is_understood() {
     let agent = Agent::start();
     let mut follower = agent.connect();

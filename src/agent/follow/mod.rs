@@ -128,7 +128,7 @@ impl<'a> Follow<'a> {
     /// Waits for something to read. While following, a client can only say QUIT.
     async fn wait(&mut self, connection: &mut Connection) -> io::Result<Option<Then>> {
         connection.flush().await?;
-        if connection.stopping() {
+        if connection.stopping() || says_quit(connection) {
             return Ok(Some(Then::Close));
         }
         if connection.ended() {
@@ -146,15 +146,8 @@ impl<'a> Follow<'a> {
             () = self.reader.wait() => return Ok(None),
             input = connection.read() => input?,
         };
-        let quit = loop {
-            match connection.decoder.next() {
-                None => break false,
-                Some(Ok(Request::Quit)) => break true,
-                Some(_) => {}
-            }
-        };
         let gone = input == Input::End && connection.hung_up().await;
-        Ok((quit || gone).then_some(Then::Close))
+        Ok((says_quit(connection) || gone).then_some(Then::Close))
     }
 
     /// Sends as much of a chunk as the client takes at once, and moves the reader behind that.
@@ -317,6 +310,17 @@ impl<'a> Follow<'a> {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+}
+
+/// Whether a QUIT has come; nothing else that has come is understood.
+fn says_quit(connection: &mut Connection) -> bool {
+    loop {
+        match connection.decoder.next() {
+            None => return false,
+            Some(Ok(Request::Quit)) => return true,
+            Some(_) => {}
+        }
     }
 }
 

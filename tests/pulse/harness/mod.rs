@@ -7,6 +7,7 @@
 mod agent;
 mod client;
 mod line;
+mod other;
 mod tool;
 
 use std::io::Write as _;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use agent::{Agent, PULSED};
 pub(crate) use client::Client;
 pub(crate) use line::{FIRST, Gap, Item, assert_whole, parse, seq_of};
+pub(crate) use other::Via;
 pub(crate) use tool::{Done, Running, Tool};
 
 /// How long anything may take on a machine that is busy with something else.

@@ -1,0 +1,167 @@
+//! Who has no token, or none that is good.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{BRIDGE, REFUSAL, WRONG};
+use crate::harness::{Agent, Client, parse, until};
+
+/// How long the first wrong token takes at least; then twice that, and so on.
+const DELAY: Duration = Duration::from_millis(250);
+
+/// How long a stranger is waited for.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+#[test]
+fn whatever_is_wrong_the_answer_is_the_same_and_takes_longer_each_time() {
+    let agent = Agent::with(&[BRIDGE]);
+    let revoked = agent.token("gone", &["*"], &["*"]);
+    agent.pulsed(&["token", "revoke", "gone"]).ok();
+    let good = agent.token("good", &["*"], &["*"]);
+    let short = &good[..63];
+    thread::scope(|scope| {
+        for said in [
+            format!("AUTH {WRONG}"),
+            format!("AUTH {revoked}"),
+            format!("AUTH {short}"),
+            format!("AUTH {good}0"),
+            "AUTH".into(),
+            "AUTH \u{1b}[2J".into(),
+            "TAIL".into(),
+            "SEND hello".into(),
+            "nonsense".into(),
+        ] {
+            let mut client = agent.connect_by_tcp();
+            scope.spawn(move || {
+                for wait in [DELAY, 2 * DELAY, 4 * DELAY] {
+                    let begun = Instant::now();
+                    assert_eq!(client.ask(&said), REFUSAL, "{said}");
+                    assert!(begun.elapsed() >= wait, "{said}: {:?}", begun.elapsed());
+                }
+            });
+        }
+    });
+    agent.until_said("127.0.0.1: not let in: ");
+    assert_eq!(agent.history_text(), "");
+}
+
+#[test]
+fn wrong_tokens_shut_nobody_else_out_of_the_same_address() {
+    let agent = Agent::with(&[BRIDGE]);
+    let good = agent.token("good", &["*"], &["*"]);
+    let mut wrong = agent.connect_by_tcp();
+    wrong.say(format!("AUTH {WRONG}\n").repeat(4));
+    let answered = thread::spawn(move || {
+        let told: Vec<String> = (0..4).map(|_| wrong.line()).collect();
+        (told, Instant::now(), wrong)
+    });
+    agent.connect_with(&good);
+    let came_in = Instant::now();
+    let (told, answered, mut wrong) = answered.join().expect("four answers");
+    assert_eq!(told, [REFUSAL; 4]);
+    assert!(came_in < answered, "it waited for somebody else");
+    // And a slip of the pen shuts nobody out for good.
+    wrong.auth(&good);
+}
+
+#[test]
+fn without_a_good_token_a_connection_ends_after_10_s() {
+    let agent = Agent::with(&[BRIDGE]);
+    let beginnings: [(&str, &[u8]); 4] = [
+        ("silence", b""),
+        ("half an AUTH", b"AUTH 0123"),
+        ("a line without end", &[b'x'; 5000]),
+        ("telnet's options without end", &[0xff; 2001]),
+    ];
+    thread::scope(|scope| {
+        for (what, said) in beginnings {
+            let begun = Instant::now();
+            let mut client = agent.connect_by_tcp();
+            scope.spawn(move || {
+                client.say(said);
+                while let Some(line) = client.try_whole_line() {
+                    assert_eq!(line, REFUSAL, "{what}");
+                }
+                assert!(begun.elapsed() >= HANDSHAKE, "{what}: {:?}", begun.elapsed());
+            });
+        }
+    });
+    agent.until_said("127.0.0.1: not let in: ");
+    agent.until_said("no good token within 10 s");
+    until("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
+}
+
+#[test]
+fn one_address_may_have_64_strangers_and_no_more() {
+    let agent = Agent::with(&[BRIDGE]);
+    let good = agent.token("good", &["*"], &["*"]);
+    // Who has come in is none.
+    let mut guests: Vec<Client> = (0..3).map(|_| agent.connect_with(&good)).collect();
+    let strangers: Vec<Client> = (0..64).map(|_| agent.connect_by_tcp()).collect();
+    until("64 strangers", || (agent.stats()["connections"] == 68).then_some(()));
+    let mut refused = agent.connect_by_tcp();
+    let told = refused.rest();
+    assert_eq!(told, ["ERR 75 too many connections from your address: try again later"]);
+    for guest in &mut guests {
+        guest.say("SEND hello\n").sync();
+    }
+    drop(strangers);
+    until("room", || {
+        let mut client = agent.connect_by_tcp();
+        client.try_say(format!("AUTH {good}\n"));
+        (client.try_whole_line()? == "OK good").then_some(())
+    });
+}
+
+#[test]
+fn what_syslog_says_by_tcp_never_becomes_an_event() {
+    let agent = Agent::with(&[BRIDGE]);
+    let good = agent.token("good", &["*"], &["*"]);
+    for said in [
+        format!("<13>app: hello\nAUTH {good}\n<13>app: hello\n"),
+        format!("14 <13>app: hello{} <13>AUTH {good}\n", 9 + good.len()),
+        format!("hello\n<13>app: hello\nSEND hello\nAUTH {WRONG}\nSEND hello\n"),
+    ] {
+        let mut client = agent.connect_by_tcp();
+        client.say(&said).end();
+        for line in client.rest() {
+            assert_eq!(line, REFUSAL, "{said}");
+        }
+    }
+    assert_eq!(agent.stats()["events"], 0);
+    // Nor is it another dialect behind a good token.
+    let mut client = agent.connect_with(&good);
+    assert!(client.ask("<13>app: hello").starts_with("ERR 64 "));
+    assert_eq!(agent.stats()["events"], 0);
+}
+
+#[test]
+fn a_token_is_nowhere_but_with_whom_it_was_given_to() {
+    let agent = Agent::with(&[BRIDGE]);
+    let good = agent.token("good", &["*"], &["*"]);
+    let slip = format!("{}!", &good[..63]);
+    let mut stranger = agent.connect_by_tcp();
+    for said in [format!("AUTH {slip}"), format!("AUT {good}"), format!("SEND AUTH {good}")] {
+        assert_eq!(stranger.ask(&said), REFUSAL);
+    }
+    let mut client = agent.connect_with(&good);
+    client.say("SEND hello\n").sync();
+    // Said once more, where it is not needed: what is answered does not repeat it.
+    let told = [client.ask(&format!("AUTH {good}")), agent.connect().ask(&format!("AUTH {good}"))];
+    agent.until_said("not let in");
+    agent.pulsed(&["token", "revoke", "good"]).ok();
+    assert_eq!(client.rest(), [""; 0]);
+    agent.until_said("token good: a right is gone: cut off");
+    let proc = |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("proc");
+    let mut places = vec![agent.said(), agent.history_text(), told.concat()];
+    places.extend(["cmdline", "environ"].map(|file| String::from_utf8_lossy(&proc(file)).into()));
+    for entry in fs::read_dir(agent.history()).expect("a history") {
+        let bytes = fs::read(entry.expect("read").path()).unwrap_or_default();
+        places.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    for text in places {
+        assert!(!text.contains(&good[..63]), "{text}");
+    }
+    assert_eq!(parse(&agent.connect().tail("{}")[0]).msg(), Some("hello"));
+}
