@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use tokio::task::block_in_place;
 
 use crate::access::Extent;
 use crate::diag;
@@ -181,15 +182,22 @@ impl Tokens {
     /// The same token as it is now, looked for at most every [`KNOWN_FOR`]; none once it is revoked, also
     /// where another one has its name.
     pub(crate) fn again(&self, token: &Token) -> Option<Arc<Token>> {
-        let known = self.known(KNOWN_FOR);
+        // Every connection with a token asks twice a second: another thread takes over only where the file is
+        // looked at.
+        let fresh = Some(self.lock()).filter(|known| known.is_fresh(KNOWN_FOR));
+        let known = fresh.unwrap_or_else(|| block_in_place(|| self.known(KNOWN_FOR)));
         known.tokens.iter().find(|now| now.name == token.name && now.hash == token.hash).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the file says, looked at if what is known is older than this. A file that cannot be trusted or
     /// read has no tokens.
     fn known(&self, no_older_than: Duration) -> MutexGuard<'_, Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.looked.is_some_and(|looked| looked.elapsed() < no_older_than) {
+        let mut known = self.lock();
+        if known.is_fresh(no_older_than) {
             return known;
         }
         known.looked = Some(Instant::now());
@@ -213,6 +221,12 @@ impl Tokens {
         known.tokens = tokens.into_iter().map(Arc::new).collect();
         known.wrong = wrong;
         known
+    }
+}
+
+impl Known {
+    fn is_fresh(&self, no_older_than: Duration) -> bool {
+        self.looked.is_some_and(|looked| looked.elapsed() < no_older_than)
     }
 }
 
