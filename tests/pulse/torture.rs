@@ -1,12 +1,16 @@
 //! Everything rude, at every door, while somebody who behaves sends and somebody else follows: they lose
 //! nothing, and the agent is as it was.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bridge::BRIDGE;
+use crate::bridge::tls::make_certificate;
 use crate::harness::{
     Agent, Client, FIRST, Item, Running, Tool, as_root, assert_whole, parse, until,
 };
@@ -55,7 +59,7 @@ fn sh_as(user: u32, agent: &Agent, port: u16, line: &str) -> Tool {
 }
 
 /// One-shot rudeness, again and again.
-const LINES: [&str; 9] = [
+const LINES: [&str; 10] = [
     "head -c 3000000 /dev/urandom | timeout 5 nc -NU $SOCK",
     "head -c 300000 /dev/urandom | timeout 5 nc -N 127.0.0.1 $PORT",
     "{ printf '\\026\\003\\001'; head -c 300000 /dev/urandom; } | timeout 5 nc -N 127.0.0.1 $PORT",
@@ -64,6 +68,7 @@ const LINES: [&str; 9] = [
     "{ printf '99999 <13>'; tr '\\0' x < /dev/zero | head -c 3000000; } | timeout 5 nc -NU $SOCK",
     "yes 'TAIL {\"lines\":99999999,\"match\":\"msg~x+x+x+y\"}' | head -n 200 | timeout 5 nc -NU $SOCK",
     "yes 'SEND {\"tag\":\"good\",\"msg\":\"forged\"}' | head -n 20000 | timeout 5 nc -NU $SOCK",
+    "for n in 1 2 3 4 5 6 7 8; do openssl s_client -connect 127.0.0.1:$PORT < /dev/null 2>&1; done",
     "yes 'AUTH 00000000000000000000000000000000' | head -n 100000 | timeout 5 nc -N 127.0.0.1 $PORT",
 ];
 
@@ -75,17 +80,25 @@ fn whoever_behaves_loses_nothing_whatever_others_do_at_any_door() {
     // Nobody but root may send the tag that is counted, or follow.
     let access =
         "[[access]]\ntag = \"good\"\nsend = []\n[[access]]\nsend = [\"*\"]\ntail = [\"*\"]";
-    let agent = Agent::with(&["tcp.listen = \"127.0.0.1:0\"", access]);
-    let address = bridge_of(&agent);
+    let mut agent = Agent::prepare(&[]);
+    let (cert, key) = (agent.dir().join("cert.pem"), agent.dir().join("key.pem"));
+    make_certificate(&cert, &key);
+    let (cert, key) = (format!("tcp.cert = {cert:?}"), format!("tcp.key = {key:?}"));
+    agent.configure(&[BRIDGE, &cert, &key, access]);
+    agent.restart();
+    let token = agent.token("good", &["good"], &["good"]);
+    let address = agent.tcp();
     let unix = format!("unix://{}", agent.socket_text());
     let tcp = format!("tcp://{address}");
-    let before = descriptors(&agent);
+    let before = sockets(&agent);
 
     let done = AtomicBool::new(false);
     let sent = AtomicU64::new(0);
     thread::scope(|scope| {
         let mut follower = agent.connect();
         follower.follow(",\"match\":\"tag=good\"");
+        let mut bridged = agent.connect_with(&token);
+        bridged.follow("");
         scope.spawn(|| {
             let mut sender = agent.connect();
             while !done.load(Ordering::Relaxed) {
@@ -119,27 +132,34 @@ fn whoever_behaves_loses_nothing_whatever_others_do_at_any_door() {
             }
             done.store(true, Ordering::Relaxed);
         });
-        let mut n = 0;
-        loop {
-            let item = parse(&follower.line());
-            if item.msg() == Some("end") {
-                break;
-            }
-            if item.gap().is_some_and(|gap| gap.why == "rate") {
-                // What others were refused.
-                continue;
-            }
-            assert_eq!(item.msg(), Some(n.to_string().as_str()), "{item:?}");
-            n += 1;
-        }
-        assert_eq!(n, sent.load(Ordering::Relaxed));
-        assert!(n > 0);
+        let bridged = scope.spawn(move || count_to_the_end(&mut bridged));
+        let count = count_to_the_end(&mut follower);
+        assert!(count > 0 && count == sent.load(Ordering::Relaxed));
+        assert_eq!(bridged.join().expect("it has counted"), count);
     });
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
     assert_whole(FIRST - 1, &items);
-    // What others left half done is gone with them.
+    // What others left half done is gone with them. That a follower by TCP is gone shows when there is
+    // something to tell it.
+    agent.connect().say("SEND {\"tag\":\"good\",\"msg\":\"behind the end\"}\n").sync();
     until("the agent is alone", || (agent.stats()["connections"] == 1).then_some(()));
-    until("no descriptor is left behind", || (descriptors(&agent) <= before).then_some(()));
+    let left = || sockets(&agent).difference(&before).count();
+    until("no socket is left behind", || (left() == 0).then_some(()));
+}
+
+/// How many events come, each with its number for a message, before the one that says that it is the end.
+fn count_to_the_end(follower: &mut Client) -> u64 {
+    let mut count = 0;
+    loop {
+        let item = parse(&follower.line());
+        match item.msg() {
+            Some("end") => return count,
+            Some(msg) => assert_eq!(msg, count.to_string()),
+            // What others were refused.
+            None => assert!(item.gap().is_some_and(|gap| gap.why == "rate"), "{item:?}"),
+        }
+        count += u64::from(item.gap().is_none());
+    }
 }
 
 /// Crowds of connections that do nothing good, as many as there can be, one kind after the other.
@@ -161,15 +181,11 @@ fn crowds(unix: &str, tcp: &str) {
     }
 }
 
-/// Where the bridge listens.
-fn bridge_of(agent: &Agent) -> SocketAddr {
-    let stats = agent.stats();
-    stats["tcp"].as_str().expect("a bridge").parse().expect("an address")
-}
-
-/// How many descriptors the agent has open, as its own user sees it.
-fn descriptors(agent: &Agent) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).expect("it runs").count()
+/// The sockets that the agent has open.
+fn sockets(agent: &Agent) -> BTreeSet<PathBuf> {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", agent.pid())).expect("it runs");
+    let names = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    names.filter(|name| name.to_string_lossy().starts_with("socket:")).collect()
 }
 
 /// A crowd that stays until it is dropped, and how many of it are connected at the agent.
@@ -233,13 +249,13 @@ fn of_all_connections_64_are_kept_for_root() {
     }
     let mut last = agent.connect();
     assert!(last.ask("PING").starts_with("OK "));
-    assert_eq!(agent.connect().ask("PING"), "ERR 75 too many connections: try again later");
+    assert_eq!(agent.connect().line(), "ERR 75 too many connections: try again later");
 }
 
 #[test]
 fn strangers_by_tcp_are_few_from_one_address_and_never_all_there_is() {
-    let agent = Agent::with(&["tcp.listen = \"127.0.0.1:0\""]);
-    let address = bridge_of(&agent);
+    let agent = Agent::with(&[BRIDGE]);
+    let address = agent.tcp();
     let strangers = |count: usize| -> Vec<TcpStream> {
         (0..count).map(|_| TcpStream::connect(address).expect("it listens")).collect()
     };
@@ -283,8 +299,8 @@ fn regular_expressions_that_followers_hold_are_bounded() {
 
 #[test]
 fn a_stranger_who_writes_slowly_or_not_at_all_is_gone_after_ten_seconds() {
-    let agent = Agent::with(&["tcp.listen = \"127.0.0.1:0\""]);
-    let address = bridge_of(&agent);
+    let agent = Agent::with(&[BRIDGE]);
+    let address = agent.tcp();
     let mut silent = TcpStream::connect(address).expect("it listens");
     let mut half = TcpStream::connect(address).expect("it listens");
     half.write_all(b"AUTH 0123").expect("written");
@@ -302,14 +318,10 @@ fn a_stranger_who_writes_slowly_or_not_at_all_is_gone_after_ten_seconds() {
 
 #[test]
 fn a_half_closed_follower_by_tcp_whose_machine_resets_the_connection_is_gone() {
-    let agent = Agent::prepare(&["tcp.listen = \"127.0.0.1:0\""]);
-    let token = agent.pulsed(&["token", "add", "wall", "--tail", "*"]);
-    std::fs::create_dir(agent.history()).expect("ours");
-    let token = token.ok();
-    let mut agent = agent;
-    agent.restart();
-    let mut stream = TcpStream::connect(bridge_of(&agent)).expect("it listens");
-    writeln!(stream, "AUTH {token}TAIL").expect("written");
+    let agent = Agent::with(&[BRIDGE]);
+    let token = agent.token("wall", &[], &["*"]);
+    let mut stream = TcpStream::connect(agent.tcp()).expect("it listens");
+    writeln!(stream, "AUTH {token}\nTAIL").expect("written");
     stream.shutdown(std::net::Shutdown::Write).expect("connected");
     until("a follower", || (agent.stats()["followers"] == 1).then_some(()));
     let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };

@@ -1,7 +1,7 @@
 //! The way in by TCP: tokens, TLS, and strangers.
 
 mod strangers;
-mod tls;
+pub(crate) mod tls;
 mod tokens;
 
 /// A bridge on this machine, on whichever port is free.

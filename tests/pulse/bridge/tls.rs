@@ -13,7 +13,7 @@ use crate::harness::{Agent, FIRST, Item, Tool, Via, as_root, assert_whole, parse
 
 /// Makes a certificate and its key, in these files.
 #[track_caller]
-fn make_certificate(cert: &Path, key: &Path) {
+pub(crate) fn make_certificate(cert: &Path, key: &Path) {
     let done = Tool::new("openssl")
         .args(&["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
         .args(&["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
