@@ -16,6 +16,7 @@ use super::access::{Access, Rights};
 use super::connection::{Connection, Input};
 use super::guest::Guest;
 use super::limits::{Limits, Party, Share};
+use super::pace::Pace;
 use super::stream::Stream;
 use super::tokens::TokenName;
 use crate::diag::{self, Throttle};
@@ -25,6 +26,9 @@ use crate::wire::{self, Code, Request};
 
 /// How long a stranger may take to say a good token, with TLS and everything before it.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// How often a TLS greeting is answered: it costs a signature, which is up to a millisecond's work.
+pub const GREETING_EVERY: Duration = Duration::from_millis(2);
 
 /// How long the answer to a first bad token takes, whatever is bad about it; each further one on the same
 /// connection takes twice as long.
@@ -51,6 +55,7 @@ pub(crate) struct Bridge {
     limits: Arc<Limits>,
     /// None without a certificate.
     tls: Mutex<Option<Arc<ServerConfig>>>,
+    greetings: Pace,
     told: Mutex<Throttle>,
     stopping: watch::Receiver<bool>,
 }
@@ -66,7 +71,8 @@ impl Bridge {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let told = Mutex::new(Throttle::new(TELL_EVERY));
-        Self { access, limits, tls: Mutex::new(tls), told, stopping }
+        let greetings = Pace::new(GREETING_EVERY);
+        Self { access, limits, tls: Mutex::new(tls), greetings, told, stopping }
     }
 
     /// From here on it proves who it is with this. Who is connected stays so.
@@ -119,6 +125,8 @@ impl Bridge {
         }
         let stream = if first == [TLS_HANDSHAKE] {
             let tls = self.tls().clone().ok_or("TLS, and there is no tcp.cert")?;
+            let turn = self.greetings.turn(std::time::Instant::now());
+            tokio::time::sleep_until(turn.into()).await;
             let encrypted = TlsAcceptor::from(tls).accept(stream).await;
             Stream::Tls(Box::new(encrypted.map_err(|error| format!("TLS: {error}"))?))
         } else if stays_here(&stream, address) {

@@ -16,6 +16,7 @@ mod ingest;
 mod limits;
 mod listen;
 mod origins;
+mod pace;
 mod rate;
 mod select;
 mod service;
@@ -61,7 +62,7 @@ pub use error::AgentError;
 
 // Bounds that the manual names.
 pub use access::GROUPS_WAIT_MAX;
-pub use bridge::{HANDSHAKE_MAX, REFUSAL_DELAY};
+pub use bridge::{GREETING_EVERY, HANDSHAKE_MAX, REFUSAL_DELAY};
 pub use follow::PASSED_OVER_MAX;
 pub use ingest::{ERRS_MAX, UNSTORED_MAX};
 pub use limits::{

@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::bridge::BRIDGE;
 use crate::harness::{Agent, Running, Tool, as_root, until};
 
 const FLOODER: u32 = 4_250;
@@ -35,52 +36,71 @@ fn median(agent: &Agent) -> Duration {
     times[RUNS / 2]
 }
 
-/// Says this line at full speed, over connections of its own, until it is dropped.
-fn flood(agent: &Agent, line: &str) -> Vec<Running> {
-    let said = format!("yes '{line}' | nc -U $SOCK > /dev/null");
-    let one = || {
-        let user = format!("--reuid={FLOODER}");
-        let tool = Tool::new("setpriv").args(&[&user, "--clear-groups", "sh", "-c", &said]);
-        tool.env("SOCK", agent.socket_text()).start()
-    };
-    (0..4).map(|_| one()).collect()
+/// What these shells do at full speed, over connections of their own, until it is dropped.
+struct Flood(Vec<Running>);
+
+impl Flood {
+    fn of(agent: &Agent, said: &str) -> Self {
+        let one = || {
+            let user = format!("--reuid={FLOODER}");
+            let tool = Tool::new("setpriv").args(&[&user, "--clear-groups", "sh", "-c", said]);
+            tool.env("SOCK", agent.socket_text()).start()
+        };
+        Self((0..4).map(|_| one()).collect())
+    }
 }
 
-fn stop(floods: Vec<Running>) {
-    drop(floods);
-    // The shell's children outlive it, but not the end of the connection.
-    Tool::new("pkill").args(&["-u", &FLOODER.to_string()]).run();
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.0.clear();
+        // The shells' children outlive them.
+        Tool::new("pkill").args(&["-u", &FLOODER.to_string()]).run();
+    }
 }
 
 #[track_caller]
-fn assert_fair(agent: &Agent, line: &str, under_way: impl Fn() -> Option<()>) {
+fn assert_fair(agent: &Agent, said: &str, under_way: impl Fn() -> Option<()>) {
     let mut ratios = Vec::new();
     for _ in 0..TRIES {
+        until("nobody else", || (agent.stats()["connections"] == 1).then_some(()));
         let idle = median(agent);
-        let floods = flood(agent, line);
+        let flood = Flood::of(agent, said);
         until("a flood that is under way", &under_way);
         let flooded = median(agent);
-        stop(floods);
+        drop(flood);
         ratios.push(flooded.as_secs_f64() / idle.as_secs_f64());
         if ratios.last().is_some_and(|ratio| *ratio <= BOUND) {
             return;
         }
     }
-    panic!("{line}: {BOUND} times as slow at most, and not {ratios:.2?}");
+    panic!("{said}: {BOUND} times as slow at most, and not {ratios:.2?}");
 }
 
 #[test]
-fn a_flood_of_one_user_costs_others_at_most_three_times_and_is_told_as_a_gap() {
+fn a_flood_of_one_user_or_token_costs_others_at_most_three_times_and_is_told() {
     if !as_root("a flood by another user") {
         return;
     }
-    let agent = Agent::start();
-    let refused = || agent.history_text().contains("\"why\":\"rate\"").then_some(());
-    assert_fair(&agent, &format!("SEND {}", "x".repeat(80)), refused);
+    let agent = Agent::with(&[BRIDGE]);
+    let event = format!("yes 'SEND {}'", "x".repeat(80));
+    let gaps = || agent.history_text().matches("\"why\":\"rate\"").count();
+    let refused = || (gaps() > 0).then_some(());
+    assert_fair(&agent, &format!("{event} | nc -U $SOCK > /dev/null"), refused);
     // What is no event costs no more.
     let connected = || (agent.stats()["connections"] == 5).then_some(());
     for line in ["PING", "FOO"] {
-        until("nobody else", || (agent.stats()["connections"] == 1).then_some(()));
-        assert_fair(&agent, line, connected);
+        assert_fair(&agent, &format!("yes {line} | nc -U $SOCK > /dev/null"), connected);
     }
+    // Whoever has a token is one more user, who is told the same.
+    let (token, port) = (agent.token("web2", &["*"], &[]), agent.tcp().port());
+    let answers = agent.dir().join("answers");
+    std::fs::File::create(&answers).expect("the directory is ours");
+    std::os::unix::fs::chown(&answers, Some(FLOODER), None).expect("root may");
+    let by_tcp = format!("{{ echo 'AUTH {token}'; {event}; }} | nc 127.0.0.1 {port}");
+    let before = gaps();
+    let refused = || (gaps() > before).then_some(());
+    assert_fair(&agent, &format!("{by_tcp} >> {}", answers.display()), refused);
+    let told = std::fs::read_to_string(&answers).expect("text");
+    let why = "ERR 75 too many events of token web2 at once: this one is not taken";
+    assert!(told.contains(why), "{told}");
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use pulsed::agent::{
     BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_MAX, ORIGIN_WAIT_MAX,
-    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY, STRANGERS_MAX,
-    STRANGERS_OF_ONE_MAX, UNSTORED_MAX, tokens,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GREETING_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_MAX,
+    ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
+    STRANGERS_MAX, STRANGERS_OF_ONE_MAX, UNSTORED_MAX, tokens,
 };
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
@@ -105,6 +105,7 @@ fn limits_of_the_agent() {
         ("Of those, from one address", STRANGERS_OF_ONE_MAX.to_string()),
         ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
+        ("The time between two TLS greetings that are answered", millis(GREETING_EVERY)),
         ("Tokens", count(tokens::TOKENS_MAX as u64)),
         ("Patterns of one token, for sending and for watching each", tokens::GLOBS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
