@@ -36,7 +36,10 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     let dir = socket.parent().unwrap_or(Path::new("/"));
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
         .map_err(refused("open a directory"))?;
-    let idle = send_often(&socket)?;
+    // Others need not get at what was built.
+    let send = dir.join("pulse-send");
+    fs::copy(env!("CARGO_BIN_EXE_pulse-send"), &send).map_err(refused("copy pulse-send"))?;
+    let idle = send_often(&send, &socket)?;
     let mut floods = Vec::new();
     for _ in 0..CONNECTIONS {
         match flood(&socket) {
@@ -51,7 +54,7 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     while since.elapsed() < WAIT_MAX && !agent.has_stored("\"why\":\"rate\"") {
         thread::sleep(Duration::from_millis(20));
     }
-    let flooded = send_often(&socket)?;
+    let flooded = send_often(&send, &socket)?;
     drop(floods);
     let (idle, flooded) = (median(&idle), median(&flooded));
     let (ours, beside) = (format!("{flooded:.0} µs"), format!("{idle:.0} µs"));
@@ -59,10 +62,10 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
 }
 
 /// The times of acknowledged runs by the other user, in µs.
-fn send_often(socket: &Path) -> Result<Vec<f64>, BenchError> {
+fn send_often(send: &Path, socket: &Path) -> Result<Vec<f64>, BenchError> {
     let mut taken = Vec::new();
     for _ in 0..RUNS {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pulse-send"));
+        let mut command = Command::new(send);
         command.arg("-u").arg(socket).arg("hello").uid(OTHER).gid(OTHER).stdin(Stdio::null());
         let begin = Instant::now();
         let status = command.status().map_err(refused("run pulse-send"))?;
