@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use super::TailRequest;
-use super::access::{Rights, Who};
+use super::access::{Rights, Unknown, Who};
 use super::connection::{Connection, Input};
 use super::guest::Guest;
 use super::rate::Rate;
@@ -182,25 +182,9 @@ impl<'a> Ingest<'a> {
     /// Takes the next request that is there.
     fn take_one(&mut self, connection: &mut Connection) -> Option<Step> {
         loop {
-            let request = connection.decoder.next()?;
-            if !matches!(request, Ok(Request::Send(_))) {
-                // No event, but it costs as much: whoever asks without end is held up.
-                self.beyond += u32::from(self.rate.as_ref().is_some_and(|rate| !rate.spend(0)));
-            }
-            let step = match request {
+            let step = match connection.decoder.next()? {
                 Ok(Request::Send(draft)) => self.take_draft(&draft),
-                Ok(Request::Sync(how)) => Step::Sync(how),
-                Ok(Request::Tail(tail)) => Step::Leave(Then::Tail(TailRequest::Json(tail))),
-                Ok(Request::TailText(matching)) => {
-                    Step::Leave(Then::Tail(TailRequest::Text(matching.to_owned())))
-                }
-                Ok(Request::Quit) => Step::Leave(Then::Close),
-                Ok(Request::Ping) => Step::Ask(Ask::Ping),
-                Ok(Request::Stats) => Step::Ask(Ask::Stats),
-                Ok(Request::Help) => Step::Ask(Ask::Help),
-                Ok(Request::Auth(_)) => Step::Ask(Ask::Auth),
-                Ok(Request::Link) => Step::Ask(Ask::Link),
-                Err(refused) => self.refuse(&refused),
+                other => self.take_other(other),
             };
             if !matches!(step, Step::Taken) {
                 return Some(step);
@@ -213,34 +197,64 @@ impl<'a> Ingest<'a> {
             BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
         }
         let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
-        match self.rights.may_send(tag) {
-            Ok(true) => {}
-            Ok(false) => {
-                let why = format!("you may not send the tag {tag}");
-                if !std::mem::replace(&mut self.denied, true) {
-                    self.rights.tell_denied(tag);
-                }
-                return self.refuse_event(Code::Denied, why, draft);
-            }
-            Err(unknown) => return self.refuse_event(Code::Later, unknown.to_string(), draft),
+        let may = self.rights.may_send(tag);
+        if may != Ok(true) {
+            return self.deny(may.err(), draft);
         }
-        if let Some(rate) = &self.rate
-            && !rate.take(draft.size())
-        {
-            self.beyond += 1;
-            let why =
-                format!("too many events of {} at once: this one is not taken", self.rights.who());
-            return self.refuse(&Refused { code: Code::Later, why, event: true });
+        if self.rate.as_ref().is_some_and(|rate| !rate.take(draft.size())) {
+            return self.refuse_too_many();
         }
         self.batch.push(draft, &self.default_tag, &self.origin);
         if self.batch.size() >= BATCH_SIZE { Step::Flush } else { Step::Taken }
     }
 
-    /// Refuses what has no right to come; it is paid for all the same.
-    fn refuse_event(&mut self, code: Code, why: String, draft: &Draft<'_>) -> Step {
-        let fits = self.rate.as_ref().is_none_or(|rate| rate.spend(draft.size()));
-        self.beyond += u32::from(!fits);
-        self.refuse(&Refused { code, why, event: true })
+    /// An event that has no right to come. It is paid for all the same.
+    #[cold]
+    fn deny(&mut self, unknown: Option<Unknown>, draft: &Draft<'_>) -> Step {
+        self.pay(draft.size());
+        if let Some(unknown) = unknown {
+            let why = unknown.to_string();
+            return self.refuse(&Refused { code: Code::Later, why, event: true });
+        }
+        let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
+        if !std::mem::replace(&mut self.denied, true) {
+            self.rights.tell_denied(tag);
+        }
+        let why = format!("you may not send the tag {tag}");
+        self.refuse(&Refused { code: Code::Denied, why, event: true })
+    }
+
+    #[cold]
+    fn refuse_too_many(&mut self) -> Step {
+        self.beyond += 1;
+        let who = self.rights.who();
+        let why = format!("too many events of {who} at once: this one is not taken");
+        self.refuse(&Refused { code: Code::Later, why, event: true })
+    }
+
+    /// What is no event costs as much: whoever asks without end is held up.
+    fn take_other(&mut self, request: Result<Request<'_>, Refused>) -> Step {
+        self.pay(0);
+        match request {
+            Ok(Request::Send(draft)) => self.take_draft(&draft),
+            Ok(Request::Sync(how)) => Step::Sync(how),
+            Ok(Request::Tail(tail)) => Step::Leave(Then::Tail(TailRequest::Json(tail))),
+            Ok(Request::TailText(matching)) => {
+                Step::Leave(Then::Tail(TailRequest::Text(matching.to_owned())))
+            }
+            Ok(Request::Quit) => Step::Leave(Then::Close),
+            Ok(Request::Ping) => Step::Ask(Ask::Ping),
+            Ok(Request::Stats) => Step::Ask(Ask::Stats),
+            Ok(Request::Help) => Step::Ask(Ask::Help),
+            Ok(Request::Auth(_)) => Step::Ask(Ask::Auth),
+            Ok(Request::Link) => Step::Ask(Ask::Link),
+            Err(refused) => self.refuse(&refused),
+        }
+    }
+
+    /// Counts a request of so many bytes that is not taken in, and whether it was one too many.
+    fn pay(&mut self, bytes: usize) {
+        self.beyond += u32::from(self.rate.as_ref().is_some_and(|rate| !rate.spend(bytes)));
     }
 
     fn refuse(&mut self, refused: &Refused) -> Step {
