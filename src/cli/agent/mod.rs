@@ -153,7 +153,10 @@ fn machine() -> Machine {
 }
 
 fn token(file: Option<&Path>, task: TokenTask) -> Result<(), CommandError> {
-    let tokens = load(file, &machine())?.tokens.ok_or(CommandError::NoTokens)?;
+    let mut machine = machine();
+    // They do not depend on it: whoever has no place for a socket is told about the tokens all the same.
+    machine.socket.get_or_insert_with(|| paths::SYSTEM_SOCKET.into());
+    let tokens = load(file, &machine)?.tokens.ok_or(CommandError::NoTokens)?;
     print(token::run(task, &tokens)?);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use serde_json::json;
 
 use super::{BRIDGE, REFUSAL};
-use crate::harness::{Agent, FIRST, Item, Tool, parse, until};
+use crate::harness::{Agent, FIRST, Item, Tool, as_root, parse, until};
 
 fn messages(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| parse(line).msg().expect("an event").to_owned()).collect()
@@ -73,6 +73,21 @@ fn without_an_agent_tokens_can_be_kept_as_well() {
     agent.token("web2", &["*"], &[]);
     let file = fs::read_to_string(agent.history().join("tokens")).expect("made");
     assert_eq!(file.lines().count(), 1);
+}
+
+#[test]
+fn tokens_take_no_place_for_a_socket() {
+    if !as_root("tokens of a user who has no directory for a socket") {
+        return;
+    }
+    let agent = Agent::prepare(&[]);
+    let token = |arguments: &[&str]| {
+        let tool = Tool::pulsed().args(&["token"]).args(arguments).by(65534, &agent);
+        tool.env("HOME", "/nowhere")
+    };
+    let place = "/nowhere/.local/state/pulsed";
+    assert_eq!(token(&["list"]).ok(), format!("there are no tokens in {place}/tokens\n"));
+    token(&["add", "web2", "--send", "*"]).run().failed(1, &["there is no directory", place]);
 }
 
 #[test]
