@@ -67,7 +67,8 @@ pub(crate) enum NoTail {
     #[error(transparent)]
     Unknown(#[from] Unknown),
     #[error(
-        "you may not follow any tag: members of adm and pulsed may, or whom access in pulsed.toml names"
+        "you may not follow any tag: members of adm and pulsed may, unless [[access]] in pulsed.toml says \
+         otherwise"
     )]
     User,
     #[error(

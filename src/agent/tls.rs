@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::{self, CertificateError, ServerConfig};
 
 use crate::config::TlsFiles;
 
@@ -24,7 +24,7 @@ pub enum TlsError {
         cause: io::Error,
     },
     /// There is nothing in it that is wanted.
-    #[error("{what} {}: there is no {wanted} in it", path.display())]
+    #[error("{what} {}: there is no PEM {wanted} in it", path.display())]
     Empty {
         /// `tcp.cert` or `tcp.key`.
         what: &'static str,
@@ -34,7 +34,7 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// They do not go together, or are of a kind that is not used any more.
-    #[error("tcp.cert {} and tcp.key {}: {cause}", cert.display(), key.display())]
+    #[error("tcp.cert {} and tcp.key {}: {}", cert.display(), key.display(), pair_told(cause))]
     Pair {
         /// The certificate's file.
         cert: PathBuf,
@@ -61,7 +61,11 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let (what, path) = ("tcp.key", &files.key);
     let key = match PrivateKeyDer::from_pem_file(path) {
         Err(pem::Error::NoItemsFound) => {
-            return Err(TlsError::Empty { what, wanted: "private key", path: path.clone() });
+            return Err(TlsError::Empty {
+                what,
+                wanted: "private key without a passphrase",
+                path: path.clone(),
+            });
         }
         key => key.map_err(read_error(what, path))?,
     };
@@ -76,11 +80,27 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// What is wrong, in words for whoever made them.
+fn pair_told(cause: &rustls::Error) -> String {
+    match cause {
+        rustls::Error::InconsistentKeys(_) => "the key is not that of the certificate".into(),
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string() == "UnsupportedCertVersion" =>
+        {
+            "the certificate names no machine: have it made with a subjectAltName".into()
+        }
+        other => other.to_string(),
+    }
+}
+
 fn read_error(what: &'static str, path: &Path) -> impl Fn(pem::Error) -> TlsError {
     let path = path.to_owned();
     move |error| {
         let cause = match error {
             pem::Error::Io(cause) => cause,
+            pem::Error::MissingSectionEnd { .. } => {
+                io::Error::other("it breaks off: the line -----END is missing")
+            }
             other => io::Error::other(other.to_string()),
         };
         TlsError::Read { what, path: path.clone(), cause }

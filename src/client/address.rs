@@ -64,8 +64,8 @@ pub enum BadServer {
     /// No port.
     #[error("PORT is a number from 1 to 65535")]
     Port,
-    /// A bracket without its other one.
-    #[error("use HOST, HOST:PORT or [IPv6]:PORT")]
+    /// A bracket without its other one, or a URL.
+    #[error("use HOST, HOST:PORT or [IPv6]:PORT, and nothing around it")]
     Form,
 }
 
@@ -88,6 +88,9 @@ impl FromStr for Server {
 
 /// The host, without brackets, and what is said of the port.
 fn split(text: &str) -> Result<(&str, Option<&str>), BadServer> {
+    if text.contains('/') {
+        return Err(BadServer::Form);
+    }
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, behind) = rest.split_once(']').ok_or(BadServer::Form)?;
@@ -168,7 +171,8 @@ mod tests {
             (":7465", BadServer::Host),
             ("a b", BadServer::Host),
             ("user@web1", BadServer::Host),
-            ("https://web1", BadServer::Port),
+            ("https://web1", BadServer::Form),
+            ("web1/", BadServer::Form),
             ("-x", BadServer::Host),
             ("[web1]:7465", BadServer::Host),
             ("fe80::1%eth0", BadServer::Port),

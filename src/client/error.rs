@@ -9,6 +9,7 @@ use super::address::{Server, Where};
 use super::find::Looked;
 #[cfg(feature = "tls")]
 use super::tls::TlsError;
+use super::token::TokenSource;
 use crate::wire::{BadAnswer, Code};
 
 /// Why there is no connection.
@@ -74,7 +75,10 @@ pub enum OpenError {
     )]
     NoTls(Server),
     /// The agent does not let us in.
-    #[error("refused: {server}: {why}")]
+    #[error("refused: {server}: {why}{}", match code {
+        Code::Denied => format!(" (the token was that in {token})"),
+        _ => String::new(),
+    })]
     Refused {
         /// What was reached.
         server: Server,
@@ -82,6 +86,8 @@ pub enum OpenError {
         code: Code,
         /// In the agent's words.
         why: String,
+        /// Where the token was that it was shown.
+        token: TokenSource,
     },
     /// What answers is something else.
     #[error(

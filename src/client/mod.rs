@@ -25,7 +25,7 @@ pub use error::{ClientError, OpenError};
 pub use find::{Looked, Place, SOCKET_VARIABLE};
 #[cfg(feature = "tls")]
 pub use tls::{BadCa, BadCertificate, TlsError};
-pub use token::{BadToken, TOKEN_MAX, TOKEN_VARIABLE, Token, TokenError};
+pub use token::{BadToken, TOKEN_MAX, TOKEN_VARIABLE, Token, TokenError, TokenSource};
 
 /// The first size of the read buffer, in bytes: one answer is short.
 const READ_MIN: usize = 4 * 1024;
@@ -88,7 +88,8 @@ impl Connection {
         match self.answer() {
             Ok(Some(Answer::Ok(_))) => Ok(()),
             Ok(Some(Answer::Err { code, why })) => {
-                Err(OpenError::Refused { server, code, why: remote.token.hidden_in(why) })
+                let (why, token) = (remote.token.hidden_in(why), remote.token.source().clone());
+                Err(OpenError::Refused { server, code, why, token })
             }
             Ok(Some(_)) | Err(ClientError::Answer { .. }) => {
                 Err(OpenError::NotAnAgent { server, plain })

@@ -30,9 +30,14 @@ pub enum TlsError {
     /// What the kernel says.
     #[error("no TLS: {0}")]
     Io(io::Error),
-    /// The other side speaks something else, or an older TLS.
+    /// The other side speaks an older TLS.
     #[error("no TLS: {0}: only TLS 1.3 will do")]
-    Speaks(Error),
+    Older(Error),
+    /// The other side speaks something else.
+    #[error(
+        "no TLS: what answers speaks something else: is it the port of a pulsed with a certificate?"
+    )]
+    Strange,
     /// Its certificate is not that of the host.
     #[error("its certificate is not trusted: {0}")]
     Certificate(BadCertificate),
@@ -70,7 +75,7 @@ pub enum BadCertificate {
     /// It is for another host.
     #[error("it is not for {host}{}", match for_these.as_slice() {
         [] => String::new(),
-        names => format!(", but for {}", names.join(", ")),
+        names => format!(", but for {}", names.join(" and ")),
     })]
     Host {
         /// What was asked for.
@@ -84,7 +89,10 @@ pub enum BadCertificate {
     /// Its time has not come, or the clock is wrong.
     #[error("it is not valid yet: is this machine's clock right?")]
     Early,
-    /// Anything else, such as a CA's own in the place of a server's.
+    /// A CA's own in the place of a server's, as `openssl req -x509` makes them unless told otherwise.
+    #[error("it is a CA's own, not a server's: make one with CA:FALSE, as pulsed(8) tells")]
+    Authority,
+    /// Anything else.
     #[error("{0}")]
     Other(CertificateError),
 }
@@ -93,7 +101,11 @@ pub enum BadCertificate {
 #[derive(Debug, thiserror::Error)]
 pub enum BadCa {
     /// It cannot be read, or is no PEM.
-    #[error("{0}")]
+    #[error("{}", match .0 {
+        pem::Error::Io(cause) => cause.to_string(),
+        pem::Error::MissingSectionEnd { .. } => "it breaks off: the line -----END is missing".into(),
+        other => other.to_string(),
+    })]
     Pem(pem::Error),
     /// There is none in it.
     #[error("there is no certificate in it")]
@@ -117,12 +129,12 @@ impl TlsError {
         use CertificateError as Bad;
         let bad = match error {
             Error::InvalidCertificate(bad) => bad,
-            error @ (Error::InvalidMessage(_)
-            | Error::InappropriateMessage { .. }
+            Error::InvalidMessage(_) => return Self::Strange,
+            error @ (Error::InappropriateMessage { .. }
             | Error::InappropriateHandshakeMessage { .. }
             | Error::PeerIncompatible(_)
             | Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
-                return Self::Speaks(error);
+                return Self::Older(error);
             }
             error => return Self::Other(error),
         };
@@ -130,14 +142,25 @@ impl TlsError {
         Self::Certificate(match bad {
             Bad::UnknownIssuer => BadCertificate::Issuer { ca: ca.map(Path::to_owned) },
             Bad::NotValidForNameContext { presented, .. } => {
-                BadCertificate::Host { host, for_these: presented }
+                let for_these = presented.iter().map(|name| plain(name).to_owned()).collect();
+                BadCertificate::Host { host, for_these }
             }
             Bad::NotValidForName => BadCertificate::Host { host, for_these: Vec::new() },
             Bad::Expired | Bad::ExpiredContext { .. } => BadCertificate::Expired,
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => BadCertificate::Early,
+            // rustls has no word of its own for it.
+            Bad::Other(ref other) if other.to_string() == "CaUsedAsEndEntity" => {
+                BadCertificate::Authority
+            }
             bad => BadCertificate::Other(bad),
         })
     }
+}
+
+/// A name in a certificate, which rustls tells as `DnsName("web1")` or `IpAddress(192.0.2.7)`.
+fn plain(name: &str) -> &str {
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or(name, |inner| inner.trim_matches('"'))
 }
 
 /// A TCP connection under TLS.

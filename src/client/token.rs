@@ -12,9 +12,34 @@ pub const TOKEN_VARIABLE: &str = "PULSED_TOKEN";
 /// The longest token, in bytes, with the line end that may follow it.
 pub const TOKEN_MAX: usize = 4 * 1024;
 
+/// The digits of a token, as `pulsed token add` makes them.
+const DIGITS: usize = 64;
+
 /// A token.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct Token {
+    text: String,
+    /// Where it was.
+    source: TokenSource,
+}
+
+/// Where a token was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// In `$PULSED_TOKEN`.
+    Variable,
+    /// In this file.
+    File(PathBuf),
+}
+
+impl fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => write!(f, "${TOKEN_VARIABLE}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
 
 /// Not its text: what is shown for debugging ends in files that others read.
 impl fmt::Debug for Token {
@@ -37,6 +62,12 @@ pub enum TokenError {
         /// What the system says.
         source: io::Error,
     },
+    /// The token itself in the place of its file.
+    #[error(
+        "no token: --token-file takes the name of a file, and this looks like the token itself, which \
+         others may have seen now: have it revoked"
+    )]
+    Bare,
     /// What the file holds is none.
     #[error("no token: --token-file: {}: {bad}", path.display())]
     File {
@@ -82,43 +113,59 @@ impl Token {
             });
             let path = path.to_owned();
             return match read {
-                Ok(bytes) => Self::new(&bytes).map_err(|bad| TokenError::File { path, bad }),
+                Ok(bytes) => match text(&bytes) {
+                    Ok(text) => Ok(Self { text, source: TokenSource::File(path) }),
+                    Err(bad) => Err(TokenError::File { path, bad }),
+                },
+                Err(_) if is_bare(&path) => Err(TokenError::Bare),
                 Err(source) => Err(TokenError::Unreadable { path, source }),
             };
         }
         let variable = std::env::var_os(TOKEN_VARIABLE).ok_or(TokenError::Absent)?;
-        Self::new(variable.as_encoded_bytes()).map_err(TokenError::Variable)
+        let text = text(variable.as_encoded_bytes()).map_err(TokenError::Variable)?;
+        Ok(Self { text, source: TokenSource::Variable })
     }
 
-    /// What is left of `bytes` without the line end behind it.
-    fn new(bytes: &[u8]) -> Result<Self, BadToken> {
-        if bytes.len() > TOKEN_MAX {
-            return Err(BadToken::TooLong);
-        }
-        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return Err(BadToken::Empty);
-        }
-        if line.contains(&b'\n') {
-            return Err(BadToken::Lines);
-        }
-        let text = std::str::from_utf8(line).map_err(|_| BadToken::NotText)?;
-        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(BadToken::NotText);
-        }
-        Ok(Self(text.to_owned()))
+    /// Where it was.
+    pub(super) const fn source(&self) -> &TokenSource {
+        &self.source
     }
 
     /// The line that shows it to the agent.
     pub(super) fn line(&self) -> String {
-        format!("AUTH {}\n", self.0)
+        format!("AUTH {}\n", self.text)
     }
 
     /// A text that somebody else wrote, without the token: what answers may send back what it was told.
     pub(super) fn hidden_in(&self, text: &str) -> String {
-        text.replace(&self.0, "…")
+        text.replace(&self.text, "…")
     }
+}
+
+/// What is left of `bytes` without the line end behind it, if that can be a token.
+fn text(bytes: &[u8]) -> Result<String, BadToken> {
+    if bytes.len() > TOKEN_MAX {
+        return Err(BadToken::TooLong);
+    }
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(BadToken::Empty);
+    }
+    if line.contains(&b'\n') {
+        return Err(BadToken::Lines);
+    }
+    let text = std::str::from_utf8(line).map_err(|_| BadToken::NotText)?;
+    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}') {
+        return Err(BadToken::NotText);
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether somebody gave the token itself where its file was asked for: it must not be shown then.
+fn is_bare(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.len() == DIGITS && bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
 #[cfg(test)]
@@ -147,6 +194,8 @@ mod tests {
             (b"s3cret\0", BadToken::NotText),
             ("s3cret\u{a0}".as_bytes(), BadToken::NotText),
             (b"s3cret\xff", BadToken::NotText),
+            // A byte order mark, as some editors write it.
+            ("\u{feff}s3cret\n".as_bytes(), BadToken::NotText),
         ] {
             let error = of_file(bytes).expect_err("no token");
             assert!(matches!(error, TokenError::File { bad, .. } if bad == expected), "{error:?}");
@@ -172,8 +221,20 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_the_place_of_its_file_is_not_shown() {
+        let bare = "5e9a".repeat(DIGITS / 4);
+        let error = Token::find(Some(Path::new(&bare))).expect_err("no file");
+        assert!(
+            matches!(error, TokenError::Bare) && !error.to_string().contains("5e9a"),
+            "{error}"
+        );
+        let error = Token::find(Some(Path::new(&bare[1..]))).expect_err("no file");
+        assert!(matches!(error, TokenError::Unreadable { .. }), "{error}");
+    }
+
+    #[test]
     fn it_is_shown_nowhere() {
-        let token = Token::new(b"s3cret").expect("a token");
+        let token = of_file(b"s3cret").expect("a token");
         assert_eq!(format!("{token:?}"), "Token(…)");
         assert_eq!(token.hidden_in("unknown word AUTH s3cret"), "unknown word AUTH …");
     }

@@ -62,6 +62,11 @@ fn party(text: String, machine: &Machine) -> Result<Party, Problem> {
             known("group", name.to_owned(), machine.group)?;
             Ok(Party::Group(Group::Name(name.to_owned())))
         }
-        name => known("user", name.to_owned(), machine.user).map(Party::User),
+        name => match known("user", name.to_owned(), machine.user) {
+            Err(Problem::Nobody { .. }) if matches!((machine.group)(name), Ok(Some(_))) => {
+                Err(Problem::GroupAsUser(text))
+            }
+            known => known.map(Party::User),
+        },
     }
 }

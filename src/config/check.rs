@@ -13,7 +13,7 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Problem, Wrong, not_a_list, unknown};
 use super::raw::{Raw, RawHistory, RawSocket};
 use super::value::{Account, Mode, Period, Size, SyncWord};
-use super::{Config, History, Machine, Socket, Sync, Window, access, tcp};
+use super::{Config, History, Machine, Socket, Sync, Warning, Window, access, tcp};
 
 /// The longest name of a machine, in bytes: that of a domain name.
 pub const HOST_MAX: usize = 253;
@@ -88,6 +88,7 @@ fn meaning(text: &str, table: &DeTable<'_>, machine: &Machine) -> Result<Config,
     let socket = socket(raw.socket, machine)?;
     let (history, history_dir) = history(raw.history, machine)?;
     let tokens = tcp::tokens(raw.tcp.tokens.take(), history_dir)?;
+    let unheard = raw.tcp.cert.is_some() && raw.tcp.listen.is_none();
     Ok(Config {
         host,
         socket,
@@ -97,7 +98,7 @@ fn meaning(text: &str, table: &DeTable<'_>, machine: &Machine) -> Result<Config,
         access: access::rules(raw.access, machine)?,
         window: Window { size: size(raw.window.size, DEFAULT_WINDOW, WINDOW_MIN, WINDOW_MAX)? },
         file: None,
-        warnings: Vec::new(),
+        warnings: unheard.then_some(Warning::NoListen).into_iter().collect(),
     })
 }
 

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::raw::{KEYS, LIST};
-use crate::event::BadTag;
+use crate::filter::BadGlob;
 use crate::render::escape;
 
 /// Why there is no configuration.
@@ -58,8 +58,13 @@ pub enum Problem {
     #[error("this is not TOML: {0}")]
     Syntax(String),
     /// Nobody knows the key.
-    #[error("unknown key{}", meant(.0))]
-    Unknown(Vec<&'static str>),
+    #[error("unknown key{}", meant(near, known))]
+    Unknown {
+        /// What may have been meant.
+        near: Vec<&'static str>,
+        /// What there is: in its section, if that is one.
+        known: Vec<&'static str>,
+    },
     /// The value is not of the kind that the key wants.
     #[error("{0}")]
     Value(String),
@@ -98,6 +103,9 @@ pub enum Problem {
         /// The name.
         name: String,
     },
+    /// A group without its sign.
+    #[error("there is no user {0:?} on this machine; for the group write \"@{0}\"")]
+    GroupAsUser(String),
     /// The user or group database did not answer.
     #[error("cannot look up the {kind} {name:?}: {cause}")]
     LookUp {
@@ -126,7 +134,7 @@ pub enum Problem {
         /// What was typed.
         text: String,
         /// What is wrong with it.
-        cause: BadTag,
+        cause: BadGlob,
     },
     /// Nobody can be meant by this.
     #[error(
@@ -152,9 +160,9 @@ pub enum Problem {
     NoHome,
 }
 
-fn meant(candidates: &[&str]) -> String {
-    match candidates {
-        [] => format!("; known are {}", KEYS.join(", ")),
+fn meant(near: &[&str], known: &[&str]) -> String {
+    match near {
+        [] => format!("; known are {}", known.join(", ")),
         some => format!("; did you mean {}?", some.join(" or ")),
     }
 }
@@ -187,7 +195,9 @@ impl Wrong {
 }
 
 fn one_line(error: &toml::de::Error) -> String {
-    error.message().lines().collect::<Vec<_>>().join("; ")
+    let text = error.message().lines().collect::<Vec<_>>().join("; ");
+    // TOML has no sequences, but serde calls them so.
+    text.replace("expected a sequence", "expected a list in brackets")
 }
 
 /// The first key that nobody knows, if there is one.
@@ -207,7 +217,10 @@ fn collect_unknown(table: &DeTable<'_>, section: &str, found: &mut Vec<Wrong>) {
                 tables_of(value).for_each(|inner| collect_unknown(inner, &name, found));
             }
             _ if is_section || KEYS.contains(&name.as_str()) => {}
-            _ => found.push(Wrong { span: key.span(), problem: Problem::Unknown(near(&name)) }),
+            _ => {
+                let problem = Problem::Unknown { near: near(&name), known: known(section) };
+                found.push(Wrong { span: key.span(), problem });
+            }
         }
     }
 }
@@ -245,7 +258,9 @@ fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     inner.or_else(|| {
         let mut entries = table.iter();
         let found = entries.find(|(key, value)| {
-            within(key.span()) || values_of(value).iter().any(|value| within(value.span()))
+            // What lies between the sections of a list is not its own.
+            let whole = tables_of(value).next().is_none() && within(value.span());
+            whole || within(key.span()) || values_of(value).iter().any(|one| within(one.span()))
         });
         found.map(|(key, _)| key.get_ref().to_string())
     })
@@ -257,6 +272,12 @@ fn dotted(section: &str, key: &str) -> String {
 
 fn section_of(key: &str) -> Option<&str> {
     key.split_once('.').map(|(section, _)| section)
+}
+
+/// The keys of a section, or all of them.
+fn known(section: &str) -> Vec<&'static str> {
+    let all = KEYS.into_iter();
+    all.filter(|key| section.is_empty() || section_of(key) == Some(section)).collect()
 }
 
 /// What may have been meant by an unknown key: the closest, at most two letters away, or the same

@@ -122,6 +122,9 @@ pub enum Warning {
     /// Any local user could reconfigure the agent.
     #[error("every user may write to {path}; run: chmod o-w {path}", path = .0.display())]
     WorldWritable(PathBuf),
+    /// A certificate for nobody.
+    #[error("tcp.cert is set, and tcp.listen is not: nothing comes in by TCP")]
+    NoListen,
 }
 
 /// What the configuration must be told about the machine: the defaults that depend on it, and who is
@@ -148,16 +151,22 @@ impl Config {
     /// Reads the file that `--config` names, which must be there, or else the machine's default one,
     /// which need not be.
     pub fn load(option: Option<&Path>, machine: &Machine) -> Result<Self, ConfigError> {
-        let Some(path) = option.or(machine.file.as_deref()) else {
-            return check::check(None, "", machine);
-        };
+        match Self::of_file(option, machine)? {
+            Some(config) => Ok(config),
+            None => check::check(None, "", machine),
+        }
+    }
+
+    /// The same; none where there is no file, whether or not the defaults would do.
+    pub fn of_file(option: Option<&Path>, machine: &Machine) -> Result<Option<Self>, ConfigError> {
+        let Some(path) = option.or(machine.file.as_deref()) else { return Ok(None) };
         match read(path) {
             Ok((text, warnings)) => {
-                Ok(Self { warnings, ..check::check(Some(path), &text, machine)? })
+                let config = check::check(Some(path), &text, machine)?;
+                let warnings = warnings.into_iter().chain(config.warnings).collect();
+                Ok(Some(Self { warnings, ..config }))
             }
-            Err(cause) if option.is_none() && cause.kind() == io::ErrorKind::NotFound => {
-                check::check(None, "", machine)
-            }
+            Err(cause) if option.is_none() && cause.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(ConfigError::Read { path: path.into(), cause }),
         }
     }

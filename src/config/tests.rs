@@ -237,7 +237,11 @@ fn an_error_names_file_line_key_and_what_was_meant() {
             "[[access]]\nsend = ['4294967295']",
             "/etc/p.toml:2: access.send: \"4294967295\" names nobody",
         ),
-        ("[[access]]\ntag = 'a['", "/etc/p.toml:2: access.tag: \"a[\" is no pattern of tags: "),
+        (
+            "[[access]]\ntag = 'a['",
+            "/etc/p.toml:2: access.tag: \"a[\" is no pattern of tags: the tag has the character '[': use \
+             letters, digits and _ . / : -, and * and ? for any text and any character",
+        ),
         (
             "[[access]]\nsent = ['*']",
             "/etc/p.toml:2: access.sent: unknown key; did you mean access.send?",
@@ -246,7 +250,28 @@ fn an_error_names_file_line_key_and_what_was_meant() {
             "[access]\nsend = ['*']",
             "/etc/p.toml:1: access: there may be several of these: write [[access]]",
         ),
-        ("access = 5", "/etc/p.toml:1: access: invalid type: integer `5`, expected a sequence"),
+        (
+            "access = 5",
+            "/etc/p.toml:1: access: invalid type: integer `5`, expected a list in brackets",
+        ),
+        (
+            "[[access]]\ntag = 'a'\nsend = 'root'",
+            "/etc/p.toml:3: access.send: invalid type: string \"root\", expected a list in brackets",
+        ),
+        (
+            "[[access]]\ntag = ['a', 'b']\n[[access]]\n",
+            "/etc/p.toml:2: access.tag: invalid type: sequence, expected a string",
+        ),
+        (
+            "[[access]]\nsend = ['adm']",
+            "/etc/p.toml:2: access.send: there is no user \"adm\" on this machine; for the group write \
+             \"@adm\"",
+        ),
+        (
+            "[tcp]\ncertificate = '/c'",
+            "/etc/p.toml:2: tcp.certificate: unknown key; known are tcp.listen, tcp.cert, tcp.key, \
+             tcp.tokens",
+        ),
         ("tcp.listen = '7465'", "/etc/p.toml:1: tcp.listen: \"7465\" is not an address and a port"),
         ("tcp.listen = 'localhost:7465'", "/etc/p.toml:1: tcp.listen: \"localhost:7465\" is not"),
         (
@@ -359,6 +384,15 @@ fn a_file_that_all_may_write_is_warned_of() {
         let config = Config::load(Some(&path), &machine()).expect("good all the same");
         assert_eq!(!config.warnings.is_empty(), warns, "{mode:o}");
     }
+}
+
+#[test]
+fn a_certificate_without_a_place_to_listen_is_warned_of() {
+    let files = "[tcp]\ncert = '/c'\nkey = '/k'\n";
+    let config = checked(files).expect("good all the same");
+    assert_eq!((config.tcp, config.warnings), (None, vec![Warning::NoListen]));
+    let config = checked(&format!("{files}listen = '[::]:7465'\n")).expect("good");
+    assert_eq!(config.warnings, []);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Why a text is no MATCH.
 
 use super::clause::Quoted;
-use super::{FIELD_PREFIX, Glob, KEYS, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
-use crate::event::{BadField, BadTag, Level, UnknownLevel};
+use super::{BadGlob, FIELD_PREFIX, Glob, KEYS, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+use crate::event::{BadField, Level, UnknownLevel};
 
 /// The most characters that an error repeats of one thing that was typed.
 const SHOWN_MAX: usize = 80;
@@ -48,7 +48,7 @@ pub enum MatchError {
         /// The term.
         term: String,
         /// What is wrong.
-        why: BadTag,
+        why: BadGlob,
     },
     /// No level.
     #[error("{0}")]

@@ -8,13 +8,21 @@ use crate::event::{BadTag, Tag};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Glob(Box<str>);
 
+/// Why a text is no pattern of tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}{more}", more = match .0 {
+    BadTag::Character(_) => ", and * and ? for any text and any character",
+    _ => "",
+})]
+pub struct BadGlob(BadTag);
+
 impl Glob {
     /// Takes a pattern that some tag could match; its length is bounded as a tag's.
     ///
     /// # Errors
     /// Why no tag could.
-    pub fn new(text: &str) -> Result<Self, BadTag> {
-        Tag::new(text.replace(['*', '?'], "x"))?;
+    pub fn new(text: &str) -> Result<Self, BadGlob> {
+        Tag::new(text.replace(['*', '?'], "x")).map_err(BadGlob)?;
         Ok(Self(text.into()))
     }
 
@@ -94,11 +102,11 @@ mod tests {
 
     #[test]
     fn what_no_tag_could_match_is_refused() {
-        assert_eq!(Glob::new(""), Err(BadTag::Empty));
-        assert_eq!(Glob::new("a[bc]"), Err(BadTag::Character('[')));
-        assert_eq!(Glob::new("a..*"), Err(BadTag::Part));
+        assert_eq!(Glob::new(""), Err(BadGlob(BadTag::Empty)));
+        assert_eq!(Glob::new("a[bc]"), Err(BadGlob(BadTag::Character('['))));
+        assert_eq!(Glob::new("a..*"), Err(BadGlob(BadTag::Part)));
         assert!(Glob::new(&"*".repeat(TAG_MAX)).is_ok());
-        assert_eq!(Glob::new(&"*".repeat(TAG_MAX + 1)), Err(BadTag::Long));
+        assert_eq!(Glob::new(&"*".repeat(TAG_MAX + 1)), Err(BadGlob(BadTag::Long)));
     }
 
     /// Slow and plain.

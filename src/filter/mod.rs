@@ -25,7 +25,7 @@ use clause::Group;
 
 pub use clause::Op;
 pub use error::MatchError;
-pub use glob::Glob;
+pub use glob::{BadGlob, Glob};
 pub use key::{FIELD_PREFIX, KEYS, KnownKey};
 pub use pattern::PATTERN_SIZE_MAX;
 

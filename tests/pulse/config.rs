@@ -220,6 +220,23 @@ fn status_shows_what_the_agent_says_about_itself() {
 }
 
 #[test]
+fn status_without_a_configuration_finds_the_agent_that_the_others_find() {
+    let agent = Agent::start();
+    // Somebody without a home and without a directory for a socket of their own, as in a unit or with su(1).
+    let ask = |tool: Tool| {
+        let tool = tool.env("HOME", "/nowhere").env("XDG_CONFIG_HOME", "/nowhere");
+        tool.env("PULSED_SOCKET", agent.socket_text()).run()
+    };
+    let status = || Tool::pulsed().args(&["status"]);
+    if as_root("status, asked by a user without a directory for a socket") {
+        ask(status().by(65534, &agent)).failed(77, &["may not follow any tag"]);
+    } else {
+        let found = ask(status());
+        assert!(found.out.contains(&format!(" {}\n", agent.pid())), "{found:#?}");
+    }
+}
+
+#[test]
 fn usage_errors_are_one_line_and_64() {
     Tool::pulsed().args(&["--frobnicate"]).run().failed(64, &["--frobnicate", "--help"]);
     Tool::pulsed().args(&["frobnicate"]).run().failed(64, &["frobnicate", "--help"]);

@@ -24,7 +24,9 @@ const MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// No name.
-    #[error("{0:?} is not a token's name: 1 to {NAME_MAX} of A-Z a-z 0-9 _ . -, such as web2")]
+    #[error(
+        "{0:?} is not a token's name: 1 to {NAME_MAX} of A-Z a-z 0-9 _ - and single dots within, such as web2"
+    )]
     Name(String),
     /// Another token has it.
     #[error("there is a token {0} already: revoke it first, or choose another name")]
@@ -38,6 +40,9 @@ pub enum TokenError {
     /// Somebody else changes them just now.
     #[error("{}: another command is changing the tokens: try again", .0.display())]
     Busy(PathBuf),
+    /// The history's directory is made by the agent, not before it runs.
+    #[error("there is no directory {} to keep tokens in: the agent makes its history directory when it first starts", .0.display())]
+    NoDirectory(PathBuf),
     /// Anybody might have written it.
     #[error("{}: not trusted: only root or the owner of its directory may own it, and nobody else write to it", .0.display())]
     Untrusted(PathBuf),
@@ -161,7 +166,10 @@ pub(super) fn change<T>(
     change: impl FnOnce(&mut Vec<Token>) -> Result<T, TokenError>,
 ) -> Result<T, TokenError> {
     let dir = directory(path);
-    let held = File::open(dir).map_err(io_error("open", dir))?;
+    let held = File::open(dir).map_err(|cause| match cause.kind() {
+        io::ErrorKind::NotFound => TokenError::NoDirectory(dir.into()),
+        _ => io_error("open", dir)(cause),
+    })?;
     match held.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(TokenError::Busy(path.into())),

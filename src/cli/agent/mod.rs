@@ -24,8 +24,9 @@ use token::TokenTask;
 const COMMAND: &str = "pulsed";
 
 const EXIT_CODES: &str = "\
-Exit status: 0 done, 1 the agent could not start or end well, 64 usage, 78 bad configuration; of
-status also 65 no sense in the answer, 69 agent not there, 75 it took too long, 77 not permitted.";
+Exit status: 0 done, 1 the agent could not start or end well, or a token not be kept, 64 usage, 78 bad
+configuration; of status also 65 no sense in the answer, 69 agent not there, 75 it took too long, 77
+not permitted.";
 
 /// The agent of Pulse: takes in what applications say, and shows it to everybody who watches, at
 /// that moment. Without a command it runs in the foreground.
@@ -52,7 +53,7 @@ enum Task {
         json: bool,
     },
     /// Keep the tokens of the TCP bridge
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Token(TokenTask),
 }
 
@@ -131,10 +132,12 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
 /// Reads the configuration; says what is allowed in it but hardly meant.
 fn load(file: Option<&Path>, machine: &Machine) -> Result<Config, ConfigError> {
     let config = Config::load(file, machine)?;
-    for warning in &config.warnings {
-        diag::warning(warning);
-    }
+    warn(&config);
     Ok(config)
+}
+
+fn warn(config: &Config) {
+    config.warnings.iter().for_each(diag::warning);
 }
 
 fn machine() -> Machine {
@@ -150,7 +153,10 @@ fn machine() -> Machine {
 }
 
 fn token(file: Option<&Path>, task: TokenTask) -> Result<(), CommandError> {
-    let tokens = load(file, &machine())?.tokens.ok_or(CommandError::NoTokens)?;
+    let mut machine = machine();
+    // They do not depend on it: whoever has no place for a socket is told about the tokens all the same.
+    machine.socket.get_or_insert_with(|| paths::SYSTEM_SOCKET.into());
+    let tokens = load(file, &machine)?.tokens.ok_or(CommandError::NoTokens)?;
     print(token::run(task, &tokens)?);
     Ok(())
 }
@@ -173,10 +179,11 @@ fn check(file: Option<&Path>) -> Result<(), CommandError> {
 }
 
 fn status(file: Option<&Path>, json: bool) -> Result<(), CommandError> {
-    let config = load(file, &machine())?;
-    // Whoever has a configuration means the agent that runs with it; whoever has none means any.
-    let socket = config.file.as_ref().map(|_| config.socket.path.as_path());
-    let stats = status::ask(socket)?;
+    // Whoever has a configuration means the agent that runs with it; whoever has none means any, and needs
+    // no place for one of their own.
+    let config = Config::of_file(file, &machine())?;
+    config.iter().for_each(warn);
+    let stats = status::ask(config.as_ref().map(|config| config.socket.path.as_path()))?;
     if json {
         print(stats)
     } else {

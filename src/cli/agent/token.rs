@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::agent::tokens::{self, TokenError, TokenName};
-use crate::event::BadTag;
-use crate::filter::Glob;
+use crate::filter::{BadGlob, Glob};
 use crate::sys::clock;
 
 /// What to do with the tokens.
@@ -37,7 +36,7 @@ fn parse_name(text: &str) -> Result<TokenName, TokenError> {
     TokenName::new(text)
 }
 
-fn parse_glob(text: &str) -> Result<Glob, BadTag> {
+fn parse_glob(text: &str) -> Result<Glob, BadGlob> {
     Glob::new(text)
 }
 
@@ -45,7 +44,7 @@ fn parse_glob(text: &str) -> Result<Glob, BadTag> {
 pub(super) fn run(task: TokenTask, file: &Path) -> Result<String, TokenError> {
     match task {
         TokenTask::Add { name, send, tail } => tokens::add(file, name, send, tail, clock::now()),
-        TokenTask::List => Ok(list(&tokens::list(file)?)),
+        TokenTask::List => Ok(list(&tokens::list(file)?, file)),
         TokenTask::Revoke { name } => {
             tokens::revoke(file, &name)?;
             Ok(format!("{name}: revoked"))
@@ -54,9 +53,9 @@ pub(super) fn run(task: TokenTask, file: &Path) -> Result<String, TokenError> {
 }
 
 /// One line a token, in columns, under a line that says what they are.
-fn list(tokens: &[tokens::Token]) -> String {
+fn list(tokens: &[tokens::Token], file: &Path) -> String {
     if tokens.is_empty() {
-        return "there are no tokens".into();
+        return format!("there are no tokens in {}", file.display());
     }
     let globs = |globs: &[Glob]| {
         let texts: Vec<String> = globs.iter().map(Glob::to_string).collect();
@@ -86,7 +85,8 @@ mod tests {
         let file = dir.path().join("tokens");
         let glob = |text| Glob::new(text).expect("a glob");
         let name = |text| TokenName::new(text).expect("a name");
-        assert_eq!(run(TokenTask::List, &file).expect("none"), "there are no tokens");
+        let none = format!("there are no tokens in {}", file.display());
+        assert_eq!(run(TokenTask::List, &file).expect("none"), none);
         let (send, tail) = (vec![glob("shop.*"), glob("cron")], vec![]);
         run(TokenTask::Add { name: name("web2"), send, tail }, &file).expect("added");
         let (send, tail) = (vec![], vec![glob("*")]);

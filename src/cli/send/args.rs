@@ -19,7 +19,7 @@ Exit status: 0 taken, 64 usage, 65 bad data, 69 agent not there, 74 not stored, 
 77 not permitted; with --time that of CMD (126 and 127 if it cannot be run, 128+n if signal n
 ended it).";
 
-/// Send events to the local pulsed agent, as logger(1) does to syslog
+/// Send events to the pulsed agent, as logger(1) does to syslog
 ///
 /// Without MESSAGE, each line of the standard input is an event.
 #[derive(Debug, Parser)]

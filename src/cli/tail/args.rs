@@ -14,7 +14,7 @@ use crate::render::Format;
 /// The longest `--timeout`: 31 days. Who wants more wants none.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// Watch what the local pulsed agent is told, as it is told
+/// Watch what the pulsed agent is told, as it is told
 ///
 /// Without -f it prints the last 10 events and ends. Everything that an event says is shown with
 /// control characters escaped, wherever the output goes.

@@ -234,8 +234,11 @@ fn with_a_key_that_does_not_fit_it_does_not_start() {
     let agent = prepare("127.0.0.1:0");
     let (cert, key) = files(&agent);
     make_certificate(&agent.dir().join("unused.pem"), &key);
-    agent.pulsed(&[]).run().failed(78, &["tcp.cert", "tcp.key"]);
+    agent.pulsed(&[]).run().failed(78, &["tcp.cert", "tcp.key", "not that of the certificate"]);
     assert!(!agent.socket().exists());
+    let whole = fs::read(&cert).expect("ours");
+    fs::write(&cert, &whole[..whole.len() / 2]).expect("ours");
+    agent.pulsed(&[]).run().failed(78, &["cert.pem", "breaks off"]);
     fs::remove_file(&cert).expect("ours");
     agent.pulsed(&[]).run().failed(78, &["cert.pem", "No such file"]);
 }

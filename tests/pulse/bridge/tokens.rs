@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use serde_json::json;
 
 use super::{BRIDGE, REFUSAL};
-use crate::harness::{Agent, FIRST, Item, Tool, parse, until};
+use crate::harness::{Agent, FIRST, Item, Tool, as_root, parse, until};
 
 fn messages(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| parse(line).msg().expect("an event").to_owned()).collect()
@@ -16,7 +16,9 @@ fn messages(lines: &[String]) -> Vec<String> {
 fn the_commands_keep_tokens_and_say_what_is_wrong() {
     let agent = Agent::with(&[BRIDGE]);
     let token = |arguments: &[&str]| agent.pulsed(&[&["token"], arguments].concat());
-    assert_eq!(token(&["list"]).ok(), "there are no tokens\n");
+    let file = agent.history().join("tokens");
+    let none = format!("there are no tokens in {}\n", file.display());
+    assert_eq!(token(&["list"]).ok(), none);
     let text = token(&["add", "web2", "--send", "shop.*", "--send", "cron"]).ok();
     assert_eq!(text.trim_end().len(), 64);
     assert!(text.trim_end().bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
@@ -25,7 +27,6 @@ fn the_commands_keep_tokens_and_say_what_is_wrong() {
     let lines: Vec<Vec<&str>> =
         list.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
     assert_eq!(lines, [["NAME", "SEND", "TAIL"], ["web2", "shop.*,cron", "-"], ["wall", "-", "*"]]);
-    let file = agent.history().join("tokens");
     assert_eq!(fs::metadata(&file).expect("made").mode() & 0o7777, 0o600);
 
     token(&["add", "web2", "--send", "x"]).run().failed(1, &["web2", "already"]);
@@ -46,6 +47,7 @@ fn the_commands_keep_tokens_and_say_what_is_wrong() {
         assert_eq!((done.code, done.out.as_str()), (Some(64), ""), "{bad:?} {done:#?}");
         assert!(!done.err.is_empty());
     }
+    token(&[]).run().failed(64, &["requires a subcommand", "add, list, revoke"]);
     assert_eq!(token(&["list"]).ok(), list, "nothing was changed");
     assert_eq!(token(&["revoke", "web2"]).ok(), "web2: revoked\n");
     assert_eq!(token(&["list"]).ok().lines().count(), 2);
@@ -66,11 +68,26 @@ fn the_commands_keep_tokens_and_say_what_is_wrong() {
 fn without_an_agent_tokens_can_be_kept_as_well() {
     let agent = Agent::prepare(&[BRIDGE]);
     let done = agent.pulsed(&["token", "add", "web2", "--send", "*"]).run();
-    done.failed(1, &["cannot open", "history"]);
+    done.failed(1, &["there is no directory", "history", "when it first starts"]);
     fs::create_dir(agent.history()).expect("ours");
     agent.token("web2", &["*"], &[]);
     let file = fs::read_to_string(agent.history().join("tokens")).expect("made");
     assert_eq!(file.lines().count(), 1);
+}
+
+#[test]
+fn tokens_take_no_place_for_a_socket() {
+    if !as_root("tokens of a user who has no directory for a socket") {
+        return;
+    }
+    let agent = Agent::prepare(&[]);
+    let token = |arguments: &[&str]| {
+        let tool = Tool::pulsed().args(&["token"]).args(arguments).by(65534, &agent);
+        tool.env("HOME", "/nowhere")
+    };
+    let place = "/nowhere/.local/state/pulsed";
+    assert_eq!(token(&["list"]).ok(), format!("there are no tokens in {place}/tokens\n"));
+    token(&["add", "web2", "--send", "*"]).run().failed(1, &["there is no directory", place]);
 }
 
 #[test]
