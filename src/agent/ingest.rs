@@ -220,7 +220,12 @@ impl<'a> Ingest<'a> {
         if !std::mem::replace(&mut self.denied, true) {
             self.rights.tell_denied(tag);
         }
-        let why = format!("you may not send the tag {tag}");
+        let why = match self.rights.who() {
+            Who::Token(_) => {
+                format!("this token may not send the tag {tag}: its --send says which it may")
+            }
+            _ => format!("you may not send the tag {tag}: [[access]] in pulsed.toml says who may"),
+        };
         self.refuse(&Refused { code: Code::Denied, why, event: true })
     }
 
