@@ -115,6 +115,29 @@ fn the_end_of_a_conversation_is_told_so_that_nobody_can_cut_it_short_unseen() {
 }
 
 #[test]
+fn a_tail_goes_on_however_much_was_asked_right_before() {
+    let agent = with_certificate();
+    let token = agent.token("web2", &["*"], &["*"]);
+    // More than TLS holds back for the socket, many times.
+    const COUNT: usize = 1000;
+    let text = format!("SEND {}\n", "x".repeat(1000)).repeat(COUNT);
+    agent.connect().say(text).sync();
+    let mut client = connect(agent.tcp(), &files(&agent).0);
+    client.auth(&token);
+    // A task may do 128 things before it must let others go on; in some round the TAIL is in the middle of it.
+    for questions in 112..=128 {
+        client.say("PING\n".repeat(questions) + "TAIL {}\n");
+        for _ in 0..questions {
+            assert!(client.line().starts_with("OK "), "{questions}");
+        }
+        for _ in 0..COUNT {
+            assert!(client.line().starts_with("{\"seq\":"), "{questions}");
+        }
+        assert!(client.line().starts_with("OK "), "{questions}");
+    }
+}
+
+#[test]
 fn what_is_no_tls_1_3_is_refused_and_told() {
     let agent = with_certificate();
     let mut garbage = agent.connect_by_tcp();
