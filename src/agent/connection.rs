@@ -97,6 +97,12 @@ impl Connection {
                     self.first_words_until = None;
                     return Ok(Input::Some);
                 }
+                // Somebody on the way may have cut it off.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended = true;
+                    self.decoder.cut_off();
+                    return Ok(Input::End);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.settle(),
                 Err(e) => return Err(e),
             }

@@ -22,7 +22,8 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Reads what is there.
+    /// Reads what is there. An end without a word of farewell, where one is due, is
+    /// [`io::ErrorKind::UnexpectedEof`].
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => match stream.try_read(buffer) {
@@ -33,12 +34,8 @@ impl Stream {
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Tls(stream) => {
                 let mut read = ReadBuf::new(buffer);
-                match now(|context| Pin::new(&mut **stream).poll_read(context, &mut read)) {
-                    Ok(()) => Ok(read.filled().len()),
-                    // Gone without a word of farewell: what was acknowledged is all that counts.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-                    Err(error) => Err(error),
-                }
+                now(|context| Pin::new(&mut **stream).poll_read(context, &mut read))?;
+                Ok(read.filled().len())
             }
         }
     }

@@ -138,6 +138,28 @@ fn a_tail_goes_on_however_much_was_asked_right_before() {
 }
 
 #[test]
+fn what_stands_unfinished_where_a_conversation_is_cut_becomes_no_event() {
+    let agent = with_certificate();
+    let token = agent.token("web2", &["*"], &["*"]);
+    let mut cut = connect(agent.tcp(), &files(&agent).0);
+    cut.auth(&token);
+    cut.say("SEND whole\nSYNC\nSEND not drop the ta");
+    assert!(cut.line().starts_with("OK "));
+    // Its program is killed, and says no farewell.
+    drop(cut);
+    until("the end", || (agent.stats()["connections"] == 1).then_some(()));
+    // With a farewell the last line needs no line end.
+    let address = agent.tcp().to_string();
+    let ends =
+        Tool::new("openssl").args(&["s_client", "-quiet", "-no_ign_eof", "-connect", &address]);
+    ends.input(format!("AUTH {token}\nSEND all of it")).run();
+    until("the last line", || (agent.stats()["events"] == 2).then_some(()));
+    let told: Vec<_> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
+    let told: Vec<_> = told.iter().map(|item| item.msg()).collect();
+    assert_eq!(told, [Some("whole"), Some("all of it")]);
+}
+
+#[test]
 fn what_is_no_tls_1_3_is_refused_and_told() {
     let agent = with_certificate();
     let mut garbage = agent.connect_by_tcp();
