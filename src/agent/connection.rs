@@ -192,7 +192,7 @@ impl Connection {
 }
 
 /// Waits until the agent stops, and then until this moment.
-async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
+pub(crate) async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
     stopped(stopping).await;
     if let Some(until) = until {
         tokio::time::sleep_until(until).await;
