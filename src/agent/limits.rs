@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use super::rate::Rate;
 use super::tokens::TokenName;
@@ -84,6 +84,8 @@ impl Party {
 struct Entry {
     connections: usize,
     patterns: usize,
+    /// Whoever has it makes regular expressions of what was typed.
+    compiling: Arc<tokio::sync::Mutex<()>>,
     rate: Option<Arc<Rate>>,
 }
 
@@ -177,6 +179,7 @@ impl Limits {
         let entry = table.parties.entry(party.clone()).or_insert_with(|| Entry {
             connections: 0,
             patterns: 0,
+            compiling: Arc::default(),
             rate: rated.then(|| Arc::new(Rate::new(self.log.clone()))),
         });
         let (most, too_many) = match party {
@@ -226,6 +229,13 @@ impl Permit {
 }
 
 impl Follows {
+    /// The turn to make regular expressions, which takes some milliseconds of a core and a thread: one after the
+    /// other of one party, however many connections it has. Over when it is dropped.
+    pub(crate) async fn turn_to_compile(&self) -> Option<OwnedMutexGuard<()>> {
+        let entry = self.limits.table().parties.get(&self.party).map(|e| e.compiling.clone());
+        Some(entry?.lock_owned().await)
+    }
+
     /// Asks to hold so many regular expressions, in the place of none.
     pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
         let trusted = self.limits.trusts(&self.party);
