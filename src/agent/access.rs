@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
+use super::look_ups::LookUps;
 use super::tokens::{KNOWN_FOR, Token, Tokens};
 use crate::access::{Deed, Extent, Group, Rules};
 use crate::diag::{self, Throttle};
@@ -17,9 +18,6 @@ use crate::wire::Code;
 
 /// How long the group database may take to say in which groups a user is.
 pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// How many users are looked up in it at the same time; others wait for their turn.
-const LOOK_UPS_MAX: usize = 8;
 
 /// How soon it is asked again by somebody whom it did not answer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -32,7 +30,7 @@ pub(crate) struct Access {
     own_uid: u32,
     rules: watch::Sender<Arc<Rules>>,
     tokens: Option<Tokens>,
-    turns: Arc<Semaphore>,
+    look_ups: LookUps,
     told: Mutex<Throttle>,
 }
 
@@ -128,7 +126,7 @@ impl Access {
             own_uid,
             rules: watch::Sender::new(Arc::new(rules)),
             tokens: tokens.map(Tokens::new),
-            turns: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
+            look_ups: LookUps::new(),
             told: Mutex::new(Throttle::new(TELL_EVERY)),
         }
     }
@@ -164,8 +162,10 @@ impl Access {
         match who {
             Who::Trusted(_) => Ok(Extent::All),
             Who::Local(uid) if rules.needs_groups(deed, *uid) => {
-                let looked_up = self.look_up(rules, deed, *uid);
-                tokio::time::timeout(GROUPS_WAIT_MAX, looked_up).await.unwrap_or(Err(Unknown))
+                let uid = *uid;
+                let ask = move || ask_groups(&rules, deed, uid);
+                let answer = self.look_ups.ask(GROUPS_WAIT_MAX, ask).await;
+                answer.and_then(Result::ok).ok_or(Unknown)
             }
             Who::Local(uid) => Ok(rules.extent(deed, *uid, |_| false)),
             Who::Token(token) => {
@@ -177,17 +177,6 @@ impl Access {
                 })
             }
         }
-    }
-
-    /// Asks the group database, on a thread that may wait. A turn is over when the database has answered,
-    /// even if nobody waits for that any more.
-    async fn look_up(&self, rules: Arc<Rules>, deed: Deed, uid: u32) -> Result<Extent, Unknown> {
-        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Unknown)?;
-        let asked = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            ask_groups(&rules, deed, uid)
-        });
-        asked.await.ok().and_then(Result::ok).ok_or(Unknown)
     }
 
     fn tell_denied(&self, who: &Who, tag: &str) {

@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::access::{Access, Rights};
-use super::connection::{Connection, Input};
+use super::connection::{Connection, FIRST_WORDS_WAIT, Input, to_leave};
 use super::guest::Guest;
 use super::limits::{Limits, Party, Share};
 use super::pace::Pace;
@@ -84,13 +84,17 @@ impl Bridge {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a stranger in who says a good token in time; tells of others.
+    /// Lets a stranger in who says a good token in time, which is short when the agent stops; tells of others.
     pub(crate) async fn greet(
         &self,
         stream: TcpStream,
         address: SocketAddr,
     ) -> Option<(Connection, Guest)> {
-        let greeted = tokio::time::timeout(HANDSHAKE_MAX, self.meet(stream, address)).await;
+        let (mut stopping, until) = (self.stopping.clone(), Instant::now() + FIRST_WORDS_WAIT);
+        let greeted = tokio::select! {
+            greeted = tokio::time::timeout(HANDSHAKE_MAX, self.meet(stream, address)) => greeted,
+            () = to_leave(&mut stopping, Some(until)) => return None,
+        };
         match greeted {
             Ok(Ok(guest)) => return guest,
             Ok(Err(refused)) => self.tell(address, &refused),

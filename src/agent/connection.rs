@@ -97,6 +97,12 @@ impl Connection {
                     self.first_words_until = None;
                     return Ok(Input::Some);
                 }
+                // Somebody on the way may have cut it off.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended = true;
+                    self.decoder.cut_off();
+                    return Ok(Input::End);
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.settle(),
                 Err(e) => return Err(e),
             }
@@ -186,7 +192,7 @@ impl Connection {
 }
 
 /// Waits until the agent stops, and then until this moment.
-async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
+pub(crate) async fn to_leave(stopping: &mut watch::Receiver<bool>, until: Option<Instant>) {
     stopped(stopping).await;
     if let Some(until) = until {
         tokio::time::sleep_until(until).await;

@@ -1,10 +1,10 @@
 //! Who may have how much: connections in all, of one user, one address, one token; and who shares a rate.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use super::rate::Rate;
 use super::tokens::TokenName;
@@ -69,9 +69,11 @@ pub(crate) enum Party {
 
 impl Party {
     /// The machine at this address. Of an IPv6 address only the network counts: who has one has as many
-    /// addresses as they like (RFC 4291: 64 bits are the interface's).
+    /// addresses as they like (RFC 4291: 64 bits are the interface's). So has each user of this machine of
+    /// loopback addresses (RFC 1122): they are one.
     pub(crate) fn address(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
+            own if own.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V4(v4) => IpAddr::V4(v4),
             IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
         })
@@ -82,6 +84,8 @@ impl Party {
 struct Entry {
     connections: usize,
     patterns: usize,
+    /// Whoever has it makes regular expressions of what was typed.
+    compiling: Arc<tokio::sync::Mutex<()>>,
     rate: Option<Arc<Rate>>,
 }
 
@@ -175,6 +179,7 @@ impl Limits {
         let entry = table.parties.entry(party.clone()).or_insert_with(|| Entry {
             connections: 0,
             patterns: 0,
+            compiling: Arc::default(),
             rate: rated.then(|| Arc::new(Rate::new(self.log.clone()))),
         });
         let (most, too_many) = match party {
@@ -224,6 +229,13 @@ impl Permit {
 }
 
 impl Follows {
+    /// The turn to make regular expressions, which takes some milliseconds of a core and a thread: one after the
+    /// other of one party, however many connections it has. Over when it is dropped.
+    pub(crate) async fn turn_to_compile(&self) -> Option<OwnedMutexGuard<()>> {
+        let entry = self.limits.table().parties.get(&self.party).map(|e| e.compiling.clone());
+        Some(entry?.lock_owned().await)
+    }
+
     /// Asks to hold so many regular expressions, in the place of none.
     pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
         let trusted = self.limits.trusts(&self.party);
@@ -282,6 +294,27 @@ impl Drop for Permit {
         drop(table);
         if none_left {
             limits.gone.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_one_party_however_many_addresses_it_has() {
+        let party = |text: &str| Party::address(text.parse().expect("an address"));
+        for (one, other, same) in [
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8::1", "2001:db8::2:0:0:1", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("127.0.0.1", "127.1.2.3", true),
+            ("127.0.0.1", "::1", true),
+            ("127.0.0.1", "192.0.2.1", false),
+        ] {
+            assert_eq!(party(one) == party(other), same, "{one} {other}");
         }
     }
 }

@@ -15,6 +15,7 @@ mod guest;
 mod ingest;
 mod limits;
 mod listen;
+mod look_ups;
 mod origins;
 mod pace;
 mod rate;

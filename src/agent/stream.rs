@@ -1,12 +1,14 @@
 //! A client's bytes, whichever door they come through: read and written at once or not at all, and waited
 //! for apart from that.
 
+use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::unconstrained;
 use tokio_rustls::server::TlsStream;
 
 /// The stream of one connection.
@@ -20,7 +22,8 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Reads what is there.
+    /// Reads what is there. An end without a word of farewell, where one is due, is
+    /// [`io::ErrorKind::UnexpectedEof`].
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => match stream.try_read(buffer) {
@@ -31,12 +34,8 @@ impl Stream {
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Tls(stream) => {
                 let mut read = ReadBuf::new(buffer);
-                match now(|context| Pin::new(stream).poll_read(context, &mut read)) {
-                    Ok(()) => Ok(read.filled().len()),
-                    // Gone without a word of farewell: what was acknowledged is all that counts.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-                    Err(error) => Err(error),
-                }
+                now(|context| Pin::new(&mut **stream).poll_read(context, &mut read))?;
+                Ok(read.filled().len())
             }
         }
     }
@@ -48,7 +47,7 @@ impl Stream {
             Self::Unix(stream) => stream.try_write_vectored(pieces),
             Self::Tcp(stream) => stream.try_write_vectored(pieces),
             Self::Tls(stream) => {
-                now(|context| Pin::new(stream).poll_write_vectored(context, pieces))
+                now(|context| Pin::new(&mut **stream).poll_write_vectored(context, pieces))
             }
         }
     }
@@ -58,7 +57,7 @@ impl Stream {
         match self {
             Self::Unix(_) | Self::Tcp(_) => Ok(()),
             Self::Tls(stream) => {
-                std::future::poll_fn(|context| Pin::new(&mut **stream).poll_flush(context)).await
+                poll_fn(|context| Pin::new(&mut **stream).poll_flush(context)).await
             }
         }
     }
@@ -111,9 +110,12 @@ impl Stream {
     }
 }
 
-/// Does it now or not at all. Nobody is woken later: whoever wants that waits for the socket.
-fn now<T>(poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
-    match poll(&mut Context::from_waker(Waker::noop())) {
+/// Does it now or not at all. Nobody is woken later: whoever wants that waits for the socket. So it must be the
+/// socket alone that says "not now", and not that the task has done much already: the socket would be
+/// waited for in vain, since it is ready.
+fn now<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    let done = pin!(unconstrained(poll_fn(poll)));
+    match done.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }

@@ -62,6 +62,13 @@ impl Decoder {
         self.ended = true;
     }
 
+    /// Tells that nothing more will come, and that the client did not say so: whatever was not decoded yet is
+    /// forgotten. An unfinished line may say something else than the whole did.
+    pub fn cut_off(&mut self) {
+        self.buffer = Buffer::default();
+        self.ended = true;
+    }
+
     /// How many bytes are held and not decoded yet.
     pub fn buffered(&self) -> usize {
         self.buffer.rest().len()

@@ -213,6 +213,23 @@ fn telnet_negotiation_is_skipped() {
 }
 
 #[test]
+fn what_is_unfinished_counts_at_an_end_and_not_at_a_cut() {
+    for said in ["SEND half of i", "<13>app: half of i", "5 <1", "\u{1b}", ""] {
+        let decoder = || {
+            let mut decoder = Decoder::new();
+            decoder.push(said.as_bytes());
+            assert_eq!(decoder.next(), None, "{said}");
+            decoder
+        };
+        let (mut ended, mut cut) = (decoder(), decoder());
+        ended.finish();
+        assert_eq!(ended.next().is_some(), !said.is_empty(), "{said}");
+        cut.cut_off();
+        assert!(cut.next().is_none() && cut.buffered() == 0, "{said}");
+    }
+}
+
+#[test]
 fn a_negotiation_holds_its_bound_from_both_sides_however_it_comes() {
     // With IAC SB in front and IAC SE behind, 65 bytes are the most that are waited for.
     for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown word")] {

@@ -81,7 +81,8 @@ fn a_flood_of_one_user_or_token_costs_others_at_most_three_times_and_is_told() {
     if !as_root("a flood by another user") {
         return;
     }
-    let agent = Agent::with(&[BRIDGE]);
+    let access = format!("[[access]]\nsend = [\"*\"]\ntail = [\"{FLOODER}\"]");
+    let agent = Agent::with(&[BRIDGE, &access]);
     // The tests' own place may be closed to others.
     let send = env!("CARGO_BIN_EXE_pulse-send");
     std::fs::copy(send, agent.dir().join("pulse-send")).expect("the directory is ours");
@@ -94,6 +95,11 @@ fn a_flood_of_one_user_or_token_costs_others_at_most_three_times_and_is_told() {
     for line in ["PING", "FOO"] {
         assert_fair(&agent, &format!("yes {line} | nc -U $SOCK > /dev/null"), connected);
     }
+    // Nor does what takes the agent long to understand, over many connections.
+    let tail = r#"TAIL {"match":"msg~(a|\\w{60})"}"#;
+    let many =
+        format!("for n in $(seq 32); do yes '{tail}' | nc -U $SOCK > /dev/null & done; wait");
+    assert_fair(&agent, &many, || (agent.stats()["connections"] == 129).then_some(()));
     // Whoever has a token is one more user, who is told the same.
     let (token, port) = (agent.token("web2", &["*"], &[]), agent.tcp().port());
     let answers = agent.dir().join("answers");

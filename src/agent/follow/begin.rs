@@ -28,7 +28,8 @@ impl<'a> Follow<'a> {
         follows: &mut Follows,
     ) -> Result<Self, Refusal> {
         let bad = |code| move |why: String| Refusal { code, why };
-        let matching = parse(tail.matching.as_deref().unwrap_or_default())
+        let matching = parse(tail.matching.as_deref().unwrap_or_default(), follows)
+            .await
             .map_err(|e| bad(Code::Usage)(e.to_string()))?;
         follows.hold(matching.patterns()).map_err(|e| bad(Code::Later)(e.to_string()))?;
         let unread = |e: io::Error| bad(Code::NotStored)(format!("cannot read history: {e}"));
@@ -77,11 +78,12 @@ impl<'a> Follow<'a> {
 }
 
 /// Reads a MATCH. One with regular expressions takes its time, and others go on meanwhile.
-fn parse(text: &str) -> Result<Match, MatchError> {
-    if text.contains('~') {
-        return tokio::task::block_in_place(|| Match::parse(text));
+async fn parse(text: &str, follows: &Follows) -> Result<Match, MatchError> {
+    if !text.contains('~') {
+        return Match::parse(text);
     }
-    Match::parse(text)
+    let _turn = follows.turn_to_compile().await;
+    tokio::task::block_in_place(|| Match::parse(text))
 }
 
 /// The place behind which the last so many wanted events stand.

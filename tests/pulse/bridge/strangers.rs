@@ -93,6 +93,16 @@ fn without_a_good_token_a_connection_ends_after_10_s() {
 }
 
 #[test]
+fn whoever_says_nothing_does_not_hold_up_the_agents_end() {
+    let mut agent = Agent::with(&[BRIDGE]);
+    let _silent = agent.connect_by_tcp();
+    let mut wrong = agent.connect_by_tcp();
+    assert_eq!(wrong.ask("nonsense"), REFUSAL);
+    assert!(agent.stop().success());
+    assert!(!agent.said().contains("cut off"), "{}", agent.said());
+}
+
+#[test]
 fn one_address_may_have_64_strangers_and_no_more() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);

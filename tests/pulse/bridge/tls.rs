@@ -115,6 +115,51 @@ fn the_end_of_a_conversation_is_told_so_that_nobody_can_cut_it_short_unseen() {
 }
 
 #[test]
+fn a_tail_goes_on_however_much_was_asked_right_before() {
+    let agent = with_certificate();
+    let token = agent.token("web2", &["*"], &["*"]);
+    // More than TLS holds back for the socket, many times.
+    const COUNT: usize = 1000;
+    let text = format!("SEND {}\n", "x".repeat(1000)).repeat(COUNT);
+    agent.connect().say(text).sync();
+    let mut client = connect(agent.tcp(), &files(&agent).0);
+    client.auth(&token);
+    // A task may do 128 things before it must let others go on; in some round the TAIL is in the middle of it.
+    for questions in 112..=128 {
+        client.say("PING\n".repeat(questions) + "TAIL {}\n");
+        for _ in 0..questions {
+            assert!(client.line().starts_with("OK "), "{questions}");
+        }
+        for _ in 0..COUNT {
+            assert!(client.line().starts_with("{\"seq\":"), "{questions}");
+        }
+        assert!(client.line().starts_with("OK "), "{questions}");
+    }
+}
+
+#[test]
+fn what_stands_unfinished_where_a_conversation_is_cut_becomes_no_event() {
+    let agent = with_certificate();
+    let token = agent.token("web2", &["*"], &["*"]);
+    let mut cut = connect(agent.tcp(), &files(&agent).0);
+    cut.auth(&token);
+    cut.say("SEND whole\nSYNC\nSEND not drop the ta");
+    assert!(cut.line().starts_with("OK "));
+    // Its program is killed, and says no farewell.
+    drop(cut);
+    until("the end", || (agent.stats()["connections"] == 1).then_some(()));
+    // With a farewell the last line needs no line end.
+    let address = agent.tcp().to_string();
+    let ends =
+        Tool::new("openssl").args(&["s_client", "-quiet", "-no_ign_eof", "-connect", &address]);
+    ends.input(format!("AUTH {token}\nSEND all of it")).run();
+    until("the last line", || (agent.stats()["events"] == 2).then_some(()));
+    let told: Vec<_> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
+    let told: Vec<_> = told.iter().map(|item| item.msg()).collect();
+    assert_eq!(told, [Some("whole"), Some("all of it")]);
+}
+
+#[test]
 fn what_is_no_tls_1_3_is_refused_and_told() {
     let agent = with_certificate();
     let mut garbage = agent.connect_by_tcp();
