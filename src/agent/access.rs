@@ -19,6 +19,10 @@ use crate::wire::Code;
 /// How long the group database may take to say in which groups a user is.
 pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// How long it may take when somebody is connected already and rules or groups may have changed: meanwhile they
+/// go on with what they had, and many are asked about at the same time.
+const GROUPS_AGAIN_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// How soon it is asked again by somebody whom it did not answer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -159,12 +163,22 @@ impl Access {
     }
 
     async fn find_out(&self, who: &Who, deed: Deed, rules: Arc<Rules>) -> Result<Extent, Unknown> {
+        self.find_out_within(GROUPS_WAIT_MAX, who, deed, rules).await
+    }
+
+    async fn find_out_within(
+        &self,
+        wait: Duration,
+        who: &Who,
+        deed: Deed,
+        rules: Arc<Rules>,
+    ) -> Result<Extent, Unknown> {
         match who {
             Who::Trusted(_) => Ok(Extent::All),
             Who::Local(uid) if rules.needs_groups(deed, *uid) => {
                 let uid = *uid;
                 let ask = move || ask_groups(&rules, deed, uid);
-                let answer = self.look_ups.ask(GROUPS_WAIT_MAX, ask).await;
+                let answer = self.look_ups.ask(wait, ask).await;
                 answer.and_then(Result::ok).ok_or(Unknown)
             }
             Who::Local(uid) => Ok(rules.extent(deed, *uid, |_| false)),
@@ -296,7 +310,8 @@ impl Rights {
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
         for (deed, before) in [(Deed::Send, self.sent.get()), (Deed::Tail, self.tail.get())] {
             let Some(before) = before else { continue };
-            let after = self.access.find_out(&self.who, deed, rules.clone()).await;
+            let (wait, rules) = (GROUPS_AGAIN_WAIT_MAX, rules.clone());
+            let after = self.access.find_out_within(wait, &self.who, deed, rules).await;
             if !after.is_ok_and(|after| after.keeps(before)) {
                 return false;
             }

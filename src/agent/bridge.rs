@@ -1,14 +1,14 @@
 //! The TCP bridge's porch: from a stranger who has just connected to somebody whose token is known. All of
 //! it within [`HANDSHAKE_MAX`].
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -92,18 +92,13 @@ impl Bridge {
     ) -> Option<(Connection, Guest)> {
         let (mut stopping, until) = (self.stopping.clone(), Instant::now() + FIRST_WORDS_WAIT);
         let greeted = tokio::select! {
-            greeted = tokio::time::timeout(HANDSHAKE_MAX, self.meet(stream, address)) => greeted,
+            greeted = self.meet(stream, address) => greeted,
             () = to_leave(&mut stopping, Some(until)) => return None,
         };
-        match greeted {
-            Ok(Ok(guest)) => return guest,
-            Ok(Err(refused)) => self.tell(address, &refused),
-            Err(_) => {
-                let seconds = HANDSHAKE_MAX.as_secs();
-                self.tell(address, &format!("no good token within {seconds} s"));
-            }
-        }
-        None
+        greeted.unwrap_or_else(|refused| {
+            self.tell(address, &refused);
+            None
+        })
     }
 
     /// Tells the people who run the agent. What a stranger said is no part of it: it may be a token with a
@@ -121,6 +116,31 @@ impl Bridge {
         stream: TcpStream,
         address: SocketAddr,
     ) -> Result<Option<(Connection, Guest)>, Refused> {
+        let late = || format!("no good token within {} s", HANDSHAKE_MAX.as_secs());
+        let end = Instant::now() + HANDSHAKE_MAX;
+        let entered = timeout_at(end, self.take_in(stream, address)).await;
+        let Some(mut connection) = entered.map_err(|_| late())?? else { return Ok(None) };
+        let Ok(asked) = timeout_at(end, self.ask(&mut connection, address)).await else {
+            // Somebody may sit there and type.
+            let mut answer = Vec::new();
+            wire::encode_err(Code::Later, &late(), &mut answer);
+            let _ = connection.write_now(&[IoSlice::new(&answer)]);
+            connection.farewell();
+            return Err(late());
+        };
+        let Some((name, rights, share)) = asked? else { return Ok(None) };
+        let (addr, token) = (address.ip().to_canonical().to_string(), name.to_string());
+        let origin = Origin { addr: Some(addr), token: Some(token), ..Origin::default() };
+        let rate = self.limits.rate_of(&Party::Token(name));
+        Ok(Some((connection, Guest { rights, origin, rate, _share: Some(share) })))
+    }
+
+    /// Agrees with a stranger on how to speak. None if there is nobody any more.
+    async fn take_in(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Result<Option<Connection>, Refused> {
         let failed = |error: io::Error| format!("connection: {error}");
         tcp::prepare(&stream).map_err(failed)?;
         let mut first = [0];
@@ -144,14 +164,7 @@ impl Bridge {
             let _ = stream.try_write(&answer);
             return Err("no TLS".into());
         };
-        let mut connection = Connection::new(stream, &host::name(), self.stopping.clone());
-        let Some((name, rights, share)) = self.ask(&mut connection, address).await? else {
-            return Ok(None);
-        };
-        let (addr, token) = (address.ip().to_canonical().to_string(), name.to_string());
-        let origin = Origin { addr: Some(addr), token: Some(token), ..Origin::default() };
-        let rate = self.limits.rate_of(&Party::Token(name));
-        Ok(Some((connection, Guest { rights, origin, rate, _share: Some(share) })))
+        Ok(Some(Connection::new(stream, &host::name(), self.stopping.clone())))
     }
 
     /// Waits for a good token. None if the stranger goes away without one.

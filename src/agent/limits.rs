@@ -238,13 +238,14 @@ impl Follows {
 
     /// Asks to hold so many regular expressions, in the place of none.
     pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
-        let trusted = self.limits.trusts(&self.party);
+        if patterns == 0 || self.limits.trusts(&self.party) {
+            return Ok(());
+        }
         let mut table = self.limits.table();
         let in_all = table.patterns + patterns;
         let Some(entry) = table.parties.get_mut(&self.party) else { return Ok(()) };
         let of_one = entry.patterns + patterns;
-        let too_many = in_all > PATTERNS_HELD_MAX || of_one > PATTERNS_OF_ONE_MAX;
-        if patterns > 0 && too_many && !trusted {
+        if in_all > PATTERNS_HELD_MAX || of_one > PATTERNS_OF_ONE_MAX {
             return Err(TooMany::Patterns);
         }
         entry.patterns = of_one;

@@ -78,18 +78,21 @@ pub(super) struct Stamp {
     inode: u64,
     size: u64,
     changed: (i64, i64),
+    /// Whose directory it is in: that decides whether the file is trusted.
+    directory: u32,
 }
 
 impl Stamp {
-    fn of(meta: &fs::Metadata) -> Self {
+    fn of(meta: &fs::Metadata, directory: u32) -> Self {
         let changed = (meta.ctime(), meta.ctime_nsec());
-        Self { inode: meta.ino(), size: meta.size(), changed }
+        Self { inode: meta.ino(), size: meta.size(), changed, directory }
     }
 }
 
 /// The stamp of the file that is there now; none if there is none.
 pub(super) fn stamp(path: &Path) -> Option<Stamp> {
-    fs::symlink_metadata(path).ok().map(|meta| Stamp::of(&meta))
+    let owner = fs::metadata(directory(path)).ok()?.uid();
+    fs::symlink_metadata(path).ok().map(|meta| Stamp::of(&meta, owner))
 }
 
 /// A token, as it is written.
@@ -129,7 +132,7 @@ pub(super) fn read(path: &Path) -> Result<(Option<Stamp>, Vec<Token>), TokenErro
     if tokens.len() > TOKENS_MAX {
         return Err(TokenError::TooMany);
     }
-    Ok((Some(Stamp::of(&meta)), tokens))
+    Ok((Some(Stamp::of(&meta, owner)), tokens))
 }
 
 fn parse(line: &str) -> Result<Token, String> {

@@ -211,7 +211,8 @@ impl Tokens {
                 (tokens, None)
             }
             Err(error) => {
-                known.stamp = None;
+                // What is wrong stays so until the file is another one.
+                known.stamp = stamp;
                 (Vec::new(), Some(error.to_string()))
             }
         };
