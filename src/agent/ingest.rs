@@ -1,7 +1,6 @@
 //! Answering a client, and taking its events in: many with one append, in the order in which they
 //! came.
 
-use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use super::access::{Rights, Unknown, Who};
 use super::connection::{Connection, Input};
 use super::guest::Guest;
 use super::rate::Rate;
+use super::spare;
 use super::stats::Stats;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
 use crate::log::{Full, Log};
@@ -20,16 +20,6 @@ pub const UNSTORED_MAX: usize = 1 << 20;
 
 /// How many encoded bytes are collected before they are appended, while more is there already.
 const BATCH_SIZE: usize = 256 << 10;
-
-/// How large a batch may be that is kept, in bytes.
-const BATCH_KEPT_MAX: usize = 1 << 20;
-
-/// How many empty batches a thread keeps for connections that have something to send.
-const BATCHES_KEPT: usize = 4;
-
-thread_local! {
-    static BATCHES: RefCell<Batches> = RefCell::default();
-}
 
 /// After so many ERRs since the last SYNC, further ones are only counted.
 pub const ERRS_MAX: u64 = 100;
@@ -74,29 +64,6 @@ pub(crate) struct Ingest<'a> {
 struct Unstored {
     older: Option<Seq>,
     newer: usize,
-}
-
-/// Memory for batches: it belongs to the thread, so that a connection that waits has none.
-#[derive(Default)]
-struct Batches(Vec<Batch>);
-
-impl Batches {
-    /// Gives a batch that has none memory.
-    fn lend(&mut self, batch: &mut Batch) {
-        if batch.kept() == 0
-            && let Some(kept) = self.0.pop()
-        {
-            *batch = kept;
-        }
-    }
-
-    /// Takes the memory of an empty batch back.
-    fn give_back(&mut self, batch: &mut Batch) {
-        let kept = std::mem::take(batch);
-        if kept.kept() > 0 && kept.kept() <= BATCH_KEPT_MAX && self.0.len() < BATCHES_KEPT {
-            self.0.push(kept);
-        }
-    }
 }
 
 /// What the next SYNC will tell.
@@ -162,7 +129,7 @@ impl<'a> Ingest<'a> {
             let much = self.batch.size() >= BATCH_SIZE / 4;
             self.flush().await;
             self.write_answers(connection).await?;
-            BATCHES.with_borrow_mut(|kept| kept.give_back(&mut self.batch));
+            spare::give_back(&mut self.batch);
             let beyond = std::mem::take(&mut self.beyond);
             if let Some(rate) = self.rate.as_ref().filter(|_| beyond > 0) {
                 rate.cool_down(beyond).await;
@@ -194,7 +161,7 @@ impl<'a> Ingest<'a> {
 
     fn take_draft(&mut self, draft: &Draft<'_>) -> Step {
         if self.batch.is_empty() {
-            BATCHES.with_borrow_mut(|kept| kept.lend(&mut self.batch));
+            spare::lend(&mut self.batch);
         }
         let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
         let may = self.rights.may_send(tag);

@@ -3,7 +3,7 @@
 //!
 //! `listen` takes connections in, `bridge` lets those by TCP in who have a token, `ingest` answers what
 //! clients ask and takes their events in, `follow` sends what they want to see. `access` says who may do
-//! what, `limits` and `rate` how much of it, `stats` tells the figures, `service` tells the service
+//! what, `limits`, `rate` and `pace` how much of it, `stats` tells the figures, `service` tells the service
 //! manager.
 
 mod access;
@@ -21,6 +21,7 @@ mod pace;
 mod rate;
 mod select;
 mod service;
+mod spare;
 mod stats;
 mod stream;
 pub mod tls;
