@@ -300,7 +300,8 @@ impl Rights {
                 Who::Token(_) => tokio::time::sleep(KNOWN_FOR).await,
             }
             let now = rules.borrow_and_update().clone();
-            if !self.hold(&now).await {
+            // In a box, since every connection waits here and few ever get further.
+            if !Box::pin(self.hold(&now)).await {
                 return;
             }
         }

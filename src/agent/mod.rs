@@ -304,7 +304,8 @@ impl Agent {
         );
         if input.is_ok() {
             let rate = self.limits.rate_of(&Party::User(uid));
-            self.converse(connection, Guest { rights, origin, rate, _share: None }, permit).await;
+            let guest = Guest { rights, origin, rate, _share: None };
+            self.converse(&mut connection, &guest, &permit).await;
         }
     }
 
@@ -316,16 +317,16 @@ impl Agent {
         stranger: Stranger,
     ) {
         let Some(bridge) = &self.bridge else { return };
-        let Some((connection, guest)) = bridge.greet(stream, address).await else { return };
+        let Some((mut connection, guest)) = bridge.greet(stream, address).await else { return };
         drop(stranger);
-        self.converse(connection, guest, permit).await;
+        self.converse(&mut connection, &guest, &permit).await;
     }
 
     /// Serves somebody who is known to the end of their connection, or of their rights.
-    async fn converse(&self, mut connection: Connection, guest: Guest, permit: Permit) {
+    async fn converse(&self, connection: &mut Connection, guest: &Guest, permit: &Permit) {
         tokio::select! {
             biased;
-            () = self.talk(&mut connection, &guest, &permit) => {}
+            () = self.talk(connection, guest, permit) => {}
             () = guest.rights.lost() => {
                 diag::notice(format_args!("{}: a right is gone: cut off", guest.rights.who()));
             }
