@@ -11,7 +11,7 @@ use super::error::OpenError;
 use super::stream::Stream;
 #[cfg(feature = "tls")]
 use super::tls::{Tls, TlsError};
-use crate::sys::connect;
+use crate::sys::tcp;
 
 /// How many addresses of a host are tried: each may cost a whole timeout.
 pub const ADDRESSES_MAX: usize = 8;
@@ -27,7 +27,7 @@ pub(super) fn dial(remote: &Remote, timeout: Duration) -> Result<Stream, OpenErr
     let mut tried = Vec::new();
     for address in resolve(server, timeout)? {
         let connected = TcpStream::connect_timeout(&address, timeout)
-            .and_then(|stream| connect::tuned(&stream).map(|()| stream));
+            .and_then(|stream| tcp::prepare(&stream).map(|()| stream));
         match connected {
             // Not what the name promised, but what was reached decides.
             Ok(stream) if address.ip().is_loopback() && remote.ca.is_none() => {

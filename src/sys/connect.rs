@@ -1,7 +1,6 @@
-//! Reaching somebody else's socket.
+//! Reaching somebody else's Unix socket.
 
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -28,32 +27,10 @@ pub fn unix(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
     Ok(fd.into())
 }
 
-/// How long a TCP connection may be silent before the kernel asks whether the other side is still there,
-/// how long after that it asks again, and how often in all, in seconds and times.
-const KEEP_IDLE: u32 = 30;
-const KEEP_INTERVAL: u32 = 10;
-const KEEP_COUNT: u32 = 3;
-
-/// Sets a TCP connection up for lines that are to arrive at once, and so that a machine that is cut off
-/// without a word is noticed within a minute by who only reads.
-///
-/// # Errors
-/// What setsockopt(2) says.
-pub fn tuned(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    setsockopt(stream, sockopt::KeepAlive, &true)?;
-    setsockopt(stream, sockopt::TcpKeepIdle, &KEEP_IDLE)?;
-    setsockopt(stream, sockopt::TcpKeepInterval, &KEEP_INTERVAL)?;
-    setsockopt(stream, sockopt::TcpKeepCount, &KEEP_COUNT)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::socket::getsockopt;
     use nix::sys::socket::{Backlog, bind, listen};
-    use std::net::TcpListener;
 
     #[test]
     fn a_full_backlog_is_not_waited_for_longer_than_asked() {
@@ -77,17 +54,5 @@ mod tests {
         assert_eq!(kind(), io::ErrorKind::NotFound);
         drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
         assert_eq!(kind(), io::ErrorKind::ConnectionRefused);
-    }
-
-    #[test]
-    fn a_silent_tcp_connection_is_looked_after() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
-        tuned(&stream).expect("set");
-        assert!(stream.nodelay().expect("told"));
-        assert!(getsockopt(&stream, sockopt::KeepAlive).expect("told"));
-        let within = KEEP_IDLE + KEEP_INTERVAL * KEEP_COUNT;
-        assert!(within <= 60);
-        assert_eq!(getsockopt(&stream, sockopt::TcpKeepIdle).expect("told"), KEEP_IDLE);
     }
 }

@@ -27,7 +27,6 @@ pub mod signals;
 pub mod socket;
 #[cfg(feature = "agent")]
 pub mod systemd;
-#[cfg(feature = "agent")]
 pub mod tcp;
 #[cfg(feature = "agent")]
 mod unit;

@@ -6,16 +6,16 @@ use std::os::fd::AsFd;
 use nix::sys::socket::{setsockopt, sockopt};
 
 /// After so many seconds of silence the other side is asked whether it is still there.
-const IDLE_SECONDS: u32 = 60;
+const IDLE_SECONDS: u32 = 30;
 
 /// How many seconds later it is asked again.
 const AGAIN_SECONDS: u32 = 10;
 
 /// How often, before it is taken for gone.
-const TIMES: u32 = 6;
+const TIMES: u32 = 3;
 
-/// Sends each write at once, and notices that the other side is gone: a watcher whose machine lost its power
-/// never says so. Where nothing is under way, that is within two minutes; else when the kernel gives up
+/// Sends each write at once, and notices that the other side is gone: a machine that lost its power never says
+/// so. Where nothing is under way, that is within a minute; else when the kernel gives up
 /// sending it again (`tcp_retries2` of tcp(7)).
 ///
 /// # Errors
