@@ -15,6 +15,9 @@ use crate::wire::Decoder;
 /// connection: an idle connection has none.
 pub(crate) const READ_SIZE: usize = 256 << 10;
 
+/// After so many reads without a wait, others get a turn.
+const READS_MAX: u32 = 8;
+
 /// How long after it was taken in a client may begin to speak although the agent stops. Such clients
 /// would otherwise be refused by every restart: they cannot wait in the queue any more.
 pub(crate) const FIRST_WORDS_WAIT: Duration = Duration::from_millis(500);
@@ -44,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// The client will send no more.
     ended: bool,
+    /// How often something was there at once since the last wait.
+    reads: u32,
     /// How long it is waited for although the agent stops; none once something came.
     first_words_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
@@ -64,7 +69,7 @@ impl Connection {
     pub(crate) fn new(stream: Stream, host: &str, stopping: watch::Receiver<bool>) -> Self {
         let first_words_until = Some(Instant::now() + FIRST_WORDS_WAIT);
         let decoder = Decoder::on(host);
-        Self { stream, decoder, ended: false, first_words_until, stopping }
+        Self { stream, decoder, ended: false, reads: 0, first_words_until, stopping }
     }
 
     /// Whether the client will send no more.
@@ -86,6 +91,12 @@ impl Connection {
         if self.ended {
             return Ok(Input::End);
         }
+        self.reads += 1;
+        if self.reads > READS_MAX {
+            // Whoever sends as fast as it can be read shares the thread with the others.
+            self.reads = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             match self.read_now() {
                 Ok(0) => {
@@ -106,6 +117,7 @@ impl Connection {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.settle(),
                 Err(e) => return Err(e),
             }
+            self.reads = 0;
             tokio::select! {
                 biased;
                 ready = self.stream.readable() => ready?,

@@ -100,8 +100,13 @@ fn a_flood_of_one_user_or_token_costs_others_at_most_three_times_and_is_told() {
     let many =
         format!("for n in $(seq 32); do yes '{tail}' | nc -U $SOCK > /dev/null & done; wait");
     assert_fair(&agent, &many, || (agent.stats()["connections"] == 129).then_some(()));
+    // Nor does a line that never ends, here or from a stranger by TCP.
+    let endless = "tr '\\0' x < /dev/zero";
+    assert_fair(&agent, &format!("{endless} | nc -U $SOCK > /dev/null"), connected);
+    let port = agent.tcp().port();
+    assert_fair(&agent, &format!("{endless} | nc 127.0.0.1 {port} > /dev/null"), connected);
     // Whoever has a token is one more user, who is told the same.
-    let (token, port) = (agent.token("web2", &["*"], &[]), agent.tcp().port());
+    let token = agent.token("web2", &["*"], &[]);
     let answers = agent.dir().join("answers");
     std::fs::File::create(&answers).expect("the directory is ours");
     std::os::unix::fs::chown(&answers, Some(FLOODER), None).expect("root may");
