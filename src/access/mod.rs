@@ -1,23 +1,23 @@
-//! Who may do what, tag by tag: the rules as they are configured, and what they come to for one party
+//! Who may do what, tag by tag: the rules as they are configured, and what they come to for one subject
 //! (`[[access]]` in pulsed.toml(5)).
 //!
 //! Pure: who is in which group is an argument.
 
-mod extent;
+mod tag_scope;
 
 use crate::filter::Glob;
 
-pub use extent::Extent;
+pub use tag_scope::TagScope;
 
 /// The most rules.
 pub const RULES_MAX: usize = 64;
 
-/// The most parties that one rule names for one deed.
-pub const PARTIES_MAX: usize = 64;
+/// The most subjects that one rule names for one action.
+pub const SUBJECTS_MAX: usize = 64;
 
 /// What is permitted or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     /// To put events in.
     Send,
     /// To see events, gaps and figures.
@@ -26,7 +26,7 @@ pub enum Deed {
 
 /// Whom a rule means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Party {
+pub enum Subject {
     /// `*`: any user of this machine.
     Anyone,
     /// This user.
@@ -50,16 +50,16 @@ pub struct Rule {
     /// The tags that it decides about.
     pub tag: Glob,
     /// Who may send them.
-    pub send: Vec<Party>,
+    pub send: Vec<Subject>,
     /// Who may follow them.
-    pub tail: Vec<Party>,
+    pub tail: Vec<Subject>,
 }
 
 impl Rule {
-    fn parties(&self, deed: Deed) -> &[Party] {
-        match deed {
-            Deed::Send => &self.send,
-            Deed::Tail => &self.tail,
+    fn subjects(&self, action: Action) -> &[Subject] {
+        match action {
+            Action::Send => &self.send,
+            Action::Tail => &self.tail,
         }
     }
 }
@@ -73,9 +73,9 @@ impl Default for Rules {
     /// What holds where nothing is configured: any local user sends, as with /dev/log; the groups that
     /// may read the system's logs follow.
     fn default() -> Self {
-        let group = |name: &str| Party::Group(Group::Name(name.into()));
+        let group = |name: &str| Subject::Group(Group::Name(name.into()));
         let tail = vec![group("adm"), group("pulsed")];
-        Self(vec![Rule { tag: Glob::any(), send: vec![Party::Anyone], tail }])
+        Self(vec![Rule { tag: Glob::any(), send: vec![Subject::Anyone], tail }])
     }
 }
 
@@ -92,23 +92,24 @@ impl Rules {
 
     /// Whether it matters for this user in which groups the user is: whoever asks the group database
     /// may have to wait.
-    pub fn needs_groups(&self, deed: Deed, uid: u32) -> bool {
-        self.0.iter().map(|rule| rule.parties(deed)).any(|parties| {
-            let named =
-                |party: &Party| matches!(party, Party::Anyone) || *party == Party::User(uid);
-            !parties.iter().any(named) && parties.iter().any(|p| matches!(p, Party::Group(_)))
+    pub fn needs_groups(&self, action: Action, uid: u32) -> bool {
+        self.0.iter().map(|rule| rule.subjects(action)).any(|subjects| {
+            let named = |subject: &Subject| {
+                matches!(subject, Subject::Anyone) || *subject == Subject::User(uid)
+            };
+            !subjects.iter().any(named) && subjects.iter().any(|p| matches!(p, Subject::Group(_)))
         })
     }
 
     /// What the rules come to for a user of this machine.
-    pub fn extent(&self, deed: Deed, uid: u32, is_in: impl Fn(&Group) -> bool) -> Extent {
-        let means = |party: &Party| match party {
-            Party::Anyone => true,
-            Party::User(user) => *user == uid,
-            Party::Group(group) => is_in(group),
+    pub fn scope(&self, action: Action, uid: u32, is_in: impl Fn(&Group) -> bool) -> TagScope {
+        let means = |subject: &Subject| match subject {
+            Subject::Anyone => true,
+            Subject::User(user) => *user == uid,
+            Subject::Group(group) => is_in(group),
         };
-        let decided = |rule: &Rule| (rule.tag.clone(), rule.parties(deed).iter().any(means));
-        Extent::of_rules(self.0.iter().map(decided).collect())
+        let decided = |rule: &Rule| (rule.tag.clone(), rule.subjects(action).iter().any(means));
+        TagScope::of_rules(self.0.iter().map(decided).collect())
     }
 }
 
@@ -116,12 +117,12 @@ impl Rules {
 mod tests {
     use super::*;
 
-    fn rule(tag: &str, send: Vec<Party>, tail: Vec<Party>) -> Rule {
+    fn rule(tag: &str, send: Vec<Subject>, tail: Vec<Subject>) -> Rule {
         Rule { tag: Glob::new(tag).expect("a glob"), send, tail }
     }
 
-    fn group(name: &str) -> Party {
-        Party::Group(Group::Name(name.into()))
+    fn group(name: &str) -> Subject {
+        Subject::Group(Group::Name(name.into()))
     }
 
     fn nobody(_: &Group) -> bool {
@@ -131,31 +132,31 @@ mod tests {
     #[test]
     fn without_a_word_anyone_sends_and_the_readers_of_logs_follow() {
         let rules = Rules::default();
-        assert_eq!(rules.extent(Deed::Send, 33, nobody), Extent::All);
-        assert!(!rules.needs_groups(Deed::Send, 33));
-        assert!(rules.needs_groups(Deed::Tail, 33));
-        assert_eq!(rules.extent(Deed::Tail, 33, nobody), Extent::Nothing);
+        assert_eq!(rules.scope(Action::Send, 33, nobody), TagScope::All);
+        assert!(!rules.needs_groups(Action::Send, 33));
+        assert!(rules.needs_groups(Action::Tail, 33));
+        assert_eq!(rules.scope(Action::Tail, 33, nobody), TagScope::Nothing);
         for named in ["adm", "pulsed"] {
             let is_in = |group: &Group| *group == Group::Name(named.into());
-            assert_eq!(rules.extent(Deed::Tail, 33, is_in), Extent::All);
+            assert_eq!(rules.scope(Action::Tail, 33, is_in), TagScope::All);
         }
     }
 
     #[test]
     fn the_first_rule_that_matches_decides() {
         let rules = Rules::new(vec![
-            rule("shop.secret.*", vec![Party::User(1)], vec![]),
-            rule("shop.*", vec![Party::Anyone], vec![group("shop"), Party::User(7)]),
-            rule("cron", vec![], vec![Party::Anyone]),
+            rule("shop.secret.*", vec![Subject::User(1)], vec![]),
+            rule("shop.*", vec![Subject::Anyone], vec![group("shop"), Subject::User(7)]),
+            rule("cron", vec![], vec![Subject::Anyone]),
         ]);
-        let of = |deed, uid, is_in: bool| rules.extent(deed, uid, |_| is_in);
-        let send = of(Deed::Send, 7, false);
+        let of = |action, uid, is_in: bool| rules.scope(action, uid, |_| is_in);
+        let send = of(Action::Send, 7, false);
         for (tag, may) in
             [("shop.a", true), ("shop.secret.a", false), ("cron", false), ("x", false)]
         {
             assert_eq!(send.allows(tag), may, "{tag}");
         }
-        assert!(of(Deed::Send, 1, false).allows("shop.secret.a"));
+        assert!(of(Action::Send, 1, false).allows("shop.secret.a"));
         for (uid, is_in, tag, may) in [
             (7, false, "shop.a", true),
             (8, false, "shop.a", false),
@@ -164,15 +165,15 @@ mod tests {
             (8, false, "cron", true),
             (8, false, "other", false),
         ] {
-            assert_eq!(of(Deed::Tail, uid, is_in).allows(tag), may, "{uid} {is_in} {tag}");
+            assert_eq!(of(Action::Tail, uid, is_in).allows(tag), may, "{uid} {is_in} {tag}");
         }
-        assert!(!rules.needs_groups(Deed::Tail, 7) && rules.needs_groups(Deed::Tail, 8));
+        assert!(!rules.needs_groups(Action::Tail, 7) && rules.needs_groups(Action::Tail, 8));
     }
 
     #[test]
     fn no_rules_permit_nothing() {
         let rules = Rules::new(vec![]);
-        assert_eq!(rules.extent(Deed::Send, 1, |_| true), Extent::Nothing);
-        assert!(!rules.needs_groups(Deed::Tail, 1));
+        assert_eq!(rules.scope(Action::Send, 1, |_| true), TagScope::Nothing);
+        assert!(!rules.needs_groups(Action::Tail, 1));
     }
 }

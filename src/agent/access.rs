@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::look_ups::LookUps;
 use super::tokens::{KNOWN_FOR, Token, Tokens};
-use crate::access::{Deed, Extent, Group, Rules};
+use crate::access::{Action, Group, Rules, TagScope};
 use crate::diag::{self, Throttle};
 use crate::sys::users;
 use crate::wire::Code;
@@ -99,14 +99,14 @@ pub(crate) struct Rights {
     /// What may be sent, as long as nothing was.
     send: Mutex<Unused>,
     /// What may be sent, once something was.
-    sent: OnceLock<Extent>,
+    sent: OnceLock<TagScope>,
     /// Found out when it is first needed: most connections only send.
-    tail: OnceLock<Extent>,
+    tail: OnceLock<TagScope>,
 }
 
 /// A right that was not made use of yet.
 struct Unused {
-    extent: Result<Extent, Unknown>,
+    extent: Result<TagScope, Unknown>,
     /// Sees each change of the rules since that was found out.
     rules: watch::Receiver<Arc<Rules>>,
     found: Instant,
@@ -156,38 +156,43 @@ impl Access {
     async fn rights(self: &Arc<Self>, who: Who) -> Rights {
         let mut rules = self.rules.subscribe();
         let now = rules.borrow_and_update().clone();
-        let extent = self.find_out(&who, Deed::Send, now).await;
+        let extent = self.find_out(&who, Action::Send, now).await;
         let send = Mutex::new(Unused { extent, rules: rules.clone(), found: Instant::now() });
         let (sent, tail) = (OnceLock::new(), OnceLock::new());
         Rights { access: self.clone(), who, rules, send, sent, tail }
     }
 
-    async fn find_out(&self, who: &Who, deed: Deed, rules: Arc<Rules>) -> Result<Extent, Unknown> {
-        self.find_out_within(GROUPS_WAIT_MAX, who, deed, rules).await
+    async fn find_out(
+        &self,
+        who: &Who,
+        action: Action,
+        rules: Arc<Rules>,
+    ) -> Result<TagScope, Unknown> {
+        self.find_out_within(GROUPS_WAIT_MAX, who, action, rules).await
     }
 
     async fn find_out_within(
         &self,
         wait: Duration,
         who: &Who,
-        deed: Deed,
+        action: Action,
         rules: Arc<Rules>,
-    ) -> Result<Extent, Unknown> {
+    ) -> Result<TagScope, Unknown> {
         match who {
-            Who::Trusted(_) => Ok(Extent::All),
-            Who::Local(uid) if rules.needs_groups(deed, *uid) => {
+            Who::Trusted(_) => Ok(TagScope::All),
+            Who::Local(uid) if rules.needs_groups(action, *uid) => {
                 let uid = *uid;
-                let ask = move || ask_groups(&rules, deed, uid);
+                let ask = move || ask_groups(&rules, action, uid);
                 let answer = self.look_ups.ask(wait, ask).await;
                 answer.and_then(Result::ok).ok_or(Unknown)
             }
-            Who::Local(uid) => Ok(rules.extent(deed, *uid, |_| false)),
+            Who::Local(uid) => Ok(rules.scope(action, *uid, |_| false)),
             Who::Token(token) => {
                 let again = self.tokens.as_ref().and_then(|tokens| tokens.again(token));
-                Ok(match (again, deed) {
-                    (None, _) => Extent::Nothing,
-                    (Some(token), Deed::Send) => token.may_send(),
-                    (Some(token), Deed::Tail) => token.may_tail(),
+                Ok(match (again, action) {
+                    (None, _) => TagScope::Nothing,
+                    (Some(token), Action::Send) => token.may_send(),
+                    (Some(token), Action::Tail) => token.may_tail(),
                 })
             }
         }
@@ -201,7 +206,7 @@ impl Access {
     }
 }
 
-fn ask_groups(rules: &Rules, deed: Deed, uid: u32) -> io::Result<Extent> {
+fn ask_groups(rules: &Rules, action: Action, uid: u32) -> io::Result<TagScope> {
     let groups = users::groups_of(uid)?;
     let failed = Cell::new(None);
     let is_in = |group: &Group| match group {
@@ -214,7 +219,7 @@ fn ask_groups(rules: &Rules, deed: Deed, uid: u32) -> io::Result<Extent> {
             }
         },
     };
-    let extent = rules.extent(deed, uid, is_in);
+    let extent = rules.scope(action, uid, is_in);
     failed.into_inner().map_or(Ok(extent), Err)
 }
 
@@ -249,7 +254,7 @@ impl Rights {
                 }
                 send.rules.borrow_and_update().clone()
             };
-            let extent = self.access.find_out(&self.who, Deed::Send, rules).await;
+            let extent = self.access.find_out(&self.who, Action::Send, rules).await;
             let mut send = self.send();
             (send.extent, send.found) = (extent, Instant::now());
         }
@@ -265,21 +270,21 @@ impl Rights {
     }
 
     /// Which tags may be followed: at least one.
-    pub(crate) async fn tail(&self) -> Result<&Extent, NoTail> {
+    pub(crate) async fn tail(&self) -> Result<&TagScope, NoTail> {
         if let Some(known) = self.tail.get() {
             return Ok(known);
         }
         let mut rules = self.rules.clone();
         loop {
             let now = rules.borrow_and_update().clone();
-            let found = self.access.find_out(&self.who, Deed::Tail, now).await?;
+            let found = self.access.find_out(&self.who, Action::Tail, now).await?;
             // Whoever looks after rules that changed meanwhile saw nothing here that they could take away.
             if rules.has_changed().unwrap_or(false) {
                 continue;
             }
             return match (found, &self.who) {
-                (Extent::Nothing, Who::Token(_)) => Err(NoTail::Token),
-                (Extent::Nothing, _) => Err(NoTail::User),
+                (TagScope::Nothing, Who::Token(_)) => Err(NoTail::Token),
+                (TagScope::Nothing, _) => Err(NoTail::User),
                 (some, _) => Ok(self.tail.get_or_init(|| some)),
             };
         }
@@ -309,11 +314,11 @@ impl Rights {
 
     /// Whether everything that was made use of is still permitted.
     async fn hold(&self, rules: &Arc<Rules>) -> bool {
-        for (deed, before) in [(Deed::Send, self.sent.get()), (Deed::Tail, self.tail.get())] {
+        for (action, before) in [(Action::Send, self.sent.get()), (Action::Tail, self.tail.get())] {
             let Some(before) = before else { continue };
             let (wait, rules) = (GROUPS_AGAIN_WAIT_MAX, rules.clone());
-            let after = self.access.find_out_within(wait, &self.who, deed, rules).await;
-            if !after.is_ok_and(|after| after.keeps(before)) {
+            let after = self.access.find_out_within(wait, &self.who, action, rules).await;
+            if !after.is_ok_and(|after| after.covers(before)) {
                 return false;
             }
         }

@@ -1,6 +1,6 @@
 //! What of the log a reader wants, and in which form.
 
-use crate::access::Extent;
+use crate::access::TagScope;
 use crate::event::{Cursor, EventLine, Gap, Line, Seq, Timestamp};
 use crate::filter::Match;
 use crate::render::Style;
@@ -17,7 +17,7 @@ pub(crate) struct Select {
     /// As text for people; else the line itself.
     pub(crate) style: Option<Style>,
     /// Only these tags, because the reader has no right to others.
-    pub(crate) permitted: Extent,
+    pub(crate) permitted: TagScope,
 }
 
 /// Lines on their way to a client, and where each ends: so that what the client does not take at once
@@ -37,7 +37,7 @@ impl Select {
             && self.since.is_none()
             && self.until.is_none()
             && self.matching.is_everything()
-            && self.permitted == Extent::All
+            && self.permitted == TagScope::All
     }
 
     /// Whether an event is wanted.
@@ -50,7 +50,7 @@ impl Select {
 
     /// A gap as this reader may see it: how much is missing is for those who may see every tag.
     pub(crate) fn gap(&self, gap: Gap) -> Gap {
-        let lost = gap.lost.filter(|_| self.permitted == Extent::All);
+        let lost = gap.lost.filter(|_| self.permitted == TagScope::All);
         Gap { lost, ..gap }
     }
 }

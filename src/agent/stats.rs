@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::limits::Limits;
-use crate::access::Extent;
+use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};
 use crate::log::Log;
 
@@ -30,7 +30,7 @@ impl Stats {
 
     /// All figures, as one JSON object on one line. Those that tell about all events are left out for who
     /// may not follow every tag.
-    pub(crate) fn json(&self, permitted: &Extent) -> String {
+    pub(crate) fn json(&self, permitted: &TagScope) -> String {
         let counters = self.log.counters();
         let newest = self.log.newest();
         let cursor = |seq| Cursor { seq, ..newest }.to_string();
@@ -59,7 +59,7 @@ impl Stats {
             "followers": followers,
             "tcp": self.tcp.map(|address| address.to_string()),
         });
-        if *permitted != Extent::All {
+        if *permitted != TagScope::All {
             for name in OF_ALL_EVENTS {
                 figures.as_object_mut().map(|figures| figures.remove(name));
             }

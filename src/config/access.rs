@@ -6,7 +6,7 @@ use super::Machine;
 use super::check::{checked, known};
 use super::error::{Problem, Wrong};
 use super::raw::RawRule;
-use crate::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rule, Rules};
+use crate::access::{Group, RULES_MAX, Rule, Rules, SUBJECTS_MAX, Subject};
 use crate::filter::Glob;
 
 /// The rules as they were typed, or else the built-in one.
@@ -30,43 +30,44 @@ fn rule(raw: RawRule, machine: &Machine) -> Result<Rule, Wrong> {
             checked(tag, |text| Glob::new(&text).map_err(|cause| Problem::Glob { text, cause }))?
         }
     };
-    Ok(Rule { tag, send: parties(raw.send, machine)?, tail: parties(raw.tail, machine)? })
+    Ok(Rule { tag, send: subjects(raw.send, machine)?, tail: subjects(raw.tail, machine)? })
 }
 
-fn parties(typed: Vec<Spanned<String>>, machine: &Machine) -> Result<Vec<Party>, Wrong> {
-    if let Some(first_too_many) = typed.get(PARTIES_MAX) {
-        let problem = Problem::TooMany { what: "users and groups", max: PARTIES_MAX };
+fn subjects(typed: Vec<Spanned<String>>, machine: &Machine) -> Result<Vec<Subject>, Wrong> {
+    if let Some(first_too_many) = typed.get(SUBJECTS_MAX) {
+        let problem = Problem::TooMany { what: "users and groups", max: SUBJECTS_MAX };
         return Err(Wrong { span: first_too_many.span(), problem });
     }
-    typed.into_iter().map(|typed| checked(typed, |text| party(text, machine))).collect()
+    typed.into_iter().map(|typed| checked(typed, |text| subject(text, machine))).collect()
 }
 
 /// As in `socket.owner`, nothing but digits is a number. Whoever is named must be there: a rule with a
 /// slip of the pen in it would permit less than it says, or more than was meant.
-fn party(text: String, machine: &Machine) -> Result<Party, Problem> {
+fn subject(text: String, machine: &Machine) -> Result<Subject, Problem> {
     let (name, group) = match text.strip_prefix('@') {
         Some(name) => (name, true),
         None => (text.as_str(), false),
     };
     let number = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
     match name {
-        "*" if !group => Ok(Party::Anyone),
-        "" | "*" => Err(Problem::Party(text)),
+        "*" if !group => Ok(Subject::Anyone),
+        "" | "*" => Err(Problem::Subject(text)),
         _ if number => {
             // The largest number means nobody to the kernel.
             let id = name.parse().ok().filter(|id| *id != u32::MAX);
-            let party = |id| if group { Party::Group(Group::Id(id)) } else { Party::User(id) };
-            id.map(party).ok_or(Problem::Party(text))
+            let subject =
+                |id| if group { Subject::Group(Group::Id(id)) } else { Subject::User(id) };
+            id.map(subject).ok_or(Problem::Subject(text))
         }
         name if group => {
             known("group", name.to_owned(), machine.group)?;
-            Ok(Party::Group(Group::Name(name.to_owned())))
+            Ok(Subject::Group(Group::Name(name.to_owned())))
         }
         name => match known("user", name.to_owned(), machine.user) {
             Err(Problem::Nobody { .. }) if matches!((machine.group)(name), Ok(Some(_))) => {
                 Err(Problem::GroupAsUser(text))
             }
-            known => known.map(Party::User),
+            known => known.map(Subject::User),
         },
     }
 }

@@ -140,7 +140,7 @@ pub enum Problem {
     #[error(
         "{0:?} names nobody: write \"*\" for any local user, \"name\" for a user, \"@name\" for a group"
     )]
-    Party(String),
+    Subject(String),
     /// No place to listen.
     #[error("{0:?} is not an address and a port, such as \"127.0.0.1:7465\" or \"[::]:7465\"")]
     Listen(String),

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use proptest::prelude::{prop_assert, proptest};
 
-use crate::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rule};
+use crate::access::{Group, RULES_MAX, Rule, SUBJECTS_MAX, Subject};
 use crate::filter::Glob;
 
 use super::*;
@@ -149,12 +149,12 @@ fn every_key_is_read() {
     assert_eq!(config.tokens.as_deref(), Some(Path::new("/srv/tokens")));
     let shop = Rule {
         tag: Glob::new("shop.*").expect("a glob"),
-        send: vec![Party::Anyone],
+        send: vec![Subject::Anyone],
         tail: vec![
-            Party::Group(Group::Name("adm".into())),
-            Party::Group(Group::Id(7)),
-            Party::User(0),
-            Party::User(33),
+            Subject::Group(Group::Name("adm".into())),
+            Subject::Group(Group::Id(7)),
+            Subject::User(0),
+            Subject::User(33),
         ],
     };
     let rest = Rule { tag: Glob::any(), send: vec![], tail: vec![] };
@@ -333,9 +333,9 @@ fn rules_and_parties_have_bounds() {
     let error = refused(&rules(RULES_MAX + 1));
     assert_eq!(error, format!("/etc/p.toml:{}: access: more than 64 rules", RULES_MAX + 1));
     let parties = |n: usize| format!("[[access]]\ntail = [{}]", "'root',\n".repeat(n));
-    checked(&parties(PARTIES_MAX)).expect("just as many");
-    let error = refused(&parties(PARTIES_MAX + 1));
-    let line = PARTIES_MAX + 2;
+    checked(&parties(SUBJECTS_MAX)).expect("just as many");
+    let error = refused(&parties(SUBJECTS_MAX + 1));
+    let line = SUBJECTS_MAX + 2;
     assert_eq!(error, format!("/etc/p.toml:{line}: access.tail: more than 64 users and groups"));
 }
 

@@ -35,6 +35,8 @@ pub struct EventLine<'a> {
     pub run: Option<Raw<'a>>,
     /// How long, in seconds.
     pub took: Option<f64>,
+    /// `true` if the agent ended this run because its connection closed before the end came.
+    pub abandoned: bool,
     fields: Option<&'a str>,
     origin: Option<&'a str>,
 }
@@ -109,6 +111,7 @@ impl<'a> EventLine<'a> {
         let mut members = Members::of(line);
         let (mut seq, mut time, mut host, mut tag, mut level) = (None, None, None, None, None);
         let (mut msg, mut run, mut took, mut fields, mut origin) = (None, None, None, None, None);
+        let mut abandoned = false;
         for (name, value) in members.by_ref() {
             match (name, value) {
                 ("seq", Raw::Other(digits)) => seq = digits.parse().ok().and_then(Seq::new),
@@ -119,9 +122,12 @@ impl<'a> EventLine<'a> {
                 ("msg", value) => msg = Some(value),
                 ("run", value) => run = Some(value),
                 ("took", value) => took = value.number(),
+                ("abandoned", value) => abandoned = value == Raw::Other("true"),
                 ("fields", Raw::Other(object)) => fields = Some(object),
                 ("origin", Raw::Other(object)) => origin = Some(object),
-                _ => return None,
+                ("seq" | "time" | "tag" | "level" | "fields" | "origin", _) => return None,
+                // A newer agent may write keys that this version does not know.
+                _ => {}
             }
         }
         if members.finish() != Some("") {
@@ -137,6 +143,7 @@ impl<'a> EventLine<'a> {
             msg,
             run,
             took,
+            abandoned,
             fields,
             origin,
         })
@@ -177,7 +184,8 @@ impl<'a> GapLine<'a> {
                 ("gap", Raw::Other(object)) => gap = parse_gap(object),
                 ("time", Raw::Text(text)) => time = text.parse().ok(),
                 ("host", value) => host = Some(value),
-                _ => return None,
+                ("gap" | "time", _) => return None,
+                _ => {}
             }
         }
         if members.finish() != Some("") {
@@ -195,7 +203,8 @@ fn parse_gap(object: &str) -> Option<Gap> {
             ("before", Raw::Other(digits)) => before = digits.parse().ok().and_then(Seq::new),
             ("lost", Raw::Other(digits)) => lost = Some(digits.parse().ok()?),
             ("why", Raw::Text(text)) => why = text.parse().ok(),
-            _ => return None,
+            ("after" | "before" | "lost" | "why", _) => return None,
+            _ => {}
         }
     }
     let gap = Gap { after: after?, before: before?, lost, why: why? };

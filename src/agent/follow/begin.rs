@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Follow;
-use crate::access::Extent;
+use crate::access::TagScope;
 use crate::agent::limits::Follows;
 use crate::agent::select::{Select, Staged};
 use crate::event::{Gap, Line, Seq, Why};
@@ -24,7 +24,7 @@ impl<'a> Follow<'a> {
         log: &'a Log,
         tail: &Tail,
         style: Option<Style>,
-        permitted: &Extent,
+        permitted: &TagScope,
         follows: &mut Follows,
     ) -> Result<Self, Refusal> {
         let bad = |code| move |why: String| Refusal { code, why };

@@ -9,7 +9,7 @@ use super::TailRequest;
 use super::connection::{Connection, Input};
 use super::limits::Follows;
 use super::select::{Select, Staged};
-use crate::access::Extent;
+use crate::access::TagScope;
 use crate::event::{Cursor, Gap, Line, Seq};
 use crate::log::{Chunk, Log, Read, Reader, lines_of};
 use crate::render::{Format, Style};
@@ -39,7 +39,7 @@ pub(crate) async fn run(
     connection: &mut Connection,
     log: &Log,
     request: TailRequest,
-    permitted: &Extent,
+    permitted: &TagScope,
     mut follows: Follows,
 ) -> io::Result<Then> {
     let (tail, style) = match request {

@@ -15,7 +15,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use tokio::task::block_in_place;
 
-use crate::access::Extent;
+use crate::access::TagScope;
 use crate::diag;
 use crate::event::{Tag, Timestamp};
 use crate::filter::Glob;
@@ -26,7 +26,7 @@ pub use file::TokenError;
 /// The most tokens of one agent.
 pub const TOKENS_MAX: usize = 1024;
 
-/// The most globs of one token for one deed.
+/// The most globs of one token for one action.
 pub const GLOBS_MAX: usize = 64;
 
 /// The longest name of a token, in bytes.
@@ -91,13 +91,13 @@ impl Token {
     }
 
     /// The tags that may be sent with it.
-    pub(crate) fn may_send(&self) -> Extent {
-        Extent::of_globs(&self.send)
+    pub(crate) fn may_send(&self) -> TagScope {
+        TagScope::of_globs(&self.send)
     }
 
     /// The tags that may be followed with it.
-    pub(crate) fn may_tail(&self) -> Extent {
-        Extent::of_globs(&self.tail)
+    pub(crate) fn may_tail(&self) -> TagScope {
+        TagScope::of_globs(&self.tail)
     }
 }
 

@@ -41,7 +41,7 @@ fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     let found = tokens.find(&text).expect("it is there");
     assert_eq!(found.name, name("web2"));
     assert!(found.may_send().allows("shop.query") && !found.may_send().allows("cron"));
-    assert_eq!(found.may_tail(), Extent::Nothing);
+    assert_eq!(found.may_tail(), TagScope::Nothing);
     for wrong in ["", "x", &text[1..], &format!("{text}0"), &text.to_uppercase()] {
         // A token of digits alone is as good in upper case.
         assert!(tokens.find(wrong).is_none() || wrong == text, "{wrong}");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use pulsed::access::{Group, PARTIES_MAX, Party, RULES_MAX, Rules};
+use pulsed::access::{Group, SUBJECTS_MAX, Party, RULES_MAX, Rules};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, HISTORY_MAX, HISTORY_MIN, HOST_MAX, Machine, PATH_MAX,
     SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
@@ -79,7 +79,7 @@ fn check(config: &Config) {
     }
     assert!(config.access.iter().count() <= RULES_MAX);
     for rule in config.access.iter() {
-        assert!(rule.send.len() <= PARTIES_MAX && rule.tail.len() <= PARTIES_MAX);
+        assert!(rule.send.len() <= SUBJECTS_MAX && rule.tail.len() <= SUBJECTS_MAX);
         // Whoever is named is there: root, and no group but root's, unless nothing was said at all.
         let named = |party: &Party| match party {
             Party::Group(Group::Name(name)) => name == "root" || config.access == Rules::default(),

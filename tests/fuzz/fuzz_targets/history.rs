@@ -105,7 +105,7 @@ impl Site {
     fn add(&mut self, name: &str, bytes: &[u8]) {
         match name {
             "state" => {
-                self.keeps(bytes);
+                self.covers(bytes);
                 fs::write(self.dir.join(name), bytes).expect("written");
             }
             "synced" => {
@@ -126,7 +126,7 @@ impl Site {
         }
     }
 
-    fn keeps(&mut self, state: &[u8]) {
+    fn covers(&mut self, state: &[u8]) {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct State {

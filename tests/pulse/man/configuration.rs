@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use pulsed::access::{PARTIES_MAX, RULES_MAX};
+use pulsed::access::{RULES_MAX, SUBJECTS_MAX};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN,
     HOST_MAX, KEYS, Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX,
@@ -178,12 +178,12 @@ fn lengths_are_those_of_the_program() {
         format!("An absolute path of at most {SOCKET_PATH_MAX} bytes."),
         format!("An absolute path of at most {PATH_MAX} bytes."),
         format!("several of these, at most {RULES_MAX}, and"),
-        format!("as a list of at most {PARTIES_MAX} of"),
+        format!("as a list of at most {SUBJECTS_MAX} of"),
     ] {
         assert!(text.contains(&sentence), "{sentence:?}");
     }
     assert!(example()["access.tag"].1.contains(&format!("at most {RULES_MAX}.")));
-    assert!(example()["access.send"].1.contains(&format!("At most {PARTIES_MAX}.")));
+    assert!(example()["access.send"].1.contains(&format!("At most {SUBJECTS_MAX}.")));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn errors_are_told_as_they_are() {
         "[[access]]\nsend = [\"@\"]".to_owned(),
         "[access]\nsend = [\"*\"]".to_owned(),
         format!("access = [{}]", many("{}", RULES_MAX + 1)),
-        format!("[[access]]\nsend = [{}]", many("\"*\"", PARTIES_MAX + 1)),
+        format!("[[access]]\nsend = [{}]", many("\"*\"", SUBJECTS_MAX + 1)),
         "tcp.listen = \"0.0.0.0:7465\"".to_owned(),
         "tcp.cert = \"/cert.pem\"".to_owned(),
     ] {
@@ -215,7 +215,7 @@ fn errors_are_told_as_they_are() {
         assert_eq!(found, 1, "{error}: {told:#?}");
     }
     load(&format!("access = [{}]", many("{}", RULES_MAX)));
-    load(&format!("[[access]]\nsend = [{}]", many("\"*\"", PARTIES_MAX)));
+    load(&format!("[[access]]\nsend = [{}]", many("\"*\"", SUBJECTS_MAX)));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use crate::filter::Glob;
 
-/// Which tags a deed is permitted for.
+/// Which tags a action is permitted for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum TagScope {
     /// Every tag.
     All,
     /// No tag.
@@ -13,7 +13,7 @@ pub enum Extent {
     Some(Vec<(Glob, bool)>),
 }
 
-impl Extent {
+impl TagScope {
     /// What an ordered list of decisions comes to. What cannot decide anything is left out, so that
     /// lists which mean the same are equal as far as that is easily seen.
     pub fn of_rules(mut rules: Vec<(Glob, bool)>) -> Self {
@@ -52,7 +52,7 @@ impl Extent {
 
     /// Whether who had `before` has lost nothing with this one. Where that would take a comparison of
     /// patterns the answer is no: to come back costs little, to keep what was taken away costs trust.
-    pub fn keeps(&self, before: &Self) -> bool {
+    pub fn covers(&self, before: &Self) -> bool {
         *self == Self::All || *before == Self::Nothing || self == before
     }
 }
@@ -68,39 +68,39 @@ mod tests {
 
     #[test]
     fn what_means_everything_or_nothing_says_so() {
-        for (list, extent) in [
-            (&[][..], Extent::Nothing),
-            (&[("*", true)], Extent::All),
-            (&[("**", true)], Extent::All),
-            (&[("a", true), ("*", true), ("b", false)], Extent::All),
-            (&[("a", false), ("b", false)], Extent::Nothing),
-            (&[("*", false), ("a", true)], Extent::Nothing),
-            (&[("a", true), ("*", false)], Extent::Some(rules(&[("a", true)]))),
-            (&[("a", false), ("*", true)], Extent::Some(rules(&[("a", false), ("*", true)]))),
-            (&[("a", true), ("b", true)], Extent::Some(rules(&[("a", true), ("b", true)]))),
+        for (list, scope) in [
+            (&[][..], TagScope::Nothing),
+            (&[("*", true)], TagScope::All),
+            (&[("**", true)], TagScope::All),
+            (&[("a", true), ("*", true), ("b", false)], TagScope::All),
+            (&[("a", false), ("b", false)], TagScope::Nothing),
+            (&[("*", false), ("a", true)], TagScope::Nothing),
+            (&[("a", true), ("*", false)], TagScope::Some(rules(&[("a", true)]))),
+            (&[("a", false), ("*", true)], TagScope::Some(rules(&[("a", false), ("*", true)]))),
+            (&[("a", true), ("b", true)], TagScope::Some(rules(&[("a", true), ("b", true)]))),
         ] {
-            assert_eq!(Extent::of_rules(rules(list)), extent, "{list:?}");
+            assert_eq!(TagScope::of_rules(rules(list)), scope, "{list:?}");
         }
         let globs: Vec<Glob> =
             rules(&[("a", true), ("*", true)]).into_iter().map(|r| r.0).collect();
-        assert_eq!(Extent::of_globs(&globs), Extent::All);
-        assert_eq!(Extent::of_globs(&[]), Extent::Nothing);
+        assert_eq!(TagScope::of_globs(&globs), TagScope::All);
+        assert_eq!(TagScope::of_globs(&[]), TagScope::Nothing);
     }
 
     #[test]
     fn what_is_less_does_not_keep() {
-        let some = Extent::of_rules(rules(&[("a", true)]));
-        let other = Extent::of_rules(rules(&[("b", true)]));
+        let some = TagScope::of_rules(rules(&[("a", true)]));
+        let other = TagScope::of_rules(rules(&[("b", true)]));
         for (after, before, keeps) in [
-            (&Extent::All, &some, true),
-            (&some, &Extent::All, false),
+            (&TagScope::All, &some, true),
+            (&some, &TagScope::All, false),
             (&some, &some, true),
             (&some, &other, false),
-            (&some, &Extent::Nothing, true),
-            (&Extent::Nothing, &some, false),
-            (&Extent::Nothing, &Extent::Nothing, true),
+            (&some, &TagScope::Nothing, true),
+            (&TagScope::Nothing, &some, false),
+            (&TagScope::Nothing, &TagScope::Nothing, true),
         ] {
-            assert_eq!(after.keeps(before), keeps, "{after:?} {before:?}");
+            assert_eq!(after.covers(before), keeps, "{after:?} {before:?}");
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             let list: Vec<(Glob, bool)> =
                 list.iter().map(|(glob, may)| (Glob::new(glob).expect("a glob"), *may)).collect();
             let first = list.iter().find(|(glob, _)| glob.matches(&tag)).is_some_and(|rule| rule.1);
-            prop_assert_eq!(Extent::of_rules(list).allows(&tag), first);
+            prop_assert_eq!(TagScope::of_rules(list).allows(&tag), first);
         }
     }
 }
