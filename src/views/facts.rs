@@ -97,6 +97,12 @@ impl<'a> Facts<'a> {
         facts
     }
 
+    /// `true` if it took something. How long an abandoned run took says nothing about how long it
+    /// takes.
+    pub(super) fn is_query(&self) -> bool {
+        self.event.took.is_some() && !self.event.abandoned
+    }
+
     fn read_fields(&mut self) {
         let mut rank = USER_FIELDS.len();
         for (name, value) in self.event.fields() {

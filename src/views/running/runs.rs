@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use super::run::{OpenRun, Run, State};
-use super::table::map_size;
-use super::text::set_key;
 use crate::event::Timestamp;
+use crate::views::table::map_size;
+use crate::views::text::set_key;
 
 /// The most runs that are kept. A further one of a connection takes the place of unknown and
 /// abandoned ones; any other is only counted.
 pub const RUNS_MAX: usize = 10_000;
 
 /// The most bytes of all runs.
-pub(super) const BYTES_MAX: usize = 6 << 20;
+pub(in crate::views) const BYTES_MAX: usize = 6 << 20;
 
 /// How many unknown and abandoned runs make room at a time.
 const EVICTED: usize = RUNS_MAX / 10;
