@@ -156,7 +156,9 @@ impl Users {
         let (time, period) = (facts.event.time, self.period);
         *self.events.at(time, period) += 1;
         let user = facts.user.as_deref().unwrap_or_default();
-        set_key(&mut self.key, &[user, &facts.subject.key()]);
+        let mut digits = itoa::Buffer::new();
+        let [kind, subject] = facts.subject.key(&mut digits);
+        set_key(&mut self.key, &[user, kind, subject]);
         self.users.update(&self.key, time, || User::new(facts), |user| user.event(facts, period));
     }
 

@@ -284,6 +284,9 @@ fn uuid_len(text: &str) -> usize {
 
 /// How many bytes at the end of a word are an id: hexadecimal digits, or many digits.
 fn id_len(word: &str) -> usize {
+    if !word.bytes().any(|b| b.is_ascii_digit()) {
+        return 0;
+    }
     let last = word.rsplit('_').next().unwrap_or(word);
     let hex = last.bytes().all(|b| b.is_ascii_hexdigit());
     if hex && last.len() >= HEX_MIN && last.bytes().any(|b| b.is_ascii_digit()) {
