@@ -12,8 +12,8 @@ use super::rate::Rate;
 use super::spare;
 use super::stats::Stats;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
-use crate::log::{Full, Log};
-use crate::wire::{self, Code, Durability, Refused, Request};
+use crate::log::{Durability, Full, Log};
+use crate::wire::{self, AckLevel, Code, Refused, Request};
 
 /// How many bytes of one connection's lines may be on their way to the disk.
 pub const UNSTORED_MAX: usize = 1 << 20;
@@ -285,7 +285,8 @@ impl<'a> Ingest<'a> {
         self.batch.clear();
     }
 
-    async fn sync(&mut self, how: Durability) {
+    async fn sync(&mut self, level: AckLevel) {
+        let how = durability(level);
         let asked = std::mem::take(&mut self.since_sync);
         self.errs = 0;
         let stored = match (asked.first, self.last) {
@@ -360,9 +361,17 @@ enum Step {
     Taken,
     Flush,
     Answer,
-    Sync(Durability),
+    Sync(AckLevel),
     Ask(Ask),
     Leave(Then),
+}
+
+/// What the log must have done before `SYNC` is acknowledged.
+fn durability(level: AckLevel) -> Durability {
+    match level {
+        AckLevel::Stored => Durability::Stored,
+        AckLevel::Synced => Durability::Synced,
+    }
 }
 
 /// A request with an answer of its own.

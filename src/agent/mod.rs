@@ -39,7 +39,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::config::Config;
+use crate::config::{Config, SyncSetting};
 use crate::diag;
 use crate::log::{self, Log};
 use crate::sys::peer::Peer;
@@ -173,8 +173,16 @@ fn log_options(config: &Config) -> log::Options {
             dir: history.dir.clone(),
             size: history.size,
             age: history.age,
-            sync: history.sync,
+            sync: sync_policy(history.sync),
         }),
+    }
+}
+
+fn sync_policy(setting: SyncSetting) -> log::SyncPolicy {
+    match setting {
+        SyncSetting::Always => log::SyncPolicy::Always,
+        SyncSetting::Within(age) => log::SyncPolicy::Within(age),
+        SyncSetting::Never => log::SyncPolicy::Never,
     }
 }
 
