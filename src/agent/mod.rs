@@ -270,7 +270,7 @@ fn refuse(stream: &mut Stream, why: &str) {
 impl Agent {
     /// Somebody comes through the Unix socket.
     fn take_in_local(self: &Arc<Self>, stream: UnixStream) {
-        let admitted = Peer::of(&stream)
+        let admitted = Peer::from_socket(&stream)
             .map_err(|error| format!("the kernel does not say who connected: {error}"))
             .and_then(|peer| {
                 let permit = self.limits.permit(Party::User(peer.uid));

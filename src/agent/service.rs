@@ -9,7 +9,7 @@ use super::limits::Limits;
 use crate::diag;
 use crate::log::Log;
 use crate::render::escape;
-use crate::sys::systemd::{Manager, News};
+use crate::sys::systemd::{Manager, State};
 
 /// Signs of life in the time after which the manager takes the agent for hung (sd_watchdog_enabled(3)
 /// asks for two).
@@ -35,17 +35,17 @@ impl Service {
 
     /// It serves.
     pub(crate) fn ready(&self) {
-        self.tell(News::Ready(&self.status()));
+        self.tell(State::Ready(&self.status()));
     }
 
     /// It reads its configuration again.
     pub(crate) fn reloading(&self) {
-        self.tell(News::Reloading);
+        self.tell(State::Reloading);
     }
 
     /// It ends what it began.
     pub(crate) fn stopping(&self) {
-        self.tell(News::Stopping("Finishing what came"));
+        self.tell(State::Stopping("Finishing what came"));
     }
 
     /// Gives signs of life, as often as the manager wants them, for ever.
@@ -54,13 +54,15 @@ impl Service {
     /// status takes the log's lock: an agent that hangs in either gives none. One whose disk hangs
     /// does, because it goes on live.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
-        let Some(patience) = self.manager.as_ref().and_then(Manager::patience) else { return };
+        let Some(patience) = self.manager.as_ref().and_then(Manager::watchdog_timeout) else {
+            return;
+        };
         let every = (patience / SIGNS_IN_TIME).max(Duration::from_millis(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.tell(News::Alive(&self.status()));
+            self.tell(State::Alive(&self.status()));
         }
     }
 
@@ -80,9 +82,9 @@ impl Service {
         .into_owned()
     }
 
-    fn tell(&self, news: News<'_>) {
+    fn tell(&self, state: State<'_>) {
         let Some(manager) = &self.manager else { return };
-        if let Err(cause) = manager.tell(news) {
+        if let Err(cause) = manager.notify(state) {
             diag::warning(format_args!("cannot tell the service manager: {cause}"));
         }
     }

@@ -64,7 +64,7 @@ fn a_configuration_that_cannot_be_read_is_named() {
 fn check_says_that_all_is_well_and_starts_nothing() {
     let agent = Agent::prepare(&["history.sync = \"always\"", "socket.mode = \"0600\""]);
     let told = agent.pulsed(&["check"]).ok();
-    assert_eq!(told, format!("{}: good\n", agent.config().display()));
+    assert_eq!(told, format!("{}: valid\n", agent.config().display()));
     assert!(!agent.socket().exists() && !agent.history().exists());
 }
 

@@ -167,7 +167,7 @@ fn an_agent_that_is_not_there_is_told_at_once() {
     agent
         .send(&["--timeout", "60s", "x"])
         .run()
-        .failed(69, &[agent.socket_text(), "nobody listens"]);
+        .failed(69, &[agent.socket_text(), "no process listens"]);
     assert!(begun.elapsed() < PATIENCE, "it waited for nobody");
 }
 

@@ -202,7 +202,7 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
     tail.signal(Signal::SIGTERM);
     let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_eq!(done.err.matches("waiting for it to come back").count(), 4, "{done:#?}");
+    assert_eq!(done.err.matches("reconnecting").count(), 4, "{done:#?}");
 }
 
 #[test]

@@ -407,7 +407,7 @@ fn a_certificate_that_is_not_right_is_told_and_the_token_is_kept() {
         ("expired", &ca, &["expired"]),
         ("early", &ca, &["not valid yet"]),
         // As people make it by hand: it signs for itself, and for everybody else.
-        ("other", &other, &["a CA's own", "CA:FALSE"]),
+        ("other", &other, &["a CA certificate", "CA:FALSE"]),
     ] {
         let server = TlsServer::start(&certs, cert, "127.0.0.1", &[]);
         let at = format!("127.0.0.1:{}", server.port);
@@ -423,7 +423,7 @@ fn an_older_tls_or_something_else_is_told() {
     let ca = certs.ca(CA);
     let old = TlsServer::start(&certs, "server", "127.0.0.1", &["-tls1_2"]);
     let at = format!("127.0.0.1:{}", old.port);
-    both_fail(&at, &["--ca", &ca], 69, &["no TLS", &at, "only TLS 1.3"]);
+    both_fail(&at, &["--ca", &ca], 69, &["no TLS", &at, "TLS 1.3 is required"]);
     for (answer, word) in [("220 smtp.example ready\r\n", "something else"), ("", "closed")] {
         let bridge = Bridge::start(2, move |_, peer| {
             peer.stream.fill_buf().expect("a hello");
@@ -444,7 +444,7 @@ fn a_file_of_certificates_that_is_none_is_named() {
         ("/nowhere", ": No such file"),
         (text_of(empty.path()), "no certificate"),
         (text_of(bad.path()), ""),
-        (text_of(cut.path()), "breaks off"),
+        (text_of(cut.path()), "-----END is missing"),
     ] {
         both_fail(&bridge.at, &["--ca", path], 64, &["--ca", path, why, &bridge.at]);
     }

@@ -11,7 +11,7 @@ const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/completions");
 
 /// The commands, and how each shell's file is called.
 fn files() -> Vec<(clap::Command, Shell, String)> {
-    let commands = [cli::agent::command(), cli::send::command(), cli::tail::command()];
+    let commands = [cli::pulsed::command(), cli::send::command(), cli::tail::command()];
     let shells = |command: clap::Command| {
         let name = command.get_name().to_owned();
         [
