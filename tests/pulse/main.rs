@@ -22,6 +22,7 @@ mod pulse_send;
 mod pulse_tail;
 mod readers;
 mod restart;
+mod send_runs;
 mod server;
 mod server_tls;
 mod service;
