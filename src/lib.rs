@@ -20,6 +20,8 @@
 pub mod access;
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod auth;
 pub mod cli;
 pub mod client;
 #[cfg(feature = "agent")]

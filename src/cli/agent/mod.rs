@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use super::{Exit, Failure};
 use crate::agent::tls::{self, TlsError};
-use crate::agent::tokens::TokenError;
+use crate::auth::tokens::TokenError;
 use crate::agent::{self, AgentError};
 use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine};
 use crate::diag;

@@ -1,5 +1,5 @@
-//! What the service manager is told: that the agent serves, reads its configuration, lives, ends.
-//! Without a manager that wants to know, all of this does nothing.
+//! Notifications to the service manager (sd_notify(3)): ready, reloading, alive, stopping. Without a manager that
+//! asks for them, they do nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,20 +11,19 @@ use crate::log::Log;
 use crate::render::escape;
 use crate::sys::systemd::{Manager, News};
 
-/// Signs of life in the time after which the manager takes the agent for hung (sd_watchdog_enabled(3)
-/// asks for two).
-const SIGNS_IN_TIME: u32 = 2;
+/// Keep-alives within the watchdog timeout, as sd_watchdog_enabled(3) recommends.
+const KEEP_ALIVES: u32 = 2;
 
-/// What the manager is told, and what it is told about.
-pub(crate) struct Service {
+/// The connection to the service manager, and what its status line shows.
+pub(crate) struct ServiceManager {
     manager: Option<Manager>,
     socket: PathBuf,
     log: Log,
     limits: Arc<Limits>,
 }
 
-impl Service {
-    /// For the manager that started this process, if one did.
+impl ServiceManager {
+    /// Connects to the manager that started this process, if one did.
     pub(crate) fn new(socket: &Path, log: Log, limits: Arc<Limits>) -> Self {
         let manager = Manager::from_env().unwrap_or_else(|cause| {
             diag::warning(format_args!("cannot reach the service manager: {cause}"));
@@ -33,41 +32,41 @@ impl Service {
         Self { manager, socket: socket.into(), log, limits }
     }
 
-    /// It serves.
+    /// The agent accepts connections.
     pub(crate) fn ready(&self) {
-        self.tell(News::Ready(&self.status()));
+        self.notify(News::Ready(&self.status()));
     }
 
-    /// It reads its configuration again.
+    /// The agent is reloading its configuration.
     pub(crate) fn reloading(&self) {
-        self.tell(News::Reloading);
+        self.notify(News::Reloading);
     }
 
-    /// It ends what it began.
+    /// The agent is stopping.
     pub(crate) fn stopping(&self) {
-        self.tell(News::Stopping("Finishing what came"));
+        self.notify(News::Stopping("Finishing what came"));
     }
 
-    /// Gives signs of life, as often as the manager wants them, for ever.
+    /// Sends keep-alives as often as the watchdog needs them. Never returns if there is a watchdog.
     ///
-    /// That this runs at all shows that the threads which serve clients go round, and to tell the
-    /// status takes the log's lock: an agent that hangs in either gives none. One whose disk hangs
-    /// does, because it goes on live.
+    /// They prove that the threads which serve clients are scheduled and that the log's lock is free, since the status
+    /// line takes it. An agent whose disk hangs keeps sending them: it is in live-only mode.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
         let Some(patience) = self.manager.as_ref().and_then(Manager::patience) else { return };
-        let every = (patience / SIGNS_IN_TIME).max(Duration::from_millis(1));
+        let every = (patience / KEEP_ALIVES).max(Duration::from_millis(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.tell(News::Alive(&self.status()));
+            self.notify(News::Alive(&self.status()));
         }
     }
 
-    /// One line for people who look at the service.
+    /// The status line, as systemctl status shows it.
     fn status(&self) -> String {
         let counters = self.log.counters();
-        let (connections, followers) = self.limits.counts();
+        let counts = self.limits.counts();
+        let (connections, followers) = (counts.connections, counts.followers);
         let (socket, events) = (self.socket.display(), counters.events);
         let trouble = match counters.trouble {
             Some(why) => format!("HISTORY IS NOT WRITTEN: {why}; "),
@@ -80,10 +79,10 @@ impl Service {
         .into_owned()
     }
 
-    fn tell(&self, news: News<'_>) {
+    fn notify(&self, news: News<'_>) {
         let Some(manager) = &self.manager else { return };
         if let Err(cause) = manager.tell(news) {
-            diag::warning(format_args!("cannot tell the service manager: {cause}"));
+            diag::warning(format_args!("cannot notify the service manager: {cause}"));
         }
     }
 }

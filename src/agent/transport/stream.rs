@@ -1,5 +1,5 @@
-//! A client's bytes, whichever door they come through: read and written at once or not at all, and waited
-//! for apart from that.
+//! A client's byte stream over any transport. Reads and writes never wait; readiness is awaited apart from
+//! them.
 
 use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice};
@@ -15,44 +15,44 @@ use tokio_rustls::server::TlsStream;
 pub(crate) enum Stream {
     /// The Unix socket.
     Unix(UnixStream),
-    /// The TCP bridge, within this machine.
+    /// Plain TCP, between two loopback addresses only.
     Tcp(TcpStream),
-    /// The TCP bridge.
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
-    /// Reads what is there. An end without a word of farewell, where one is due, is
+    /// Reads what is available. A TLS stream that ends without a close_notify alert is
     /// [`io::ErrorKind::UnexpectedEof`].
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => match stream.try_read(buffer) {
-                // Gone with answers unread. What it had said comes before this, whole (unix(7)).
+                // The client closed with replies unread. All that it sent was read before this (unix(7)).
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(0),
                 read => read,
             },
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Tls(stream) => {
                 let mut read = ReadBuf::new(buffer);
-                now(|context| Pin::new(&mut **stream).poll_read(context, &mut read))?;
+                poll_once(|context| Pin::new(&mut **stream).poll_read(context, &mut read))?;
                 Ok(read.filled().len())
             }
         }
     }
 
-    /// Writes as much as is taken. Of what TLS took, up to 64 KiB may not be under way yet:
-    /// [`Stream::flush`].
+    /// Writes as much as fits, and returns how many bytes that was. TLS may still buffer up to 64 KiB of them:
+    /// see [`Stream::flush`].
     pub(crate) fn try_write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.try_write_vectored(pieces),
             Self::Tcp(stream) => stream.try_write_vectored(pieces),
             Self::Tls(stream) => {
-                now(|context| Pin::new(&mut **stream).poll_write_vectored(context, pieces))
+                poll_once(|context| Pin::new(&mut **stream).poll_write_vectored(context, pieces))
             }
         }
     }
 
-    /// Waits until everything that was written is under way.
+    /// Waits until the kernel has everything that was written.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Unix(_) | Self::Tcp(_) => Ok(()),
@@ -62,11 +62,11 @@ impl Stream {
         }
     }
 
-    /// Says farewell where that is done, so that the client can tell an end from a cut (RFC 8446, section
-    /// 6.1). Whoever does not take it at once does not hear it.
-    pub(crate) fn farewell(&mut self) {
+    /// Sends TLS's close_notify alert (RFC 8446, section 6.1), so that the client can tell an orderly end from
+    /// truncation. Does not wait: a client with a full socket buffer does not get it.
+    pub(crate) fn close_notify(&mut self) {
         if let Self::Tls(stream) = self {
-            let _ = now(|context| Pin::new(&mut **stream).poll_shutdown(context));
+            let _ = poll_once(|context| Pin::new(&mut **stream).poll_shutdown(context));
         }
     }
 
@@ -79,7 +79,7 @@ impl Stream {
         }
     }
 
-    /// Waits until something may be written.
+    /// Waits until there may be room to write.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.writable().await,
@@ -88,7 +88,7 @@ impl Stream {
         }
     }
 
-    /// Whether the client does not read any more either, as far as that shows.
+    /// `true` if the client is known to read no more.
     pub(crate) async fn hung_up(&self) -> bool {
         let ready = match self {
             Self::Unix(stream) => stream.ready(Interest::WRITABLE).await,
@@ -98,8 +98,8 @@ impl Stream {
         ready.map_or(true, |ready| ready.is_write_closed())
     }
 
-    /// Waits until the client's machine says that nobody is there any more, or does not answer. A Unix
-    /// socket does not tell: there it shows at the next write.
+    /// Waits until a TCP peer resets the connection or misses its keepalives. Never completes for a Unix
+    /// socket, where only the next write shows that the peer is gone.
     pub(crate) async fn gone(&self) {
         let tcp = match self {
             Self::Unix(_) => return std::future::pending().await,
@@ -110,12 +110,11 @@ impl Stream {
     }
 }
 
-/// Does it now or not at all. Nobody is woken later: whoever wants that waits for the socket. So it must be the
-/// socket alone that says "not now", and not that the task has done much already: the socket would be
-/// waited for in vain, since it is ready.
-fn now<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
-    let done = pin!(unconstrained(poll_fn(poll)));
-    match done.poll(&mut Context::from_waker(Waker::noop())) {
+/// Polls once with a no-op waker. Runs `unconstrained`: an exhausted coop budget would return `Pending` on a
+/// ready socket, and the caller would then wait for a readiness event that never comes.
+fn poll_once<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io::Result<T> {
+    let polled = pin!(unconstrained(poll_fn(poll)));
+    match polled.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
     }

@@ -1,20 +1,20 @@
-//! How often something is begun that costs much: never more often than so, however many want it.
+//! Spaces out expensive operations: at most one start per interval.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Gives turns, at least so far apart. Whoever asks when nobody did lately has theirs at once.
-pub(crate) struct Pace {
+/// Assigns start times that are at least an interval apart. The first caller after a pause starts at once.
+pub(crate) struct Pacer {
     every: Duration,
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl Pacer {
     pub(crate) const fn new(every: Duration) -> Self {
         Self { every, next: Mutex::new(None) }
     }
 
-    /// When the next turn is, for somebody who asks at `now`; they must take it.
+    /// The start time of a caller that asks at `now`. Unused turns are not saved up.
     pub(crate) fn turn(&self, now: Instant) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.map_or(now, |next| next.max(now));
@@ -28,12 +28,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_are_apart_and_the_first_is_at_once() {
+    fn starts_are_spaced_and_first_is_immediate() {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
-        let pace = Pace::new(Duration::from_millis(2));
-        assert_eq!([pace.turn(at(0)), pace.turn(at(0)), pace.turn(at(1))], [at(0), at(2), at(4)]);
-        // What nobody took is not saved up.
-        assert_eq!([pace.turn(at(100)), pace.turn(at(101))], [at(100), at(102)]);
+        let pacer = Pacer::new(Duration::from_millis(2));
+        assert_eq!([pacer.turn(at(0)), pacer.turn(at(0)), pacer.turn(at(1))], [at(0), at(2), at(4)]);
+        // A pause does not save up turns.
+        assert_eq!([pacer.turn(at(100)), pacer.turn(at(101))], [at(100), at(102)]);
     }
 }

@@ -1,35 +1,34 @@
-//! How fast somebody may send: two leaking buckets, of events and of bytes.
+//! Rate limits: two token buckets, one of events and one of bytes, for each user or token.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::log::Log;
 
-/// How many events a second somebody may send.
+/// Sustained rate of one user or token, in events per second.
 pub const EVENTS_PER_SECOND: f64 = 50_000.0;
 
-/// How many bytes a second somebody may send.
+/// Sustained rate of one user or token, in bytes per second.
 pub const BYTES_PER_SECOND: f64 = 16.0 * 1024.0 * 1024.0;
 
-/// How much may come at once: so many seconds' worth.
+/// Size of the buckets, in seconds of the sustained rate.
 pub const BURST_SECONDS: f64 = 10.0;
 
-/// How long refused events may stay untold.
-const TELL_AFTER: Duration = Duration::from_secs(1);
+/// Maximum delay between a refused event and the gap line that counts it.
+const REPORT_AFTER: Duration = Duration::from_secs(1);
 
-/// How many requests beyond the rate are looked at in a second, over all connections together: so that to
-/// refuse a flood takes little of the machine, whatever it consists of and however many connections it comes
-/// over.
-const BEYOND_PER_SECOND: f64 = 2.0 * EVENTS_PER_SECOND;
+/// Requests beyond the rate that are processed per second, over all connections of a key: refusing a flood must
+/// cost little, whatever it consists of and however many connections it uses.
+const EXCESS_PER_SECOND: f64 = 2.0 * EVENTS_PER_SECOND;
 
-/// The shortest time for which whoever is too fast is not read.
+/// Minimum time for which a client beyond its rate is not read.
 const COOL_DOWN_MIN: Duration = Duration::from_millis(10);
 
-/// How fast somebody may send, over all connections together.
+/// The rate that all connections of one user or token share.
 pub(crate) struct Rate {
     log: Log,
     state: Mutex<State>,
-    /// Who is too fast waits here for a turn.
+    /// Connections beyond the rate wait here, one at a time.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -37,10 +36,10 @@ struct State {
     events: f64,
     bytes: f64,
     at: Instant,
-    /// Refused and not told yet.
+    /// Refused events that no gap line counts yet.
     refused: u64,
-    /// A task will tell them.
-    will_tell: bool,
+    /// A task will append that gap line.
+    report_pending: bool,
 }
 
 impl Rate {
@@ -50,7 +49,7 @@ impl Rate {
             bytes: BYTES_PER_SECOND * BURST_SECONDS,
             at: Instant::now(),
             refused: 0,
-            will_tell: false,
+            report_pending: false,
         };
         Self { log, state: Mutex::new(state), turn: tokio::sync::Mutex::default() }
     }
@@ -59,45 +58,45 @@ impl Rate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether one event of so many bytes may be taken in now. One that may not is counted, and told in
-    /// the log within [`TELL_AFTER`], many at a time.
-    pub(crate) fn take(self: &Arc<Self>, bytes: usize) -> bool {
+    /// Charges `events` events of `bytes` bytes together. `false` if that is beyond the rate: one event is then
+    /// counted as refused, and a gap line reports it within [`REPORT_AFTER`], together with others.
+    pub(crate) fn charge_events(self: &Arc<Self>, events: u32, bytes: usize) -> bool {
         let mut state = self.state();
-        if state.spend(bytes) {
+        if state.spend(events, bytes) {
             return true;
         }
         state.refused += 1;
-        if !std::mem::replace(&mut state.will_tell, true) {
+        if !std::mem::replace(&mut state.report_pending, true) {
             drop(state);
-            tokio::spawn(self.clone().tell_later());
+            tokio::spawn(self.clone().report_later());
         }
         false
     }
 
-    /// Counts something that is no event but costs as much. Whether there was room for it.
-    pub(crate) fn spend(&self, bytes: usize) -> bool {
-        self.state().spend(bytes)
+    /// Charges a request that is no event. `false` if it is beyond the rate.
+    pub(crate) fn charge_request(&self, bytes: usize) -> bool {
+        self.state().spend(1, bytes)
     }
 
-    async fn tell_later(self: Arc<Self>) {
-        tokio::time::sleep(TELL_AFTER).await;
+    async fn report_later(self: Arc<Self>) {
+        tokio::time::sleep(REPORT_AFTER).await;
         let refused = {
             let mut state = self.state();
-            state.will_tell = false;
+            state.report_pending = false;
             std::mem::take(&mut state.refused)
         };
         self.log.append_refused(refused);
     }
 
-    /// Holds somebody up who made so many requests beyond the rate. All connections that did wait one behind
-    /// the other.
-    pub(crate) async fn cool_down(&self, beyond: u32) {
+    /// Delays a connection that made `excess` requests beyond the rate. Connections of one key wait one after the
+    /// other.
+    pub(crate) async fn cool_down(&self, excess: u32) {
         let _turn = self.turn.lock().await;
-        let pause = Duration::from_secs_f64(f64::from(beyond) / BEYOND_PER_SECOND);
+        let pause = Duration::from_secs_f64(f64::from(excess) / EXCESS_PER_SECOND);
         tokio::time::sleep(pause.max(COOL_DOWN_MIN)).await;
     }
 
-    /// Whether nothing was sent lately, and nothing is left to tell.
+    /// `true` if both buckets are full and nothing is left to report.
     pub(crate) fn is_full(&self) -> bool {
         let mut state = self.state();
         state.refill(Instant::now());
@@ -106,12 +105,13 @@ impl Rate {
 }
 
 impl State {
-    fn spend(&mut self, bytes: usize) -> bool {
+    fn spend(&mut self, events: u32, bytes: usize) -> bool {
         self.refill(Instant::now());
-        if self.events < 1.0 || self.bytes < bytes as f64 {
+        let events = f64::from(events);
+        if self.events < events || self.bytes < bytes as f64 {
             return false;
         }
-        self.events -= 1.0;
+        self.events -= events;
         self.bytes -= bytes as f64;
         true
     }
@@ -134,22 +134,22 @@ impl State {
 mod tests {
     use super::*;
 
-    /// What is not full is remembered when its user goes: else a new connection would wash it clean.
+    /// A rate that is not full outlives its last connection, so that reconnecting does not reset it.
     #[test]
-    fn it_is_full_again_when_events_and_bytes_are() {
+    fn full_once_events_and_bytes_are_replenished() {
         let begun = Instant::now();
         let after = |seconds: f64| begun + Duration::from_secs_f64(seconds);
         let (events, bytes) = (EVENTS_PER_SECOND * BURST_SECONDS, BYTES_PER_SECOND * BURST_SECONDS);
-        let mut state = State { events, bytes, at: begun, refused: 0, will_tell: false };
+        let mut state = State { events, bytes, at: begun, refused: 0, report_pending: false };
         assert!(state.is_full());
-        // Few and large: their number is made good long before their size.
+        // Few large events: their bytes take longer to replenish than their number.
         state.events -= 100.0;
         state.bytes -= BYTES_PER_SECOND;
         state.refill(after(0.5));
         assert!(state.events >= events && !state.is_full());
         state.refill(after(1.0));
         assert!(state.is_full());
-        // Many and small.
+        // Many small events.
         state.events -= EVENTS_PER_SECOND;
         state.bytes -= 100.0;
         state.refill(after(1.5));
