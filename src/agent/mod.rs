@@ -44,6 +44,7 @@ use crate::sys::{clock, limits as system_limits, users};
 
 use access::Access;
 use access::origins::Origins;
+use ingest::runs::Runs;
 use limits::Limits;
 use manager::ServiceManager;
 use services::Services;
@@ -58,7 +59,10 @@ pub use transport::tls;
 pub use access::GROUPS_WAIT_MAX;
 pub use access::origins::ORIGIN_WAIT_MAX;
 pub use follow::PASSED_OVER_MAX;
-pub use ingest::UNSTORED_MAX;
+pub use ingest::{
+    RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
+    UNSTORED_MAX,
+};
 pub use limits::{
     BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
     EVENTS_PER_SECOND, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, UNAUTHENTICATED_MAX,
@@ -225,14 +229,16 @@ fn services(
     let limits = Arc::new(Limits::new(users::current(), log.clone()));
     let tokens = config.tcp.as_ref().and(config.tokens.clone());
     let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));
+    let runs = Arc::new(Runs::default());
     let bridge =
         tcp_address.map(|_| Bridge::new(access.clone(), limits.clone(), tls, stopping.clone()));
     Services {
         log: log.clone(),
-        stats: Stats::new(log.clone(), limits.clone(), tcp_address),
+        stats: Stats::new(log.clone(), limits.clone(), runs.clone(), tcp_address),
         limits,
         access,
         origins: Origins::new(),
+        runs,
         bridge,
         clients: TaskTracker::new(),
         stopping,

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::access::Access;
 use super::access::origins::Origins;
 use super::client::Client;
+use super::ingest::runs::Runs;
 use super::limits::{Limits, Permit, QuotaKey, TooMany, Unauthenticated};
 use super::session;
 use super::stats::Stats;
@@ -28,6 +29,7 @@ pub(crate) struct Services {
     pub(crate) limits: Arc<Limits>,
     pub(crate) access: Arc<Access>,
     pub(crate) origins: Origins,
+    pub(crate) runs: Arc<Runs>,
     pub(crate) stats: Stats,
     /// `None` unless TCP is configured.
     pub(crate) bridge: Option<Bridge>,
@@ -79,8 +81,7 @@ impl Services {
         let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
         let rights = self.access.rights_of_user(peer.uid);
         let quota_key = QuotaKey::User(peer.uid);
-        let (input, origin) =
-            tokio::join!(connection.wait_for_input(), self.origins.lookup(peer));
+        let (input, origin) = tokio::join!(connection.wait_for_input(), self.origins.lookup(peer));
         if input.is_ok() {
             let rate = self.limits.rate_of(&quota_key);
             let client = Client { rights, origin, rate, quota_key, _share: None };

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 
 use super::access::Subject;
 use super::client::Client;
+use super::follow::Refusal;
 use super::follow::lines::{self, LineFormat};
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
@@ -33,20 +34,29 @@ pub(crate) async fn serve(
         services,
         client,
         permit,
-        intake: Intake::new(services.log.clone(), client),
+        intake: Intake::new(
+            services.log.clone(),
+            client,
+            services.runs.of_connection(client.quota_key.clone()),
+        ),
         replies: Vec::new(),
         errs: 0,
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = session.run(connection) => {
-            if ended.is_ok() {
-                connection.close_notify();
-            }
-        }
-        () = client.rights.revoked() => {
+        ended = session.run(connection) => ended,
+        () = client.rights.revoked() => Ok(Ended::Revoked),
+    };
+    match ended {
+        Ok(Ended::Revoked) => {
             diag::notice(format_args!("{}: access revoked, disconnecting", client.rights.subject()));
         }
+        Ok(_) => connection.close_notify(),
+        Err(_) => {}
+    }
+    // What the agent closes, or the client by QUIT, abandons nothing.
+    if matches!(ended, Ok(Ended::Gone) | Err(_)) && !connection.stopping() {
+        session.intake.abandon_runs().await;
     }
 }
 
@@ -61,7 +71,7 @@ struct Session<'a> {
     errs: u64,
 }
 
-/// Why a session ended in order.
+/// How a session ended. An error is a client that is gone.
 enum Ended {
     /// The client disconnected.
     Gone,
@@ -69,6 +79,8 @@ enum Ended {
     Quit,
     /// The agent is stopping.
     Stopping,
+    /// A right that the client used is revoked.
+    Revoked,
 }
 
 /// What one request leads to, beyond the intake's batch.
@@ -256,6 +268,10 @@ impl Session<'_> {
             Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
         };
         Ok(match lines::run(connection, &mut subscription, format).await? {
+            lines::Ended::Failed(cause) => {
+                let refusal = Refusal::History(cause);
+                return self.reply_err(connection, refusal.code(), &refusal).await;
+            }
             lines::Ended::Quit => Some(Ended::Quit),
             lines::Ended::Gone => Some(Ended::Gone),
             lines::Ended::Stopping => Some(Ended::Stopping),

@@ -5,27 +5,30 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::ingest::runs::Runs;
 use super::limits::Limits;
 use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};
 use crate::log::Log;
 
 /// Figures that count every tag and every client.
-const OF_ALL_TAGS: [&str; 5] = ["events", "bytes", "window_bytes", "connections", "followers"];
+const OF_ALL_TAGS: [&str; 6] =
+    ["events", "bytes", "window_bytes", "connections", "followers", "runs"];
 
 /// The sources of the figures.
 pub(crate) struct Stats {
     log: Log,
     limits: Arc<Limits>,
+    runs: Arc<Runs>,
     started: Timestamp,
     /// The address of the TCP bridge.
     tcp: Option<SocketAddr>,
 }
 
 impl Stats {
-    pub(crate) fn new(log: Log, limits: Arc<Limits>, tcp: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(log: Log, limits: Arc<Limits>, runs: Arc<Runs>, tcp: Option<SocketAddr>) -> Self {
         let started = log.now();
-        Self { log, limits, started, tcp }
+        Self { log, limits, runs, started, tcp }
     }
 
     /// All figures as one JSON object on one line. Figures about every tag are left out for a client that may not
@@ -34,7 +37,7 @@ impl Stats {
         let counters = self.log.counters();
         let newest = self.log.newest();
         let cursor = |seq| Cursor { seq, ..newest }.to_string();
-        let counts = self.limits.counts();
+        let (counts, runs) = (self.limits.counts(), self.runs.counts());
         let history = counters.stored.map(|stored| {
             json!({
                 "bytes": counters.history_bytes,
@@ -57,6 +60,7 @@ impl Stats {
             "history": history,
             "connections": counts.connections,
             "followers": counts.followers,
+            "runs": { "open": runs.open, "untracked": runs.untracked },
             "tcp": self.tcp.map(|address| address.to_string()),
         });
         if *scope != TagScope::All {

@@ -217,9 +217,12 @@ impl Tokens {
     pub(crate) fn find(&self, text: &str) -> Option<Arc<Token>> {
         let hash = Hash::from_text(text);
         let cache = self.checked(Duration::ZERO);
-        cache.tokens.iter().fold(None, |found, token| {
-            if token.hash == hash { Some(token.clone()) } else { found }
-        })
+        cache.tokens.iter().fold(
+            None,
+            |found, token| {
+                if token.hash == hash { Some(token.clone()) } else { found }
+            },
+        )
     }
 
     /// The same token as it is now, at most [`CHECK_EVERY`] old. `None` once it is revoked, also where another
@@ -260,7 +263,9 @@ impl Tokens {
             }
         };
         if let Some(error) = error.as_ref().filter(|error| cache.error.as_ref() != Some(error)) {
-            diag::error(format_args!("{error}: no client can authenticate over TCP until this is fixed"));
+            diag::error(format_args!(
+                "{error}: no client can authenticate over TCP until this is fixed"
+            ));
         }
         cache.tokens = tokens.into_iter().map(Arc::new).collect();
         cache.error = error;

@@ -19,10 +19,10 @@ use crate::access::{Action, Rules, TagScope};
 use crate::auth::tokens::{Token, Tokens};
 use crate::diag::{self, Throttle};
 
-pub(crate) use rights::{Denied, NoTail, Rights};
-use scopes::UserScopes;
-pub(crate) use scopes::GroupsUnavailable;
+pub(crate) use rights::{Denied, Rights};
 pub use scopes::GROUPS_WAIT_MAX;
+pub(crate) use scopes::GroupsUnavailable;
+use scopes::{MaxAge, UserScopes};
 
 /// Minimum interval between two diagnostics about refused tags.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -91,17 +91,17 @@ impl Access {
         tokio::task::block_in_place(|| tokens.find(text))
     }
 
-    /// The tags for which `subject` may do `action` by these rules. Waits at most `wait` for the group database.
+    /// The tags for which `subject` may do `action` by these rules.
     async fn scope(
         &self,
         subject: &Subject,
         action: Action,
         rules: &Arc<Rules>,
-        wait: Duration,
+        max_age: MaxAge,
     ) -> Result<TagScope, GroupsUnavailable> {
         match subject {
             Subject::Trusted(_) => Ok(TagScope::All),
-            Subject::User(uid) => self.users.scope(*uid, action, rules, wait).await,
+            Subject::User(uid) => self.users.scope(*uid, action, rules, max_age).await,
             Subject::Token(token) => Ok(match (self.current(token), action) {
                 (None, _) => TagScope::Nothing,
                 (Some(token), Action::Send) => token.may_send(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::scopes::{GROUPS_RELOAD_WAIT_MAX, GROUPS_WAIT_MAX, GroupsUnavailable, SHARED_FOR};
+use super::scopes::{GroupsUnavailable, MaxAge, RETRY_AFTER};
 use super::{Access, Subject};
 use crate::access::{Action, Rules, TagScope};
 use crate::auth::tokens::CHECK_EVERY;
@@ -77,7 +77,7 @@ impl Unused {
     fn is_stale(&self, subject: &Subject) -> bool {
         let valid_for = match (subject, &self.scope) {
             (Subject::Token(_), _) => CHECK_EVERY,
-            (_, Err(_)) => SHARED_FOR,
+            (_, Err(_)) => RETRY_AFTER,
             (_, Ok(_)) => Duration::MAX,
         };
         self.rules.has_changed().unwrap_or(false) || self.at.elapsed() >= valid_for
@@ -126,7 +126,7 @@ impl Rights {
         let mut rules = self.rules.clone();
         loop {
             let now = rules.borrow_and_update().clone();
-            let scope = self.scope(Action::Send, &now, GROUPS_WAIT_MAX).await;
+            let scope = self.scope(Action::Send, &now, MaxAge::Asked).await;
             let found = Unused { scope, rules: rules.clone(), at: Instant::now() };
             let stale = found.rules.has_changed().unwrap_or(false);
             *self.send() = Some(found);
@@ -156,7 +156,7 @@ impl Rights {
             if self.tail_denied().as_ref().is_some_and(|denied| Arc::ptr_eq(denied, &now)) {
                 return Err(NoTail::User);
             }
-            let scope = self.scope(Action::Tail, &now, GROUPS_WAIT_MAX).await?;
+            let scope = self.scope(Action::Tail, &now, MaxAge::Asked).await?;
             // The rules changed during the lookup. `revoked` may already have run and could not see this grant.
             if rules.has_changed().unwrap_or(false) {
                 continue;
@@ -180,9 +180,9 @@ impl Rights {
         &self,
         action: Action,
         rules: &Arc<Rules>,
-        wait: Duration,
+        max_age: MaxAge,
     ) -> Result<TagScope, GroupsUnavailable> {
-        self.access.scope(&self.subject, action, rules, wait).await
+        self.access.scope(&self.subject, action, rules, max_age).await
     }
 
     /// Waits until a right that was used is revoked.
@@ -212,7 +212,7 @@ impl Rights {
         let used = [(Action::Send, self.sent.get()), (Action::Tail, self.tail.get())];
         for (action, before) in used {
             let Some(before) = before else { continue };
-            let after = self.scope(action, rules, GROUPS_RELOAD_WAIT_MAX).await;
+            let after = self.scope(action, rules, MaxAge::Rules).await;
             if !after.is_ok_and(|after| after.covers(before)) {
                 return false;
             }

@@ -1,5 +1,5 @@
-//! What users may do by the rules, looked up in the group database where that matters: once a user and set of
-//! rules, however many connections ask at the same time.
+//! What users may do by the rules, looked up in the group database where that matters. Connections of one user that
+//! ask at the same time share one lookup, and so do all of them after a reload.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -17,10 +17,10 @@ use crate::sys::users;
 pub const GROUPS_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Timeout of a group lookup after a reload. Connected clients keep their rights meanwhile.
-pub(super) const GROUPS_RELOAD_WAIT_MAX: Duration = Duration::from_secs(10);
+const GROUPS_RELOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long a result is shared between connections of one user. A failed lookup is retried after this.
-pub(super) const SHARED_FOR: Duration = Duration::from_secs(1);
+/// Minimum delay before a lookup that timed out is retried.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The most results that are remembered; unused ones go first.
 const RESULTS_MAX: usize = 4096;
@@ -43,7 +43,24 @@ type Shared = tokio::sync::Mutex<Option<Found>>;
 struct Found {
     rules: Arc<Rules>,
     scope: Result<TagScope, GroupsUnavailable>,
-    at: Instant,
+    started: Instant,
+}
+
+/// How old a result may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MaxAge {
+    /// The lookup started after it was asked for: a new client sees the groups as they are.
+    Asked,
+    /// The lookup started after the rules came into force: enough for a client that is connected already.
+    Rules,
+}
+
+impl Found {
+    fn is_valid(&self, rules: &Arc<Rules>, max_age: MaxAge, asked: Instant) -> bool {
+        let recent = max_age == MaxAge::Rules || self.started >= asked;
+        let retried = self.scope.is_ok() || self.started.elapsed() >= RETRY_AFTER;
+        Arc::ptr_eq(&self.rules, rules) && (recent || !retried)
+    }
 }
 
 impl UserScopes {
@@ -58,26 +75,27 @@ impl UserScopes {
         uid: u32,
         action: Action,
         rules: &Arc<Rules>,
-        wait: Duration,
+        max_age: MaxAge,
     ) -> Result<TagScope, GroupsUnavailable> {
         if !rules.needs_groups(action, uid) {
             return Ok(rules.scope(action, uid, |_| false));
         }
-        let deadline = Deadline::now() + wait;
+        let (asked, wait) = match max_age {
+            MaxAge::Asked => (Instant::now(), GROUPS_WAIT_MAX),
+            MaxAge::Rules => (Instant::now(), GROUPS_RELOAD_WAIT_MAX),
+        };
+        let deadline = Deadline::from_std(asked + wait);
         let shared = self.shared(uid, action);
         let mut found = timeout_at(deadline, shared.lock()).await.map_err(|_| GroupsUnavailable)?;
-        if let Some(found) = &*found
-            && Arc::ptr_eq(&found.rules, rules)
-            && found.at.elapsed() < SHARED_FOR
-        {
+        if let Some(found) = found.as_ref().filter(|found| found.is_valid(rules, max_age, asked)) {
             return found.scope.clone();
         }
-        let asked = rules.clone();
-        let lookup = move || scope_by_groups(&asked, action, uid);
+        let (started, in_force) = (Instant::now(), rules.clone());
+        let lookup = move || scope_by_groups(&in_force, action, uid);
         let left = deadline.saturating_duration_since(Deadline::now());
         let answer = self.lookups.run(left, lookup).await;
         let scope = answer.and_then(Result::ok).ok_or(GroupsUnavailable);
-        *found = Some(Found { rules: rules.clone(), scope: scope.clone(), at: Instant::now() });
+        *found = Some(Found { rules: rules.clone(), scope: scope.clone(), started });
         scope
     }
 

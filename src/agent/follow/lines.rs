@@ -25,10 +25,12 @@ impl LineFormat {
 }
 
 /// How following ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ended {
     /// The subscription is complete.
     Complete,
+    /// History cannot be read.
+    Failed(io::Error),
     /// The client sent QUIT.
     Quit,
     /// The client has disconnected.
@@ -40,14 +42,18 @@ pub(crate) enum Ended {
 /// Writes everything that the subscription yields, until it is complete or the client leaves.
 ///
 /// # Errors
-/// If the client cannot be written to, or history cannot be read in reverse.
+/// If the client cannot be written to.
 pub(crate) async fn run(
     connection: &mut Connection,
     subscription: &mut Subscription,
     format: &LineFormat,
 ) -> io::Result<Ended> {
     loop {
-        match subscription.fill().await? {
+        let filled = match subscription.fill().await {
+            Ok(filled) => filled,
+            Err(cause) => return Ok(Ended::Failed(cause)),
+        };
+        match filled {
             Filled::Lines(lines) => {
                 let delivered = match format {
                     LineFormat::Json => write_lines(connection, &lines)?,

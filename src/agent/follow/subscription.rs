@@ -68,7 +68,11 @@ impl<'a> Lines<'a> {
     /// The lines, parsed. A damaged line of an edited history file is left out.
     pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = Line<'a>> + Send + 'a> {
         match self {
-            Self::Shared { chunk, from, to } => Box::new(chunk.lines_between(*from, *to)),
+            Self::Shared { chunk, from, to } => {
+                let to = *to;
+                let within = chunk.lines_from(*from).take_while(move |placed| placed.end <= to);
+                Box::new(within.map(|placed| placed.line))
+            }
             Self::Staged(bytes) => Box::new(lines_of(bytes)),
         }
     }

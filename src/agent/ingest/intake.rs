@@ -2,6 +2,7 @@
 //! yields drafts calls [`Intake::push`], and [`Intake::flush`] before it waits.
 
 use super::batch_pool;
+use super::runs::ConnectionRuns;
 use crate::agent::access::{Denied, GroupsUnavailable, Subject};
 use crate::agent::client::Client;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
@@ -24,6 +25,7 @@ pub(crate) struct Intake<'a> {
     /// The origin's JSON object.
     origin: Vec<u8>,
     default_tag: String,
+    runs: ConnectionRuns,
     batch: Batch,
     unstored: Unstored,
     since_sync: SinceSync,
@@ -100,7 +102,7 @@ struct SinceSync {
 }
 
 impl<'a> Intake<'a> {
-    pub(crate) fn new(log: Log, client: &'a Client) -> Self {
+    pub(crate) fn new(log: Log, client: &'a Client, runs: ConnectionRuns) -> Self {
         let verified = &client.origin;
         let mut origin = Vec::new();
         verified.encode(&mut origin);
@@ -111,6 +113,7 @@ impl<'a> Intake<'a> {
             client,
             origin,
             default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),
+            runs,
             batch: Batch::default(),
             unstored: Unstored::default(),
             since_sync: SinceSync::default(),
@@ -135,11 +138,47 @@ impl<'a> Intake<'a> {
             Err(Denied::NotLookedUp) => return Ok(Pushed::RightsNeeded),
             Err(denied) => return Err(self.deny(denied, draft)),
         }
-        if self.client.rate.as_ref().is_some_and(|rate| !rate.charge_events(1, draft.size())) {
-            return Err(self.refuse_rate());
+        if let Some(run) = &draft.run {
+            return self.push_run(draft, run);
         }
+        self.charge_events(1, draft)?;
         self.batch.push(draft, &self.default_tag, &self.origin);
-        Ok(if self.batch.size() >= BATCH_SIZE { Pushed::Full } else { Pushed::Accepted })
+        Ok(self.pushed())
+    }
+
+    /// A begin pays for two events, so that its end is never refused.
+    #[cold]
+    fn push_run(&mut self, draft: &Draft<'_>, run: &str) -> Result<Pushed, Refusal> {
+        let (ends, open) = (draft.took.is_some(), self.runs.is_open(run));
+        match (ends, open) {
+            (true, true) => {}
+            (false, false) => self.charge_events(2, draft)?,
+            (true, false) | (false, true) => self.charge_events(1, draft)?,
+        }
+        let (origin, now) = (&self.client.origin, self.log.now());
+        let conn = if ends {
+            self.runs.end(run)
+        } else {
+            let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
+            self.runs.begin(run, draft, tag, origin, now)
+        };
+        match conn.map(|conn| self.runs.encoded_origin(origin, conn)) {
+            Some(origin) => self.batch.push(draft, &self.default_tag, &origin),
+            None => self.batch.push(draft, &self.default_tag, &self.origin),
+        }
+        Ok(self.pushed())
+    }
+
+    fn charge_events(&mut self, events: u32, draft: &Draft<'_>) -> Result<(), Refusal> {
+        let rate = self.client.rate.as_ref();
+        match rate.is_none_or(|rate| rate.charge_events(events, draft.size())) {
+            true => Ok(()),
+            false => Err(self.refuse_rate()),
+        }
+    }
+
+    fn pushed(&self) -> Pushed {
+        if self.batch.size() >= BATCH_SIZE { Pushed::Full } else { Pushed::Accepted }
     }
 
     /// Looks up what may be sent by the rules now in force.
@@ -248,6 +287,14 @@ impl<'a> Intake<'a> {
                 }
             }
             Err(Full) => self.flush().await,
+        }
+    }
+
+    /// The client has disconnected: ends its open runs as abandoned.
+    pub(crate) async fn abandon_runs(self) {
+        let batch = self.runs.abandon();
+        if !batch.is_empty() {
+            self.log.append_waiting(&batch).await;
         }
     }
 

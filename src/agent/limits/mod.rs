@@ -165,7 +165,10 @@ impl Limits {
     }
 
     /// Takes one unauthenticated connection for an address that has a permit.
-    pub(crate) fn unauthenticated(self: &Arc<Self>, address: &QuotaKey) -> Result<Unauthenticated, TooMany> {
+    pub(crate) fn unauthenticated(
+        self: &Arc<Self>,
+        address: &QuotaKey,
+    ) -> Result<Unauthenticated, TooMany> {
         let QuotaKey::Address(address) = address else { return Err(TooMany::Connections) };
         let mut table = self.table();
         if table.unauthenticated >= UNAUTHENTICATED_MAX {
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_machine_is_one_party_however_many_addresses_it_has() {
-        let key = |text: &str| QuotaKey::address(text.parse().expect("an address"));
+        let key = |text: &str| QuotaKey::for_address(text.parse().expect("an address"));
         for (one, other, same) in [
             ("192.0.2.1", "192.0.2.2", false),
             ("192.0.2.1", "::ffff:192.0.2.1", true),

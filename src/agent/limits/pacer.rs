@@ -32,7 +32,10 @@ mod tests {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
         let pacer = Pacer::new(Duration::from_millis(2));
-        assert_eq!([pacer.turn(at(0)), pacer.turn(at(0)), pacer.turn(at(1))], [at(0), at(2), at(4)]);
+        assert_eq!(
+            [pacer.turn(at(0)), pacer.turn(at(0)), pacer.turn(at(1))],
+            [at(0), at(2), at(4)]
+        );
         // A pause does not save up turns.
         assert_eq!([pacer.turn(at(100)), pacer.turn(at(101))], [at(100), at(102)]);
     }

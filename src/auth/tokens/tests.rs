@@ -23,7 +23,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn a_token_is_shown_once_and_only_its_hash_is_kept() {
+fn stores_only_the_hash() {
     let (_dir, path) = place();
     assert!(list(&path).expect("no file, no tokens").is_empty());
     let text = add_to(&path, "web2").expect("added");
@@ -38,18 +38,18 @@ fn a_token_is_shown_once_and_only_its_hash_is_kept() {
     assert_eq!(names, ["web2", "web3"]);
 
     let tokens = Tokens::new(path.clone());
-    let found = tokens.find(&text).expect("it is there");
+    let found = tokens.find(&text).expect("known");
     assert_eq!(found.name, name("web2"));
     assert!(found.may_send().allows("shop.query") && !found.may_send().allows("cron"));
     assert_eq!(found.may_tail(), TagScope::Nothing);
     for wrong in ["", "x", &text[1..], &format!("{text}0"), &text.to_uppercase()] {
-        // A token of digits alone is as good in upper case.
+        // A token of digits alone has no upper case.
         assert!(tokens.find(wrong).is_none() || wrong == text, "{wrong}");
     }
 }
 
 #[test]
-fn changes_are_noticed_and_a_name_that_is_given_again_is_another_token() {
+fn notices_changes_and_reused_names() {
     let (_dir, path) = place();
     let tokens = Tokens::new(path.clone());
     assert!(tokens.find("x").is_none());
@@ -64,13 +64,13 @@ fn changes_are_noticed_and_a_name_that_is_given_again_is_another_token() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn rejects_bad_names_and_busy_file() {
     let (_dir, path) = place();
     add_to(&path, "web2").expect("added");
     assert!(
         matches!(add_to(&path, "web2"), Err(TokenError::Taken(taken)) if taken == name("web2"))
     );
-    let unknown = revoke(&path, &name("web")).expect_err("nobody");
+    let unknown = revoke(&path, &name("web")).expect_err("unknown");
     assert!(unknown.to_string().contains("there is no token web"), "{unknown}");
     for bad in ["", "a b", "a/b", "a:b", ".a", "é", &"x".repeat(NAME_MAX + 1)] {
         assert!(matches!(TokenName::new(bad), Err(TokenError::Name(_))), "{bad:?}");
@@ -78,11 +78,11 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(TokenName::new(&"x".repeat(NAME_MAX)).is_ok());
     let held = fs::File::open(path.parent().expect("one")).expect("there");
     held.lock().expect("free");
-    assert!(matches!(add_to(&path, "web3"), Err(TokenError::Busy(_))));
+    assert!(matches!(add_to(&path, "web3"), Err(TokenError::File(FileError::Busy { .. }))));
 }
 
 #[test]
-fn the_most_tokens_hold_from_both_sides() {
+fn bounds_number_of_tokens() {
     let (_dir, path) = place();
     add_to(&path, "t0").expect("added");
     let line = fs::read_to_string(&path).expect("written");
@@ -91,27 +91,27 @@ fn the_most_tokens_hold_from_both_sides() {
     };
     fs::write(&path, lines(TOKENS_MAX - 1)).expect("ours");
     add_to(&path, "last").expect("just room");
-    assert!(matches!(add_to(&path, "more"), Err(TokenError::TooMany)));
+    assert!(matches!(add_to(&path, "more"), Err(TokenError::File(FileError::TooMany { .. }))));
     fs::write(&path, lines(TOKENS_MAX + 1)).expect("ours");
-    assert!(matches!(list(&path), Err(TokenError::TooMany)));
+    assert!(matches!(list(&path), Err(TokenError::File(FileError::TooMany { .. }))));
 }
 
 #[test]
-fn a_file_that_others_may_have_written_or_that_is_no_such_file_has_no_tokens() {
+fn trusts_only_private_files() {
     let (dir, path) = place();
     let text = add_to(&path, "web2").expect("added");
     let tokens = Tokens::new(path.clone());
     let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("ours");
     for bad in [0o620, 0o602] {
         mode(bad);
-        assert!(matches!(list(&path), Err(TokenError::Untrusted(_))), "{bad:o}");
+        assert!(matches!(list(&path), Err(TokenError::File(FileError::Untrusted(_)))), "{bad:o}");
         assert!(tokens.find(&text).is_none(), "{bad:o}");
     }
     mode(0o600);
     assert!(tokens.find(&text).is_some());
     if crate::sys::users::current() == 0 {
         chown(&path, Some(4711), None).expect("root may");
-        assert!(matches!(list(&path), Err(TokenError::Untrusted(_))));
+        assert!(matches!(list(&path), Err(TokenError::File(FileError::Untrusted(_)))));
         chown(dir.path(), Some(4711), Some(4711)).expect("root may");
         list(&path).expect("the directory's owner");
         add_to(&path, "web3").expect("root may");
@@ -121,11 +121,14 @@ fn a_file_that_others_may_have_written_or_that_is_no_such_file_has_no_tokens() {
     let elsewhere = dir.path().join("elsewhere");
     fs::rename(&path, &elsewhere).expect("ours");
     symlink(&elsewhere, &path).expect("made");
-    assert!(matches!(list(&path), Err(TokenError::Io { .. })), "a link is not followed");
+    assert!(
+        matches!(list(&path), Err(TokenError::File(FileError::Io { .. }))),
+        "a link is not followed"
+    );
 }
 
 #[test]
-fn an_edited_file_is_told_by_its_line() {
+fn reports_bad_lines_by_number() {
     let (_dir, path) = place();
     add_to(&path, "web2").expect("added");
     let good = fs::read_to_string(&path).expect("written");
