@@ -109,6 +109,9 @@ fn each_key(event: &EventLine<'_>, mut write: impl FnMut(Key<'_>, &str)) {
     if let Some(seconds) = event.took {
         write(Key::Known("took"), &seconds.to_string());
     }
+    if event.abandoned {
+        write(Key::Known("abandoned"), "true");
+    }
     for (name, value) in event.fields() {
         write(Key::Field(name), &value.text());
     }
