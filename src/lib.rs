@@ -33,7 +33,6 @@ pub mod event;
 pub mod filter;
 #[cfg(feature = "agent")]
 pub mod log;
-#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod render;
 pub mod sys;
 pub mod wire;

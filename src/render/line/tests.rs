@@ -77,6 +77,54 @@ fn each_format_of_a_gap() {
 }
 
 #[test]
+fn every_text_format_shows_an_abandoned_run() {
+    let line = EVENT
+        .replace("\"info\"", "\"warning\"")
+        .replace(r#""took":0.04"#, r#""run":"r1","took":12.3,"abandoned":true"#);
+    for (format, text) in [
+        (
+            Format::Short,
+            format!("{SHORT} warning: query took 40ms (abandoned after 12.3s) user=123 run=r1"),
+        ),
+        (
+            Format::ShortIso,
+            "2026-11-22T17:32:05.123+00:00 web1 shop.query[812] warning: query took 40ms \
+             (abandoned after 12.3s) user=123 run=r1"
+                .into(),
+        ),
+        (Format::Json, line.clone()),
+        (Format::Cat, "query took 40ms (abandoned after 12.3s)".into()),
+        (
+            Format::Logfmt,
+            "seq=1042 time=2026-11-22T17:32:05.123456+00:00 host=web1 tag=shop.query \
+             level=warning msg=\"query took 40ms\" run=r1 took=12.3 abandoned=true user=123 \
+             _pid=812 _uid=33 _user=www-data _unit=php8.2-fpm.service"
+                .into(),
+        ),
+        (
+            Format::Verbose,
+            "2026-11-22T17:32:05.123456+00:00 [1042]\n    host=web1\n    tag=shop.query\n    \
+             level=warning\n    msg=query took 40ms\n    run=r1\n    took=12.3s\n    \
+             abandoned=true\n    user=123\n    _pid=812\n    _uid=33\n    _user=www-data\n    \
+             _unit=php8.2-fpm.service"
+                .into(),
+        ),
+    ] {
+        assert_eq!(in_format(format, &line), text);
+    }
+    let silent = line.replace("\"msg\":\"query took 40ms\",", "").replace("\"took\":12.3,", "");
+    assert_eq!(in_format(Format::Cat, &silent), "(abandoned)");
+    assert_eq!(
+        in_format(Format::Short, &silent),
+        format!("{SHORT} warning: (abandoned) user=123 run=r1")
+    );
+    let colored = Style { color: true, ..Style::new(Format::Short) };
+    let yellow = "\x1b[1m\x1b[93m";
+    let marked = format!("{yellow}(abandoned after 12.3s)\x1b[0m");
+    assert!(shown(&colored, &line).contains(&marked), "{:?}", shown(&colored, &line));
+}
+
+#[test]
 fn short_tells_what_the_message_does_not() {
     let line = EVENT
         .replace("\"info\"", "\"warning\"")
@@ -171,9 +219,11 @@ fn colours_follow_the_level_and_every_line_ends_them() {
 
 #[test]
 fn a_field_is_named_as_match_reaches_it() {
-    let line = EVENT.replace("\"user\":\"123\"", "\"tag\":\"x\",\"seq\":1,\"fields.a\":2");
+    let line = EVENT
+        .replace("\"user\":\"123\"", "\"tag\":\"x\",\"seq\":1,\"fields.a\":2,\"abandoned\":true");
     let text = in_format(Format::Logfmt, &line);
-    assert!(text.contains(" fields.tag=x fields.seq=1 fields.fields.a=2 "), "{text}");
+    let fields = " fields.tag=x fields.seq=1 fields.fields.a=2 fields.abandoned=true ";
+    assert!(text.contains(fields), "{text}");
 }
 
 #[test]

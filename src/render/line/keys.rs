@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use super::clock::{self, Decimals};
 use super::short::{MESSAGE_SHOWN_MAX, cut, push_message, push_more};
-use super::{INDENT, Style, Took, escape};
+use super::{INDENT, Style, Took, quote};
 use crate::event::{EventLine, GapLine};
 use crate::filter::{FIELD_PREFIX, KEYS};
+use crate::render::escape;
 
 /// What goes before the further lines of a message: none can be taken for a key.
 const DEEPER: &str = "        ";
@@ -21,7 +22,7 @@ pub(super) fn logfmt(style: &Style, event: &EventLine<'_>, out: &mut String) {
         out.push(' ');
         key.push(out);
         out.push('=');
-        escape::push_value(out, value);
+        quote::push_value(out, value);
     });
 }
 
@@ -35,7 +36,7 @@ pub(super) fn logfmt_gap(style: &Style, told: &GapLine<'_>, out: &mut String) {
     out.push_str(" time=");
     clock::push_iso(out, told.time, &style.tz, Decimals::Six);
     out.push_str(" host=");
-    escape::push_value(out, &told.host.text());
+    quote::push_value(out, &told.host.text());
 }
 
 /// The time and the number, and then a line a key.
@@ -50,7 +51,7 @@ pub(super) fn verbose(style: &Style, event: &EventLine<'_>, out: &mut String) {
         match key {
             Key::Known("msg") => {
                 let limit = (!style.all).then_some(MESSAGE_SHOWN_MAX);
-                push_message(out, value, DEEPER, limit, escape::push_message_line);
+                push_message(out, value, DEEPER, limit, quote::push_message_line);
             }
             Key::Known("took") => {
                 let seconds = value.parse().unwrap_or_default();
@@ -108,6 +109,9 @@ fn each_key(event: &EventLine<'_>, mut write: impl FnMut(Key<'_>, &str)) {
     }
     if let Some(seconds) = event.took {
         write(Key::Known("took"), &seconds.to_string());
+    }
+    if event.abandoned {
+        write(Key::Known("abandoned"), "true");
     }
     for (name, value) in event.fields() {
         write(Key::Field(name), &value.text());

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style as Paint};
 
 use super::clock::{self, Decimals};
-use super::{Format, INDENT, Style, Took, escape, gap};
+use super::{Format, INDENT, Style, Took, gap, quote};
 use crate::event::{EventLine, GapLine, Level, json::Raw, took};
+use crate::render::escape;
 
 /// The most characters that are shown of a message, unless all are asked for.
 pub const MESSAGE_SHOWN_MAX: usize = 4096;
@@ -59,8 +60,12 @@ pub(super) fn event(style: &Style, event: &EventLine<'_>, out: &mut String) {
         out.push(' ');
         let limit = (!style.all).then_some(MESSAGE_SHOWN_MAX);
         push_message(out, &msg, INDENT, limit, |out, line| {
-            painted(style, paint, out, |out| escape::push_message_line(out, line));
+            painted(style, paint, out, |out| quote::push_message_line(out, line));
         });
+    }
+    if event.abandoned {
+        out.push(' ');
+        painted(style, paint, out, |out| push_abandoned(out, event.took));
     }
     painted(style, DIM, out, |out| push_rest(style, event, &msg, out));
 }
@@ -74,6 +79,7 @@ fn push_rest(style: &Style, event: &EventLine<'_>, msg: &str, out: &mut String) 
         push_pair(style, out, "run", run);
     }
     if let Some(seconds) = event.took
+        && !event.abandoned
         && took::find(msg) != Some(seconds)
     {
         // Writing to a String cannot fail.
@@ -87,13 +93,29 @@ fn push_pair(style: &Style, out: &mut String, name: &str, value: Raw<'_>) {
     out.push('=');
     let value = value.text();
     let shown = if style.all { (&*value, 0) } else { cut(&value, FIELD_SHOWN_MAX) };
-    escape::push_value(out, shown.0);
+    quote::push_value(out, shown.0);
     push_more(out, shown.1);
 }
 
-/// The message and nothing else.
+/// `(abandoned after 12.3s)`
+fn push_abandoned(out: &mut String, took: Option<f64>) {
+    // Writing to a String cannot fail.
+    let _ = match took {
+        Some(seconds) => write!(out, "(abandoned after {})", Took(seconds)),
+        None => out.write_str("(abandoned)"),
+    };
+}
+
+/// The message, and whether its run was abandoned.
 pub(super) fn message_only(event: &EventLine<'_>, out: &mut String) {
-    push_message(out, &event.msg_text(), INDENT, None, escape::push_message_line);
+    let msg = event.msg_text();
+    push_message(out, &msg, INDENT, None, quote::push_message_line);
+    if event.abandoned {
+        if !msg.is_empty() {
+            out.push(' ');
+        }
+        push_abandoned(out, event.took);
+    }
 }
 
 /// Writes a message line by line, the further ones behind `indent`; of a long one the beginning.
