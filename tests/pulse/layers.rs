@@ -10,7 +10,7 @@ use regex::Regex;
 const ROWS: [&[&str]; 8] = [
     &["event"],
     &["filter"],
-    &["wire", "render", "access"],
+    &["wire", "render", "access", "views"],
     &["config", "sys", "diag"],
     &["log", "auth"],
     &["client"],
