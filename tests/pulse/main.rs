@@ -21,6 +21,7 @@ mod pulse_send;
 mod pulse_tail;
 mod readers;
 mod restart;
+mod runs;
 mod server;
 mod service;
 mod soak;

@@ -30,8 +30,7 @@ pub(crate) async fn run(
                 connection.write_all(&watch.fold.snapshot(name)).await?;
                 continue;
             }
-            () = connection.gone_or_stopped(), if connection.ended() => None,
-            input = connection.read(), if !connection.ended() => Some(input?),
+            input = next_input(connection) => input?,
         };
         if connection.stopping() {
             return Ok(Ended::Stopping);
@@ -44,4 +43,13 @@ pub(crate) async fn run(
             return Ok(Ended::Gone);
         }
     }
+}
+
+/// What the client sends next. `None` if it has sent everything and is gone.
+async fn next_input(connection: &mut Connection) -> io::Result<Option<Input>> {
+    if connection.ended() {
+        connection.gone_or_stopped().await;
+        return Ok(None);
+    }
+    connection.read().await.map(Some)
 }
