@@ -20,6 +20,8 @@
 pub mod access;
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod auth;
 pub mod cli;
 pub mod client;
 #[cfg(feature = "agent")]
@@ -31,7 +33,6 @@ pub mod event;
 pub mod filter;
 #[cfg(feature = "agent")]
 pub mod log;
-#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod render;
 pub mod sys;
 pub mod wire;

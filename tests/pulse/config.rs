@@ -156,7 +156,7 @@ fn a_reload_disturbs_nobody_and_a_bad_one_changes_nothing() {
     let mut sender = agent.connect();
     sender.say("SEND before\n").sync();
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration read again");
+    agent.until_said("configuration reloaded");
     sender.say("SEND between\n").sync();
     fs::write(agent.config(), "hots = \"x\"\n").expect("ours");
     agent.signal(Signal::SIGHUP);

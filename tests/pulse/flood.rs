@@ -115,6 +115,6 @@ fn a_flood_of_one_user_or_token_costs_others_at_most_three_times_and_is_told() {
     let refused = || (gaps() > before).then_some(());
     assert_fair(&agent, &format!("{by_tcp} >> {}", answers.display()), refused);
     let told = std::fs::read_to_string(&answers).expect("text");
-    let why = "ERR 75 too many events of token web2 at once: this one is not taken";
+    let why = "ERR 75 too many events of token web2 at once: this one is refused";
     assert!(told.contains(why), "{told}");
 }

@@ -12,7 +12,7 @@ const ROWS: [&[&str]; 8] = [
     &["filter"],
     &["wire", "render", "access"],
     &["config", "sys", "diag"],
-    &["log"],
+    &["log", "auth"],
     &["client"],
     &["agent"],
     &["cli"],
@@ -165,7 +165,7 @@ fn some_crates_are_for_one_module_alone() {
 }
 
 /// The stages of the agent: what a connection passes through. Only `agent/mod.rs` knows them all.
-const STAGES: [&str; 4] = ["listen", "bridge", "ingest", "follow"];
+const STAGES: [&str; 2] = ["ingest", "follow"];
 
 #[test]
 fn a_stage_of_the_agent_names_no_other_stage() {

@@ -313,7 +313,7 @@ fn a_stranger_who_writes_slowly_or_not_at_all_is_gone_after_ten_seconds() {
         // The end, or a reset where something was not read.
         let _ = stream.read_to_end(&mut rest);
     }
-    agent.until_said("127.0.0.1: not let in: ");
+    agent.until_said("127.0.0.1: not authenticated: ");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn whatever_is_wrong_the_answer_is_the_same_and_takes_longer_each_time() {
             });
         }
     });
-    agent.until_said("127.0.0.1: not let in: ");
+    agent.until_said("127.0.0.1: not authenticated: ");
     assert_eq!(agent.history_text(), "");
 }
 
@@ -92,7 +92,7 @@ fn without_a_good_token_a_connection_ends_after_10_s() {
             });
         }
     });
-    agent.until_said("127.0.0.1: not let in: ");
+    agent.until_said("127.0.0.1: not authenticated: ");
     agent.until_said("no good token within 10 s");
     until("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
 }
@@ -104,7 +104,7 @@ fn whoever_says_nothing_does_not_hold_up_the_agents_end() {
     let mut wrong = agent.connect_by_tcp();
     assert_eq!(wrong.ask("nonsense"), REFUSAL);
     assert!(agent.stop().success());
-    assert!(!agent.said().contains("cut off"), "{}", agent.said());
+    assert!(!agent.said().contains("disconnecting"), "{}", agent.said());
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn a_token_is_nowhere_but_with_whom_it_was_given_to() {
     client.say("SEND hello\n").sync();
     // Said once more, where it is not needed: what is answered does not repeat it.
     let told = [client.ask(&format!("AUTH {good}")), agent.connect().ask(&format!("AUTH {good}"))];
-    agent.until_said("not let in");
+    agent.until_said("not authenticated");
     agent.pulsed(&["token", "revoke", "good"]).ok();
     assert_eq!(client.rest(), [""; 0]);
-    agent.until_said("token good: a right is gone: cut off");
+    agent.until_said("token good: access revoked, disconnecting");
     let proc = |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("proc");
     let mut places = vec![agent.said(), agent.history_text(), told.concat()];
     places.extend(["cmdline", "environ"].map(|file| String::from_utf8_lossy(&proc(file)).into()));

@@ -165,7 +165,7 @@ fn what_is_no_tls_1_3_is_refused_and_told() {
     let mut garbage = agent.connect_by_tcp();
     garbage.say([&[22], &[b'x'; 600][..]].concat());
     while garbage.try_whole_line().is_some() {}
-    agent.until_said("127.0.0.1: not let in: TLS: ");
+    agent.until_said("127.0.0.1: not authenticated: TLS: ");
     let address = agent.tcp().to_string();
     for (version, goes) in [("-tls1_3", true), ("-tls1_2", false)] {
         let client = Tool::new("openssl").args(&["s_client", "-connect", &address, version]);
@@ -177,7 +177,7 @@ fn what_is_no_tls_1_3_is_refused_and_told() {
     let mut client = agent.connect_by_tcp();
     client.say([22, 3, 1]);
     while client.try_whole_line().is_some() {}
-    agent.until_said("127.0.0.1: not let in: TLS, and there is no tcp.cert");
+    agent.until_said("127.0.0.1: not authenticated: TLS is not configured");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn half_a_greeting_is_waited_for_10_s() {
     client.say(b"\x16\x03\x01\x02\x00\x01");
     while client.try_whole_line().is_some() {}
     assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
-    agent.until_said("127.0.0.1: not let in: no good token within 10 s");
+    agent.until_said("127.0.0.1: not authenticated: no good token within 10 s");
     // TLS that is made and says nothing more is waited for no longer.
     let mut silent = connect(agent.tcp(), &files(&agent).0);
     silent.wait_for_end();
@@ -220,7 +220,7 @@ fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
     {
         let mut plain = Via::command(&[&inside[..], &["nc", address, &port]].concat());
         plain.try_say(format!("AUTH {token}\n"));
-        let told = if goes { "OK web2" } else { "ERR 77 this agent is reached by TLS only" };
+        let told = if goes { "OK web2" } else { "ERR 77 this agent accepts TLS only" };
         assert_eq!(plain.line(), told, "{address}");
         let (there, cert) = (format!("[{address}]:{port}"), files(&agent).0);
         let there = if address.contains(':') { there } else { format!("{address}:{port}") };
@@ -232,7 +232,7 @@ fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
         let lines = agent.connect().tail("{\"lines\":1}");
         assert_eq!(parse(&lines[0]).event()["origin"]["addr"], address);
     }
-    agent.until_said("192.0.2.1: not let in: no TLS");
+    agent.until_said("192.0.2.1: not authenticated: no TLS");
     // Without a certificate there is no such place.
     agent.configure(&["tcp.listen = \"192.0.2.1:7465\""]);
     agent.pulsed(&["check"]).run().failed(78, &["192.0.2.1:7465", "tcp.cert"]);
@@ -250,7 +250,7 @@ fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
     make_certificate(&cert, &key);
     connect(agent.tcp(), &old).auth(&token);
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration read again");
+    agent.until_said("configuration reloaded");
     connect(agent.tcp(), &cert).auth(&token);
     let mut distrusts = connect(agent.tcp(), &old);
     distrusts.wait_for_end();
@@ -264,7 +264,7 @@ fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
         fs::write(&key, bad).expect("ours");
         agent.signal(Signal::SIGHUP);
         until("a refusal", || {
-            (agent.said().matches("configuration not taken: ").count() == n + 1).then_some(())
+            (agent.said().matches("configuration rejected: ").count() == n + 1).then_some(())
         });
         connect(agent.tcp(), &cert).auth(&token);
         agent.pulsed(&["check"]).run().failed(78, &["tcp.key", "key.pem"]);
@@ -279,11 +279,14 @@ fn with_a_key_that_does_not_fit_it_does_not_start() {
     let agent = prepare("127.0.0.1:0");
     let (cert, key) = files(&agent);
     make_certificate(&agent.dir().join("unused.pem"), &key);
-    agent.pulsed(&[]).run().failed(78, &["tcp.cert", "tcp.key", "not that of the certificate"]);
+    agent
+        .pulsed(&[])
+        .run()
+        .failed(78, &["tcp.cert", "tcp.key", "does not belong to the certificate"]);
     assert!(!agent.socket().exists());
     let whole = fs::read(&cert).expect("ours");
     fs::write(&cert, &whole[..whole.len() / 2]).expect("ours");
-    agent.pulsed(&[]).run().failed(78, &["cert.pem", "breaks off"]);
+    agent.pulsed(&[]).run().failed(78, &["cert.pem", "truncated"]);
     fs::remove_file(&cert).expect("ours");
     agent.pulsed(&[]).run().failed(78, &["cert.pem", "No such file"]);
 }
