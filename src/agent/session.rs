@@ -49,7 +49,10 @@ pub(crate) async fn serve(
     };
     match ended {
         Ok(Ended::Revoked) => {
-            diag::notice(format_args!("{}: access revoked, disconnecting", client.rights.subject()));
+            diag::notice(format_args!(
+                "{}: access revoked, disconnecting",
+                client.rights.subject()
+            ));
         }
         Ok(_) => connection.close_notify(),
         Err(_) => {}

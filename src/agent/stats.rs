@@ -26,7 +26,12 @@ pub(crate) struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn new(log: Log, limits: Arc<Limits>, runs: Arc<Runs>, tcp: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        log: Log,
+        limits: Arc<Limits>,
+        runs: Arc<Runs>,
+        tcp: Option<SocketAddr>,
+    ) -> Self {
         let started = log.now();
         Self { log, limits, runs, started, tcp }
     }

@@ -16,5 +16,5 @@ mod selection;
 mod stage;
 pub(crate) mod subscription;
 
-pub(crate) use resolve::Refusal;
 pub use forward::PASSED_OVER_MAX;
+pub(crate) use resolve::Refusal;

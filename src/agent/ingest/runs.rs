@@ -231,7 +231,12 @@ impl ConnectionRuns {
     /// `true` if this run is open: on this connection, or detached by an earlier one of the same user.
     pub(crate) fn is_open(&self, run: &str) -> bool {
         self.own.contains_key(run)
-            || self.runs.state().owners.get(&self.owner).is_some_and(|o| o.detached.contains_key(run))
+            || self
+                .runs
+                .state()
+                .owners
+                .get(&self.owner)
+                .is_some_and(|o| o.detached.contains_key(run))
     }
 
     /// Begins a run, or continues it if it is open. Returns the `conn` of its events: `None` if a bound leaves it

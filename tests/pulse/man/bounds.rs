@@ -69,26 +69,23 @@ fn assert_list(page: &str, section: &str, known: &[(&str, String)]) {
 #[test]
 fn bounds_of_the_protocol() {
     let list = [
-        ("A draft, behind its verb", size(DRAFT_MAX)),
-        ("An event line", size(LINE_MAX)),
+        ("A draft, after its verb", size(DRAFT_MAX)),
+        ("The event line", size(LINE_MAX)),
         ("The fields of a draft", FIELDS_MAX.to_string()),
         ("The name of a field, in bytes", FIELD_NAME_MAX.to_string()),
         ("A tag, in bytes", TAG_MAX.to_string()),
         ("A run, in characters", RUN_MAX.to_string()),
-        ("The why of an ERR, in characters", wire::WHY_MAX.to_string()),
-        ("ERRs that are told between two SYNCs", ERRS_MAX.to_string()),
-        ("Events passed over without a word", count(PASSED_OVER_MAX)),
+        ("The text of an ERR, in characters", wire::WHY_MAX.to_string()),
+        ("ERRs between two SYNCs; further ones are counted", ERRS_MAX.to_string()),
+        ("Events without a match before an \\(dqat\\(dq", count(PASSED_OVER_MAX)),
         ("A MATCH", size(TEXT_MAX)),
         ("The terms of a MATCH", TERMS_MAX.to_string()),
         ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
-        (
-            "The patterns of a token, for sending and for following each",
-            tokens::GLOBS_MAX.to_string(),
-        ),
-        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("The globs of a token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
+        ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
+        ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
     ];
     assert_list("pulse-protocol.7", "Bounds", &list);
 }
@@ -96,31 +93,31 @@ fn bounds_of_the_protocol() {
 #[test]
 fn limits_of_the_agent() {
     let list = [
-        ("Connections at a time", count(CONNECTIONS_MAX as u64)),
-        ("Of those, kept for root and the agent's own user", CONNECTIONS_RESERVED.to_string()),
+        ("Connections", count(CONNECTIONS_MAX as u64)),
+        ("Of those, reserved for root and the agent's own user", CONNECTIONS_RESERVED.to_string()),
         (
             "Connections of one other user, one address or one token",
             count(CONNECTIONS_OF_ONE_MAX as u64),
         ),
-        ("TCP connections that have not said a good token yet", UNAUTHENTICATED_MAX.to_string()),
+        ("Unauthenticated TCP connections", UNAUTHENTICATED_MAX.to_string()),
         ("Of those, from one address", UNAUTHENTICATED_OF_ONE_MAX.to_string()),
-        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("The time between two TLS greetings that are answered", millis(HANDSHAKE_EVERY)),
+        ("The time between two TLS handshakes", millis(HANDSHAKE_EVERY)),
         ("Tokens", count(tokens::TOKENS_MAX as u64)),
-        ("Patterns of one token, for sending and for watching each", tokens::GLOBS_MAX.to_string()),
+        ("Globs of one token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
         ("Events a second of one other user or one token", count(EVENTS_PER_SECOND as u64)),
         ("Bytes a second of one other user or one token", size(BYTES_PER_SECOND as usize)),
-        ("Regular expressions that all who watch hold together", PATTERNS_HELD_MAX.to_string()),
+        ("Regular expressions of all followers", PATTERNS_HELD_MAX.to_string()),
         ("Of those, of one user or one address", PATTERNS_OF_ONE_MAX.to_string()),
-        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
-        ("Not stored yet, of one connection", size(UNSTORED_MAX)),
-        ("A wait for a disk that makes no progress", seconds(STALL_MAX)),
-        ("A wait for one fsync that was asked for", seconds(SYNC_WAIT_MAX)),
-        ("Readers that read history at the same time", HISTORY_READERS.to_string()),
+        ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
+        ("Unstored events of one connection", size(UNSTORED_MAX)),
+        ("The timeout of a disk without progress", seconds(STALL_MAX)),
+        ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
+        ("Concurrent readers of the history", HISTORY_READERS.to_string()),
         ("A diagnostic", size(diag::LINE_MAX)),
-        ("Diagnostics that wait for a slow reader", diag::QUEUE_MAX.to_string()),
+        ("Diagnostics queued for a slow reader", diag::QUEUE_MAX.to_string()),
     ];
     assert_list("pulsed.8", "Limits", &list);
 }
@@ -137,18 +134,18 @@ fn numbers_within_sentences() {
     let hour = 60 * 60;
     let tag = format!("1 to {TAG_MAX} of A-Z a-z 0-9 _ . / : -");
     let name = format!("1 to {FIELD_NAME_MAX} of A-Z a-z 0-9 _ . -");
-    let burst = format!("and {BURST_SECONDS} s worth of them at once");
+    let burst = format!("and a burst of {BURST_SECONDS} s worth of them");
     assert_says(
         "pulsed.8",
         &[
-            format!("at most {} ms, while nobody waits", ORIGIN_WAIT_MAX.as_millis()),
-            format!("not done after {} s are cut off", DRAIN_MAX.as_secs()),
+            format!("at most {} ms; no other connection waits", ORIGIN_WAIT_MAX.as_millis()),
+            format!("not ended after {} s are closed", DRAIN_MAX.as_secs()),
             format!("50,000, {burst}"),
             format!("16 MiB, {burst}"),
             format!("NAME is 1 to {} of A-Z a-z 0-9 _ . -,", tokens::NAME_MAX),
-            format!("A database that takes longer than {}", millis(GROUPS_WAIT_MAX)),
-            format!("A bad token is answered after {}", millis(REFUSAL_DELAY)),
-            format!("not said a good one within {} is cut off", seconds(HANDSHAKE_MAX)),
+            format!("does not answer within {}", millis(GROUPS_WAIT_MAX)),
+            format!("answers an invalid token after {}", millis(REFUSAL_DELAY)),
+            format!("not sent a valid token within {}.", seconds(HANDSHAKE_MAX)),
         ],
     );
     assert_says(
@@ -161,9 +158,9 @@ fn numbers_within_sentences() {
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
-            format!("all of it must be done within {}", seconds(HANDSHAKE_MAX)),
-            format!("which comes {} after it was read", millis(REFUSAL_DELAY)),
-            format!("{} after the connection began it ends", seconds(HANDSHAKE_MAX)),
+            format!("The whole handshake must complete within {}", seconds(HANDSHAKE_MAX)),
+            format!("{} after the line was read", millis(REFUSAL_DELAY)),
+            format!("{} after it was accepted, the agent answers", seconds(HANDSHAKE_MAX)),
         ],
     );
     for page in ["pulse-send.1", "pulse-tail.1"] {
@@ -198,8 +195,8 @@ fn numbers_within_sentences() {
     assert_says(
         "pulse-tail.1",
         &[
-            format!("the last {}, and then it ends", tail::LINES_DEFAULT),
-            format!("Default: {}; all of it", tail::LINES_DEFAULT),
+            format!("the last {} events of", tail::LINES_DEFAULT),
+            format!("Default: {}; all of them", tail::LINES_DEFAULT),
             format!("At most {} days.", tail::TIMEOUT_MAX.as_secs() / hour / 24),
             format!(
                 "more than {MESSAGE_SHOWN_MAX} characters and field values of more than \
@@ -211,7 +208,7 @@ fn numbers_within_sentences() {
                 size(TEXT_MAX),
                 size(PATTERN_SIZE_MAX)
             ),
-            format!("at most {} tags by their names", count(tail::TAGS_MAX as u64)),
+            format!("at most {} tags by name", count(tail::TAGS_MAX as u64)),
             format!("at most {} runs", count(tail::RUNNING_MAX as u64)),
         ],
     );

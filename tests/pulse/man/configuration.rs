@@ -174,7 +174,7 @@ fn lengths_are_those_of_the_program() {
     let text = Page::read("pulsed.toml.5").rendered();
     for sentence in [
         format!("at most {} MiB", FILE_MAX >> 20),
-        format!("machine: 1 to {HOST_MAX} of A-Z a-z 0-9 _ . -."),
+        format!("in events: 1 to {HOST_MAX} of A-Z a-z 0-9 _ . -."),
         format!("An absolute path of at most {SOCKET_PATH_MAX} bytes."),
         format!("An absolute path of at most {PATH_MAX} bytes."),
         format!("several of these, at most {RULES_MAX}, and"),

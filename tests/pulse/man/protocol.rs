@@ -110,7 +110,7 @@ fn gaps_are_told_with_their_reasons() {
 fn the_lines_that_the_page_shows_are_good_ones() {
     let shown: Vec<String> = page().displays().iter().map(|text| text.replace('\n', "")).collect();
     let lines: Vec<Line<'_>> = shown.iter().filter_map(|text| Line::parse(text)).collect();
-    assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_)]), "{shown:#?}");
+    assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_), Line::Event(_)]), "{shown:#?}");
     let mut again = Vec::new();
     if let Line::Gap(told) = &lines[1] {
         let Gap { after, before, .. } = told.gap;
@@ -123,7 +123,7 @@ fn the_lines_that_the_page_shows_are_good_ones() {
 #[test]
 fn figures_are_those_that_an_agent_answers() {
     let Json::Object(figures) = Agent::start().stats() else { panic!("an object") };
-    let items = page().items("Figures");
+    let items = page().items("Statistics");
     let outer = items.iter().filter(|item| item.depth == 1).map(Item::word);
     assert_eq!(set(outer), set(figures.keys().cloned()));
     let history = figures["history"].as_object().expect("an object");
