@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, FIRST, Item, assert_whole, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, assert_contiguous, parse, wait_for};
 
 /// The longest draft, in bytes.
 const DRAFT_MAX: usize = 64 << 10;
@@ -43,8 +43,8 @@ fn each_kind_is_answered_with_err_and_the_connection_goes_on() {
     let agent = Agent::start();
     for (kind, line) in bad_lines() {
         let mut client = agent.connect();
-        client.say(&line);
-        client.say("\nPING\n");
+        client.write(&line);
+        client.write("\nPING\n");
         let told = client.line();
         assert!(told.starts_with("ERR 6"), "{kind}: {told}");
         assert!(told.len() < 500 && !told.contains(char::is_control), "{kind}: {told}");
@@ -56,7 +56,7 @@ fn each_kind_is_answered_with_err_and_the_connection_goes_on() {
 #[test]
 fn nul_is_a_character_like_any_other_in_the_native_dialect() {
     let agent = Agent::start();
-    agent.connect().say("SEND a\0b\n").sync();
+    agent.connect().write("SEND a\0b\n").sync();
     assert_eq!(parse(&agent.connect().tail("{}")[0]).msg(), Some("a\0b"));
 }
 
@@ -85,14 +85,14 @@ fn the_bounds_of_a_draft_hold_from_both_sides() {
     ];
     for (good, bad) in cases {
         let mut client = agent.connect();
-        client.say(format!("SEND {good}\n")).sync();
-        let told = client.ask(&format!("SEND {bad}"));
+        client.write(format!("SEND {good}\n")).sync();
+        let told = client.request(&format!("SEND {bad}"));
         assert!(told.starts_with("ERR 65 "), "{told}");
-        assert!(client.ask("SYNC").starts_with("ERR 65 1 refused, "));
+        assert!(client.request("SYNC").starts_with("ERR 65 1 refused, "));
     }
     // The worst that fits: everything in it has to be escaped, and it comes back as it was.
     let worst = "\u{1}".repeat(DRAFT_MAX);
-    agent.connect().say(format!("SEND {worst}\n")).sync();
+    agent.connect().write(format!("SEND {worst}\n")).sync();
     let line = agent.connect().tail("{\"lines\":1}").remove(0);
     assert!(line.len() <= 400 << 10, "{}", line.len());
     assert!(parse(&line).msg() == Some(&worst));
@@ -102,8 +102,8 @@ fn the_bounds_of_a_draft_hold_from_both_sides() {
 fn within_syslog_a_verb_is_only_text() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("<13>app: hello\nQUIT\nTAIL {}\nSYNC\nSEND x\nPING\n");
-    client.say("<11>app: SEND y\n").end();
+    client.write("<13>app: hello\nQUIT\nTAIL {}\nSYNC\nSEND x\nPING\n");
+    client.write("<11>app: SEND y\n").shutdown_write();
     assert_eq!(client.rest(), [""; 0], "nothing is ever answered");
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
     let told: Vec<_> = items.iter().filter_map(Item::msg).collect();
@@ -117,11 +117,11 @@ fn within_syslog_a_verb_is_only_text() {
 fn a_syslog_line_is_never_refused_for_its_text() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say(b"<13>app: bad \xff\xfe bytes\n<13>b\xc3d tag!: x\0<13>app: behind NUL\n");
-    client.say(
+    client.write(b"<13>app: bad \xff\xfe bytes\n<13>b\xc3d tag!: x\0<13>app: behind NUL\n");
+    client.write(
         [b"<13>app: ".to_vec(), vec![b'z'; 3 * DRAFT_MAX], b"\n<13>app: end\n".to_vec()].concat(),
     );
-    client.end();
+    client.shutdown_write();
     assert_eq!(client.rest(), [""; 0]);
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
     let repaired =
@@ -140,11 +140,11 @@ fn octet_counts_that_lie_do_no_harm() {
     let agent = Agent::start();
     for frame in ["99999999999 <13>x", "5", "12 <13>app: hey", "0 <13>x\n", "3 <13"] {
         let mut client = agent.connect();
-        client.say(frame).end();
+        client.write(frame).shutdown_write();
         assert_eq!(client.rest(), [""; 0], "{frame}");
     }
     let mut client = agent.connect();
-    client.say("13 <13>app: good14 <13>app: good2").end();
+    client.write("13 <13>app: good14 <13>app: good2").shutdown_write();
     client.rest();
     let told = agent.connect().tail("{\"lines\":2}");
     assert_eq!([parse(&told[0]).msg(), parse(&told[1]).msg()], [Some("good"), Some("good2")]);
@@ -162,8 +162,8 @@ fn who_behaves_loses_nothing_next_to_all_that() {
                 while !done.load(Ordering::Relaxed) {
                     // Without ever reading what it is told, and it hangs up in the middle.
                     let mut rude = agent.connect();
-                    rude.try_say(&line);
-                    assert!(agent.connect().ask("PING").starts_with("OK "), "{kind}");
+                    rude.try_write(&line);
+                    assert!(agent.connect().request("PING").starts_with("OK "), "{kind}");
                 }
             });
         }
@@ -174,7 +174,7 @@ fn who_behaves_loses_nothing_next_to_all_that() {
             for from in (0..COUNT).step_by(100) {
                 let event = |n| format!("SEND {{\"tag\":\"good\",\"msg\":\"{n}\"}}\n");
                 let text: String = (from..from + 100).map(event).collect();
-                sender.say(text).sync();
+                sender.write(text).sync();
             }
         });
         for n in 0..COUNT {
@@ -183,7 +183,7 @@ fn who_behaves_loses_nothing_next_to_all_that() {
         done.store(true, Ordering::Relaxed);
     });
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
-    assert_whole(FIRST - 1, &items);
+    assert_contiguous(FIRST - 1, &items);
 }
 
 #[test]
@@ -193,9 +193,9 @@ fn a_sender_that_reads_no_answers_is_not_read_and_disturbs_nobody() {
     let mut said = deaf.writer();
     thread::scope(|scope| {
         // More answers than any buffer holds: it must block, and only it.
-        let blocked = scope.spawn(move || said.try_say("STATS\n".repeat(100_000)));
+        let blocked = scope.spawn(move || said.try_write("STATS\n".repeat(100_000)));
         for n in 0..100 {
-            agent.connect().say(format!("SEND {n}\n")).sync();
+            agent.connect().write(format!("SEND {n}\n")).sync();
         }
         // When it reads, it gets every one of them.
         for _ in 0..100_000 {
@@ -209,8 +209,8 @@ fn a_sender_that_reads_no_answers_is_not_read_and_disturbs_nobody() {
 fn thousands_of_connections_that_say_nothing_disturb_nobody() {
     let agent = Agent::start();
     let idle: Vec<Client> = (0..800).map(|_| agent.connect()).collect();
-    until("all of them", || (agent.stats()["connections"] == 801).then_some(()));
-    agent.connect().say("SEND a\n").sync();
+    wait_for("all of them", || (agent.stats()["connections"] == 801).then_some(()));
+    agent.connect().write("SEND a\n").sync();
     drop(idle);
-    until("none of them", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("none of them", || (agent.stats()["connections"] == 1).then_some(()));
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Agent, Tool, as_root, parse, seq_of, until};
+use crate::harness::{Agent, Tool, as_root, parse, seq_of, wait_for};
 
 /// A configuration that has one thing wrong in it, the line that this is in, and what must be said.
 const BAD: &[(&str, usize, &[&str])] = &[
@@ -84,7 +84,7 @@ fn a_second_agent_on_the_same_socket_refuses_and_names_the_first() {
     let second = Agent::prepare(&[&line]);
     let pid = first.pid().to_string();
     second.pulsed(&[]).run().failed(1, &[first.socket_text(), &pid, "running agent"]);
-    assert!(first.connect().ask("PING").starts_with("OK "), "the first one goes on");
+    assert!(first.connect().request("PING").starts_with("OK "), "the first one goes on");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_second_agent_on_the_same_history_refuses_and_names_the_first() {
     let pid = first.pid().to_string();
     second.pulsed(&[]).run().failed(1, &[history.to_str().expect("UTF-8"), &pid, "another agent"]);
     assert!(!second.socket().exists(), "half an agent");
-    first.connect().say("SEND a\n").sync();
+    first.connect().write("SEND a\n").sync();
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_socket_has_its_owner_group_and_mode() {
 }
 
 /// Runs a command as nobody, from a place where nobody can run it.
-fn copied(agent: &Agent, tool: Tool) -> crate::harness::Done {
+fn copied(agent: &Agent, tool: Tool) -> crate::harness::Output {
     let (program, arguments) = tool.words();
     let copy = agent.dir().join(Path::new(&program).file_name().expect("a name"));
     fs::copy(&program, &copy).expect("room");
@@ -154,20 +154,20 @@ fn a_reload_disturbs_nobody_and_a_bad_one_changes_nothing() {
     let mut follower = agent.connect();
     follower.follow("");
     let mut sender = agent.connect();
-    sender.say("SEND before\n").sync();
+    sender.write("SEND before\n").sync();
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration read again");
-    sender.say("SEND between\n").sync();
+    agent.wait_for_output("configuration read again");
+    sender.write("SEND between\n").sync();
     fs::write(agent.config(), "hots = \"x\"\n").expect("ours");
     agent.signal(Signal::SIGHUP);
-    agent.until_said("hots: unknown key");
-    sender.say("SEND after\n").sync();
+    agent.wait_for_output("hots: unknown key");
+    sender.write("SEND after\n").sync();
     for msg in ["before", "between", "after"] {
         assert_eq!(parse(&follower.line()).msg(), Some(msg));
     }
     agent.configure(&["window.size = \"8MiB\""]);
     agent.signal(Signal::SIGHUP);
-    agent.until_said("takes effect at the next start");
+    agent.wait_for_output("takes effect at the next start");
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn at_its_end_everything_that_came_is_kept_and_followers_are_let_go() {
         follower.follow("");
         let mut sender = agent.connect();
         // Without a SYNC: what was said before the signal is taken in all the same.
-        sender.say("SEND x\n".repeat(5000));
-        until("all of it", || (agent.stats()["events"] == 5000).then_some(()));
+        sender.write("SEND x\n".repeat(5000));
+        wait_for("all of it", || (agent.stats()["events"] == 5000).then_some(()));
         agent.signal(signal);
         assert_eq!(follower.rest().len(), 5000, "{signal}");
         assert!(agent.wait().success(), "{signal}");
@@ -193,15 +193,15 @@ fn at_its_end_everything_that_came_is_kept_and_followers_are_let_go() {
 #[test]
 fn a_started_agent_says_where_it_listens_and_what_to_type() {
     let agent = Agent::start();
-    agent.until_said(&format!("listening on {}", agent.socket().display()));
-    agent.until_said("pulse-tail");
-    agent.until_said("\"query took 40ms\"");
+    agent.wait_for_output(&format!("listening on {}", agent.socket().display()));
+    agent.wait_for_output("pulse-tail");
+    agent.wait_for_output("\"query took 40ms\"");
 }
 
 #[test]
 fn status_shows_what_the_agent_says_about_itself() {
     let mut agent = Agent::start();
-    agent.connect().say("SEND a\nSEND b\n").sync();
+    agent.connect().write("SEND a\nSEND b\n").sync();
     let json: serde_json::Value =
         serde_json::from_str(&agent.pulsed(&["status", "--json"]).ok()).expect("JSON");
     let readable = agent.pulsed(&["status"]).ok();
@@ -229,7 +229,7 @@ fn status_without_a_configuration_finds_the_agent_that_the_others_find() {
     };
     let status = || Tool::pulsed().args(&["status"]);
     if as_root("status, asked by a user without a directory for a socket") {
-        ask(status().by(65534, &agent)).failed(77, &["may not follow any tag"]);
+        ask(status().as_user(65534, &agent)).failed(77, &["may not follow any tag"]);
     } else {
         let found = ask(status());
         assert!(found.out.contains(&format!(" {}\n", agent.pid())), "{found:#?}");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, Item, assert_whole, parse, seq_of, until};
+use crate::harness::{Agent, Client, Item, assert_contiguous, parse, seq_of, wait_for};
 
 const SENDERS: usize = 8;
 const KILLS: u64 = 20;
@@ -34,7 +34,7 @@ impl Sender {
             text.extend_from_slice(b"SYNC\n");
             self.sent += batch.len() as u64;
             pending.push(batch);
-            if !writer.try_say(&text) {
+            if !writer.try_write(&text) {
                 break;
             }
             // Two are always under way.
@@ -94,7 +94,7 @@ fn killed_20_times_under_load_from_8_senders() {
             }
             // At another moment each time, in the middle of it all.
             let enough = 1 + round * 137;
-            until("acknowledged events", || {
+            wait_for("acknowledged events", || {
                 (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
             });
             agent.kill();
@@ -111,7 +111,7 @@ fn killed_20_times_under_load_from_8_senders() {
 
 /// Holds the history against what the senders and the follower know.
 fn check(on_disk: &[Item], senders: &[Sender], seen: &HashMap<u64, String>) {
-    assert_whole(1, on_disk);
+    assert_contiguous(1, on_disk);
     let gaps: Vec<_> = on_disk.iter().filter_map(Item::gap).collect();
     assert!(gaps.iter().all(|gap| gap.why == "restart"), "{gaps:?}");
     assert_eq!(gaps.len() as u64, KILLS, "one for each kill: {gaps:?}");
@@ -146,7 +146,7 @@ fn check(on_disk: &[Item], senders: &[Sender], seen: &HashMap<u64, String>) {
 fn a_broken_end_of_the_history_is_cut_and_told() {
     for damage in ["{\"seq\":4,\"ti", "garbage\n", "{\"seq\":9,\"time\":\"x\"}\n", "\0\0\0\0"] {
         let mut agent = Agent::start();
-        agent.connect().say("SEND a\nSEND b\n").sync();
+        agent.connect().write("SEND a\nSEND b\n").sync();
         agent.kill();
         let good = agent.history_text();
         let mut files: Vec<_> = std::fs::read_dir(agent.history())
@@ -160,10 +160,10 @@ fn a_broken_end_of_the_history_is_cut_and_told() {
         let lines = agent.connect().tail("{}");
         let items: Vec<Item> = lines.iter().map(|line| parse(line)).collect();
         assert_eq!(items.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b"]);
-        assert_whole(1, &items);
+        assert_contiguous(1, &items);
         assert!(items[2].gap().is_some_and(|gap| gap.why == "restart" && gap.lost.is_none()));
         assert!(agent.history_text().starts_with(&good));
-        agent.until_said(file.file_name().and_then(|name| name.to_str()).expect("a name"));
+        agent.wait_for_output(file.file_name().and_then(|name| name.to_str()).expect("a name"));
     }
 }
 
@@ -176,20 +176,21 @@ fn a_clean_stop_under_load_leaves_no_gap() {
             let (mut client, stop) = (agent.connect(), &stop);
             scope.spawn(move || {
                 let mut n = 0;
-                while !stop.load(Ordering::Relaxed) && client.try_say(format!("SEND {name}:{n}\n"))
+                while !stop.load(Ordering::Relaxed)
+                    && client.try_write(format!("SEND {name}:{n}\n"))
                 {
                     n += 1;
                 }
             });
         }
-        until("some load", || (agent.stats()["events"].as_u64() > Some(2000)).then_some(()));
+        wait_for("some load", || (agent.stats()["events"].as_u64() > Some(2000)).then_some(()));
         assert!(agent.stop().success());
         stop.store(true, Ordering::Relaxed);
     });
     agent.restart();
-    agent.connect().say("SEND behind it\n").sync();
+    agent.connect().write("SEND behind it\n").sync();
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
-    assert_whole(1, &items);
+    assert_contiguous(1, &items);
     assert!(items.iter().all(|item| item.gap().is_none()), "no gap");
     assert_eq!(items.last().and_then(Item::msg), Some("behind it"));
 }

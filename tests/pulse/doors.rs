@@ -1,11 +1,11 @@
 //! Other people's programs at our door: nc, logger and PHP. Debian has them all; `tests/run` installs
 //! what is missing.
 
-use crate::harness::{Agent, Done, Tool, parse};
+use crate::harness::{Agent, Output, Tool, parse};
 
 /// Runs a line of shell in which `$SOCK` is the agent's socket.
 #[track_caller]
-fn shell(agent: &Agent, line: &str) -> Done {
+fn shell(agent: &Agent, line: &str) -> Output {
     let done = Tool::new("sh").env("SOCK", agent.socket_text()).args(&["-c", line]).run();
     assert_ne!(done.code, Some(127), "tests/run installs what is missing: {done:#?}");
     done
@@ -44,7 +44,7 @@ fn every_form_of_logger_is_an_event_with_its_tag_level_and_message() {
         let line = format!("logger -u $SOCK {form} -t my.app -p local0.warning 'PING {number}'");
         let done = shell(&agent, &line);
         assert_eq!(done.code, Some(0), "{done:#?}");
-        let lines = crate::harness::until("the event", || {
+        let lines = crate::harness::wait_for("the event", || {
             let lines = agent.connect().tail("{}");
             (lines.len() > number).then_some(lines)
         });
@@ -69,7 +69,7 @@ fn what_logger_reads_from_a_pipe_is_an_event_a_line() {
     let done = shell(&agent, "seq 1 500 | logger -u $SOCK -t many");
     assert_eq!(done.code, Some(0), "{done:#?}");
     let messages: Vec<String> = (1..=500).map(|n| n.to_string()).collect();
-    crate::harness::until("500 events", || {
+    crate::harness::wait_for("500 events", || {
         let lines = agent.connect().tail("{}");
         (lines.len() == 500).then(|| {
             let told: Vec<_> = lines.iter().map(|line| parse(line)).collect();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bridge::BRIDGE;
-use crate::harness::{Agent, Running, Tool, as_root, until};
+use crate::harness::{Agent, Running, Tool, as_root, wait_for};
 
 const FLOODER: u32 = 4_250;
 const OTHER: u32 = 4_251;
@@ -62,10 +62,10 @@ impl Drop for Flood {
 fn assert_fair(agent: &Agent, said: &str, under_way: impl Fn() -> Option<()>) {
     let mut ratios = Vec::new();
     for _ in 0..TRIES {
-        until("nobody else", || (agent.stats()["connections"] == 1).then_some(()));
+        wait_for("nobody else", || (agent.stats()["connections"] == 1).then_some(()));
         let idle = median(agent);
         let flood = Flood::of(agent, said);
-        until("a flood that is under way", &under_way);
+        wait_for("a flood that is under way", &under_way);
         let flooded = median(agent);
         drop(flood);
         ratios.push(flooded.as_secs_f64() / idle.as_secs_f64());

@@ -6,7 +6,7 @@ use std::process::id;
 use nix::unistd::{User, geteuid};
 use serde_json::json;
 
-use crate::harness::{Agent, Item, Tool, as_root, parse, until};
+use crate::harness::{Agent, Item, Tool, as_root, parse, wait_for};
 
 /// Everybody's uid for nobody.
 const NOBODY: &str = "65534";
@@ -14,7 +14,7 @@ const NOBODY: &str = "65534";
 #[test]
 fn an_event_says_which_process_of_which_user_sent_it() {
     let agent = Agent::start();
-    agent.connect().say("SEND a\n").sync();
+    agent.connect().write("SEND a\n").sync();
     let item = parse(&agent.connect().tail("{}")[0]);
     let mut origin = item.event()["origin"].clone();
     let keys = origin.as_object_mut().expect("an object");
@@ -52,13 +52,13 @@ fn what_a_sender_claims_about_itself_is_refused() {
         r#"{"fields":{"_uid":0}}"#,
         r#"{"took":1}"#,
     ] {
-        let told = client.ask(&format!("SEND {forged}"));
+        let told = client.request(&format!("SEND {forged}"));
         assert!(told.starts_with("ERR 65 "), "{forged}: {told}");
     }
     // As a field of its own, or as text, it is only what it says.
-    client.say("SEND {\"fields\":{\"uid\":0,\"origin\":\"root\"}}\n");
-    client.say("SEND x\",\"origin\":{\"uid\":7}}\n");
-    assert!(client.ask("SYNC").starts_with("ERR 65 5 refused, "));
+    client.write("SEND {\"fields\":{\"uid\":0,\"origin\":\"root\"}}\n");
+    client.write("SEND x\",\"origin\":{\"uid\":7}}\n");
+    assert!(client.request("SYNC").starts_with("ERR 65 5 refused, "));
     for line in client.tail("{}") {
         assert_eq!(parse(&line).event()["origin"]["uid"], geteuid().as_raw());
     }
@@ -101,7 +101,7 @@ fn one_other_user_may_have_1024_connections_and_no_more() {
     let told = tool.env("SOCK", agent.socket_text()).ok();
     assert_eq!(told, "1024 ERR 75 too many connections of your user: try again later\n");
     // They are given back.
-    until("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn another_user_who_floods_is_refused_and_the_gap_counts_what_was() {
     assert_eq!((words[1], words[2], words[4]), ("ERR", "75", "refused,"), "{told}");
     let number = |at: usize| words[at].parse::<u64>().expect("a number");
     let (sent, refused) = (number(0), number(3));
-    until("gaps that count what was refused", || {
+    wait_for("gaps that count what was refused", || {
         // Gaps are shown whatever is asked for.
         let lines = agent.connect().tail("{\"match\":\"tag=none\"}");
         let items: Vec<Item> = lines.iter().map(|line| parse(line)).collect();

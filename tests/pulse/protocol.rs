@@ -15,7 +15,7 @@ fn shape(line: &str) -> String {
 fn made_of(lines: &str) -> Vec<String> {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say(lines).sync();
+    client.write(lines).sync();
     client.tail("{}").iter().map(|line| shape(line)).collect()
 }
 
@@ -59,20 +59,20 @@ fn a_fresh_log_begins_at_1_and_a_clean_restart_goes_on() {
     let newest = client.newest();
     assert!(regex::Regex::new("^[0-9a-f]{8}-1$").expect("good").is_match(&newest), "{newest}");
     assert_eq!(client.sync(), newest, "with nothing to store, SYNC gives the newest");
-    client.say("SEND a\nSEND b\n");
+    client.write("SEND a\nSEND b\n");
     let cursor = client.sync();
     assert_eq!(cursor, newest.replace("-1", "-3"));
     agent.stop();
     agent.restart();
     assert_eq!(agent.connect().newest(), cursor);
-    assert_eq!(agent.connect().say("SEND c\n").sync(), newest.replace("-1", "-4"));
+    assert_eq!(agent.connect().write("SEND c\n").sync(), newest.replace("-1", "-4"));
 }
 
 #[test]
 fn sync_counts_what_was_refused_since_the_last_one() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("SEND a\nSEND {\"seq\":7}\nSEND {\"level\":\"loud\"}\nFOO\nSEND b\nSYNC\nSYNC\n");
+    client.write("SEND a\nSEND {\"seq\":7}\nSEND {\"level\":\"loud\"}\nFOO\nSEND b\nSYNC\nSYNC\n");
     let id = agent.connect().newest().split_once('-').expect("a cursor").0.to_owned();
     assert_eq!(
         [client.line(), client.line(), client.line(), client.line(), client.line()],
@@ -91,24 +91,24 @@ fn a_hundred_errs_are_written_and_further_ones_are_only_counted() {
     let agent = Agent::start();
     let mut client = agent.connect();
     for (bad, written) in [(100, 100), (101, 100), (3, 3), (5000, 100)] {
-        client.say("SEND {}}\n".repeat(bad)).say("SYNC\n");
+        client.write("SEND {}}\n".repeat(bad)).write("SYNC\n");
         for _ in 0..written {
             let line = client.line();
             assert!(line.starts_with("ERR 65 not a JSON object: "), "{line}");
         }
         assert!(client.line().starts_with(&format!("ERR 65 {bad} refused, rest stored at ")));
     }
-    assert!(client.ask("PING").ends_with("-1"), "nothing of that was taken");
+    assert!(client.request("PING").ends_with("-1"), "nothing of that was taken");
 }
 
 #[test]
 fn without_history_sync_means_taken_and_synced_is_an_error() {
     let agent = Agent::with(&["history.enabled = false"]);
     let mut client = agent.connect();
-    assert_eq!(seq_of(&client.say("SEND a\n").sync()), 2);
-    let answer = client.ask("SYNC synced");
+    assert_eq!(seq_of(&client.write("SEND a\n").sync()), 2);
+    let answer = client.request("SYNC synced");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
-    assert_eq!(client.say("SEND b\n").ask("SYNC synced"), answer);
+    assert_eq!(client.write("SEND b\n").request("SYNC synced"), answer);
     assert_eq!(client.tail("{}").len(), 2);
     assert!(!agent.history().exists());
 }
@@ -118,9 +118,9 @@ fn synced_and_always_are_acknowledged_too() {
     for line in ["history.sync = \"always\"", "history.sync = \"never\"", "history.sync = \"1h\""] {
         let agent = Agent::with(&[line]);
         let mut client = agent.connect();
-        let answer = client.say("SEND a\nSEND b\n").ask("SYNC synced");
+        let answer = client.write("SEND a\nSEND b\n").request("SYNC synced");
         assert!(answer.starts_with("OK ") && answer.ends_with("-3"), "{answer}");
-        client.say("SEND c\n").sync();
+        client.write("SEND c\n").sync();
         let synced = agent.stats()["history"]["synced"].as_str().map(seq_of);
         let least = if line.contains("always") { 4 } else { 3 };
         assert!(synced >= Some(least), "{line}: {synced:?}");
@@ -131,14 +131,14 @@ fn synced_and_always_are_acknowledged_too() {
 fn help_is_a_line_for_every_form_of_every_verb_and_stats_is_json() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    let help: Vec<String> = client.say("help\nQUIT\n").rest();
+    let help: Vec<String> = client.write("help\nQUIT\n").rest();
     for verb in pulsed::wire::VERBS {
         let form = format!("{} {}", verb.name, verb.usage);
         assert!(help.iter().any(|line| line.starts_with(form.trim_end())), "{form}: {help:#?}");
     }
     assert_eq!(help.len(), pulsed::wire::VERBS.len());
 
-    agent.connect().say("SEND a\nSEND b\n").sync();
+    agent.connect().write("SEND a\nSEND b\n").sync();
     let stats = agent.stats();
     assert_eq!(stats["pid"], agent.pid());
     assert_eq!((&stats["events"], &stats["host"]), (&2.into(), &"testhost".into()));
@@ -159,22 +159,22 @@ fn words_that_are_not_understood_are_answered_with_what_is() {
         ("TAIL msg~(", "ERR 64 "),
         ("TAIL {\"follow\":true,\"reverse\":true}", "ERR 64 TAIL: follow has no end"),
     ] {
-        let told = client.ask(line);
+        let told = client.request(line);
         assert!(told.starts_with(answer), "{line}: {told}");
     }
     let (id, _) =
         client.newest().split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("");
-    let told = client.ask(&format!("TAIL {{\"after\":\"{id}-5\"}}"));
+    let told = client.request(&format!("TAIL {{\"after\":\"{id}-5\"}}"));
     assert_eq!(told, format!("ERR 65 after: the newest is {id}-1"));
-    assert_eq!(client.ask("PING"), format!("OK {id}-1"), "the connection goes on");
+    assert_eq!(client.request("PING"), format!("OK {id}-1"), "the connection goes on");
 }
 
 #[test]
 fn a_terminal_is_safe_from_what_an_err_repeats() {
     let agent = Agent::start();
-    let told = agent.connect().ask("\u{1b}[2J\u{202e}x");
+    let told = agent.connect().request("\u{1b}[2J\u{202e}x");
     assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
-    let told = agent.connect().ask("SEND {\"\u{1b}[2J\\u001b\":1}");
+    let told = agent.connect().request("SEND {\"\u{1b}[2J\\u001b\":1}");
     assert!(told.starts_with("ERR 65 ") && !told.contains('\u{1b}'), "{told:?}");
 }
 
@@ -182,14 +182,15 @@ fn a_terminal_is_safe_from_what_an_err_repeats() {
 fn at_the_end_of_input_the_agent_finishes_answers_and_closes() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    let rest = client.say("SEND a\nSEND b\nSYNC\nSEND without a line end").end().rest();
+    let rest =
+        client.write("SEND a\nSEND b\nSYNC\nSEND without a line end").shutdown_write().rest();
     assert_eq!(rest.len(), 1, "{rest:?}");
     assert_eq!(agent.connect().tail("{}").len(), 3);
     // An answer to a last word without a line end.
-    assert_eq!(agent.connect().say("PING").end().rest().len(), 1);
+    assert_eq!(agent.connect().write("PING").shutdown_write().rest().len(), 1);
     // A reader that reads only later gets everything.
     let mut client = agent.connect();
-    client.say("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").end();
+    client.write("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").shutdown_write();
     let rest = client.rest();
     assert_eq!(rest.len(), 7, "{rest:#?}");
     assert!(rest[6].ends_with("-5"), "{rest:#?}");
@@ -200,9 +201,9 @@ fn a_follow_goes_on_behind_the_end_of_input() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
-    follower.end();
+    follower.shutdown_write();
     for n in 0..3 {
-        agent.connect().say(format!("SEND {n}\n")).sync();
+        agent.connect().write(format!("SEND {n}\n")).sync();
         assert_eq!(parse(&follower.line()).msg(), Some(n.to_string().as_str()));
     }
 }
@@ -212,7 +213,7 @@ fn a_quit_that_comes_together_with_a_follow_ends_it() {
     let agent = Agent::start();
     for asked in ["TAIL", "TAIL {\"follow\":true}"] {
         let mut follower = agent.connect();
-        follower.say(format!("{asked}\nnonsense\nQUIT\n"));
+        follower.write(format!("{asked}\nnonsense\nQUIT\n"));
         assert_eq!(follower.rest(), [""; 0], "{asked}");
     }
 }
@@ -222,21 +223,21 @@ fn while_following_only_quit_is_understood() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
-    follower.say("PING\nSEND not this\nSTATS\nTAIL\nnonsense\n");
-    agent.connect().say("SEND this\n").sync();
+    follower.write("PING\nSEND not this\nSTATS\nTAIL\nnonsense\n");
+    agent.connect().write("SEND this\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("this"));
-    follower.say("quit\n");
+    follower.write("quit\n");
     assert_eq!(follower.rest(), [""; 0]);
-    assert!(agent.connect().ask("PING").ends_with("-2"));
+    assert!(agent.connect().request("PING").ends_with("-2"));
 }
 
 #[test]
 fn without_follow_a_tail_ends_with_ok_and_the_connection_goes_on() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("SEND a\nSEND b\nSEND c\n");
+    client.write("SEND a\nSEND b\nSEND c\n");
     let cursor = client.sync();
-    client.say("TAIL {\"lines\":2}\nPING\n");
+    client.write("TAIL {\"lines\":2}\nPING\n");
     let lines = [client.line(), client.line(), client.line(), client.line()];
     assert_eq!([parse(&lines[0]).msg(), parse(&lines[1]).msg()], [Some("b"), Some("c")]);
     assert_eq!(lines[2..], [format!("OK {cursor}"), format!("OK {cursor}")]);
@@ -246,12 +247,16 @@ fn without_follow_a_tail_ends_with_ok_and_the_connection_goes_on() {
 fn a_tail_for_people_is_readable_and_safe() {
     let agent = Agent::start();
     let mut person = agent.connect();
-    person.say("TAIL level>=warning + took>1s\r\n");
+    person.write("TAIL level>=warning + took>1s\r\n");
     until_following(&agent);
     let mut sender = agent.connect();
-    sender.say("SEND not this\n");
-    sender.say(r#"SEND {"tag":"shop.query","msg":"slow query took 1500ms","fields":{"user":"7"}}"#);
-    sender.say("\n").say(r#"SEND {"tag":"x","level":"err","msg":"\u001b[2Jbad\nline"}"#).say("\n");
+    sender.write("SEND not this\n");
+    sender
+        .write(r#"SEND {"tag":"shop.query","msg":"slow query took 1500ms","fields":{"user":"7"}}"#);
+    sender
+        .write("\n")
+        .write(r#"SEND {"tag":"x","level":"err","msg":"\u001b[2Jbad\nline"}"#)
+        .write("\n");
     sender.sync();
     let line = person.line();
     assert!(line.contains(" testhost shop.query["), "{line}");
@@ -265,9 +270,9 @@ fn a_tail_for_people_is_readable_and_safe() {
 /// begins.
 fn until_following(agent: &Agent) {
     let mut last: Option<Client> = None;
-    crate::harness::until("a follower", || {
+    crate::harness::wait_for("a follower", || {
         let asker = last.get_or_insert_with(|| agent.connect());
-        let stats = asker.ask("STATS");
+        let stats = asker.request("STATS");
         stats.contains("\"followers\":1").then_some(())
     });
 }
@@ -281,11 +286,11 @@ fn a_follower_that_matches_nothing_is_told_how_far_it_has_come() {
     let mut sender = agent.connect();
     let wanted = "SEND {\"tag\":\"wanted\"}\n";
     // One less is not told: the next line is the event.
-    sender.say("SEND x\n".repeat(PASSED_OVER_MAX - 1)).say(wanted).sync();
+    sender.write("SEND x\n".repeat(PASSED_OVER_MAX - 1)).write(wanted).sync();
     assert_eq!(parse(&follower.line()).event()["tag"], "wanted");
-    let cursor = sender.say("SEND x\n".repeat(PASSED_OVER_MAX)).sync();
+    let cursor = sender.write("SEND x\n".repeat(PASSED_OVER_MAX)).sync();
     assert_eq!(follower.line(), format!("{{\"at\":\"{cursor}\"}}"));
-    sender.say(wanted).sync();
+    sender.write(wanted).sync();
     assert_eq!(parse(&follower.line()).event()["tag"], "wanted");
     // And whoever takes it up there misses nothing.
     let mut later = agent.connect();
@@ -297,9 +302,9 @@ fn a_follower_that_matches_nothing_is_told_how_far_it_has_come() {
 fn what_telnet_negotiates_is_skipped() {
     let agent = Agent::start();
     let mut telnet = agent.connect();
-    telnet.say(b"\xff\xfd\x03\xff\xfb\x18\xff\xfa\x18\x00XTERM\xff\xf0");
-    telnet.say(b"SEND typed\xff\xf1 by hand\r\n");
-    assert!(telnet.say(b"\xff\xfb\x1fping\r\n").line().ends_with("-2"));
+    telnet.write(b"\xff\xfd\x03\xff\xfb\x18\xff\xfa\x18\x00XTERM\xff\xf0");
+    telnet.write(b"SEND typed\xff\xf1 by hand\r\n");
+    assert!(telnet.write(b"\xff\xfb\x1fping\r\n").line().ends_with("-2"));
     let lines = agent.connect().tail("{}");
     assert_eq!(parse(&lines[0]).msg(), Some("typed by hand"));
 }
@@ -309,12 +314,12 @@ fn thousands_in_one_write_are_all_taken_in_order() {
     let agent = Agent::start();
     let mut sender = agent.connect();
     let many: String = (1..=20_000).map(|n| format!("SEND {n}\n")).collect();
-    assert_eq!(seq_of(&sender.say(many).sync()), 20_001);
+    assert_eq!(seq_of(&sender.write(many).sync()), 20_001);
     let lines = agent.connect().tail("{}");
     assert_eq!(lines.len(), 20_000);
     for (line, n) in lines.iter().zip(1..) {
         assert_eq!(
-            (parse(line).numbers().0, parse(line).msg()),
+            (parse(line).seq_range().0, parse(line).msg()),
             (n + 1, Some(n.to_string().as_str()))
         );
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Agent, PATIENCE, Tool, parse, seq_of, until};
+use crate::harness::{Agent, TIMEOUT, Tool, parse, seq_of, wait_for};
 
 /// All events of an agent.
 fn events(agent: &Agent) -> Vec<Value> {
@@ -168,7 +168,7 @@ fn an_agent_that_is_not_there_is_told_at_once() {
         .send(&["--timeout", "60s", "x"])
         .run()
         .failed(69, &[agent.socket_text(), "nobody listens"]);
-    assert!(begun.elapsed() < PATIENCE, "it waited for nobody");
+    assert!(begun.elapsed() < TIMEOUT, "it waited for nobody");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_line_that_is_typed_is_delivered_while_the_input_goes_on() {
     follower.follow("");
     let mut sender = agent.send(&["--timeout", "30s"]).start();
     for n in 0..20 {
-        sender.type_in(&format!("{n}\n"));
+        sender.write_stdin(&format!("{n}\n"));
         assert_eq!(parse(&follower.line()).msg(), Some(n.to_string().as_str()));
     }
     assert_eq!(sender.wait().code, Some(0));
@@ -236,11 +236,11 @@ fn the_wait_for_input_is_bounded_by_no_timeout() {
     let agent = Agent::start();
     let mut sender = agent.send(&["--timeout", "100ms"]).start();
     let begun = Instant::now();
-    until("longer than its timeout", || {
+    wait_for("longer than its timeout", || {
         (begun.elapsed() > Duration::from_millis(500)).then_some(())
     });
-    sender.type_in("late\n");
-    until("the event", || (agent.connect().tail("{}").len() == 1).then_some(()));
+    sender.write_stdin("late\n");
+    wait_for("the event", || (agent.connect().tail("{}").len() == 1).then_some(()));
     assert_eq!(sender.wait().code, Some(0));
 }
 
@@ -261,11 +261,11 @@ fn while_the_agent_restarts_lines_wait_and_come_in_order() {
     let mut typed = 0;
     for kill in [false, true, false] {
         for _ in 0..10 {
-            sender.type_in(&format!("{typed}\n"));
+            sender.write_stdin(&format!("{typed}\n"));
             typed += 1;
         }
         let last = format!("\"msg\":\"{}\",", typed - 1);
-        until("the last line", || {
+        wait_for("the last line", || {
             agent
                 .connect()
                 .tail("{\"lines\":1}")
@@ -279,7 +279,7 @@ fn while_the_agent_restarts_lines_wait_and_come_in_order() {
             assert!(agent.stop().success())
         }
         for _ in 0..10 {
-            sender.type_in(&format!("{typed}\n"));
+            sender.write_stdin(&format!("{typed}\n"));
             typed += 1;
         }
         agent.restart();
@@ -299,12 +299,12 @@ fn while_the_agent_restarts_lines_wait_and_come_in_order() {
 fn what_does_not_fit_while_the_agent_is_away_is_told() {
     let mut agent = Agent::start();
     let mut sender = agent.send(&["--timeout", "100ms"]).start();
-    sender.type_in("first\n");
-    until("the first line", || (agent.stats()["events"] == 1).then_some(()));
+    sender.write_stdin("first\n");
+    wait_for("the first line", || (agent.stats()["events"] == 1).then_some(()));
     agent.kill();
     let line = format!("{}\n", "x".repeat(60_000));
     for _ in 0..40 {
-        sender.type_in(&line);
+        sender.write_stdin(&line);
     }
     let done = sender.wait();
     assert_eq!(done.code, Some(69), "{done:#?}");
@@ -323,7 +323,7 @@ fn time_tells_the_begin_at_once_and_the_end_with_status_and_duration() {
     let begin = parse(&follower.line()).event().clone();
     let running = agent.connect().tail("{\"match\":\"took>=0\"}");
     assert_eq!(running, [""; 0], "the command still runs");
-    sender.type_in("go\n");
+    sender.write_stdin("go\n");
     let end = parse(&follower.line()).event().clone();
     assert_eq!(sender.wait().code, Some(5));
     for event in [&begin, &end] {

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Agent, Tool, assert_whole, parse, until};
+use crate::harness::{Agent, Tool, assert_contiguous, parse, wait_for};
 
 /// An agent with 30 events: `event 0` to `event 29`.
 fn with_30() -> Agent {
@@ -20,7 +20,7 @@ fn with_30() -> Agent {
         );
         text += "\n";
     }
-    agent.connect().say(text).sync();
+    agent.connect().write(text).sync();
     agent
 }
 
@@ -89,7 +89,7 @@ fn which_events() {
 fn every_format_shows_everything_that_it_should() {
     let agent = Agent::start();
     let object = r#"{"tag":"shop.query","level":"warning","msg":"slow\nquery took 40ms","run":"r1","fields":{"user":"a b","rows":3}}"#;
-    agent.connect().say(format!("SEND {object}\n")).sync();
+    agent.connect().write(format!("SEND {object}\n")).sync();
     let line = agent.connect().tail("{}").remove(0);
     let pid = parse(&line).event()["origin"]["pid"].to_string();
     let run = |arguments: &[&str]| agent.tail(arguments).ok();
@@ -148,7 +148,7 @@ fn text_from_events_never_drives_the_terminal() {
     let agent = Agent::start();
     let evil = "\\u001b[2J\\u009b1m\\u202e\\u0007\\r\\u0000evil";
     let object = format!(r#"{{"msg":"{evil}","run":"{evil}","fields":{{"f":"{evil}"}}}}"#);
-    agent.connect().say(format!("SEND {object}\n")).sync();
+    agent.connect().write(format!("SEND {object}\n")).sync();
     let colors = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("good");
     for format in ["short", "short-iso", "json", "cat", "logfmt", "verbose"] {
         for color in ["--color=never", "--color=always"] {
@@ -180,7 +180,7 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
     let mut items = Vec::new();
     for (round, kill) in [false, true, false, true].into_iter().enumerate() {
         let text: String = (0..500).map(|n| format!("SEND {round}:{n}\n")).collect();
-        agent.connect().say(text).sync();
+        agent.connect().write(text).sync();
         let last = format!("{round}:499");
         while items.last().and_then(crate::harness::Item::msg) != Some(&last) {
             items.push(parse(&tail.line()));
@@ -192,11 +192,11 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
         }
         agent.restart();
     }
-    agent.connect().say("SEND the end\n").sync();
+    agent.connect().write("SEND the end\n").sync();
     while items.last().and_then(crate::harness::Item::msg) != Some("the end") {
         items.push(parse(&tail.line()));
     }
-    assert_whole(begin, &items);
+    assert_contiguous(begin, &items);
     let told = items.iter().filter(|item| item.msg().is_some()).count();
     assert_eq!((told, items.iter().filter(|item| item.gap().is_some()).count()), (2001, 2));
     tail.signal(Signal::SIGTERM);
@@ -211,7 +211,7 @@ fn a_follow_with_a_match_goes_on_after_a_restart_where_it_was() {
     let mut tail = agent.tail(&["-f", "-q", "-o", "cat", "-t", "wanted"]).start();
     for n in 0..4 {
         let text = format!("SEND {{\"tag\":\"wanted\",\"msg\":\"{n}\"}}\nSEND other\n");
-        agent.connect().say(text).sync();
+        agent.connect().write(text).sync();
         assert_eq!(tail.line(), n.to_string());
         agent.stop();
         agent.restart();
@@ -229,12 +229,12 @@ fn a_cursor_file_gives_every_event_once() {
     assert_eq!(shown(&agent, &["--cursor-file", place, "-n", "all"]).len(), 30);
     assert_eq!(fs::read_to_string(&file).expect("kept").trim(), agent.connect().newest());
     assert_eq!(shown(&agent, &["--cursor-file", place]), [0; 0]);
-    agent.connect().say("SEND event 30\nSEND event 31\n").sync();
+    agent.connect().write("SEND event 30\nSEND event 31\n").sync();
     assert_eq!(shown(&agent, &["--cursor-file", place, "--count", "1"]), [30]);
     assert_eq!(shown(&agent, &["--cursor-file", place]), [31]);
     // While it follows, the place moves along.
     let mut tail = agent.tail(&["--cursor-file", place, "-f", "-o", "cat"]).start();
-    agent.connect().say("SEND event 32\n").sync();
+    agent.connect().write("SEND event 32\n").sync();
     assert_eq!(tail.line(), "event 32");
     tail.signal(Signal::SIGTERM);
     assert_eq!(tail.wait().code, Some(0));
@@ -264,8 +264,8 @@ fn ends_that_can_be_waited_for() {
     assert_eq!(code(&["-f", "--timeout", "50ms"]), Some(124));
     assert_eq!(code(&["-f", "--timeout", "50ms", "--until-match", "n=99"]), Some(124));
     let mut waits = agent.tail(&["-f", "--until-match", "msg=now", "-o", "cat"]).start();
-    until("who waits", || (agent.stats()["followers"] == 1).then_some(()));
-    agent.connect().say("SEND then\nSEND now\nSEND later\n").sync();
+    wait_for("who waits", || (agent.stats()["followers"] == 1).then_some(()));
+    agent.connect().write("SEND then\nSEND now\nSEND later\n").sync();
     let done = waits.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(done.out.ends_with("\nevent 29\nthen\nnow\n"), "{done:#?}");
@@ -274,10 +274,10 @@ fn ends_that_can_be_waited_for() {
 #[test]
 fn where_events_are_missing_nobody_knows_whether_it_came() {
     let mut agent = Agent::start();
-    agent.connect().say("SEND a\n").sync();
+    agent.connect().write("SEND a\n").sync();
     agent.kill();
     agent.restart();
-    agent.connect().say("SEND b\n").sync();
+    agent.connect().write("SEND b\n").sync();
     let done = agent.tail(&["-n", "all", "--until-match", "msg=c"]).run();
     assert_eq!((done.code, done.err.as_str()), (Some(3), ""), "{done:#?}");
     let shown = done.lines();
@@ -296,8 +296,8 @@ fn a_broken_pipe_ends_it_quietly() {
     let mut tail = Tool::new("bash").args(&["-c", &format!("set -o pipefail; {line}")]).start();
     tail.line();
     // It sees that nobody reads any more when it next writes.
-    until("its end", || {
-        agent.connect().say("SEND x\n").sync();
+    wait_for("its end", || {
+        agent.connect().write("SEND x\n").sync();
         (agent.stats()["followers"] == 0).then_some(())
     });
     let done = tail.wait();

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, FIRST, Gap, Item, assert_whole, parse, seq_of, until};
+use crate::harness::{Agent, Client, FIRST, Gap, Item, assert_contiguous, parse, seq_of, wait_for};
 
 /// Windows and histories that a test can overflow.
 const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
@@ -12,7 +12,7 @@ const SMALL_HISTORY: &str = "history.size = \"1MiB\"";
 /// Sends so many events that say how many there were before, and waits until they are stored.
 fn send_numbered(agent: &Agent, from: u64, count: u64) -> String {
     let text: String = (from..from + count).map(|n| format!("SEND {n}\n")).collect();
-    agent.connect().say(text).sync()
+    agent.connect().write(text).sync()
 }
 
 /// The events among these lines, of which the one with the number n must say how many there were
@@ -49,9 +49,9 @@ fn from_disk_into_the_window_under_load() {
         });
         for reader in &mut readers {
             scope.spawn(|| {
-                reader.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
+                reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
                 let all: Vec<Item> = (0..COUNT).map(|_| parse(&reader.line())).collect();
-                assert_eq!(assert_whole(FIRST - 1, &all), FIRST + COUNT - 1);
+                assert_eq!(assert_contiguous(FIRST - 1, &all), FIRST + COUNT - 1);
                 assert_numbered(&all);
             });
         }
@@ -63,11 +63,11 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
     let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
     send_numbered(&agent, 0, 1000);
     let mut reader = agent.connect();
-    reader.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
+    reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
     let mut all = vec![parse(&reader.line())];
     // It does not read, until far more than all buffers, the window and history hold has passed.
     let mut sent = 1000;
-    until("a trimmed history", || {
+    wait_for("a trimmed history", || {
         send_numbered(&agent, sent, 20_000);
         sent += 20_000;
         let oldest = agent.stats()["oldest"].as_str().map(seq_of);
@@ -83,12 +83,12 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
             last
         });
         let last = FIRST + sent + 100_000 - 1;
-        while all.last().is_none_or(|item| item.numbers().1 < last) {
+        while all.last().is_none_or(|item| item.seq_range().1 < last) {
             all.push(parse(&reader.line()));
         }
         assert_eq!(sender.join().expect("it cannot panic"), sent + 100_000);
     });
-    assert_whole(FIRST - 1, &all);
+    assert_contiguous(FIRST - 1, &all);
     assert_numbered(&all);
     let gaps: Vec<&Gap> = all.iter().filter_map(Item::gap).collect();
     assert!(!gaps.is_empty(), "it missed something");
@@ -104,9 +104,9 @@ fn history_is_trimmed_by_size_and_a_cursor_before_it_is_told_how_much_is_gone() 
     let newest = send_numbered(&agent, 0, 40_000);
     let (id, _) = newest.split_once('-').expect("a cursor");
     let all = items(&agent.connect().tail("{}"));
-    let oldest = all[0].numbers().0;
+    let oldest = all[0].seq_range().0;
     assert!(oldest > FIRST && all[0].gap().is_none(), "who names no cursor misses nothing");
-    assert_whole(oldest - 1, &all);
+    assert_contiguous(oldest - 1, &all);
     let bytes = agent.stats()["history"]["bytes"].as_u64().expect("a number");
     assert!(bytes <= 1 << 20, "{bytes}");
     assert_eq!(bytes, agent.history_text().len() as u64);
@@ -122,11 +122,11 @@ fn history_is_trimmed_by_age() {
     let agent = Agent::with(&["history.age = \"1s\"", SMALL_WINDOW]);
     let first = seq_of(&send_numbered(&agent, 0, 1));
     let mut sent = 1;
-    until("a history without its first event", || {
+    wait_for("a history without its first event", || {
         send_numbered(&agent, sent, 1);
         sent += 1;
         let text = agent.history_text();
-        let oldest = text.lines().next().map(|line| parse(line).numbers().0);
+        let oldest = text.lines().next().map(|line| parse(line).seq_range().0);
         oldest.is_some_and(|oldest| oldest > first).then_some(())
     });
 }
@@ -139,12 +139,12 @@ fn a_cursor_of_another_log_reads_from_the_oldest_behind_a_gap() {
     let read = items(&agent.connect().tail(foreign));
     let gap = Gap { after: 0, before: FIRST, lost: None, why: "restart".into() };
     assert_eq!(read[0], Item::Gap(gap));
-    assert_eq!((read.len(), assert_whole(0, &read)), (4, FIRST + 2));
+    assert_eq!((read.len(), assert_contiguous(0, &read)), (4, FIRST + 2));
     let mut follower = agent.connect();
-    follower.say("TAIL {\"after\":\"00000000-2\",\"follow\":true}\n");
+    follower.write("TAIL {\"after\":\"00000000-2\",\"follow\":true}\n");
     for item in read {
         let line = parse(&follower.line());
-        assert_eq!(line.numbers(), item.numbers());
+        assert_eq!(line.seq_range(), item.seq_range());
     }
     send_numbered(&agent, 3, 1);
     assert_eq!(parse(&follower.line()).msg(), Some("3"));
@@ -227,7 +227,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
     assert_eq!(client.tail(&format!("{{\"until\":\"{until}\"}}")), all[..=last]);
     assert_eq!(client.tail("{\"since\":\"2999-01-01T00:00:00Z\"}"), [""; 0]);
     assert_eq!(client.tail("{\"until\":\"2000-01-01T00:00:00Z\"}"), [""; 0]);
-    client.say(format!("TAIL {{\"since\":\"{since}\",\"follow\":true}}\n"));
+    client.write(format!("TAIL {{\"since\":\"{since}\",\"follow\":true}}\n"));
     send_numbered(&agent, 9, 1);
     let followed: Vec<String> = (first..10).map(|_| client.line()).collect();
     assert_eq!(messages(&followed).last().map(String::as_str), Some("9"));
@@ -254,7 +254,7 @@ fn every_follower_gets_what_it_asked_for_and_nothing_else() {
     // One that all of them want, so that each knows where it ends.
     text += r#"SEND {"tag":"shop.web","level":"emerg","msg":"end","fields":{"n":999999}}"#;
     text += "\n";
-    agent.connect().say(&text).sync();
+    agent.connect().write(&text).sync();
     let wanted: [fn(usize) -> bool; 6] = [
         |_| true,
         |n| n % 3 < 2,
@@ -290,11 +290,11 @@ fn a_hundred_followers_that_come_and_go_under_load_see_no_hole_and_no_repeat() {
             let mut follower = agent.connect();
             let newest = follower.follow("");
             let some: Vec<Item> = (0..300).map(|_| parse(&follower.line())).collect();
-            assert_eq!(assert_whole(newest, &some), newest + 300);
+            assert_eq!(assert_contiguous(newest, &some), newest + 300);
             assert_numbered(&some);
         }
         done.store(true, Ordering::Relaxed);
         sender.join().expect("it cannot panic");
     });
-    until("nobody who follows", || (agent.stats()["followers"] == 0).then_some(()));
+    wait_for("nobody who follows", || (agent.stats()["followers"] == 0).then_some(()));
 }

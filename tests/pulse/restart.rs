@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, Item, Tool, assert_whole, parse, seq_of, until};
+use crate::harness::{Agent, Client, Item, Tool, assert_contiguous, parse, seq_of, wait_for};
 
 const SENDERS: usize = 8;
 const FOLLOWERS: usize = 2;
@@ -24,7 +24,7 @@ const END: &str = "the end";
 /// Connects, whether an agent runs or not.
 #[track_caller]
 fn connect(socket: &Path) -> Client {
-    Client::over(UnixStream::connect(socket).expect("nobody is refused"))
+    Client::from_stream(UnixStream::connect(socket).expect("nobody is refused"))
 }
 
 /// Sends, again and again, some events and a SYNC, and gives those that were acknowledged. A connection
@@ -41,7 +41,7 @@ fn send(socket: &Path, name: usize, stop: &AtomicBool, acknowledged: &AtomicU64)
                 writeln!(text, "SEND {message}").expect("memory");
             }
             sent += batch.len() as u64;
-            if !client.try_say(text + "SYNC\n") {
+            if !client.try_write(text + "SYNC\n") {
                 break;
             }
             let Some(answer) = client.try_whole_line() else { break };
@@ -63,12 +63,12 @@ fn follow(socket: &Path, mut cursor: String) -> (Vec<Item>, u64) {
     loop {
         connections += 1;
         let mut client = connect(socket);
-        if !client.try_say(format!("TAIL {{\"after\":\"{cursor}\",\"follow\":true}}\n")) {
+        if !client.try_write(format!("TAIL {{\"after\":\"{cursor}\",\"follow\":true}}\n")) {
             continue;
         }
         while let Some(line) = client.try_whole_line() {
             let item = parse(&line);
-            cursor = format!("{log}-{}", item.numbers().1);
+            cursor = format!("{log}-{}", item.seq_range().1);
             let last = item.msg() == Some(END);
             seen.push(item);
             if last {
@@ -81,7 +81,7 @@ fn follow(socket: &Path, mut cursor: String) -> (Vec<Item>, u64) {
 #[test]
 fn restarted_under_load_from_8_senders_and_4_followers() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o666);
+    agent.pass_socket(0o666);
     agent.restart();
     let socket = agent.socket();
     let begin = agent.connect().newest();
@@ -118,7 +118,7 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
             .collect();
         for _ in 0..RESTARTS {
             let enough = acknowledged.load(Ordering::Relaxed) + BETWEEN;
-            until("acknowledged events", || {
+            wait_for("acknowledged events", || {
                 (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
             });
             assert!(agent.stop().success());
@@ -129,7 +129,7 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
             .into_iter()
             .flat_map(|sender| sender.join().expect("it cannot panic"))
             .collect();
-        agent.connect().say(format!("SEND {END}\n")).sync();
+        agent.connect().write(format!("SEND {END}\n")).sync();
         let mut followed = Vec::new();
         for follower in followers {
             let (seen, connections) = follower.join().expect("it cannot panic");
@@ -143,7 +143,7 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
     assert!(good.len() as u64 >= RESTARTS * BETWEEN);
     assert_eq!(followed.len(), FOLLOWERS + TAILS);
     for seen in &followed {
-        assert_whole(seq_of(&begin), seen);
+        assert_contiguous(seq_of(&begin), seen);
         assert!(seen.iter().all(|item| item.gap().is_none()), "a clean restart leaves no gap");
         let messages: Vec<&str> = seen.iter().filter_map(Item::msg).collect();
         let once: HashSet<&str> = messages.iter().copied().collect();
@@ -160,7 +160,7 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
 #[test]
 fn a_one_shot_send_never_notices_a_restart() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o666);
+    agent.pass_socket(0o666);
     agent.restart();
     let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -175,7 +175,7 @@ fn a_one_shot_send_never_notices_a_restart() {
             });
         }
         for round in 1..=RESTARTS {
-            until("some sends", || (sent.load(Ordering::Relaxed) >= round * 40).then_some(()));
+            wait_for("some sends", || (sent.load(Ordering::Relaxed) >= round * 40).then_some(()));
             assert!(agent.stop().success());
             agent.restart();
         }

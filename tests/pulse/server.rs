@@ -13,7 +13,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Tool, until};
+use crate::harness::{TIMEOUT, Tool, wait_for};
 
 /// What no output may have in it.
 const TOKEN: &str = "s3cret-0123456789";
@@ -55,14 +55,14 @@ impl Peer {
         line.trim_end().to_owned()
     }
 
-    fn say(&mut self, text: &str) {
+    fn write(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).expect("the client reads");
     }
 
     /// Lets it in, if it shows the token.
     fn let_in(&mut self) {
         assert_eq!(self.hear(), format!("AUTH {TOKEN}"));
-        self.say("OK bridge\n");
+        self.write("OK bridge\n");
     }
 }
 
@@ -87,7 +87,7 @@ impl Bridge {
         thread::spawn(move || {
             for n in 0..connections {
                 let (stream, _) = accepting.accept().expect("ours");
-                stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+                stream.set_read_timeout(Some(TIMEOUT)).expect("a time");
                 let mut peer = Peer { stream: BufReader::new(stream), heard: Vec::new() };
                 each(n, &mut peer);
                 // The test may be over.
@@ -100,7 +100,7 @@ impl Bridge {
     /// What the next connection has said, once it is over.
     #[track_caller]
     fn heard(&self) -> Vec<String> {
-        self.heard.recv_timeout(PATIENCE).expect("a connection that went by the script")
+        self.heard.recv_timeout(TIMEOUT).expect("a connection that went by the script")
     }
 
     /// Asserts that nobody else wants to come in.
@@ -198,7 +198,7 @@ impl TlsServer {
                 saying.lock().expect("no panic").push_str(&text);
             }
         });
-        let port = until("a TLS server that listens", || {
+        let port = wait_for("a TLS server that listens", || {
             let said = said.lock().expect("no panic");
             let (_, rest) = said.split_once("ACCEPT ")?;
             let at: SocketAddr = rest.split_once('\n')?.0.parse().ok()?;
@@ -212,14 +212,16 @@ impl TlsServer {
         self.stdin.write_all(text.as_bytes()).expect("it runs");
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         self.said.lock().expect("no panic").clone()
     }
 
     /// Waits until it has heard this.
     #[track_caller]
     fn until_heard(&self, text: &str) {
-        until(&format!("the server hears {text:?}"), || self.said().contains(text).then_some(()));
+        wait_for(&format!("the server hears {text:?}"), || {
+            self.output().contains(text).then_some(())
+        });
     }
 }
 
@@ -259,13 +261,13 @@ fn the_token_is_shown_first_and_then_all_is_as_over_the_socket() {
         peer.let_in();
         if n == 0 {
             while peer.hear() != "SYNC" {}
-            peer.say("OK 7f3a9c21-1042\n");
+            peer.write("OK 7f3a9c21-1042\n");
         } else {
             assert_eq!(peer.hear(), "PING");
-            peer.say("OK 7f3a9c21-1042\n");
+            peer.write("OK 7f3a9c21-1042\n");
             assert!(peer.hear().starts_with("TAIL {"));
-            peer.say(&event(1042, "hello"));
-            peer.say("OK 7f3a9c21-1042\n");
+            peer.write(&event(1042, "hello"));
+            peer.write("OK 7f3a9c21-1042\n");
         }
         peer.hear();
     });
@@ -329,7 +331,7 @@ fn a_bridge_that_does_not_let_us_in_is_told_as_it_is() {
         let answer = answer.to_owned();
         let bridge = Bridge::start(2, move |_, peer| {
             peer.hear();
-            peer.say(&answer);
+            peer.write(&answer);
         });
         let at = bridge.at.clone();
         both_fail(&at, &[], code, &[words, &[&at]].concat());
@@ -371,7 +373,7 @@ fn under_tls_it_is_the_same() {
         assert_eq!(send.args(&["--ca", &ca, "--cursor", "-t", host]).ok(), "7f3a9c21-1042\n");
         server.until_heard(&format!("\"tag\":\"{host}\""));
     }
-    assert_eq!(server.said().matches(&format!("AUTH {TOKEN}\n")).count(), 2);
+    assert_eq!(server.output().matches(&format!("AUTH {TOKEN}\n")).count(), 2);
 
     // Far more than one record and one read hold, so that a part of it waits within TLS.
     let events = 3000;
@@ -412,7 +414,7 @@ fn a_certificate_that_is_not_right_is_told_and_the_token_is_kept() {
         let server = TlsServer::start(&certs, cert, "127.0.0.1", &[]);
         let at = format!("127.0.0.1:{}", server.port);
         both_fail(&at, &["--ca", ca], 69, &[words, &["certificate", &at]].concat());
-        assert!(!server.said().contains("AUTH"), "{}", server.said());
+        assert!(!server.output().contains("AUTH"), "{}", server.output());
     }
 }
 
@@ -427,7 +429,7 @@ fn an_older_tls_or_something_else_is_told() {
     for (answer, word) in [("220 smtp.example ready\r\n", "something else"), ("", "closed")] {
         let bridge = Bridge::start(2, move |_, peer| {
             peer.stream.fill_buf().expect("a hello");
-            peer.say(answer);
+            peer.write(answer);
         });
         both_fail(&bridge.at, &["--ca", &ca], 69, &["no TLS", word, &bridge.at]);
     }
@@ -475,7 +477,7 @@ fn another_machine_is_never_shown_the_token_without_tls() {
         let done = tool.env("SSL_CERT_FILE", &certs.ca("other")).run();
         done.failed(69, &["this machine trusts", "--ca FILE", &at]);
     }
-    assert!(!server.said().contains("AUTH"));
+    assert!(!server.output().contains("AUTH"));
     server.will_say(ALL_IS_WELL);
     let [send, _] = both(&at);
     send.env("SSL_CERT_FILE", &certs.ca(CA)).ok();
@@ -491,20 +493,20 @@ fn a_stream_whose_token_is_revoked_does_not_try_for_ever() {
         if n == 0 {
             peer.let_in();
             while peer.hear() != "SYNC" {}
-            peer.say("OK 7f3a9c21-1042\n");
+            peer.write("OK 7f3a9c21-1042\n");
         } else {
             peer.hear();
-            peer.say("ERR 77 revoked\n");
+            peer.write("ERR 77 revoked\n");
             asked.send(()).expect("the test waits");
         }
     });
     let mut send = Tool::send().env("PULSED_TOKEN", TOKEN).args(&["-n", &bridge.at]).start();
-    send.type_in("one\n");
+    send.write_stdin("one\n");
     assert_eq!(bridge.heard()[1..], ["SEND one", "SYNC"]);
     // It finds the connection closed, comes again, and is refused.
-    send.type_in("two\n");
-    refused.recv_timeout(PATIENCE).expect("a second connection");
-    send.type_in("three\n");
+    send.write_stdin("two\n");
+    refused.recv_timeout(TIMEOUT).expect("a second connection");
+    send.write_stdin("three\n");
     let done = send.wait();
     assert_eq!(done.code, Some(77), "{done:#?}");
     let said: Vec<&str> = done.err.lines().collect();
@@ -525,19 +527,19 @@ fn a_follow_goes_on_over_connections_until_its_token_is_revoked() {
         0 | 1 => {
             peer.let_in();
             assert_eq!(peer.hear(), "PING");
-            peer.say(&format!("OK 7f3a9c21-{}\n", 2 + n));
+            peer.write(&format!("OK 7f3a9c21-{}\n", 2 + n));
             let asked = peer.hear();
             let on = format!("\"after\":\"7f3a9c21-{}\"", 1 + n);
             assert_eq!(asked.contains(&on), n > 0, "{asked}");
-            peer.say(&event(2 + n as u64, &format!("event {n}")));
+            peer.write(&event(2 + n as u64, &format!("event {n}")));
         }
         2 => {
             peer.hear();
-            peer.say("ERR 75 too many connections\n");
+            peer.write("ERR 75 too many connections\n");
         }
         _ => {
             peer.hear();
-            peer.say("ERR 77 revoked\n");
+            peer.write("ERR 77 revoked\n");
         }
     });
     let [_, tail] = both(&bridge.at);

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use pulsed::config::DEFAULT_MODE;
 use pulsed::sys::paths::{SYSTEM_SOCKET, SYSTEM_STATE};
 
-use crate::harness::{Agent, Client, PATIENCE, PULSED, Tool, as_root, parse};
+use crate::harness::{Agent, Client, PULSED, TIMEOUT, Tool, as_root, parse};
 
 /// The units and what goes with them.
 const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
@@ -34,7 +34,7 @@ fn activated_by_systemd_it_serves_and_tells_who_it_was() {
     }
     let mut agent = Agent::prepare(&[]);
     let socket = agent.socket_text();
-    agent.launch_by(&["systemd-socket-activate", "--listen", socket]);
+    agent.launch_with(&["systemd-socket-activate", "--listen", socket]);
     agent.restart();
     // It leaves its sockets to one user, whatever the umask.
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("it is ours");
@@ -57,13 +57,13 @@ fn activated_by_systemd_it_serves_and_tells_who_it_was() {
 #[test]
 fn a_socket_that_is_handed_over_is_served_by_one_agent_after_the_other() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o640);
+    agent.pass_socket(0o640);
     let inode = fs::metadata(agent.socket()).expect("there").ino();
     for round in 1..=2 {
         // Nobody runs, and nobody is refused.
         let early = UnixStream::connect(agent.socket()).expect("the socket is held");
         agent.restart();
-        Client::over(early).say("SEND early\n").sync();
+        Client::from_stream(early).write("SEND early\n").sync();
         assert!(agent.stop().success());
         let meta = fs::metadata(agent.socket()).expect("it is not the agent's to remove");
         assert_eq!((meta.ino(), meta.mode() & 0o777), (inode, 0o640));
@@ -89,11 +89,11 @@ fn one_that_is_not_as_configured_is_refused_with_what_to_write_where() {
         (elsewhere, ["ListenStream= ", "ListenStream=/nowhere/pulsed.sock"]),
     ] {
         let mut agent = Agent::prepare(&[line]);
-        agent.hold_socket(0o666);
+        agent.pass_socket(0o666);
         agent.launch();
         // 78 is not tried again by the unit: somebody must change something first.
-        assert_eq!(agent.wait().code(), Some(78), "{}", agent.said());
-        let said = agent.said();
+        assert_eq!(agent.wait().code(), Some(78), "{}", agent.output());
+        let said = agent.output();
         assert_eq!(said.lines().count(), 1, "{said}");
         for word in fixes.into_iter().chain(["pulsed.socket.d", "systemctl edit pulsed.socket"]) {
             assert!(said.contains(word), "{word}: {said}");
@@ -110,10 +110,10 @@ fn two_sockets_or_something_else_are_refused() {
     ] {
         let mut agent = Agent::prepare(&[]);
         let script = format!("{handed_over} LISTEN_PID=$$; exec \"$@\"");
-        agent.launch_by(&["sh", "-c", &script, "sh"]);
+        agent.launch_with(&["sh", "-c", &script, "sh"]);
         agent.launch();
-        assert_eq!(agent.wait().code(), Some(78), "{}", agent.said());
-        assert!(agent.said().contains(words), "{}", agent.said());
+        assert_eq!(agent.wait().code(), Some(78), "{}", agent.output());
+        assert!(agent.output().contains(words), "{}", agent.output());
     }
     // What was meant for another process is none of ours.
     let mut agent = Agent::prepare(&[]);
@@ -129,7 +129,7 @@ impl Ear {
     fn of(agent: &mut Agent) -> Self {
         let path = agent.dir().join("notify");
         let socket = UnixDatagram::bind(&path).expect("the directory is ours");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a time");
         agent.env("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
         Self(socket)
     }
@@ -159,7 +159,7 @@ fn the_manager_is_told_when_it_serves_reads_again_and_ends() {
     agent.launch();
     let ready = ear.hear();
     // Not a moment later: who was told may connect.
-    agent.connect().say("SEND hello\n").sync();
+    agent.connect().write("SEND hello\n").sync();
     assert_eq!(ready[0], "READY=1");
     let status = format!("STATUS=listening on {}", agent.socket().display());
     assert!(ready[1].starts_with(&status), "{ready:?}");
@@ -177,7 +177,7 @@ fn the_manager_is_told_when_it_serves_reads_again_and_ends() {
         let ready = ear.hear();
         assert_eq!(ready[0], "READY=1");
         assert!(ready[1].contains(": 1 events"), "{ready:?}");
-        agent.until_said(words);
+        agent.wait_for_output(words);
     }
     agent.signal(Signal::SIGTERM);
     assert_eq!(ear.hear()[0], "STOPPING=1", "and no sign of life that nobody asked for");
@@ -211,7 +211,7 @@ fn without_a_manager_it_runs_and_says_so() {
     let mut agent = Agent::prepare(&[]);
     agent.env("NOTIFY_SOCKET", "/nowhere/notify");
     agent.restart();
-    agent.until_said("cannot reach the service manager");
+    agent.wait_for_output("cannot reach the service manager");
 }
 
 /// The units as they are shipped, in a directory where the program is there.

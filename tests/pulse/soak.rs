@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Agent, Client, FIRST, Item, assert_whole, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, assert_contiguous, parse, wait_for};
 
 const SENDERS: usize = 4;
 const FOLLOWERS: usize = 3;
@@ -77,7 +77,7 @@ impl World {
         while now() < wanted {
             // However long that takes, some of them come soon.
             let before = now();
-            until("acknowledged events", || (now() > before || now() >= wanted).then_some(()));
+            wait_for("acknowledged events", || (now() > before || now() >= wanted).then_some(()));
         }
     }
 
@@ -85,7 +85,7 @@ impl World {
     fn connect(&self) -> Option<Client> {
         while !self.is_over() {
             match UnixStream::connect(&self.socket) {
-                Ok(stream) => return Some(Client::over(stream)),
+                Ok(stream) => return Some(Client::from_stream(stream)),
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         }
@@ -106,7 +106,7 @@ impl World {
                 }
                 let how = ["SYNC\n", "SYNC synced\n"][random.next(2) as usize];
                 text.extend_from_slice(how.as_bytes());
-                if !client.try_say(&text) {
+                if !client.try_write(&text) {
                     break;
                 }
                 match client.try_whole_line() {
@@ -129,20 +129,20 @@ impl World {
         let mut cursor: Option<(String, u64)> = None;
         while let Some(mut client) = self.connect() {
             let Some((id, last)) = &mut cursor else {
-                client.try_say("PING\n");
+                client.try_write("PING\n");
                 let Some(answer) = client.try_whole_line() else { continue };
                 let (id, _) = answer["OK ".len()..].split_once('-').expect("a cursor");
                 cursor = Some((id.to_owned(), FIRST - 1));
                 continue;
             };
-            if !client.try_say(format!("TAIL {{\"after\":\"{id}-{last}\",\"follow\":true}}\n")) {
+            if !client.try_write(format!("TAIL {{\"after\":\"{id}-{last}\",\"follow\":true}}\n")) {
                 continue;
             }
             let stay = 1 + random.next(5000);
             for _ in 0..stay {
                 let Some(line) = client.try_whole_line() else { break };
                 let item = parse(&line);
-                *last = assert_whole(*last, [&item]);
+                *last = assert_contiguous(*last, [&item]);
                 if let Item::Event(seq, msg, _) = item {
                     let mut seen = self.seen.lock().expect("no follower panicked");
                     let before = seen.insert(seq, msg.clone());
@@ -194,7 +194,7 @@ fn strike(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
         _ => {
             // Somebody who follows from the beginning, and never reads.
             let mut stalled = agent.connect();
-            stalled.say("TAIL {\"lines\":1000000,\"follow\":true}\n");
+            stalled.write("TAIL {\"lines\":1000000,\"follow\":true}\n");
             thread::sleep(Duration::from_millis(300));
             "a stalled follower"
         }
@@ -249,7 +249,7 @@ fn at_random_for_a_while_nothing_is_lost_in_silence() {
     let _ = std::io::stderr().write_all(told.as_bytes());
     let mut random = Random(seed);
     let mut agent = Agent::with(&SETTINGS);
-    agent.connect().say("SEND begin\n").sync();
+    agent.connect().write("SEND begin\n").sync();
     let descriptors_at_rest = at_rest(&agent);
     let world = World {
         socket: agent.socket(),
@@ -285,7 +285,7 @@ fn at_random_for_a_while_nothing_is_lost_in_silence() {
         // It wakes whoever follows, and is the last of all.
         let acknowledged: Vec<Vec<u64>> =
             senders.into_iter().map(|sender| sender.join().expect("what a sender saw")).collect();
-        agent.connect().say("SEND end\n").sync();
+        agent.connect().write("SEND end\n").sync();
         followers.into_iter().for_each(|follower| follower.join().expect("what a follower saw"));
         acknowledged
     });
@@ -309,14 +309,14 @@ impl Drop for Over<'_> {
 
 /// How many descriptors the agent has when nobody is connected but who asks.
 fn at_rest(agent: &Agent) -> usize {
-    until("nobody is connected", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("nobody is connected", || (agent.stats()["connections"] == 1).then_some(()));
     descriptors(agent)
 }
 
 /// Holds history against what everybody knows.
 fn check(agent: &Agent, acknowledged: &[Vec<u64>], seen: &HashMap<u64, String>, kills: usize) {
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
-    assert_whole(FIRST - 1, &items);
+    assert_contiguous(FIRST - 1, &items);
     let gaps: Vec<_> = items.iter().filter_map(Item::gap).collect();
     assert!(gaps.iter().all(|gap| gap.why == "restart"), "{gaps:?}");
     assert!(gaps.len() <= kills, "{} gaps, {kills} kills", gaps.len());

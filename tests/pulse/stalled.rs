@@ -18,7 +18,7 @@ const RESIDENT_MAX: u64 = 64 << 10;
 fn pass_round(sender: &mut Client, follower: &mut Client, text: &str) -> Duration {
     let begin = Instant::now();
     thread::scope(|scope| {
-        scope.spawn(|| sender.say(text));
+        scope.spawn(|| sender.write(text));
         for _ in 0..EVENTS_A_ROUND {
             follower.line();
         }
@@ -56,7 +56,7 @@ fn a_follower_that_never_reads_slows_nobody_and_loses_nothing() {
         assert!(line.contains(&format!(",\"msg\":\"{n}\",")), "{n}: {line}");
     }
     // It follows on, as if nothing had been.
-    senders[1].say("SEND live again\n");
+    senders[1].write("SEND live again\n");
     assert!(stalled.line().contains("live again"));
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::access::{AGENT, NONE, RULES, SENDER, SHOP, WATCHER, among_users, run_as_agent};
 use crate::bridge::{BRIDGE, REFUSAL, WRONG};
-use crate::harness::{Agent, Client, Via};
+use crate::harness::{Agent, Client, Relay};
 
 /// Whom nobody may follow but who may follow everything.
 const OTHER: &str = "other";
@@ -29,7 +29,7 @@ enum Role {
 /// A connection, however it came about.
 enum Caller {
     Own(Client),
-    Other(Via),
+    Other(Relay),
 }
 
 impl Caller {
@@ -68,13 +68,13 @@ impl Role {
     fn connect(&self, agent: &Agent) -> Caller {
         match self {
             Self::Local(uid) | Self::Syslog(uid) => Caller::Other(agent.connect_as(*uid)),
-            Self::StrangerSyslog | Self::Stranger(None) => Caller::Own(agent.connect_by_tcp()),
+            Self::StrangerSyslog | Self::Stranger(None) => Caller::Own(agent.connect_tcp()),
             Self::Stranger(Some(first)) => {
-                let mut client = agent.connect_by_tcp();
-                assert_eq!(client.ask(first), REFUSAL);
+                let mut client = agent.connect_tcp();
+                assert_eq!(client.request(first), REFUSAL);
                 Caller::Own(client)
             }
-            Self::Token(token) => Caller::Own(agent.connect_with(token)),
+            Self::Token(token) => Caller::Own(agent.connect_with_token(token)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Role {
             }
             (_, "SEND") => {
                 let taken = |client: &mut Client, tag: &str| {
-                    client.say(format!("SEND {{\"tag\":\"{tag}\"}}\nSYNC\n"));
+                    client.write(format!("SEND {{\"tag\":\"{tag}\"}}\nSYNC\n"));
                     let told = client.line();
                     if code(&told) == "yes" { None } else { Some(code(&told)) }
                 };
@@ -104,7 +104,7 @@ impl Role {
                 }
             }
             (_, "TAIL") => {
-                client.say("TAIL {\"lines\":2,\"match\":\"msg=seed\"}\n");
+                client.write("TAIL {\"lines\":2,\"match\":\"msg=seed\"}\n");
                 let first = client.line();
                 if !first.starts_with('{') {
                     return code(&first);
@@ -118,7 +118,7 @@ impl Role {
                 "yes".into()
             }
             (_, "STATS") => {
-                let told = client.ask("STATS");
+                let told = client.request("STATS");
                 match told.starts_with('{') {
                     true if told.contains("\"events\":") => "yes".into(),
                     true => "some".into(),
@@ -126,13 +126,13 @@ impl Role {
                 }
             }
             (_, "HELP") => {
-                let told = client.ask("HELP");
+                let told = client.request("HELP");
                 if told.starts_with("SEND ") { "yes".into() } else { code(&told) }
             }
-            (_, "AUTH") => code(&client.ask(&format!("AUTH {WRONG}"))),
-            (_, "SYNC" | "PING" | "LINK") => code(&client.ask(word)),
+            (_, "AUTH") => code(&client.request(&format!("AUTH {WRONG}"))),
+            (_, "SYNC" | "PING" | "LINK") => code(&client.request(word)),
             (_, "QUIT") => {
-                client.say("QUIT\n");
+                client.write("QUIT\n");
                 let rest = client.rest();
                 if rest.is_empty() { "yes".into() } else { format!("{rest:?}") }
             }
@@ -153,9 +153,9 @@ fn code(told: &str) -> String {
 /// What a word comes to in syslog.
 fn syslog(client: &mut Client, word: &str, mark: &str, agent: &Agent, answers_no: bool) -> String {
     if word == "SEND" {
-        client.say(format!("<13>shop.a: {mark}\n<13>{OTHER}: {mark}\n")).end();
+        client.write(format!("<13>shop.a: {mark}\n<13>{OTHER}: {mark}\n")).shutdown_write();
     } else {
-        client.say(format!("<13>shop.a: first\nshop.a: {word} {mark}\n")).end();
+        client.write(format!("<13>shop.a: first\nshop.a: {word} {mark}\n")).shutdown_write();
     }
     // A stranger is answered, but for what they say and not with an event.
     for told in client.rest() {
@@ -197,8 +197,8 @@ fn every_cell_of_the_table_is_as_it_says() {
     // For the command, which does not live among those users.
     agent.configure(&[BRIDGE]);
     let mut root = agent.connect();
-    root.say("SEND {\"tag\":\"shop.a\",\"msg\":\"seed\"}\n");
-    root.say(format!("SEND {{\"tag\":\"{OTHER}\",\"msg\":\"seed\"}}\n")).sync();
+    root.write("SEND {\"tag\":\"shop.a\",\"msg\":\"seed\"}\n");
+    root.write(format!("SEND {{\"tag\":\"{OTHER}\",\"msg\":\"seed\"}}\n")).sync();
     let table = table();
     let (head, rows) = table.split_first().expect("a table");
     assert_eq!(

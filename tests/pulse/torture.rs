@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::bridge::BRIDGE;
 use crate::bridge::tls::make_certificate;
 use crate::harness::{
-    Agent, Client, FIRST, Item, Running, Tool, as_root, assert_whole, parse, until,
+    Agent, Client, FIRST, Item, Running, Tool, as_root, assert_contiguous, parse, wait_for,
 };
 
 /// A user who has nothing and is nobody's friend.
@@ -97,7 +97,7 @@ fn whoever_behaves_loses_nothing_whatever_others_do_at_any_door() {
     thread::scope(|scope| {
         let mut follower = agent.connect();
         follower.follow(",\"match\":\"tag=good\"");
-        let mut bridged = agent.connect_with(&token);
+        let mut bridged = agent.connect_with_token(&token);
         bridged.follow("");
         scope.spawn(|| {
             let mut sender = agent.connect();
@@ -105,10 +105,10 @@ fn whoever_behaves_loses_nothing_whatever_others_do_at_any_door() {
                 let from = sent.load(Ordering::Relaxed);
                 let event = |n| format!("SEND {{\"tag\":\"good\",\"msg\":\"{n}\"}}\n");
                 let text: String = (from..from + 20).map(event).collect();
-                sender.say(text).sync();
+                sender.write(text).sync();
                 sent.store(from + 20, Ordering::Relaxed);
             }
-            sender.say("SEND {\"tag\":\"good\",\"msg\":\"end\"}\n").sync();
+            sender.write("SEND {\"tag\":\"good\",\"msg\":\"end\"}\n").sync();
         });
         scope.spawn(|| {
             // Short runs of the commands too: root's connections are kept.
@@ -138,13 +138,13 @@ fn whoever_behaves_loses_nothing_whatever_others_do_at_any_door() {
         assert_eq!(bridged.join().expect("it has counted"), count);
     });
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
-    assert_whole(FIRST - 1, &items);
+    assert_contiguous(FIRST - 1, &items);
     // What others left half done is gone with them. That a follower by TCP is gone shows when there is
     // something to tell it.
-    agent.connect().say("SEND {\"tag\":\"good\",\"msg\":\"behind the end\"}\n").sync();
-    until("the agent is alone", || (agent.stats()["connections"] == 1).then_some(()));
+    agent.connect().write("SEND {\"tag\":\"good\",\"msg\":\"behind the end\"}\n").sync();
+    wait_for("the agent is alone", || (agent.stats()["connections"] == 1).then_some(()));
     let left = || sockets(&agent).difference(&before).count();
-    until("no socket is left behind", || (left() == 0).then_some(()));
+    wait_for("no socket is left behind", || (left() == 0).then_some(()));
 }
 
 /// How many events come, each with its number for a message, before the one that says that it is the end.
@@ -193,7 +193,7 @@ fn crowd(agent: &Agent, mode: &str, address: &str, count: &str) -> (Running, u64
     let mut crowd = rude_php(mode, address, count).start();
     assert!(crowd.line().starts_with("ready"));
     let mut last = u64::MAX;
-    let connected = until("a crowd that has settled", || {
+    let connected = wait_for("a crowd that has settled", || {
         let now = agent.stats()["connections"].as_u64().expect("a number") - 1;
         (std::mem::replace(&mut last, now) == now).then_some(now)
     });
@@ -215,7 +215,7 @@ fn of_ten_thousand_connections_of_one_user_1024_are_taken_in_and_the_others_told
     let told = other.args(&[agent.socket_text()]).input("PING\n").run();
     assert!(told.out.starts_with("OK "), "another user comes in: {told:#?}");
     crowd.wait();
-    until("room again", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("room again", || (agent.stats()["connections"] == 1).then_some(()));
     assert!(rude_sh(&agent, 0, "echo PING | nc -NU $SOCK").run().out.starts_with("OK "));
 }
 
@@ -240,15 +240,15 @@ fn of_all_connections_64_are_kept_for_root() {
     for crowd in &mut crowds {
         assert!(crowd.line().starts_with("ready"));
     }
-    until("a full house", || (agent.stats()["connections"] == 4096 - 64 + 1).then_some(()));
+    wait_for("a full house", || (agent.stats()["connections"] == 4096 - 64 + 1).then_some(()));
     let told = rude_sh(&agent, 0, "nc -NU $SOCK < /dev/null").run();
     assert_eq!(told.out, "ERR 75 too many connections: try again later\n");
     let mut kept: Vec<Client> = (0..63).map(|_| agent.connect()).collect();
     for client in &mut kept {
-        assert!(client.ask("PING").starts_with("OK "));
+        assert!(client.request("PING").starts_with("OK "));
     }
     let mut last = agent.connect();
-    assert!(last.ask("PING").starts_with("OK "));
+    assert!(last.request("PING").starts_with("OK "));
     assert_eq!(agent.connect().line(), "ERR 75 too many connections: try again later");
 }
 
@@ -261,13 +261,13 @@ fn strangers_by_tcp_are_few_from_one_address_and_never_all_there_is() {
     };
     let connections = || agent.stats()["connections"].as_u64().expect("a number") - 1;
     let crowd = strangers(64);
-    until("64 strangers", || (connections() == 64).then_some(()));
+    wait_for("64 strangers", || (connections() == 64).then_some(()));
     let mut more = TcpStream::connect(address).expect("it listens");
     let mut told = String::new();
     more.read_to_string(&mut told).expect("an answer and the end");
     assert_eq!(told, "ERR 75 too many connections from your address: try again later\n");
     drop(crowd);
-    until("none", || (connections() == 0).then_some(()));
+    wait_for("none", || (connections() == 0).then_some(()));
     assert_eq!(strangers(64).len(), 64);
 }
 
@@ -283,18 +283,18 @@ fn regular_expressions_that_followers_hold_are_bounded() {
     let matching = "a~1 a~2 a~3 a~4 a~5 a~6 a~7 a~8";
     let follow = format!("echo 'TAIL {{\"follow\":true,\"match\":\"{matching}\"}}' | nc -U $SOCK");
     let followers: Vec<Running> = (0..8).map(|_| sh(&follow).start()).collect();
-    until("8 followers", || (agent.stats()["followers"] == 8).then_some(()));
+    wait_for("8 followers", || (agent.stats()["followers"] == 8).then_some(()));
     let told = ask("{\"match\":\"a~1\"}");
     assert!(told.starts_with("ERR 75 too many followers with ~ at once"), "{told}");
     let told = ask("{\"match\":\"a=1\"}");
     assert!(told.starts_with("OK "), "without ~ there is room: {told}");
     assert!(
-        agent.connect().ask("TAIL {\"match\":\"a~1\"}").starts_with("OK "),
+        agent.connect().request("TAIL {\"match\":\"a~1\"}").starts_with("OK "),
         "root's are others"
     );
     drop(followers);
     Tool::new("pkill").args(&["-u", &GREEDY.to_string()]).run();
-    until("room again", || ask("{\"match\":\"a~1\"}").starts_with("OK ").then_some(()));
+    wait_for("room again", || ask("{\"match\":\"a~1\"}").starts_with("OK ").then_some(()));
 }
 
 #[test]
@@ -307,13 +307,13 @@ fn a_stranger_who_writes_slowly_or_not_at_all_is_gone_after_ten_seconds() {
     let mut hello = TcpStream::connect(address).expect("it listens");
     hello.write_all(b"\x16\x03\x01\x02").expect("written");
     let connections = || agent.stats()["connections"].as_u64().expect("a number") - 1;
-    until("none", || (connections() == 0).then_some(()));
+    wait_for("none", || (connections() == 0).then_some(()));
     for stream in [&mut silent, &mut half, &mut hello] {
         let mut rest = Vec::new();
         // The end, or a reset where something was not read.
         let _ = stream.read_to_end(&mut rest);
     }
-    agent.until_said("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not let in: ");
 }
 
 #[test]
@@ -323,11 +323,11 @@ fn a_half_closed_follower_by_tcp_whose_machine_resets_the_connection_is_gone() {
     let mut stream = TcpStream::connect(agent.tcp()).expect("it listens");
     writeln!(stream, "AUTH {token}\nTAIL").expect("written");
     stream.shutdown(std::net::Shutdown::Write).expect("connected");
-    until("a follower", || (agent.stats()["followers"] == 1).then_some(()));
+    wait_for("a follower", || (agent.stats()["followers"] == 1).then_some(()));
     let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };
     nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::Linger, &reset).expect("set");
     drop(stream);
-    until("no follower, though nothing is sent", || {
+    wait_for("no follower, though nothing is sent", || {
         (agent.stats()["followers"] == 0).then_some(())
     });
 }

@@ -3,7 +3,7 @@
 use super::{
     AGENT, NONE, SECRET, SENDER, SHOP, WATCHER, among_users, run_as_agent, send_mixed, with_rules,
 };
-use crate::harness::{Agent, Client, FIRST, Gap, Tool, Via, parse, seq_of, until};
+use crate::harness::{Agent, Client, FIRST, Gap, Relay, Tool, parse, seq_of, wait_for};
 
 fn gaps(lines: &[String]) -> Vec<Gap> {
     let lines = lines.iter().filter(|line| !line.starts_with("{\"at\":"));
@@ -47,7 +47,7 @@ fn who_may_follow_some_tags_sees_these_and_nothing_of_others_in_any_answer() {
         assert_eq!(told, sold(n as u32 / 2 + 1..20), "{seq}");
     }
     // By the command, and who may see everything sees everything.
-    let told = agent.tail(&["-n", "all", "-o", "json"]).by(SHOP, &agent).ok();
+    let told = agent.tail(&["-n", "all", "-o", "json"]).as_user(SHOP, &agent).ok();
     assert_eq!(messages(&told.lines().map(str::to_owned).collect::<Vec<_>>()), sold(0..20));
     assert_eq!(agent.connect_as(WATCHER).tail("{}").len(), 40);
     assert_eq!(agent.connect().tail("{}").len(), 40);
@@ -57,10 +57,10 @@ fn who_may_follow_some_tags_sees_these_and_nothing_of_others_in_any_answer() {
 fn who_may_follow_some_tags_sees_these_live_as_text_and_as_json() {
     let Some(agent) = with_rules("a live follower of some tags", &[]) else { return };
     let (mut text, mut json) = (agent.connect_as(SHOP), agent.connect_as(SHOP));
-    text.say("TAIL\n");
+    text.write("TAIL\n");
     json.follow("");
     // As text there is no answer before the first event.
-    until("two followers", || (agent.stats()["followers"] == 2).then_some(()));
+    wait_for("two followers", || (agent.stats()["followers"] == 2).then_some(()));
     send_mixed(&agent, 50);
     for told in sold(0..50) {
         let line = text.line();
@@ -76,15 +76,15 @@ fn after_65536_events_of_others_a_follower_is_told_how_far_it_came() {
     let newest = follower.newest();
     let log = newest.split_once('-').expect("a cursor").0.to_owned();
     let begun = follower.follow("");
-    agent.connect().say(format!("SEND {SECRET}\n").repeat(65_536)).sync();
+    agent.connect().write(format!("SEND {SECRET}\n").repeat(65_536)).sync();
     assert_eq!(follower.line(), format!("{{\"at\":\"{log}-{}\"}}", begun + 65_536));
 }
 
 #[test]
 fn figures_of_all_events_are_for_those_who_may_see_all() {
     let Some(agent) = with_rules("STATS of some tags", &[]) else { return };
-    let figures = |mut client: Via| {
-        let line = client.ask("STATS");
+    let figures = |mut client: Relay| {
+        let line = client.request("STATS");
         serde_json::from_str::<serde_json::Value>(&line).expect("one JSON object")
     };
     let (all, some) = (figures(agent.connect_as(WATCHER)), figures(agent.connect_as(SHOP)));
@@ -103,8 +103,8 @@ fn a_gap_of_retention_tells_how_much_is_lost_only_to_those_who_may_see_all() {
     let Some(agent) = with_rules("gaps of retention", &lines) else { return };
     let first = agent.connect_as(SHOP).newest();
     let mut follower = agent.connect_as(SHOP);
-    until("a trimmed history", || {
-        agent.connect().say(format!("SEND {SECRET}\n").repeat(10_000)).sync();
+    wait_for("a trimmed history", || {
+        agent.connect().write(format!("SEND {SECRET}\n").repeat(10_000)).sync();
         let oldest = agent.stats()["oldest"].as_str().map(seq_of);
         (oldest > Some(seq_of(&first) + 100)).then_some(())
     });
@@ -114,9 +114,9 @@ fn a_gap_of_retention_tells_how_much_is_lost_only_to_those_who_may_see_all() {
     assert_eq!((all.why.as_str(), all.lost), ("retention", Some(all.before - all.after - 1)));
     assert_eq!(some, Gap { lost: None, ..all });
     // And as text, for people.
-    follower.say(format!("TAIL {{\"after\":\"{first}\",\"follow\":true}}\n"));
+    follower.write(format!("TAIL {{\"after\":\"{first}\",\"follow\":true}}\n"));
     assert_eq!(gaps(&[follower.line()]), [some]);
-    let told = agent.tail(&["--after-cursor", &first, "-n", "all"]).by(SHOP, &agent).run();
+    let told = agent.tail(&["--after-cursor", &first, "-n", "all"]).as_user(SHOP, &agent).run();
     let before = format!("{}", all.before - all.after - 1);
     assert!(told.out.contains("retention") && !told.out.contains(&before), "{told:#?}");
     assert!(!told.out.contains(SECRET), "{told:#?}");
@@ -166,19 +166,19 @@ fn who_may_follow_no_tag_is_told_so_with_77_everywhere() {
     for uid in [SENDER, NONE] {
         let mut client = agent.connect_as(uid);
         for asked in ["TAIL", "TAIL tag=shop.*", "TAIL {}", "TAIL {\"follow\":true}", "STATS"] {
-            let told = client.ask(asked);
+            let told = client.request(asked);
             assert!(told.starts_with("ERR 77 you may not follow any tag"), "{asked}: {told}");
         }
-        assert!(client.ask("PING").starts_with("OK "), "and the connection goes on");
+        assert!(client.request("PING").starts_with("OK "), "and the connection goes on");
         for arguments in [&[][..], &["-f"], &["-t", "shop.*"]] {
-            let done = agent.tail(arguments).by(uid, &agent).run();
+            let done = agent.tail(arguments).as_user(uid, &agent).run();
             done.failed(77, &["may not follow any tag"]);
             assert_eq!(done.out, "");
         }
         let config = agent.dir().join("for-status");
         std::fs::write(&config, format!("socket.path = {:?}\n", agent.socket())).expect("ours");
         let config = config.to_str().expect("UTF-8");
-        let status = Tool::pulsed().args(&["--config", config, "status"]).by(uid, &agent);
+        let status = Tool::pulsed().args(&["--config", config, "status"]).as_user(uid, &agent);
         status.run().failed(77, &["may not follow any tag"]);
     }
 }
@@ -203,7 +203,7 @@ fn the_first_rule_whose_glob_matches_decides_who_sees_a_tag() {
     agent.restart();
     let mut root = agent.connect();
     for tag in ["shop.secret.a", "shop.a", "public", "other"] {
-        root.say(format!("SEND {{\"tag\":\"{tag}\",\"msg\":\"{tag}\"}}\n"));
+        root.write(format!("SEND {{\"tag\":\"{tag}\",\"msg\":\"{tag}\"}}\n"));
     }
     root.sync();
     for (uid, told) in [
@@ -223,12 +223,12 @@ fn without_a_rule_the_readers_of_logs_follow_and_everybody_sends() {
     agent.restart();
     for uid in [WATCHER, NONE] {
         let mut client = agent.connect_as(uid);
-        client.say("SEND hello\n").sync();
-        assert!(client.ask("TAIL {}").starts_with("ERR 77 "));
+        client.write("SEND hello\n").sync();
+        assert!(client.request("TAIL {}").starts_with("ERR 77 "));
     }
     assert_eq!(messages(&agent.connect().tail("{}")), ["hello", "hello"]);
     // What the database says now holds for whoever connects now.
-    let sees = |uid| agent.connect_as(uid).ask("TAIL {\"lines\":1}").starts_with('{');
+    let sees = |uid| agent.connect_as(uid).request("TAIL {\"lines\":1}").starts_with('{');
     for (groups, who) in [
         ("root:x:0:\nadm:x:4:watcher,root\n", &[WATCHER][..]),
         ("root:x:0:\npulsed:x:4200:none\n", &[NONE]),
@@ -254,13 +254,13 @@ fn root_and_the_agents_own_user_may_do_everything() {
     assert!(status.contains(&format!("Uid:\t{AGENT}\t{AGENT}")), "{status}");
     for uid in [0, AGENT] {
         let mut client = agent.connect_as(uid);
-        client.say(format!("SEND of {uid}\n")).sync();
+        client.write(format!("SEND of {uid}\n")).sync();
         assert_eq!(client.tail("{\"lines\":1}").len(), 1);
-        assert!(client.ask("STATS").contains("\"events\":"));
+        assert!(client.request("STATS").contains("\"events\":"));
     }
     let mut other = agent.connect_as(WATCHER);
-    assert!(other.ask("SEND x").starts_with("ERR 77 "));
-    assert!(other.ask("TAIL").starts_with("ERR 77 "));
+    assert!(other.request("SEND x").starts_with("ERR 77 "));
+    assert!(other.request("TAIL").starts_with("ERR 77 "));
     assert_eq!(messages(&agent.connect().tail("{}")), ["of 0", "of 4005"]);
 }
 

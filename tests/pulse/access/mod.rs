@@ -55,7 +55,7 @@ pub(crate) fn among_users(what: &str, lines: &[&str]) -> Option<Agent> {
         return None;
     }
     let mut agent = Agent::prepare(lines);
-    agent.live_among(USERS, GROUPS);
+    agent.set_accounts(USERS, GROUPS);
     Some(agent)
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn run_as_agent(agent: &mut Agent) {
         exec setpriv --reuid={AGENT} --clear-groups $0/agent \"$@\""
     );
     let dir = agent.dir().to_str().expect("UTF-8").to_owned();
-    agent.launch_by(&["unshare", "--mount", "sh", "-c", &start, &dir]);
+    agent.launch_with(&["unshare", "--mount", "sh", "-c", &start, &dir]);
 }
 
 /// What users who may follow only `shop.*` must never see, in whatever answer.
@@ -85,8 +85,8 @@ const SECRET: &str = "top-secret";
 fn send_mixed(agent: &Agent, events: u32) {
     let mut client = agent.connect();
     for n in 0..events {
-        client.say(format!("SEND {{\"tag\":\"shop.till\",\"msg\":\"sold {n}\"}}\n"));
-        client.say(format!("SEND {{\"tag\":\"{SECRET}\",\"msg\":\"{SECRET}\"}}\n"));
+        client.write(format!("SEND {{\"tag\":\"shop.till\",\"msg\":\"sold {n}\"}}\n"));
+        client.write(format!("SEND {{\"tag\":\"{SECRET}\",\"msg\":\"{SECRET}\"}}\n"));
     }
     client.sync();
 }

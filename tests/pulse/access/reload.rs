@@ -6,7 +6,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 
 use super::{NONE, RULES, SENDER, SHOP, WATCHER, among_users, with_rules};
-use crate::harness::{Agent, FIRST, Item, Via, assert_whole, parse, until};
+use crate::harness::{Agent, FIRST, Item, Relay, assert_contiguous, parse, wait_for};
 
 /// Rules by which the shop has no right any more.
 const WITHOUT_SHOP: [&str; 8] = [
@@ -25,20 +25,20 @@ const WITHOUT_SHOP: [&str; 8] = [
 fn reload(agent: &Agent, lines: &[&str]) {
     agent.configure(lines);
     let told = |text: &str| text.matches("configuration read again").count();
-    let before = told(&agent.said());
+    let before = told(&agent.output());
     agent.signal(Signal::SIGHUP);
-    until("new rules", || (told(&agent.said()) > before).then_some(()));
+    wait_for("new rules", || (told(&agent.output()) > before).then_some(()));
 }
 
 /// Waits until so many follow: what a follower asks for is answered by nothing.
 #[track_caller]
 fn until_followers(agent: &Agent, count: u64) {
-    until("followers", || (agent.stats()["followers"] == count).then_some(()));
+    wait_for("followers", || (agent.stats()["followers"] == count).then_some(()));
 }
 
 /// Waits for the end of a connection; nothing but events comes before it.
 #[track_caller]
-fn assert_cut(client: &mut Via) {
+fn assert_cut(client: &mut Relay) {
     for line in client.rest() {
         parse(&line).event();
     }
@@ -49,20 +49,20 @@ fn new_rules_hold_at_once_and_end_what_made_use_of_what_is_gone_and_nothing_else
     let Some(agent) = with_rules("rules that change", &[]) else { return };
     let mut gone = [agent.connect_as(SHOP), agent.connect_as(SHOP), agent.connect_as(SHOP)];
     gone[0].follow("");
-    gone[1].say("SEND {\"tag\":\"shop.a\",\"msg\":\"before\"}\n").sync();
-    assert!(gone[2].ask("STATS").starts_with('{'));
+    gone[1].write("SEND {\"tag\":\"shop.a\",\"msg\":\"before\"}\n").sync();
+    assert!(gone[2].request("STATS").starts_with('{'));
     let mut stays = [agent.connect_as(WATCHER), agent.connect_as(0)];
     for follower in &mut stays {
         follower.follow("");
     }
     until_followers(&agent, 3);
     let mut sender = agent.connect_as(SENDER);
-    sender.say("SEND 0\n").sync();
+    sender.write("SEND 0\n").sync();
     thread::scope(|scope| {
         // In the middle of what others send.
         scope.spawn(|| {
             for n in 1..=2000 {
-                sender.say(format!("SEND {n}\n")).sync();
+                sender.write(format!("SEND {n}\n")).sync();
             }
         });
         reload(&agent, &WITHOUT_SHOP);
@@ -70,16 +70,16 @@ fn new_rules_hold_at_once_and_end_what_made_use_of_what_is_gone_and_nothing_else
     });
     for follower in &mut stays {
         let items: Vec<Item> = (0..=2000).map(|_| parse(&follower.line())).collect();
-        assert_whole(FIRST, &items);
+        assert_contiguous(FIRST, &items);
         assert_eq!(items[2000].msg(), Some("2000"));
     }
-    agent.until_said(&format!("uid {SHOP}: a right is gone: cut off"));
+    agent.wait_for_output(&format!("uid {SHOP}: a right is gone: cut off"));
     let mut anew = agent.connect_as(SHOP);
-    assert!(anew.ask("SEND {\"tag\":\"shop.a\"}").starts_with("ERR 77 "));
-    assert!(anew.ask("TAIL").starts_with("ERR 77 "));
+    assert!(anew.request("SEND {\"tag\":\"shop.a\"}").starts_with("ERR 77 "));
+    assert!(anew.request("TAIL").starts_with("ERR 77 "));
     // And what is permitted again holds at once too.
     reload(&agent, &RULES);
-    agent.connect_as(SHOP).say("SEND {\"tag\":\"shop.a\"}\n").sync();
+    agent.connect_as(SHOP).write("SEND {\"tag\":\"shop.a\"}\n").sync();
 }
 
 #[test]
@@ -90,11 +90,11 @@ fn a_connection_that_was_there_before_gets_nothing_that_is_gone() {
     // One that said something, and one that was silent from the beginning.
     let mut idle = [agent.connect_as(SHOP), agent.connect_as(SHOP)];
     idle[0].newest();
-    until("three connections", || (agent.stats()["connections"] == 3).then_some(()));
+    wait_for("three connections", || (agent.stats()["connections"] == 3).then_some(()));
     reload(&agent, &WITHOUT_SHOP);
     for client in &mut idle {
         assert!(!sends(client));
-        assert!(client.ask("TAIL").starts_with("ERR 77 "));
+        assert!(client.request("TAIL").starts_with("ERR 77 "));
     }
     // They are still there, and what they may do again they may.
     reload(&agent, &RULES);
@@ -109,8 +109,8 @@ fn a_connection_that_was_there_before_gets_nothing_that_is_gone() {
 
 /// Whether an event of the shop is taken.
 #[track_caller]
-fn sends(client: &mut Via) -> bool {
-    client.say("SEND {\"tag\":\"shop.a\"}\nSYNC\n");
+fn sends(client: &mut Relay) -> bool {
+    client.write("SEND {\"tag\":\"shop.a\"}\nSYNC\n");
     let told = client.line();
     if told.starts_with("OK ") {
         return true;
@@ -131,7 +131,7 @@ fn a_follower_stays_when_only_a_right_to_send_is_gone_that_it_never_used() {
     });
     let rules = [&rules[..4], &RULES[4..]].concat();
     reload(&agent, &rules);
-    agent.connect().say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    agent.connect().write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"));
 }
 
@@ -144,11 +144,11 @@ fn a_bad_configuration_changes_nothing() {
     let bad = [&WITHOUT_SHOP[..], &["[[access]]", "tail = [\"no-such-user\"]"]].concat();
     agent.configure(&bad);
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration not taken");
-    agent.until_said("no-such-user");
-    agent.connect_as(SHOP).say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    agent.wait_for_output("configuration not taken");
+    agent.wait_for_output("no-such-user");
+    agent.connect_as(SHOP).write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"));
-    assert!(agent.connect_as(NONE).ask("STATS").starts_with("ERR 77 "));
+    assert!(agent.connect_as(NONE).request("STATS").starts_with("ERR 77 "));
 }
 
 /// Many connections of one user that follow; tells when all do, and which of them end.
@@ -174,11 +174,11 @@ fn a_reload_cuts_off_none_of_many_who_keep_their_rights() {
     until_followers(&agent, 1000);
     reload(&agent, &WITHOUT_SHOP);
     // Whoever must go has gone when all have been looked at: the last one here is one of them.
-    agent.connect().say("SEND x\n").sync();
+    agent.connect().write("SEND x\n").sync();
     for n in 0..1000 {
         assert_eq!(many.line(), "{\"s", "{n}");
     }
-    let said = agent.said();
+    let said = agent.output();
     assert!(!said.contains("cut off"), "{said}");
 }
 
@@ -190,8 +190,8 @@ fn who_left_a_group_loses_what_came_with_it_at_the_next_reload() {
     follower.follow("");
     until_followers(&agent, 1);
     agent.write_groups("root:x:0:\nshop:x:4100:\nwatch:x:4101:watcher\n");
-    assert!(agent.connect_as(SHOP).ask("STATS").starts_with("ERR 77 "), "at once for new ones");
-    agent.connect().say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    assert!(agent.connect_as(SHOP).request("STATS").starts_with("ERR 77 "), "at once for new ones");
+    agent.connect().write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"), "who is connected stays so far");
     reload(&agent, &RULES);
     assert_cut(&mut follower);

@@ -1,7 +1,7 @@
 //! Who may send what.
 
 use super::{NONE, SENDER, SHOP, with_rules};
-use crate::harness::{Agent, Item, parse, until};
+use crate::harness::{Agent, Item, parse, wait_for};
 
 fn tags(agent: &Agent) -> Vec<String> {
     let lines = agent.connect().tail("{}");
@@ -13,26 +13,26 @@ fn tags(agent: &Agent) -> Vec<String> {
 fn each_tag_is_taken_or_refused_by_itself_and_sync_counts_what_was_refused() {
     let Some(agent) = with_rules("a sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
-    client.say("SEND {\"tag\":\"shop.a\"}\n");
+    client.write("SEND {\"tag\":\"shop.a\"}\n");
     for said in ["SEND {\"tag\":\"other\"}", "SEND {\"tag\":\"shop\"}", "SEND no tag"] {
-        let told = client.ask(said);
+        let told = client.request(said);
         assert!(told.starts_with("ERR 77 you may not send the tag "), "{said}: {told}");
     }
-    client.say("SEND {\"tag\":\"shop.b\"}\n");
+    client.write("SEND {\"tag\":\"shop.b\"}\n");
     let newest = agent.connect().newest();
-    let told = client.ask("SYNC");
+    let told = client.request("SYNC");
     assert_eq!(told, format!("ERR 77 3 refused, rest stored at {}", agent.connect().newest()));
     assert_ne!(newest, "", "{told}");
     // It is the tag that counts, and the login name is the tag of what has none.
-    assert!(client.ask("SEND x").contains(" the tag shopkeeper: "));
+    assert!(client.request("SEND x").contains(" the tag shopkeeper: "));
     assert_eq!(tags(&agent), ["shop.a", "shop.b"]);
     // It is told to the people who run the agent, with whose it was.
-    agent.until_said(&format!("uid {SHOP} may not send the tag other: refused"));
+    agent.wait_for_output(&format!("uid {SHOP} may not send the tag other: refused"));
     // By the command.
-    agent.send(&["-t", "shop.c", "hello"]).by(SHOP, &agent).ok();
-    agent.send(&["-t", "other", "hello"]).by(SHOP, &agent).run().failed(77, &["other"]);
-    agent.send(&["hello"]).by(NONE, &agent).run().failed(77, &["none"]);
-    agent.send(&["hello"]).by(SENDER, &agent).ok();
+    agent.send(&["-t", "shop.c", "hello"]).as_user(SHOP, &agent).ok();
+    agent.send(&["-t", "other", "hello"]).as_user(SHOP, &agent).run().failed(77, &["other"]);
+    agent.send(&["hello"]).as_user(NONE, &agent).run().failed(77, &["none"]);
+    agent.send(&["hello"]).as_user(SENDER, &agent).ok();
     assert_eq!(tags(&agent), ["shop.a", "shop.b", "shop.c", "sender"]);
     let history = agent.history_text();
     assert_eq!(history.matches("\"msg\":\"hello\"").count(), 2, "{history}");
@@ -42,10 +42,10 @@ fn each_tag_is_taken_or_refused_by_itself_and_sync_counts_what_was_refused() {
 fn a_syslog_line_with_a_tag_that_its_sender_may_not_send_is_left_out_and_told() {
     let Some(agent) = with_rules("a syslog sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
-    client.say("<13>shop.a: yes\n<13>other: no\n<13>shop.b: yes\n").end();
+    client.write("<13>shop.a: yes\n<13>other: no\n<13>shop.b: yes\n").shutdown_write();
     assert_eq!(client.rest(), [""; 0], "nothing is ever answered");
-    agent.until_said(&format!("uid {SHOP} may not send the tag other: refused"));
-    until("what may be sent", || (tags(&agent) == ["shop.a", "shop.b"]).then_some(()));
+    agent.wait_for_output(&format!("uid {SHOP} may not send the tag other: refused"));
+    wait_for("what may be sent", || (tags(&agent) == ["shop.a", "shop.b"]).then_some(()));
 }
 
 /// Sends what is refused, and then so much that one read does not take it all; reads nothing, and goes.
@@ -71,7 +71,7 @@ fn who_does_not_wait_for_the_answer_to_a_refusal_loses_nothing_else() {
         let tool = tool.args(&[&reuid, "--clear-groups", "php", "-r", DEAF]);
         let tool = tool.env("SAID", refused).env("THEN", then);
         tool.env("SOCK", agent.socket_text()).ok();
-        until("every other event", || {
+        wait_for("every other event", || {
             let events = agent.stats()["events"].as_u64();
             (events == Some(20_000 * (round as u64 + 1))).then_some(())
         });

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use serde_json::json;
 
 use super::{BRIDGE, REFUSAL};
-use crate::harness::{Agent, FIRST, Item, Tool, as_root, parse, until};
+use crate::harness::{Agent, FIRST, Item, Tool, as_root, parse, wait_for};
 
 fn messages(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| parse(line).msg().expect("an event").to_owned()).collect()
@@ -56,10 +56,10 @@ fn the_commands_keep_tokens_and_say_what_is_wrong() {
     let wall = token(&["add", "wall2", "--tail", "*"]).ok();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).expect("ours");
     token(&["list"]).run().failed(1, &["tokens", "not trusted"]);
-    assert_eq!(agent.connect_by_tcp().ask(&format!("AUTH {wall}")), REFUSAL);
-    agent.until_said("until then nobody comes in by TCP");
+    assert_eq!(agent.connect_tcp().request(&format!("AUTH {wall}")), REFUSAL);
+    agent.wait_for_output("until then nobody comes in by TCP");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
-    agent.connect_with(wall.trim_end());
+    agent.connect_with_token(wall.trim_end());
     fs::write(&file, "{}\n").expect("ours");
     token(&["list"]).run().failed(1, &[":1: not a token as pulsed writes it"]);
 }
@@ -82,7 +82,7 @@ fn tokens_take_no_place_for_a_socket() {
     }
     let agent = Agent::prepare(&[]);
     let token = |arguments: &[&str]| {
-        let tool = Tool::pulsed().args(&["token"]).args(arguments).by(65534, &agent);
+        let tool = Tool::pulsed().args(&["token"]).args(arguments).as_user(65534, &agent);
         tool.env("HOME", "/nowhere")
     };
     let place = "/nowhere/.local/state/pulsed";
@@ -96,7 +96,7 @@ fn what_is_not_a_file_is_no_file_of_tokens() {
     let file = agent.history().join("tokens");
     nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).expect("ours");
     agent.pulsed(&["token", "list"]).run().failed(1, &["tokens", "not trusted"]);
-    assert_eq!(agent.connect_by_tcp().ask("AUTH x"), REFUSAL);
+    assert_eq!(agent.connect_tcp().request("AUTH x"), REFUSAL);
     fs::remove_file(&file).expect("ours");
     std::os::unix::fs::symlink("/etc/passwd", &file).expect("ours");
     agent.pulsed(&["token", "list"]).run().failed(1, &["tokens", "cannot read"]);
@@ -106,9 +106,9 @@ fn what_is_not_a_file_is_no_file_of_tokens() {
 fn an_event_by_tcp_says_its_address_and_its_token_and_nothing_else() {
     let agent = Agent::with(&[BRIDGE]);
     let token = agent.token("web2", &["*"], &["*"]);
-    let mut client = agent.connect_with(&token);
-    client.say("SEND hello\nSEND {\"tag\":\"shop.a\",\"msg\":\"sold\"}\n").sync();
-    agent.connect().say("SEND from here\n").sync();
+    let mut client = agent.connect_with_token(&token);
+    client.write("SEND hello\nSEND {\"tag\":\"shop.a\",\"msg\":\"sold\"}\n").sync();
+    agent.connect().write("SEND from here\n").sync();
     let items: Vec<Item> = client.tail("{}").iter().map(|line| parse(line)).collect();
     assert_eq!(items[0].event()["tag"], "web2", "the name of the token");
     for item in &items[..2] {
@@ -129,27 +129,30 @@ fn an_event_by_tcp_says_its_address_and_its_token_and_nothing_else() {
 fn a_token_opens_the_tags_of_its_globs_and_no_others() {
     let agent = Agent::with(&[BRIDGE]);
     let token = agent.token("web2", &["shop.*"], &["shop.*", "news"]);
-    let mut live = agent.connect_with(&token);
+    let mut live = agent.connect_with_token(&token);
     live.follow("");
-    let mut client = agent.connect_with(&token);
-    client.say("SEND {\"tag\":\"shop.a\",\"msg\":\"sold\"}\n");
-    assert!(client.ask("SEND {\"tag\":\"news\"}").starts_with("ERR 77 "));
-    assert!(client.ask("SEND hello").starts_with("ERR 77 "), "its name is no tag of its own");
-    assert!(client.ask("SYNC").starts_with("ERR 77 2 refused, rest stored at "));
-    agent.until_said("token web2 may not send the tag news: refused");
+    let mut client = agent.connect_with_token(&token);
+    client.write("SEND {\"tag\":\"shop.a\",\"msg\":\"sold\"}\n");
+    assert!(client.request("SEND {\"tag\":\"news\"}").starts_with("ERR 77 "));
+    assert!(client.request("SEND hello").starts_with("ERR 77 "), "its name is no tag of its own");
+    assert!(client.request("SYNC").starts_with("ERR 77 2 refused, rest stored at "));
+    agent.wait_for_output("token web2 may not send the tag news: refused");
     let mut root = agent.connect();
-    root.say(
+    root.write(
         "SEND {\"tag\":\"secret\",\"msg\":\"hidden\"}\nSEND {\"tag\":\"news\",\"msg\":\"new\"}\n",
     );
     root.sync();
     assert_eq!(messages(&client.tail("{}")), ["sold", "new"]);
     assert_eq!(messages(&[live.line(), live.line()]), ["sold", "new"]);
     // Only what it is for.
-    let mut sends = agent.connect_with(&agent.token("sends", &["*"], &[]));
-    sends.say("SEND hello\n").sync();
-    assert!(sends.ask("TAIL").starts_with("ERR 77 ") && sends.ask("STATS").starts_with("ERR 77 "));
-    let mut tails = agent.connect_with(&agent.token("tails", &[], &["*"]));
-    assert!(tails.ask("SEND hello").starts_with("ERR 77 "));
+    let mut sends = agent.connect_with_token(&agent.token("sends", &["*"], &[]));
+    sends.write("SEND hello\n").sync();
+    assert!(
+        sends.request("TAIL").starts_with("ERR 77 ")
+            && sends.request("STATS").starts_with("ERR 77 ")
+    );
+    let mut tails = agent.connect_with_token(&agent.token("tails", &[], &["*"]));
+    assert!(tails.request("SEND hello").starts_with("ERR 77 "));
     assert_eq!(tails.tail("{}").len(), 4);
 }
 
@@ -158,27 +161,27 @@ fn a_token_that_is_revoked_ends_its_connections_and_no_others() {
     let agent = Agent::with(&[BRIDGE]);
     let gone = agent.token("gone", &["*"], &["*"]);
     let stays = agent.token("stays", &["*"], &["*"]);
-    let mut cut: Vec<_> = (0..4).map(|_| agent.connect_with(&gone)).collect();
+    let mut cut: Vec<_> = (0..4).map(|_| agent.connect_with_token(&gone)).collect();
     cut[0].follow("");
-    cut[1].say("TAIL\n");
-    cut[2].say("SEND 0\n").sync();
-    let mut follower = agent.connect_with(&stays);
-    follower.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
-    let mut sender = agent.connect_with(&stays);
+    cut[1].write("TAIL\n");
+    cut[2].write("SEND 0\n").sync();
+    let mut follower = agent.connect_with_token(&stays);
+    follower.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
+    let mut sender = agent.connect_with_token(&stays);
     agent.pulsed(&["token", "revoke", "gone"]).ok();
     for client in &mut cut {
         assert!(client.rest().len() <= 1, "its end");
     }
     // Who takes its name does not take its place.
     let anew = agent.token("gone", &["*"], &["*"]);
-    assert_eq!(agent.connect_by_tcp().ask(&format!("AUTH {gone}")), REFUSAL);
-    agent.connect_with(&anew);
+    assert_eq!(agent.connect_tcp().request(&format!("AUTH {gone}")), REFUSAL);
+    agent.connect_with_token(&anew);
     for n in 1..100 {
-        sender.say(format!("SEND {n}\n")).sync();
+        sender.write(format!("SEND {n}\n")).sync();
     }
     for n in 0..100 {
         let item = parse(&follower.line());
-        assert_eq!((item.numbers().0, item.msg()), (FIRST + n, Some(n.to_string().as_str())));
+        assert_eq!((item.seq_range().0, item.msg()), (FIRST + n, Some(n.to_string().as_str())));
     }
 }
 
@@ -188,16 +191,16 @@ fn telnet_shows_what_happens_and_nothing_drives_the_terminal() {
     let token = agent.token("wall", &[], &["*"]);
     let port = agent.tcp().port().to_string();
     let mut telnet = Tool::new("telnet").args(&["127.0.0.1", &port]).start();
-    telnet.type_in(&format!("auth {token}\n"));
+    telnet.write_stdin(&format!("auth {token}\n"));
     while !telnet.line().ends_with("OK wall") {}
-    telnet.type_in("tail\n");
-    until("a follower", || (agent.stats()["followers"] == 1).then_some(()));
-    agent.connect().say("SEND plain \u{e9}\nSEND \u{1b}[2J\u{9b}1m\u{202e}gnp.exe\n").sync();
+    telnet.write_stdin("tail\n");
+    wait_for("a follower", || (agent.stats()["followers"] == 1).then_some(()));
+    agent.connect().write("SEND plain \u{e9}\nSEND \u{1b}[2J\u{9b}1m\u{202e}gnp.exe\n").sync();
     let (plain, hostile) = (telnet.line(), telnet.line());
     assert!(plain.contains(": plain \u{e9}"), "{plain}");
     assert!(hostile.contains(": \\x1b[2J\\u{9b}1m\\u{202e}gnp.exe"), "{hostile:?}");
-    telnet.type_in("quit\n");
-    until("no follower", || (agent.stats()["followers"] == 0).then_some(()));
+    telnet.write_stdin("quit\n");
+    wait_for("no follower", || (agent.stats()["followers"] == 0).then_some(()));
     let done = telnet.wait();
     assert!(!done.out.contains('\u{1b}'), "{done:?}");
 }

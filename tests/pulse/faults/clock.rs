@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{everything, gaps, ticks_used};
-use crate::harness::{Agent, Client, FIRST, Item, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, parse, wait_for};
 
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
@@ -48,7 +48,7 @@ fn library() -> PathBuf {
 
 /// Sends one event and gives its time.
 fn time_of_one(sender: &mut Client, follower: &mut Client, gap_before: bool) -> jiff::Timestamp {
-    sender.say("SEND tick\n").sync();
+    sender.write("SEND tick\n").sync();
     if gap_before {
         let item = parse(&follower.line());
         let gap = item.gap().unwrap_or_else(|| panic!("a gap before {item:?}"));
@@ -121,7 +121,7 @@ fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
     for item in items.iter().filter(|item| item.gap().is_none()) {
         let since = format!("--since={}", time(item));
         let found = agent.tail(&[&since, "-n", "all", "-o", "json", "-q"]).ok();
-        let seq = format!("{{\"seq\":{},", item.numbers().0);
+        let seq = format!("{{\"seq\":{},", item.seq_range().0);
         assert!(found.lines().any(|line| line.starts_with(&seq)), "{since}: {seq}: {found}");
     }
 }
@@ -132,10 +132,10 @@ fn timers_go_on_when_the_clock_is_stepped() {
     let mut sender = stepped.agent.connect();
     for to in [10 * YEAR, -10 * YEAR, 0] {
         stepped.step_to(to);
-        let newest = sender.say("SEND tick\n").sync();
+        let newest = sender.write("SEND tick\n").sync();
         // Synced by itself within a second, with nobody who asks for it.
         let synced = || stepped.agent.stats()["history"]["synced"] == newest.as_str();
-        until("synced", || synced().then_some(()));
+        wait_for("synced", || synced().then_some(()));
     }
     let begin = ticks_used(&stepped.agent);
     stepped.step_to(-20 * YEAR);
@@ -144,7 +144,7 @@ fn timers_go_on_when_the_clock_is_stepped() {
     assert!(stepped.agent.stop().success());
     // An agent that starts with a clock that is years behind its history tells so too.
     stepped.agent.restart();
-    stepped.agent.connect().say("SEND behind\n").sync();
+    stepped.agent.connect().write("SEND behind\n").sync();
     let items = everything(&stepped.agent, FIRST - 1);
     assert_eq!(items.last().and_then(Item::msg), Some("behind"));
     assert_eq!(gaps(&items).last().map(|gap| gap.why.as_str()), Some("clock"));

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::place::run;
 use super::{everything, follow_on, gaps, number_of, numbered, ticks_used};
-use crate::harness::{Agent, FIRST, parse, until};
+use crate::harness::{Agent, FIRST, parse, wait_for};
 
 /// How many descriptors the agent may have.
 const DESCRIPTORS: usize = 64;
@@ -26,18 +26,18 @@ fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
     let agent = Agent::start();
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
-    sender.say(numbered(0..1)).sync();
+    sender.write(numbered(0..1)).sync();
     follow_on(&mut follower, 0..1);
     allow_descriptors(&agent, DESCRIPTORS);
     let crowd: Vec<UnixStream> = (0..DESCRIPTORS)
         .map(|_| UnixStream::connect(agent.socket()).expect("the kernel takes it"))
         .collect();
-    agent.until_said("cannot accept");
+    agent.wait_for_output("cannot accept");
     let (begin, ticks) = (Instant::now(), ticks_used(&agent));
     let mut next = 1;
     while begin.elapsed() < WITHOUT {
-        sender.say(numbered(next..next + 1));
-        let answer = sender.ask("SYNC synced");
+        sender.write(numbered(next..next + 1));
+        let answer = sender.request("SYNC synced");
         assert!(answer.starts_with("OK "), "{answer}");
         follow_on(&mut follower, next..next + 1);
         next += 1;
@@ -45,12 +45,12 @@ fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
     }
     let used = ticks_used(&agent) - ticks;
     assert!(used < 50, "{used} ticks of 10 ms in {WITHOUT:?}");
-    let said = agent.said();
+    let said = agent.output();
     assert_eq!(said.matches("cannot accept").count(), 1, "{said}");
     drop(crowd);
     // Nobody tells it that there are descriptors again.
-    until("a new connection is served", || {
-        agent.connect().ask("PING").starts_with("OK ").then_some(())
+    wait_for("a new connection is served", || {
+        agent.connect().request("PING").starts_with("OK ").then_some(())
     });
     let items = everything(&agent, FIRST - 1);
     assert!(gaps(&items).is_empty());
@@ -63,9 +63,9 @@ fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
     let mut follower = agent.connect();
     let before = follower.follow("");
     let mut shown = agent.tail(&["-f", "-n", "0", "-o", "cat"]).start();
-    until("two followers", || (agent.stats()["followers"] == 2).then_some(()));
+    wait_for("two followers", || (agent.stats()["followers"] == 2).then_some(()));
     let mut sender = agent.connect();
-    sender.say("SEND 0\n").sync();
+    sender.write("SEND 0\n").sync();
     agent.signal(Signal::SIGSTOP);
     let begin = Instant::now();
     thread::scope(|scope| {
@@ -82,10 +82,10 @@ fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
     });
     assert!(begin.elapsed() >= Duration::from_secs(2), "both of them waited");
     // What is said meanwhile waits in the socket.
-    sender.say("SEND 2\nSYNC\n");
+    sender.write("SEND 2\nSYNC\n");
     agent.signal(Signal::SIGCONT);
     assert!(sender.line().starts_with("OK "));
-    sender.say("SEND 3\n").sync();
+    sender.write("SEND 3\n").sync();
     // Those who gave up had said all that they had to say: it may be taken, and is then taken once.
     let items = everything(&agent, FIRST - 1);
     assert!(gaps(&items).is_empty());

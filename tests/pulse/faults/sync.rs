@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{SMALL_WINDOW, everything, gaps, number_of, numbered};
-use crate::harness::{Agent, FIRST, seq_of, until};
+use crate::harness::{Agent, FIRST, seq_of, wait_for};
 
 /// Where the library looks whether it should fail, and where it keeps what is safe.
 const FAILS: &str = "fails";
@@ -67,14 +67,14 @@ fn what_was_synced_survives_a_power_cut() {
         let mut sender = agent.connect();
         for _ in 0..3 {
             let count = round * 400;
-            let answer = sender.say(numbered(sent..sent + count)).ask("SYNC synced");
+            let answer = sender.write(numbered(sent..sent + count)).request("SYNC synced");
             let cursor = answer.strip_prefix("OK ").unwrap_or_else(|| panic!("{answer}"));
             newest = seq_of(cursor);
             sent += count;
             synced += count;
         }
         // Stored, and not synced: it may be lost, and its numbers may not come again.
-        let unsynced = seq_of(&sender.say("SEND 999999\nSEND 999999\n").sync());
+        let unsynced = seq_of(&sender.write("SEND 999999\nSEND 999999\n").sync());
         cut_power(&mut agent);
         assert!(files(&agent.history()).len() > 3);
         agent.restart();
@@ -83,12 +83,12 @@ fn what_was_synced_survives_a_power_cut() {
             items.iter().filter_map(number_of).filter(|n| *n != 999_999).collect();
         assert!(found.iter().copied().eq(0..synced), "{} of {synced}", found.len());
         let is_there =
-            |seq| items.iter().any(|item| item.gap().is_none() && item.numbers().0 == seq);
+            |seq| items.iter().any(|item| item.gap().is_none() && item.seq_range().0 == seq);
         assert!(is_there(newest) && !is_there(unsynced), "the power was cut");
         assert_eq!(gaps(&items).len() as u64, round);
         let gap = gaps(&items).pop().expect("one");
         assert_eq!((gap.why.as_str(), gap.lost), ("restart", None));
-        let next = seq_of(&agent.connect().say("SEND 999999\n").sync());
+        let next = seq_of(&agent.connect().write("SEND 999999\n").sync());
         assert!(next > unsynced, "{next} and {unsynced}");
     }
 }
@@ -97,17 +97,17 @@ fn what_was_synced_survives_a_power_cut() {
 fn a_failed_fsync_is_no_ok() {
     let mut agent = on_such_a_disk(&[]);
     let mut sender = agent.connect();
-    assert!(sender.say("SEND 0\n").ask("SYNC synced").starts_with("OK "));
+    assert!(sender.write("SEND 0\n").request("SYNC synced").starts_with("OK "));
     fs::write(agent.dir().join(FAILS), "").expect("ours");
-    let answer = sender.say("SEND 1\n").ask("SYNC synced");
+    let answer = sender.write("SEND 1\n").request("SYNC synced");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
-    agent.until_said("fsync failed");
+    agent.wait_for_output("fsync failed");
     // Stored is another thing.
-    assert!(sender.say("SEND 2\n").ask("SYNC").starts_with("OK "));
+    assert!(sender.write("SEND 2\n").request("SYNC").starts_with("OK "));
     fs::remove_file(agent.dir().join(FAILS)).expect("ours");
     let said = "SEND 3\n";
-    until("what is sent now is synced", || {
-        sender.say(said).ask("SYNC synced").starts_with("OK ").then_some(())
+    wait_for("what is sent now is synced", || {
+        sender.write(said).request("SYNC synced").starts_with("OK ").then_some(())
     });
     // The kernel says so only once: what was in doubt is not taken for safe at the end either.
     assert!(!agent.stop().success());
