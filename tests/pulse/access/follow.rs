@@ -20,7 +20,7 @@ fn sold(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
 }
 
 #[test]
-fn who_may_follow_some_tags_sees_these_and_nothing_of_others_in_any_answer() {
+fn partial_follower_sees_only_permitted_tags() {
     let Some(agent) = with_rules("a follower of some tags", &[]) else { return };
     send_mixed(&agent, 20);
     let mut client = agent.connect_as(SHOP);
@@ -54,7 +54,7 @@ fn who_may_follow_some_tags_sees_these_and_nothing_of_others_in_any_answer() {
 }
 
 #[test]
-fn who_may_follow_some_tags_sees_these_live_as_text_and_as_json() {
+fn live_follow_shows_only_permitted_tags() {
     let Some(agent) = with_rules("a live follower of some tags", &[]) else { return };
     let (mut text, mut json) = (agent.connect_as(SHOP), agent.connect_as(SHOP));
     text.write("TAIL\n");
@@ -70,7 +70,7 @@ fn who_may_follow_some_tags_sees_these_live_as_text_and_as_json() {
 }
 
 #[test]
-fn after_65536_events_of_others_a_follower_is_told_how_far_it_came() {
+fn reports_progress_after_65536_hidden_events() {
     let Some(agent) = with_rules("a follower who is told how far it came", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     let newest = follower.newest();
@@ -81,7 +81,7 @@ fn after_65536_events_of_others_a_follower_is_told_how_far_it_came() {
 }
 
 #[test]
-fn figures_of_all_events_are_for_those_who_may_see_all() {
+fn stats_hides_totals_from_partial_followers() {
     let Some(agent) = with_rules("STATS of some tags", &[]) else { return };
     let figures = |mut client: Relay| {
         let line = client.request("STATS");
@@ -98,7 +98,7 @@ fn figures_of_all_events_are_for_those_who_may_see_all() {
 }
 
 #[test]
-fn a_gap_of_retention_tells_how_much_is_lost_only_to_those_who_may_see_all() {
+fn retention_gap_hides_lost_from_partial_followers() {
     let lines = ["history.size = \"1MiB\"", "window.size = \"1MiB\""];
     let Some(agent) = with_rules("gaps of retention", &lines) else { return };
     let first = agent.connect_as(SHOP).newest();
@@ -134,7 +134,7 @@ const FLOOD: &str = r#"
 "#;
 
 #[test]
-fn a_gap_of_a_limit_tells_how_much_was_refused_only_to_those_who_may_see_all() {
+fn rate_gap_hides_lost_from_partial_followers() {
     let Some(agent) = with_rules("gaps of a limit", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
@@ -161,7 +161,7 @@ fn live_gap(follower: &mut Client) -> Gap {
 }
 
 #[test]
-fn who_may_follow_no_tag_is_told_so_with_77_everywhere() {
+fn refuses_followers_without_rights() {
     let Some(agent) = with_rules("a user who may follow nothing", &[]) else { return };
     for uid in [SENDER, NONE] {
         let mut client = agent.connect_as(uid);
@@ -184,7 +184,7 @@ fn who_may_follow_no_tag_is_told_so_with_77_everywhere() {
 }
 
 #[test]
-fn the_first_rule_whose_glob_matches_decides_who_sees_a_tag() {
+fn first_matching_rule_decides() {
     let rules = [
         "[[access]]",
         "tag = \"shop.secret.*\"",
@@ -217,7 +217,7 @@ fn the_first_rule_whose_glob_matches_decides_who_sees_a_tag() {
 }
 
 #[test]
-fn without_a_rule_the_readers_of_logs_follow_and_everybody_sends() {
+fn default_rule_permits_adm_and_pulsed() {
     let Some(mut agent) = among_users("the built-in rule", &[]) else { return };
     // There is neither group: nobody but root may follow, and that is no error.
     agent.restart();
@@ -245,7 +245,7 @@ fn without_a_rule_the_readers_of_logs_follow_and_everybody_sends() {
 }
 
 #[test]
-fn root_and_the_agents_own_user_may_do_everything() {
+fn root_and_agent_user_bypass_rules() {
     let rules = ["[[access]]", "tag = \"*\""];
     let Some(mut agent) = among_users("an agent of another user", &rules) else { return };
     run_as_agent(&mut agent);
@@ -265,7 +265,7 @@ fn root_and_the_agents_own_user_may_do_everything() {
 }
 
 #[test]
-fn whoever_a_rule_names_must_be_there() {
+fn rejects_unknown_users_and_groups() {
     let agent =
         Agent::prepare(&["[[access]]", "send = [\"*\"]", "tail = [\"root\", \"@no-such-group\"]"]);
     let place = format!("{}:6: access.tail: there is no group", agent.config().display());

@@ -45,7 +45,7 @@ fn assert_cut(client: &mut Relay) {
 }
 
 #[test]
-fn new_rules_hold_at_once_and_end_what_made_use_of_what_is_gone_and_nothing_else() {
+fn reload_disconnects_only_revoked_clients() {
     let Some(agent) = with_rules("rules that change", &[]) else { return };
     let mut gone = [agent.connect_as(SHOP), agent.connect_as(SHOP), agent.connect_as(SHOP)];
     gone[0].follow("");
@@ -83,7 +83,7 @@ fn new_rules_hold_at_once_and_end_what_made_use_of_what_is_gone_and_nothing_else
 }
 
 #[test]
-fn a_connection_that_was_there_before_gets_nothing_that_is_gone() {
+fn reload_revokes_rights_of_idle_connections() {
     let Some(agent) = with_rules("rules that change before they are made use of", &[]) else {
         return;
     };
@@ -121,7 +121,7 @@ fn sends(client: &mut Relay) -> bool {
 }
 
 #[test]
-fn a_follower_stays_when_only_a_right_to_send_is_gone_that_it_never_used() {
+fn follower_survives_loss_of_send_right() {
     let Some(agent) = with_rules("a right to send that is gone unused", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
@@ -136,7 +136,7 @@ fn a_follower_stays_when_only_a_right_to_send_is_gone_that_it_never_used() {
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing() {
+fn invalid_reload_changes_no_right() {
     let Some(agent) = with_rules("a bad configuration", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
@@ -164,7 +164,7 @@ const MANY: &str = r#"
 "#;
 
 #[test]
-fn a_reload_cuts_off_none_of_many_who_keep_their_rights() {
+fn reload_keeps_1000_followers_connected() {
     let Some(agent) = with_rules("a reload with many followers", &[]) else { return };
     let reuid = format!("--reuid={WATCHER}");
     let words = ["-n4096", "setpriv", &reuid, "--clear-groups", "php", "-r", MANY];
@@ -183,7 +183,7 @@ fn a_reload_cuts_off_none_of_many_who_keep_their_rights() {
 }
 
 #[test]
-fn who_left_a_group_loses_what_came_with_it_at_the_next_reload() {
+fn reload_applies_group_changes() {
     let Some(mut agent) = among_users("groups that change", &RULES) else { return };
     agent.restart();
     let mut follower = agent.connect_as(SHOP);

@@ -10,7 +10,7 @@ fn tags(agent: &Agent) -> Vec<String> {
 }
 
 #[test]
-fn each_tag_is_taken_or_refused_by_itself_and_sync_counts_what_was_refused() {
+fn rejects_forbidden_tags_and_counts_them() {
     let Some(agent) = with_rules("a sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
     client.write("SEND {\"tag\":\"shop.a\"}\n");
@@ -39,7 +39,7 @@ fn each_tag_is_taken_or_refused_by_itself_and_sync_counts_what_was_refused() {
 }
 
 #[test]
-fn a_syslog_line_with_a_tag_that_its_sender_may_not_send_is_left_out_and_told() {
+fn drops_syslog_lines_with_forbidden_tags() {
     let Some(agent) = with_rules("a syslog sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
     client.write("<13>shop.a: yes\n<13>other: no\n<13>shop.b: yes\n").shutdown_write();
@@ -57,7 +57,7 @@ const DEAF: &str = r#"
 "#;
 
 #[test]
-fn who_does_not_wait_for_the_answer_to_a_refusal_loses_nothing_else() {
+fn refusals_lose_no_other_event() {
     let Some(agent) = with_rules("senders who read no answers", &[]) else { return };
     let reuid = format!("--reuid={SHOP}");
     for (round, (refused, then)) in [

@@ -1,8 +1,8 @@
 //! The way in by TCP: tokens, TLS, and strangers.
 
-mod strangers;
 pub(crate) mod tls;
 mod tokens;
+mod unauthenticated;
 
 /// A bridge on this machine, on whichever port is free.
 pub(crate) const BRIDGE: &str = "tcp.listen = \"127.0.0.1:0\"";

@@ -70,7 +70,7 @@ fn connect(address: SocketAddr, trusted: &Path) -> Relay {
 }
 
 #[test]
-fn through_tls_everything_goes_as_without() {
+fn tls_carries_senders_and_followers() {
     let agent = with_certificate();
     let token = agent.token("web2", &["*"], &["*"]);
     let (cert, _) = files(&agent);
@@ -104,7 +104,7 @@ fn through_tls_everything_goes_as_without() {
 }
 
 #[test]
-fn the_end_of_a_conversation_is_told_so_that_nobody_can_cut_it_short_unseen() {
+fn sends_close_notify() {
     let agent = with_certificate();
     let token = agent.token("web2", &["*"], &["*"]);
     let address = agent.tcp().to_string();
@@ -117,7 +117,7 @@ fn the_end_of_a_conversation_is_told_so_that_nobody_can_cut_it_short_unseen() {
 }
 
 #[test]
-fn a_tail_goes_on_however_much_was_asked_right_before() {
+fn tail_completes_after_pipelined_requests() {
     let agent = with_certificate();
     let token = agent.token("web2", &["*"], &["*"]);
     // More than TLS holds back for the socket, many times.
@@ -140,7 +140,7 @@ fn a_tail_goes_on_however_much_was_asked_right_before() {
 }
 
 #[test]
-fn what_stands_unfinished_where_a_conversation_is_cut_becomes_no_event() {
+fn discards_partial_line_on_truncation() {
     let agent = with_certificate();
     let token = agent.token("web2", &["*"], &["*"]);
     let mut cut = connect(agent.tcp(), &files(&agent).0);
@@ -162,7 +162,7 @@ fn what_stands_unfinished_where_a_conversation_is_cut_becomes_no_event() {
 }
 
 #[test]
-fn what_is_no_tls_1_3_is_refused_and_told() {
+fn rejects_anything_but_tls_1_3() {
     let agent = with_certificate();
     let mut garbage = agent.connect_tcp();
     garbage.write([&[22], &[b'x'; 600][..]].concat());
@@ -183,7 +183,7 @@ fn what_is_no_tls_1_3_is_refused_and_told() {
 }
 
 #[test]
-fn half_a_greeting_is_waited_for_10_s() {
+fn tls_handshake_times_out() {
     let agent = with_certificate();
     let begun = Instant::now();
     let mut client = agent.connect_tcp();
@@ -207,7 +207,7 @@ const NETWORK: [&str; 5] = [
 ];
 
 #[test]
-fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
+fn requires_tls_beyond_loopback() {
     if !as_root("the bridge at an address that is not loopback") {
         return;
     }
@@ -241,7 +241,7 @@ fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
 }
 
 #[test]
-fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
+fn reload_replaces_certificate_and_keeps_connections() {
     let agent = with_certificate();
     let token = agent.token("web2", &["*"], &["*"]);
     let (cert, key) = files(&agent);
@@ -277,7 +277,7 @@ fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
 }
 
 #[test]
-fn with_a_key_that_does_not_fit_it_does_not_start() {
+fn rejects_mismatched_key_at_start() {
     let agent = prepare("127.0.0.1:0");
     let (cert, key) = files(&agent);
     make_certificate(&agent.dir().join("unused.pem"), &key);

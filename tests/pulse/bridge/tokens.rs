@@ -13,7 +13,7 @@ fn messages(lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn the_commands_keep_tokens_and_say_what_is_wrong() {
+fn token_commands_add_list_and_revoke() {
     let agent = Agent::with(&[BRIDGE]);
     let token = |arguments: &[&str]| agent.pulsed(&[&["token"], arguments].concat());
     let file = agent.history().join("tokens");
@@ -65,7 +65,7 @@ fn the_commands_keep_tokens_and_say_what_is_wrong() {
 }
 
 #[test]
-fn without_an_agent_tokens_can_be_kept_as_well() {
+fn token_commands_work_without_agent() {
     let agent = Agent::prepare(&[BRIDGE]);
     let done = agent.pulsed(&["token", "add", "web2", "--send", "*"]).run();
     done.failed(1, &["there is no directory", "history", "when it first starts"]);
@@ -76,7 +76,7 @@ fn without_an_agent_tokens_can_be_kept_as_well() {
 }
 
 #[test]
-fn tokens_take_no_place_for_a_socket() {
+fn token_commands_need_no_socket_path() {
     if !as_root("tokens of a user who has no directory for a socket") {
         return;
     }
@@ -91,7 +91,7 @@ fn tokens_take_no_place_for_a_socket() {
 }
 
 #[test]
-fn what_is_not_a_file_is_no_file_of_tokens() {
+fn rejects_irregular_token_file() {
     let agent = Agent::with(&[BRIDGE]);
     let file = agent.history().join("tokens");
     nix::unistd::mkfifo(&file, nix::sys::stat::Mode::from_bits_truncate(0o600)).expect("ours");
@@ -103,7 +103,7 @@ fn what_is_not_a_file_is_no_file_of_tokens() {
 }
 
 #[test]
-fn an_event_by_tcp_says_its_address_and_its_token_and_nothing_else() {
+fn origin_holds_address_and_token() {
     let agent = Agent::with(&[BRIDGE]);
     let token = agent.token("web2", &["*"], &["*"]);
     let mut client = agent.connect_with_token(&token);
@@ -126,7 +126,7 @@ fn an_event_by_tcp_says_its_address_and_its_token_and_nothing_else() {
 }
 
 #[test]
-fn a_token_opens_the_tags_of_its_globs_and_no_others() {
+fn token_grants_only_its_globs() {
     let agent = Agent::with(&[BRIDGE]);
     let token = agent.token("web2", &["shop.*"], &["shop.*", "news"]);
     let mut live = agent.connect_with_token(&token);
@@ -157,7 +157,7 @@ fn a_token_opens_the_tags_of_its_globs_and_no_others() {
 }
 
 #[test]
-fn a_token_that_is_revoked_ends_its_connections_and_no_others() {
+fn revoked_token_disconnects_only_its_clients() {
     let agent = Agent::with(&[BRIDGE]);
     let gone = agent.token("gone", &["*"], &["*"]);
     let stays = agent.token("stays", &["*"], &["*"]);
@@ -186,7 +186,7 @@ fn a_token_that_is_revoked_ends_its_connections_and_no_others() {
 }
 
 #[test]
-fn telnet_shows_what_happens_and_nothing_drives_the_terminal() {
+fn telnet_output_is_terminal_safe() {
     let agent = Agent::with(&[BRIDGE]);
     let token = agent.token("wall", &[], &["*"]);
     let port = agent.tcp().port().to_string();

@@ -81,7 +81,7 @@ fn assert_ordered_files(dir: &Path) -> usize {
 }
 
 #[test]
-fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
+fn clock_steps_are_held_or_reported() {
     let stepped = Stepped::start();
     let agent = &stepped.agent;
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
@@ -127,7 +127,7 @@ fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
 }
 
 #[test]
-fn timers_go_on_when_the_clock_is_stepped() {
+fn timers_survive_clock_steps() {
     let mut stepped = Stepped::start();
     let mut sender = stepped.agent.connect();
     for to in [10 * YEAR, -10 * YEAR, 0] {

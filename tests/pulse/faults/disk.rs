@@ -38,7 +38,7 @@ fn overflow(sender: &mut Client, follower: &mut Client, from: u64) -> u64 {
 }
 
 #[test]
-fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
+fn full_disk_goes_live_only_and_recovers() {
     if !as_root("a full disk") {
         return;
     }
@@ -76,7 +76,7 @@ fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
+fn hung_disk_delays_senders_once() {
     if !as_root("a disk that hangs") {
         return;
     }
@@ -113,7 +113,7 @@ fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
 }
 
 #[test]
-fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
+fn sync_times_out_on_hung_disk() {
     if !as_root("a disk that hangs while nothing else goes on") {
         return;
     }
@@ -148,7 +148,7 @@ fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
 }
 
 #[test]
-fn a_history_that_becomes_read_only_stops_nobody() {
+fn read_only_history_goes_live_only() {
     if !as_root("a history that becomes read-only") {
         return;
     }

@@ -17,7 +17,7 @@ fn files(agent: &Agent) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_somebody_writes_behind_the_newest_line_costs_nobody_a_line() {
+fn appended_garbage_loses_no_event() {
     const EACH: u64 = 1500;
     // More than the window holds: what is read is read from the files.
     let mut agent = Agent::with(&[SMALL_WINDOW]);
@@ -39,7 +39,7 @@ fn what_somebody_writes_behind_the_newest_line_costs_nobody_a_line() {
 }
 
 #[test]
-fn a_history_that_is_removed_while_it_is_written_begins_anew_and_followers_stay() {
+fn recreates_removed_history() {
     let mut agent = Agent::start();
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
@@ -58,7 +58,7 @@ fn a_history_that_is_removed_while_it_is_written_begins_anew_and_followers_stay(
 }
 
 #[test]
-fn what_was_edited_between_runs_is_cut_where_it_is_bad_and_told() {
+fn truncates_history_edited_while_stopped() {
     let mut agent = Agent::start();
     let first = agent.connect().write(numbered(0..30)).sync();
     assert!(agent.stop().success());
@@ -79,7 +79,7 @@ fn what_was_edited_between_runs_is_cut_where_it_is_bad_and_told() {
 }
 
 #[test]
-fn a_history_that_is_gone_between_runs_is_a_new_log() {
+fn missing_history_starts_new_log() {
     let mut agent = Agent::start();
     let cursor = agent.connect().write(numbered(0..5)).sync();
     assert!(agent.stop().success());

@@ -22,7 +22,7 @@ fn allow_descriptors(agent: &Agent, count: usize) {
 }
 
 #[test]
-fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
+fn serves_connected_clients_without_descriptors() {
     let agent = Agent::start();
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
@@ -58,7 +58,7 @@ fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
 }
 
 #[test]
-fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
+fn suspended_agent_loses_nothing() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     let before = follower.follow("");

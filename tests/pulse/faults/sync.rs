@@ -56,7 +56,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_was_synced_survives_a_power_cut() {
+fn synced_events_survive_power_cut() {
     // Nothing is synced but what somebody asks for; a small history, so that there are many files.
     let mut agent =
         on_such_a_disk(&[SMALL_WINDOW, "history.sync = \"never\"", "history.size = \"32MiB\""]);
@@ -94,7 +94,7 @@ fn what_was_synced_survives_a_power_cut() {
 }
 
 #[test]
-fn a_failed_fsync_is_no_ok() {
+fn failed_fsync_answers_err() {
     let mut agent = on_such_a_disk(&[]);
     let mut sender = agent.connect();
     assert!(sender.write("SEND 0\n").request("SYNC synced").starts_with("OK "));

@@ -66,7 +66,7 @@ fn assert_list(page: &str, section: &str, known: &[(&str, String)]) {
 }
 
 #[test]
-fn bounds_of_the_protocol() {
+fn protocol_bounds_match_constants() {
     let list = [
         ("A draft, behind its verb", size(DRAFT_MAX)),
         ("An event line", size(LINE_MAX)),
@@ -93,7 +93,7 @@ fn bounds_of_the_protocol() {
 }
 
 #[test]
-fn limits_of_the_agent() {
+fn agent_limits_match_constants() {
     let list = [
         ("Connections at a time", count(CONNECTIONS_MAX as u64)),
         ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
@@ -132,7 +132,7 @@ fn assert_says(page: &str, sentences: &[String]) {
 }
 
 #[test]
-fn numbers_within_sentences() {
+fn numbers_in_sentences_match_constants() {
     let hour = 60 * 60;
     let tag = format!("1 to {TAG_MAX} of A-Z a-z 0-9 _ . / : -");
     let name = format!("1 to {FIELD_NAME_MAX} of A-Z a-z 0-9 _ . -");

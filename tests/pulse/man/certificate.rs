@@ -29,7 +29,7 @@ pub(crate) fn make(dir: &Path) -> TlsFiles {
 }
 
 #[test]
-fn the_certificate_that_the_page_makes_is_taken_by_the_agent_and_by_clients() {
+fn documented_certificate_is_accepted() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = make(dir.path());
     tls::load(&files).unwrap_or_else(|e| panic!("{e}"));

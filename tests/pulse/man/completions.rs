@@ -24,7 +24,7 @@ fn files() -> Vec<(clap::Command, Shell, String)> {
 }
 
 #[test]
-fn completions_are_what_the_command_lines_make() {
+fn completions_match_commands() {
     let mut names = Vec::new();
     for (mut command, shell, name) in files() {
         let mut made = Vec::new();

@@ -55,7 +55,7 @@ fn example() -> BTreeMap<String, (String, String)> {
 }
 
 #[test]
-fn keys_are_those_of_the_program() {
+fn keys_match_program() {
     assert_eq!(set(told().into_keys()), set(KEYS));
 }
 
@@ -85,7 +85,7 @@ fn try_load(lines: &str) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn defaults_are_those_of_the_program_in_page_and_example() {
+fn defaults_match_program() {
     let mut lines = String::new();
     for (key, item) in told() {
         let (example, _) = &example()[&key];
@@ -113,7 +113,7 @@ fn defaults_are_those_of_the_program_in_page_and_example() {
 }
 
 #[test]
-fn the_rule_that_is_built_in_is_the_one_that_is_shown() {
+fn default_rule_is_documented() {
     let keys = ["tag", "send", "tail"];
     let lines = keys.map(|key| format!("{key} = {}\n", example()[&format!("access.{key}")].0));
     let rule = format!("[[access]]\n{}", lines.concat());
@@ -134,7 +134,7 @@ fn bounds(item: &Item) -> Option<(String, String)> {
 }
 
 #[test]
-fn bounds_are_those_of_the_program_in_page_and_example() {
+fn bounds_match_program() {
     let mut seen = 0;
     for (key, item) in told() {
         let Some((min, max)) = bounds(&item) else { continue };
@@ -170,7 +170,7 @@ fn bounds_are_those_of_the_program_in_page_and_example() {
 }
 
 #[test]
-fn lengths_are_those_of_the_program() {
+fn lengths_match_constants() {
     let text = Page::read("pulsed.toml.5").rendered();
     for sentence in [
         format!("at most {} MiB", FILE_MAX >> 20),
@@ -187,7 +187,7 @@ fn lengths_are_those_of_the_program() {
 }
 
 #[test]
-fn errors_are_told_as_they_are() {
+fn documented_errors_match_program() {
     let items = Page::read("pulsed.toml.5").items("DIAGNOSTICS");
     let capitals = Regex::new(r"[A-Z]{2,}").expect("good");
     let told: Vec<Regex> = items
@@ -219,7 +219,7 @@ fn errors_are_told_as_they_are() {
 }
 
 #[test]
-fn what_the_page_shows_is_good() {
+fn documented_configurations_load() {
     let shown = Page::read("pulsed.toml.5").displays();
     assert_eq!(shown.len(), 6);
     let agents = Page::read("pulsed.8").displays();

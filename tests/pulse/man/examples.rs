@@ -77,7 +77,7 @@ fn check(page: &str, words: &[String]) -> bool {
 }
 
 #[test]
-fn command_lines_are_understood() {
+fn documented_commands_parse() {
     for (name, least) in PAGES.into_iter().zip([0, 14, 16, 12, 2]) {
         let page = Page::read(name);
         let shell = shell_of(&page);

@@ -42,7 +42,7 @@ fn set<T: Into<String>>(names: impl IntoIterator<Item = T>) -> BTreeSet<String> 
 }
 
 #[test]
-fn mandoc_finds_nothing_wrong() {
+fn mandoc_lint_is_clean() {
     let dir = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).expect("pages");
     let there = dir.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
     assert_eq!(set(there), set(PAGES));
@@ -52,7 +52,7 @@ fn mandoc_finds_nothing_wrong() {
 }
 
 #[test]
-fn pages_refer_to_pages_that_there_are() {
+fn cross_references_exist() {
     for name in PAGES {
         for line in Page::read(name).lines().filter(|line| line.starts_with(".Xr pulse")) {
             let words: Vec<&str> = line.split(' ').collect();
@@ -75,7 +75,7 @@ fn flags_of(arg: &Arg) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_flag_has_its_place_and_no_other_has() {
+fn flags_match_program() {
     for (command, page) in commands() {
         let known: BTreeSet<String> = arguments(&command).into_iter().flat_map(flags_of).collect();
         let items = page.all_items();
@@ -89,7 +89,7 @@ fn every_flag_has_its_place_and_no_other_has() {
 }
 
 #[test]
-fn options_are_told_with_their_values_and_defaults() {
+fn documents_option_values_and_defaults() {
     for (command, page) in commands() {
         let items = page.all_items();
         for arg in arguments(&command) {
@@ -120,7 +120,7 @@ fn options_are_told_with_their_values_and_defaults() {
 }
 
 #[test]
-fn subcommands_are_told() {
+fn subcommands_match_program() {
     let [(pulsed, page), ..] = commands();
     let mut known = set(["help"]);
     for command in pulsed.get_subcommands().filter(|command| command.get_name() != "help") {
@@ -144,7 +144,7 @@ fn exits_in(text: &str) -> BTreeSet<u8> {
 }
 
 #[test]
-fn exit_codes_are_those_of_the_help_and_together_all() {
+fn exit_codes_match_help() {
     let mut all = BTreeSet::new();
     for (command, page) in commands() {
         let help = command.get_after_long_help().or(command.get_after_help()).expect("one");
@@ -161,7 +161,7 @@ fn exit_codes_are_those_of_the_help_and_together_all() {
 }
 
 #[test]
-fn environment_and_files_are_those_of_the_program() {
+fn environment_and_files_match_program() {
     for (command, page) in commands() {
         let name = command.get_name();
         let told = page.items("ENVIRONMENT");
@@ -184,7 +184,7 @@ fn environment_and_files_are_those_of_the_program() {
 }
 
 #[test]
-fn match_is_told_wholly() {
+fn documents_match_keys_and_operators() {
     let page = Page::read("pulse-tail.1");
     let items = page.items("MATCH");
     let under = |markup: &str| {
@@ -201,7 +201,7 @@ fn match_is_told_wholly() {
 }
 
 #[test]
-fn formats_reasons_and_levels_are_those_that_there_are() {
+fn formats_reasons_and_levels_match_program() {
     let page = Page::read("pulse-tail.1");
     assert_eq!(words(&page.items("Formats")), set(Format::ALL.map(Format::name)));
     assert_eq!(words(&page.items("Gaps")), set(Why::ALL.map(Why::name)));

@@ -14,7 +14,7 @@ const DELAY: Duration = Duration::from_millis(250);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[test]
-fn whatever_is_wrong_the_answer_is_the_same_and_takes_longer_each_time() {
+fn refuses_uniformly_with_growing_delay() {
     let agent = Agent::with(&[BRIDGE]);
     let revoked = agent.token("gone", &["*"], &["*"]);
     agent.pulsed(&["token", "revoke", "gone"]).ok();
@@ -47,7 +47,7 @@ fn whatever_is_wrong_the_answer_is_the_same_and_takes_longer_each_time() {
 }
 
 #[test]
-fn wrong_tokens_shut_nobody_else_out_of_the_same_address() {
+fn wrong_tokens_do_not_block_others() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
     let mut wrong = agent.connect_tcp();
@@ -66,7 +66,7 @@ fn wrong_tokens_shut_nobody_else_out_of_the_same_address() {
 }
 
 #[test]
-fn without_a_good_token_a_connection_ends_after_10_s() {
+fn disconnects_after_handshake_timeout() {
     let agent = Agent::with(&[BRIDGE]);
     let beginnings: [(&str, &[u8]); 4] = [
         ("silence", b""),
@@ -98,7 +98,7 @@ fn without_a_good_token_a_connection_ends_after_10_s() {
 }
 
 #[test]
-fn whoever_says_nothing_does_not_hold_up_the_agents_end() {
+fn silent_connection_does_not_delay_stop() {
     let mut agent = Agent::with(&[BRIDGE]);
     let _silent = agent.connect_tcp();
     let mut wrong = agent.connect_tcp();
@@ -108,7 +108,7 @@ fn whoever_says_nothing_does_not_hold_up_the_agents_end() {
 }
 
 #[test]
-fn one_address_may_have_64_strangers_and_no_more() {
+fn limits_one_address_to_64() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
     // Who has come in is none.
@@ -130,7 +130,7 @@ fn one_address_may_have_64_strangers_and_no_more() {
 }
 
 #[test]
-fn what_syslog_says_by_tcp_never_becomes_an_event() {
+fn rejects_syslog_over_tcp() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
     for said in [
@@ -152,7 +152,7 @@ fn what_syslog_says_by_tcp_never_becomes_an_event() {
 }
 
 #[test]
-fn a_token_is_nowhere_but_with_whom_it_was_given_to() {
+fn token_never_leaks() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
     let slip = format!("{}!", &good[..63]);
