@@ -1,4 +1,4 @@
-//! Who has no token, or none that is good.
+//! Clients without a good token.
 
 use std::fs;
 use std::thread;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use super::{BRIDGE, REFUSAL, WRONG};
 use crate::harness::{Agent, Client, parse, wait_for};
 
-/// How long the first wrong token takes at least; then twice that, and so on.
+/// The least delay of the first refusal. It doubles with each further one.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// How long a stranger is waited for.
+/// The deadline for a good token.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[test]
@@ -21,7 +21,7 @@ fn refuses_uniformly_with_growing_delay() {
     let good = agent.token("good", &["*"], &["*"]);
     let short = &good[..63];
     thread::scope(|scope| {
-        for said in [
+        for request in [
             format!("AUTH {WRONG}"),
             format!("AUTH {revoked}"),
             format!("AUTH {short}"),
@@ -34,10 +34,10 @@ fn refuses_uniformly_with_growing_delay() {
         ] {
             let mut client = agent.connect_tcp();
             scope.spawn(move || {
-                for wait in [DELAY, 2 * DELAY, 4 * DELAY] {
-                    let begun = Instant::now();
-                    assert_eq!(client.request(&said), REFUSAL, "{said}");
-                    assert!(begun.elapsed() >= wait, "{said}: {:?}", begun.elapsed());
+                for delay in [DELAY, 2 * DELAY, 4 * DELAY] {
+                    let begin = Instant::now();
+                    assert_eq!(client.request(&request), REFUSAL, "{request}");
+                    assert!(begin.elapsed() >= delay, "{request}: {:?}", begin.elapsed());
                 }
             });
         }
@@ -52,49 +52,49 @@ fn wrong_tokens_do_not_block_others() {
     let good = agent.token("good", &["*"], &["*"]);
     let mut wrong = agent.connect_tcp();
     wrong.write(format!("AUTH {WRONG}\n").repeat(4));
-    let answered = thread::spawn(move || {
-        let told: Vec<String> = (0..4).map(|_| wrong.line()).collect();
-        (told, Instant::now(), wrong)
+    let refused = thread::spawn(move || {
+        let answers: Vec<String> = (0..4).map(|_| wrong.line()).collect();
+        (answers, Instant::now(), wrong)
     });
     agent.connect_with_token(&good);
-    let came_in = Instant::now();
-    let (told, answered, mut wrong) = answered.join().expect("four answers");
-    assert_eq!(told, [REFUSAL; 4]);
-    assert!(came_in < answered, "it waited for somebody else");
-    // And a slip of the pen shuts nobody out for good.
+    let authenticated = Instant::now();
+    let (answers, refused, mut wrong) = refused.join().expect("four answers");
+    assert_eq!(answers, [REFUSAL; 4]);
+    assert!(authenticated < refused, "a good token waited for wrong ones");
+    // A wrong token does not disqualify the connection.
     wrong.auth(&good);
 }
 
 #[test]
 fn disconnects_after_handshake_timeout() {
     let agent = Agent::with(&[BRIDGE]);
-    let beginnings: [(&str, &[u8]); 4] = [
+    let inputs: [(&str, &[u8]); 4] = [
         ("silence", b""),
         ("half an AUTH", b"AUTH 0123"),
         ("a line without end", &[b'x'; 5000]),
-        ("telnet's options without end", &[0xff; 2001]),
+        ("telnet options without end", &[0xff; 2001]),
     ];
     thread::scope(|scope| {
-        for (what, said) in beginnings {
-            let begun = Instant::now();
+        for (what, input) in inputs {
+            let begin = Instant::now();
             let mut client = agent.connect_tcp();
             scope.spawn(move || {
-                client.write(said);
+                client.write(input);
                 let mut last = None;
                 while let Some(line) = client.try_whole_line() {
                     assert!(last.is_none() || last.as_deref() == Some(REFUSAL), "{what}: {last:?}");
                     last = Some(line);
                 }
-                // Whoever has not said a word may be about to speak TLS.
-                let late = (!said.is_empty()).then_some("ERR 75 no good token within 10 s");
+                // A silent client may be about to start TLS, so it gets no text.
+                let late = (!input.is_empty()).then_some("ERR 75 no good token within 10 s");
                 assert_eq!(last.as_deref(), late, "{what}");
-                assert!(begun.elapsed() >= HANDSHAKE, "{what}: {:?}", begun.elapsed());
+                assert!(begin.elapsed() >= HANDSHAKE, "{what}: {:?}", begin.elapsed());
             });
         }
     });
     agent.wait_for_output("127.0.0.1: not let in: ");
     agent.wait_for_output("no good token within 10 s");
-    wait_for("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("no other connection", || (agent.stats()["connections"] == 1).then_some(()));
 }
 
 #[test]
@@ -111,18 +111,20 @@ fn silent_connection_does_not_delay_stop() {
 fn limits_one_address_to_64() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
-    // Who has come in is none.
-    let mut guests: Vec<Client> = (0..3).map(|_| agent.connect_with_token(&good)).collect();
-    let strangers: Vec<Client> = (0..64).map(|_| agent.connect_tcp()).collect();
-    wait_for("64 strangers", || (agent.stats()["connections"] == 68).then_some(()));
+    // Authenticated connections do not count.
+    let mut authenticated: Vec<Client> = (0..3).map(|_| agent.connect_with_token(&good)).collect();
+    let unauthenticated: Vec<Client> = (0..64).map(|_| agent.connect_tcp()).collect();
+    wait_for("64 unauthenticated connections", || {
+        (agent.stats()["connections"] == 68).then_some(())
+    });
     let mut refused = agent.connect_tcp();
-    let told = refused.rest();
-    assert_eq!(told, ["ERR 75 too many connections from your address: try again later"]);
-    for guest in &mut guests {
-        guest.write("SEND hello\n").sync();
+    let rest = refused.rest();
+    assert_eq!(rest, ["ERR 75 too many connections from your address: try again later"]);
+    for client in &mut authenticated {
+        client.write("SEND hello\n").sync();
     }
-    drop(strangers);
-    wait_for("room", || {
+    drop(unauthenticated);
+    wait_for("a free connection", || {
         let mut client = agent.connect_tcp();
         client.try_write(format!("AUTH {good}\n"));
         (client.try_whole_line()? == "OK good").then_some(())
@@ -133,19 +135,19 @@ fn limits_one_address_to_64() {
 fn rejects_syslog_over_tcp() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
-    for said in [
+    for input in [
         format!("<13>app: hello\nAUTH {good}\n<13>app: hello\n"),
         format!("14 <13>app: hello{} <13>AUTH {good}\n", 9 + good.len()),
         format!("hello\n<13>app: hello\nSEND hello\nAUTH {WRONG}\nSEND hello\n"),
     ] {
         let mut client = agent.connect_tcp();
-        client.write(&said).shutdown_write();
+        client.write(&input).shutdown_write();
         for line in client.rest() {
-            assert_eq!(line, REFUSAL, "{said}");
+            assert_eq!(line, REFUSAL, "{input}");
         }
     }
     assert_eq!(agent.stats()["events"], 0);
-    // Nor is it another dialect behind a good token.
+    // The dialect does not change after a good token.
     let mut client = agent.connect_with_token(&good);
     assert!(client.request("<13>app: hello").starts_with("ERR 64 "));
     assert_eq!(agent.stats()["events"], 0);
@@ -155,25 +157,27 @@ fn rejects_syslog_over_tcp() {
 fn token_never_leaks() {
     let agent = Agent::with(&[BRIDGE]);
     let good = agent.token("good", &["*"], &["*"]);
-    let slip = format!("{}!", &good[..63]);
-    let mut stranger = agent.connect_tcp();
-    for said in [format!("AUTH {slip}"), format!("AUT {good}"), format!("SEND AUTH {good}")] {
-        assert_eq!(stranger.request(&said), REFUSAL);
+    let mistyped = format!("{}!", &good[..63]);
+    let mut wrong = agent.connect_tcp();
+    for request in [format!("AUTH {mistyped}"), format!("AUT {good}"), format!("SEND AUTH {good}")]
+    {
+        assert_eq!(wrong.request(&request), REFUSAL);
     }
     let mut client = agent.connect_with_token(&good);
     client.write("SEND hello\n").sync();
-    // Said once more, where it is not needed: what is answered does not repeat it.
-    let told =
+    // The answer to a needless AUTH does not repeat the token.
+    let answers =
         [client.request(&format!("AUTH {good}")), agent.connect().request(&format!("AUTH {good}"))];
     agent.wait_for_output("not let in");
     agent.pulsed(&["token", "revoke", "good"]).ok();
     assert_eq!(client.rest(), [""; 0]);
     agent.wait_for_output("token good: a right is gone: cut off");
-    let proc = |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("proc");
-    let mut places = vec![agent.output(), agent.history_text(), told.concat()];
+    let proc =
+        |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("a running process");
+    let mut places = vec![agent.output(), agent.history_text(), answers.concat()];
     places.extend(["cmdline", "environ"].map(|file| String::from_utf8_lossy(&proc(file)).into()));
     for entry in fs::read_dir(agent.history()).expect("a history") {
-        let bytes = fs::read(entry.expect("read").path()).unwrap_or_default();
+        let bytes = fs::read(entry.expect("a readable entry").path()).unwrap_or_default();
         places.push(String::from_utf8_lossy(&bytes).into_owned());
     }
     for text in places {
