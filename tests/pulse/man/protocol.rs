@@ -1,4 +1,4 @@
-//! pulse-protocol(7) against the tables of the protocol, and against a running agent.
+//! pulse-protocol(7) against the protocol's tables and a running agent.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,9 @@ fn page() -> Page {
     Page::read("pulse-protocol.7")
 }
 
-/// What the page tells of one verb's object, or of another item with a list in it.
+/// The words of the list inside the item that begins so.
 fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
-    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("told");
+    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("an item");
     let inner = items[outer + 1..].iter().take_while(|item| item.depth > items[outer].depth);
     inner.map(Item::word).collect()
 }
@@ -27,11 +27,11 @@ fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
 fn verbs_match_wire() {
     let items = page().items("Verbs");
     let outer = items.iter().filter(|item| item.depth == 1);
-    let mut told: Vec<String> = outer.map(Item::word).collect();
+    let mut documented: Vec<String> = outer.map(Item::word).collect();
     let mut known: Vec<String> = VERBS.iter().map(|verb| verb.name.into()).collect();
-    told.sort();
+    documented.sort();
     known.sort();
-    assert_eq!(told, known);
+    assert_eq!(documented, known);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn codes_match_wire() {
     assert_eq!(words(&page().items("Codes")), set(Code::ALL.map(|code| code.number().to_string())));
 }
 
-/// Why the agent refuses a line.
+/// The error of a line that the decoder rejects.
 fn refusal(line: &str) -> String {
     let mut decoder = Decoder::new();
     decoder.push(line.as_bytes());
@@ -61,7 +61,7 @@ fn object_keys_match_decoder() {
     assert_eq!(inner_words(&items, "Ic TAIL Brq"), known);
 }
 
-/// The event line of a draft that has everything, from a sender of whom everything is known.
+/// An event line with every key.
 fn full_line() -> String {
     let text = || Some("x".to_owned());
     let origin = Origin {
