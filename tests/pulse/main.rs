@@ -13,6 +13,7 @@ mod docs;
 mod faults;
 mod flood;
 mod interop;
+mod language;
 mod layers;
 mod man;
 mod origin;
