@@ -27,6 +27,7 @@ mod server;
 mod server_tls;
 mod service;
 mod soak;
+mod source;
 mod stalled;
 mod threats;
 mod torture;
