@@ -42,7 +42,7 @@ fn whatever_is_wrong_the_answer_is_the_same_and_takes_longer_each_time() {
             });
         }
     });
-    agent.wait_for_output("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: ");
     assert_eq!(agent.history_text(), "");
 }
 
@@ -92,7 +92,7 @@ fn without_a_good_token_a_connection_ends_after_10_s() {
             });
         }
     });
-    agent.wait_for_output("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: ");
     agent.wait_for_output("no good token within 10 s");
     wait_for("nobody but who asks", || (agent.stats()["connections"] == 1).then_some(()));
 }
@@ -104,7 +104,7 @@ fn whoever_says_nothing_does_not_hold_up_the_agents_end() {
     let mut wrong = agent.connect_tcp();
     assert_eq!(wrong.request("nonsense"), REFUSAL);
     assert!(agent.stop().success());
-    assert!(!agent.output().contains("cut off"), "{}", agent.output());
+    assert!(!agent.output().contains("disconnecting"), "{}", agent.output());
 }
 
 #[test]
@@ -165,10 +165,10 @@ fn a_token_is_nowhere_but_with_whom_it_was_given_to() {
     // Said once more, where it is not needed: what is answered does not repeat it.
     let told =
         [client.request(&format!("AUTH {good}")), agent.connect().request(&format!("AUTH {good}"))];
-    agent.wait_for_output("not let in");
+    agent.wait_for_output("not authenticated");
     agent.pulsed(&["token", "revoke", "good"]).ok();
     assert_eq!(client.rest(), [""; 0]);
-    agent.wait_for_output("token good: a right is gone: cut off");
+    agent.wait_for_output("token good: access revoked, disconnecting");
     let proc = |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("proc");
     let mut places = vec![agent.output(), agent.history_text(), told.concat()];
     places.extend(["cmdline", "environ"].map(|file| String::from_utf8_lossy(&proc(file)).into()));

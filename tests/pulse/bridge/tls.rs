@@ -167,7 +167,7 @@ fn what_is_no_tls_1_3_is_refused_and_told() {
     let mut garbage = agent.connect_tcp();
     garbage.write([&[22], &[b'x'; 600][..]].concat());
     while garbage.try_whole_line().is_some() {}
-    agent.wait_for_output("127.0.0.1: not let in: TLS: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: TLS: ");
     let address = agent.tcp().to_string();
     for (version, goes) in [("-tls1_3", true), ("-tls1_2", false)] {
         let client = Tool::new("openssl").args(&["s_client", "-connect", &address, version]);
@@ -179,7 +179,7 @@ fn what_is_no_tls_1_3_is_refused_and_told() {
     let mut client = agent.connect_tcp();
     client.write([22, 3, 1]);
     while client.try_whole_line().is_some() {}
-    agent.wait_for_output("127.0.0.1: not let in: TLS, and there is no tcp.cert");
+    agent.wait_for_output("127.0.0.1: not authenticated: TLS is not configured");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn half_a_greeting_is_waited_for_10_s() {
     client.write(b"\x16\x03\x01\x02\x00\x01");
     while client.try_whole_line().is_some() {}
     assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
-    agent.wait_for_output("127.0.0.1: not let in: no good token within 10 s");
+    agent.wait_for_output("127.0.0.1: not authenticated: no good token within 10 s");
     // TLS that is made and says nothing more is waited for no longer.
     let mut silent = connect(agent.tcp(), &files(&agent).0);
     silent.wait_for_end();
@@ -222,7 +222,7 @@ fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
     {
         let mut plain = Relay::command(&[&inside[..], &["nc", address, &port]].concat());
         plain.try_write(format!("AUTH {token}\n"));
-        let told = if goes { "OK web2" } else { "ERR 77 this agent is reached by TLS only" };
+        let told = if goes { "OK web2" } else { "ERR 77 this agent accepts TLS only" };
         assert_eq!(plain.line(), told, "{address}");
         let (there, cert) = (format!("[{address}]:{port}"), files(&agent).0);
         let there = if address.contains(':') { there } else { format!("{address}:{port}") };
@@ -234,7 +234,7 @@ fn what_does_not_stay_on_this_machine_goes_by_tls_only() {
         let lines = agent.connect().tail("{\"lines\":1}");
         assert_eq!(parse(&lines[0]).event()["origin"]["addr"], address);
     }
-    agent.wait_for_output("192.0.2.1: not let in: no TLS");
+    agent.wait_for_output("192.0.2.1: not authenticated: no TLS");
     // Without a certificate there is no such place.
     agent.configure(&["tcp.listen = \"192.0.2.1:7465\""]);
     agent.pulsed(&["check"]).run().failed(78, &["192.0.2.1:7465", "tcp.cert"]);
@@ -252,7 +252,7 @@ fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
     make_certificate(&cert, &key);
     connect(agent.tcp(), &old).auth(&token);
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("configuration read again");
+    agent.wait_for_output("configuration reloaded");
     connect(agent.tcp(), &cert).auth(&token);
     let mut distrusts = connect(agent.tcp(), &old);
     distrusts.wait_for_end();
@@ -266,7 +266,7 @@ fn a_reload_takes_a_new_certificate_and_who_is_connected_stays() {
         fs::write(&key, bad).expect("ours");
         agent.signal(Signal::SIGHUP);
         wait_for("a refusal", || {
-            (agent.output().matches("configuration not taken: ").count() == n + 1).then_some(())
+            (agent.output().matches("configuration rejected: ").count() == n + 1).then_some(())
         });
         connect(agent.tcp(), &cert).auth(&token);
         agent.pulsed(&["check"]).run().failed(78, &["tcp.key", "key.pem"]);
@@ -281,11 +281,14 @@ fn with_a_key_that_does_not_fit_it_does_not_start() {
     let agent = prepare("127.0.0.1:0");
     let (cert, key) = files(&agent);
     make_certificate(&agent.dir().join("unused.pem"), &key);
-    agent.pulsed(&[]).run().failed(78, &["tcp.cert", "tcp.key", "not that of the certificate"]);
+    agent
+        .pulsed(&[])
+        .run()
+        .failed(78, &["tcp.cert", "tcp.key", "does not belong to the certificate"]);
     assert!(!agent.socket().exists());
     let whole = fs::read(&cert).expect("ours");
     fs::write(&cert, &whole[..whole.len() / 2]).expect("ours");
-    agent.pulsed(&[]).run().failed(78, &["cert.pem", "breaks off"]);
+    agent.pulsed(&[]).run().failed(78, &["cert.pem", "truncated"]);
     fs::remove_file(&cert).expect("ours");
     agent.pulsed(&[]).run().failed(78, &["cert.pem", "No such file"]);
 }
