@@ -13,7 +13,7 @@ use toml::de::DeTable;
 use super::error::{ConfigError, Problem, Wrong, not_a_list, unknown};
 use super::raw::{Raw, RawHistory, RawSocket};
 use super::value::{Account, Mode, Period, Size, SyncWord};
-use super::{Config, History, Machine, Socket, Sync, Warning, Window, access, tcp};
+use super::{Config, History, Machine, Socket, SyncSetting, Warning, Window, access, tcp};
 
 /// The longest name of a machine, in bytes: that of a domain name.
 pub const HOST_MAX: usize = 253;
@@ -44,7 +44,7 @@ pub const DEFAULT_MODE: u32 = 0o666;
 
 const DEFAULT_HISTORY: u64 = 1 << 30;
 const DEFAULT_AGE: Duration = Duration::from_secs(7 * 86_400);
-const DEFAULT_SYNC: Sync = Sync::Within(Duration::from_secs(1));
+const DEFAULT_SYNC: SyncSetting = SyncSetting::Within(Duration::from_secs(1));
 const DEFAULT_WINDOW: u64 = 64 << 20;
 
 /// Checks the text of a file, or the defaults alone.
@@ -152,15 +152,15 @@ fn history(
     Ok((enabled.then_some(history), dir))
 }
 
-fn sync(typed: Option<Spanned<SyncWord>>) -> Result<Sync, Wrong> {
+fn sync(typed: Option<Spanned<SyncWord>>) -> Result<SyncSetting, Wrong> {
     let Some(typed) = typed else { return Ok(DEFAULT_SYNC) };
     let span = typed.span();
     Ok(match typed.into_inner() {
-        SyncWord::Always => Sync::Always,
-        SyncWord::Never => Sync::Never,
+        SyncWord::Always => SyncSetting::Always,
+        SyncWord::Never => SyncSetting::Never,
         SyncWord::Within(period) => {
             let (min, max) = (Period(SYNC_MIN), Period(SYNC_MAX));
-            Sync::Within(within(Spanned::new(span, period), min, max)?.0)
+            SyncSetting::Within(within(Spanned::new(span, period), min, max)?.0)
         }
     })
 }

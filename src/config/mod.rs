@@ -76,12 +76,12 @@ pub struct History {
     /// How long it is kept.
     pub age: Duration,
     /// When what is written is made safe against a power cut.
-    pub sync: Sync,
+    pub sync: SyncSetting,
 }
 
 /// `history.sync`: what a power cut may cost, against what the disk must do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sync {
+pub enum SyncSetting {
     /// Nothing that was acknowledged: fsync(2) before every OK.
     Always,
     /// At most what came within this time.

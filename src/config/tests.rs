@@ -48,7 +48,7 @@ fn nothing_at_all_is_good() {
             dir: "/var/lib/pulsed".into(),
             size: 1 << 30,
             age: Duration::from_secs(7 * 24 * 3600),
-            sync: Sync::Within(Duration::from_secs(1)),
+            sync: SyncSetting::Within(Duration::from_secs(1)),
         }),
         window: Window { size: 64 << 20 },
         tcp: None,
@@ -139,7 +139,7 @@ fn every_key_is_read() {
         dir: "/srv/pulsed".into(),
         size: 2 << 30,
         age: Duration::from_secs(12 * 3600),
-        sync: Sync::Always,
+        sync: SyncSetting::Always,
     };
     assert_eq!(config.history, Some(history));
     assert_eq!(config.window.size, 16 << 20);
@@ -163,7 +163,7 @@ fn every_key_is_read() {
 
     assert_eq!(checked("history.enabled = false").expect("good").history, None);
     let never = checked("history.sync = 'never'").expect("good").history.expect("on");
-    assert_eq!(never.sync, Sync::Never);
+    assert_eq!(never.sync, SyncSetting::Never);
 }
 
 #[test]

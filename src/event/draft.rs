@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Level, Tag};
+use super::{Level, Tag, took};
 
 /// The most fields that a draft may have.
 pub const FIELDS_MAX: usize = 64;
@@ -22,17 +22,26 @@ pub struct Draft<'a> {
     pub level: Level,
     /// The message, never changed.
     pub msg: Cow<'a, str>,
-    /// What this event begins or ends.
+    /// The run that this event belongs to. With [`Draft::took`] the event ends the run, without it
+    /// begins it.
     pub run: Option<Cow<'a, str>>,
-    /// A duration that the sender gives by itself, in seconds. Without one, the message is searched
-    /// (see [`super::took`]).
+    /// The duration that the sender gives, in seconds. See [`Draft::duration`].
     pub took: Option<f64>,
     /// Flat fields, each name once, at most [`FIELDS_MAX`].
     pub fields: Vec<Field<'a>>,
 }
 
 impl Draft<'_> {
-    /// How much its sender says, in bytes: the message and the fields.
+    /// The duration of the event, in seconds: the given one, else the one found in the message. The
+    /// message of a draft with a run is not searched, so that only a given duration ends a run.
+    pub fn duration(&self) -> Option<f64> {
+        match self.run {
+            Some(_) => self.took,
+            None => self.took.or_else(|| took::find(&self.msg)),
+        }
+    }
+
+    /// The size of the message and the fields, in bytes.
     pub fn size(&self) -> usize {
         let fields = self.fields.iter().map(|field| field.name.len() + field.value.size());
         self.msg.len() + fields.sum::<usize>()

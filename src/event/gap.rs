@@ -27,7 +27,7 @@ pub enum Why {
     Storage,
     /// Refused by a limit.
     Rate,
-    /// An unclean stop, or a cursor of another log.
+    /// A start of the agent, which lost nothing after a clean stop; or a cursor of another log.
     Restart,
     /// The clock stepped back.
     Clock,
@@ -96,15 +96,20 @@ impl Gap {
         Self { after: seen, lost, ..self }
     }
 
-    /// This gap and the one right behind it, told as one.
+    /// This gap and the adjacent `next` as one. The reason is the first one that lost events; where
+    /// none did, a restart matters more than a clock step.
     #[must_use]
     pub fn joined_with(self, next: Self) -> Self {
         let lost = match (self.lost, next.lost) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             _ => None,
         };
-        // A stepped clock loses nothing: the other reason is the one to tell.
-        let why = if self.why == Why::Clock { next.why } else { self.why };
+        let next_explains = match (self.lost, next.lost) {
+            (Some(0), Some(0)) => self.why == Why::Clock,
+            (Some(0), _) => true,
+            _ => false,
+        };
+        let why = if next_explains { next.why } else { self.why };
         Self { after: self.after, before: next.before, lost, why }
     }
 
@@ -166,7 +171,30 @@ mod tests {
     }
 
     #[test]
-    fn gaps_side_by_side_are_one() {
+    fn a_join_reports_the_reason_that_lost_events() {
+        let restart = gap(1, 3, Some(0), Why::Restart);
+        let clock = gap(2, 4, Some(0), Why::Clock);
+        for (a, b, lost, why) in [
+            (restart, gap(2, 5, Some(2), Why::Storage), Some(2), Why::Storage),
+            (restart, gap(2, 5, None, Why::Retention), None, Why::Retention),
+            (restart, clock, Some(0), Why::Restart),
+            (restart, gap(2, 4, Some(0), Why::Restart), Some(0), Why::Restart),
+            (restart, gap(2, 4, None, Why::Restart), None, Why::Restart),
+        ] {
+            let joined = |first: Gap, second: Gap| {
+                let second = Gap { after: first.last(), ..second };
+                let joined = first.joined_with(second);
+                (joined.lost, joined.why)
+            };
+            assert_eq!(joined(a, b), (lost, why));
+            assert_eq!(joined(b, a), (lost, why), "in the other order");
+        }
+        let storage = gap(1, 5, Some(3), Why::Storage);
+        assert_eq!(storage.joined_with(gap(4, 6, Some(1), Why::Rate)).why, Why::Storage);
+    }
+
+    #[test]
+    fn adjacent_gaps_become_one() {
         let a = gap(1, 10, Some(8), Why::Retention);
         assert_eq!(a.joined_with(gap(9, 20, None, Why::Restart)), gap(1, 20, None, Why::Retention));
         let clock = gap(1, 3, Some(0), Why::Clock);

@@ -70,7 +70,7 @@ fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
 pub enum Raw<'a> {
     /// A string, without its quotes, with its escapes.
     Text(&'a str),
-    /// Anything else, as it stands: a number, `true`, `false`, `null`, or an object.
+    /// Anything else, as it stands: a number, `true`, `false`, `null`, an object or an array.
     Other(&'a str),
 }
 
@@ -112,15 +112,23 @@ pub struct Members<'a> {
     opened: bool,
     /// Something was out of place.
     broken: bool,
-    /// Whether a value may be an object. That one may not hold another.
-    nested: bool,
+    /// How deep values may be nested.
+    levels: u8,
 }
+
+/// How deep the values of an object may be nested. The agent writes at most one level; the rest is
+/// for keys of newer versions.
+const LEVELS_MAX: u8 = 8;
 
 impl<'a> Members<'a> {
     /// Begins at the opening brace.
-    pub fn of(object: &'a str) -> Self {
+    pub fn new(object: &'a str) -> Self {
+        Self::with_levels(object, LEVELS_MAX)
+    }
+
+    fn with_levels(object: &'a str, levels: u8) -> Self {
         let rest = object.strip_prefix('{');
-        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), nested: true }
+        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), levels }
     }
 
     /// What follows the closing brace, once every member has been read; none if the object is broken
@@ -133,7 +141,7 @@ impl<'a> Members<'a> {
         let rest = if self.opened { self.rest } else { self.rest.strip_prefix(',')? };
         let (name, rest) = split_string(rest)?;
         let rest = rest.strip_prefix(':')?;
-        let (value, rest) = split_value(rest, self.nested)?;
+        let (value, rest) = split_value(rest, self.levels)?;
         self.rest = rest;
         self.opened = false;
         Some((name, value))
@@ -171,20 +179,36 @@ fn split_string(text: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// Splits a value off: a string, a literal, or, where `nested`, an object that holds no other object.
-fn split_value(text: &str, nested: bool) -> Option<(Raw<'_>, &str)> {
+/// Splits off a value: a string, a literal, or an array or object of at most `levels` levels.
+fn split_value(text: &str, levels: u8) -> Option<(Raw<'_>, &str)> {
+    let nested = |rest: &'_ str| Raw::Other(&text[..text.len() - rest.len()]);
     match text.as_bytes().first()? {
         b'"' => split_string(text).map(|(inside, rest)| (Raw::Text(inside), rest)),
-        b'{' if nested => {
-            let mut members = Members { nested: false, ..Members::of(text) };
+        b'{' => {
+            let mut members = Members::with_levels(text, levels.checked_sub(1)?);
             members.by_ref().for_each(drop);
-            let rest = members.finish()?;
-            Some((Raw::Other(&text[..text.len() - rest.len()]), rest))
+            members.finish().map(|rest| (nested(rest), rest))
         }
+        b'[' => after_array(text, levels.checked_sub(1)?).map(|rest| (nested(rest), rest)),
         _ => {
             let literal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
             let len = text.bytes().take_while(|b| literal(*b)).count();
             (len > 0).then(|| (Raw::Other(&text[..len]), &text[len..]))
+        }
+    }
+}
+
+/// What follows an array whose values have at most `levels` levels.
+fn after_array(text: &str, levels: u8) -> Option<&str> {
+    let mut rest = text.strip_prefix('[')?;
+    if let Some(after) = rest.strip_prefix(']') {
+        return Some(after);
+    }
+    loop {
+        rest = split_value(rest, levels)?.1;
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return rest.strip_prefix(']'),
         }
     }
 }
@@ -197,7 +221,7 @@ mod tests {
     #[test]
     fn members_in_their_order() {
         let text = r#"{"a":"x\"y","b":-1.5e3,"c":{"d":null},"e":true}rest"#;
-        let mut members = Members::of(text);
+        let mut members = Members::new(text);
         let read: Vec<_> = members.by_ref().collect();
         assert_eq!(
             read,
@@ -226,24 +250,48 @@ mod tests {
             r#"{,"a":1}"#,
             r#"{"a":"\"#,
             r#"{"a":"\"}"#,
-            r#"{"a":{"b":{"c":1}}}"#,
-            r#"{"a":[1]}"#,
+            r#"{"a":{"b":{"c":1}}"#,
+            r#"{"a":{"b" :1}}"#,
+            r#"{"a":[1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[1 ,2]}"#,
+            r#"{"a":[}"#,
+            r#"{"a":["#,
         ] {
-            let mut members = Members::of(text);
+            let mut members = Members::new(text);
             members.by_ref().for_each(drop);
             assert_eq!(members.finish(), None, "{text:?}");
         }
-        let mut empty = Members::of("{}");
+        let mut empty = Members::new("{}");
         assert_eq!(empty.next(), None);
         assert_eq!(empty.finish(), Some(""));
     }
 
     #[test]
-    fn deep_nesting_costs_no_stack() {
-        let deep = r#"{"a":"#.repeat(200_000);
-        let mut members = Members::of(&deep);
-        members.by_ref().for_each(drop);
-        assert_eq!(members.finish(), None);
+    fn a_nested_value_is_one_value() {
+        for value in [r#"{"b":{"c":1}}"#, "[1]", "[]", "{}", r#"[[],{"]":"}"},"[{",null]"#] {
+            let text = format!(r#"{{"a":{value},"z":0}}"#);
+            let mut members = Members::new(&text);
+            assert_eq!(members.next(), Some(("a", Raw::Other(value))));
+            assert_eq!(members.next(), Some(("z", Raw::Other("0"))));
+            assert_eq!(members.finish(), Some(""));
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let is_read = |open: &str, close: &str, levels: usize| {
+            let text = format!("{{\"a\":{}1{}}}", open.repeat(levels), close.repeat(levels));
+            let mut members = Members::new(&text);
+            members.by_ref().for_each(drop);
+            members.finish().is_some()
+        };
+        for (open, close) in [("{\"b\":", "}"), ("[", "]")] {
+            assert!(is_read(open, close, usize::from(LEVELS_MAX)));
+            assert!(!is_read(open, close, usize::from(LEVELS_MAX) + 1));
+            assert!(!is_read(open, close, 200_000), "and costs no stack");
+        }
     }
 
     proptest! {

@@ -108,7 +108,7 @@ impl<'a> Line<'a> {
 
 impl<'a> EventLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let mut members = Members::of(line);
+        let mut members = Members::new(line);
         let (mut seq, mut time, mut host, mut tag, mut level) = (None, None, None, None, None);
         let (mut msg, mut run, mut took, mut fields, mut origin) = (None, None, None, None, None);
         let mut abandoned = false;
@@ -151,7 +151,7 @@ impl<'a> EventLine<'a> {
 
     /// The fields, in the sender's order.
     pub fn fields(&self) -> Members<'a> {
-        Members::of(self.fields.unwrap_or("{}"))
+        Members::new(self.fields.unwrap_or("{}"))
     }
 
     /// One field.
@@ -161,7 +161,7 @@ impl<'a> EventLine<'a> {
 
     /// What is vouched for about the sender: `pid`, `uid`, `user` and so on.
     pub fn origin(&self) -> Members<'a> {
-        Members::of(self.origin.unwrap_or("{}"))
+        Members::new(self.origin.unwrap_or("{}"))
     }
 
     /// One part of the origin, by its name in the line (`pid`).
@@ -177,7 +177,7 @@ impl<'a> EventLine<'a> {
 
 impl<'a> GapLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let mut members = Members::of(line);
+        let mut members = Members::new(line);
         let (mut gap, mut time, mut host) = (None, None, None);
         for (name, value) in members.by_ref() {
             match (name, value) {
@@ -197,7 +197,7 @@ impl<'a> GapLine<'a> {
 
 fn parse_gap(object: &str) -> Option<Gap> {
     let (mut after, mut before, mut lost, mut why) = (None, None, None, None);
-    for (name, value) in Members::of(object) {
+    for (name, value) in Members::new(object) {
         match (name, value) {
             ("after", Raw::Other(digits)) => after = digits.parse().ok().and_then(Seq::new),
             ("before", Raw::Other(digits)) => before = digits.parse().ok().and_then(Seq::new),
@@ -247,6 +247,84 @@ mod tests {
         assert_eq!((told.gap.lost, told.gap.why), (Some(1007), Why::Retention));
         assert_eq!((line.first_seq().get(), line.last_seq().get()), (1043, 2049));
         assert_eq!(Line::peek_first_seq(GAP.as_bytes()), Seq::new(1043));
+    }
+
+    /// The object with one more member, before the member number `at`.
+    fn with_member(object: &str, at: usize, member: &str) -> String {
+        let member_text = |(name, value): (&str, Raw<'_>)| match value {
+            Raw::Text(text) => format!("\"{name}\":\"{text}\""),
+            Raw::Other(literal) => format!("\"{name}\":{literal}"),
+        };
+        let mut members: Vec<String> = Members::new(object).map(member_text).collect();
+        members.insert(at, member.into());
+        format!("{{{}}}", members.join(","))
+    }
+
+    /// Unknown members with a value of every JSON kind.
+    const UNKNOWN: [&str; 10] = [
+        r#""new":"a\"}],{""#,
+        r#""new":"""#,
+        r#""new":-1.5e3"#,
+        r#""new":true"#,
+        r#""new":null"#,
+        r#""new":{}"#,
+        r#""new":{"seq":7,"a":{"b":[1]}}"#,
+        r#""new":[]"#,
+        r#""new":[{"tag":"x"},[null,"]"]]"#,
+        r#""Seq":1"#,
+    ];
+
+    #[test]
+    fn ignores_unknown_keys_of_an_event() {
+        let runs = EVENT.replace(r#""took":0.04"#, r#""run":"r","took":0.04,"abandoned":true"#);
+        for line in [EVENT.trim_end(), runs.trim_end()] {
+            let Some(Line::Event(plain)) = Line::parse(line) else { panic!("an event") };
+            for (at, unknown) in positions(line) {
+                let more = with_member(line, at, unknown);
+                let Some(Line::Event(event)) = Line::parse(&more) else { panic!("{more}") };
+                let same = EventLine { line: plain.line, ..event };
+                assert_eq!(format!("{same:?}"), format!("{plain:?}"), "{more}");
+            }
+        }
+    }
+
+    #[test]
+    fn ignores_unknown_keys_of_a_gap() {
+        let Some(Line::Gap(plain)) = Line::parse(GAP) else { panic!("a gap") };
+        let inner = Members::new(GAP).next().expect("the gap").1.text();
+        let outside = positions(GAP).map(|(at, unknown)| with_member(GAP, at, unknown));
+        let inside = positions(&inner)
+            .map(|(at, unknown)| GAP.replace(&*inner, &with_member(&inner, at, unknown)));
+        for more in outside.chain(inside) {
+            let Some(Line::Gap(gap)) = Line::parse(&more) else { panic!("{more}") };
+            let same = GapLine { line: plain.line, ..gap };
+            assert_eq!(format!("{same:?}"), format!("{plain:?}"), "{more}");
+        }
+    }
+
+    /// Every unknown member at every position but the first.
+    fn positions(object: &str) -> impl Iterator<Item = (usize, &'static str)> {
+        let members = Members::new(object).count();
+        (1..=members).flat_map(|at| UNKNOWN.map(|unknown| (at, unknown)))
+    }
+
+    #[test]
+    fn an_unknown_first_key_is_no_line() {
+        for unknown in UNKNOWN {
+            assert!(Line::parse(&with_member(EVENT.trim_end(), 0, unknown)).is_none());
+            assert!(Line::parse(&with_member(GAP, 0, unknown)).is_none());
+        }
+    }
+
+    #[test]
+    fn only_true_is_abandoned() {
+        for (value, abandoned) in
+            [("true", true), ("false", false), ("null", false), ("\"true\"", false), ("[1]", false)]
+        {
+            let line = EVENT.replace(r#""took":0.04"#, &format!(r#""abandoned":{value}"#));
+            let Some(Line::Event(event)) = Line::parse(&line) else { panic!("{line}") };
+            assert_eq!(event.abandoned, abandoned, "{value}");
+        }
     }
 
     #[test]

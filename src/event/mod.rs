@@ -19,7 +19,7 @@ pub use cursor::{Cursor, CursorError, LogId, Seq};
 pub use draft::{
     BadField, Draft, FIELD_NAME_MAX, FIELDS_MAX, Field, RUN_MAX, Value, check_field_name, check_run,
 };
-pub use encode::{Batch, Stamp};
+pub use encode::{Abandoned, Batch, Stamp};
 pub use gap::{Gap, Why};
 pub use level::{Level, UnknownLevel};
 pub use line::{EventLine, GapLine, Line};

@@ -20,12 +20,14 @@ pub struct Origin {
     pub addr: Option<String>,
     /// The name of the token that a TCP peer gave.
     pub token: Option<String>,
+    /// The number of the connection, from 1 at each start of the agent. Only connections that begin
+    /// runs have one, and only their events with a run carry it.
+    pub conn: Option<u64>,
 }
 
 impl Origin {
     /// Appends the JSON object, or nothing when nothing is known.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let numbers = [("pid", self.pid), ("uid", self.uid)];
         let texts = [
             ("user", &self.user),
             ("comm", &self.comm),
@@ -34,21 +36,25 @@ impl Origin {
             ("token", &self.token),
         ];
         let mut open = b'{';
-        for (name, number) in numbers {
-            if let Some(number) = number {
-                json::member(out, &mut open, name);
-                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-            }
-        }
+        encode_number(out, &mut open, "pid", self.pid.map(u64::from));
+        encode_number(out, &mut open, "uid", self.uid.map(u64::from));
         for (name, text) in texts {
             if let Some(text) = text {
                 json::member(out, &mut open, name);
                 json::string(out, text);
             }
         }
+        encode_number(out, &mut open, "conn", self.conn);
         if open == b',' {
             out.push(b'}');
         }
+    }
+}
+
+fn encode_number(out: &mut Vec<u8>, open: &mut u8, name: &str, number: Option<u64>) {
+    if let Some(number) = number {
+        json::member(out, open, name);
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 }
 
@@ -57,12 +63,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_absent() {
+    fn omits_unknown_parts() {
         let mut out = Vec::new();
         Origin::default().encode(&mut out);
         assert_eq!(out, b"");
         let origin = Origin { uid: Some(33), comm: Some("a\"b".into()), ..Origin::default() };
         origin.encode(&mut out);
         assert_eq!(out, br#"{"uid":33,"comm":"a\"b"}"#);
+    }
+
+    #[test]
+    fn the_connection_number_is_the_last_member() {
+        let mut out = Vec::new();
+        Origin { conn: Some(u64::MAX), ..Origin::default() }.encode(&mut out);
+        assert_eq!(out, br#"{"conn":18446744073709551615}"#);
+        out.clear();
+        let origin =
+            Origin { pid: Some(1), token: Some("t".into()), conn: Some(7), ..Origin::default() };
+        origin.encode(&mut out);
+        assert_eq!(out, br#"{"pid":1,"token":"t","conn":7}"#);
     }
 }

@@ -58,6 +58,9 @@ pub enum MatchError {
         "{0:?}: took is compared with a duration such as 100ms or 1.5s, or a number of seconds"
     )]
     Took(String),
+    /// `abandoned` compared with anything but `true`.
+    #[error("{0:?}: write abandoned=true or abandoned!=true")]
+    Abandoned(String),
     /// `<` or `>` with what is no number.
     #[error("{0:?}: < and > compare numbers, and what follows is none; = and ~ compare text")]
     Number(String),

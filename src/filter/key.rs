@@ -21,12 +21,13 @@ pub struct KnownKey {
 }
 
 /// Every key that is no field, as help and man page list them.
-pub static KEYS: [KnownKey; 13] = [
+pub static KEYS: [KnownKey; 15] = [
     known("tag", "the tag: = and != take globs, in which * crosses dots", Key::Tag),
     known("level", "how serious: level>=warning is that and worse", Key::Level),
     known("host", "the machine", Key::Host),
     known("msg", "the message", Key::Msg),
     known("run", "what the event begins or ends", Key::Run),
+    known("abandoned", "true for a run that the agent ended: abandoned=true", Key::Abandoned),
     known("took", "how long: 100ms, 1.5s, or a number of seconds", Key::Took),
     known("_pid", "the process that connected", Key::Origin("pid")),
     known("_uid", "its user's number", Key::Origin("uid")),
@@ -35,6 +36,7 @@ pub static KEYS: [KnownKey; 13] = [
     known("_unit", "its systemd unit, by its whole name: nginx.service", Key::Origin("unit")),
     known("_addr", "the address of a TCP peer", Key::Origin("addr")),
     known("_token", "the name of the token that a TCP peer gave", Key::Origin("token")),
+    known("_conn", "the number of the connection that began the run", Key::Origin("conn")),
 ];
 
 const fn known(name: &'static str, doc: &'static str, key: Key) -> KnownKey {
@@ -49,6 +51,7 @@ pub(super) enum Key {
     Host,
     Msg,
     Run,
+    Abandoned,
     Took,
     /// A part of the origin, by its name in the line.
     Origin(&'static str),
@@ -81,7 +84,7 @@ impl Key {
 
     /// Whether it can be a number, so that `<` and `>` mean something.
     pub(super) fn may_be_number(&self) -> bool {
-        matches!(self, Self::Took | Self::Field(_) | Self::Origin("pid" | "uid"))
+        matches!(self, Self::Took | Self::Field(_) | Self::Origin("pid" | "uid" | "conn"))
     }
 
     /// What the event has there.
@@ -92,6 +95,7 @@ impl Key {
             Self::Host => Some(Found::Raw(event.host)),
             Self::Msg => event.msg.map(Found::Raw),
             Self::Run => event.run.map(Found::Raw),
+            Self::Abandoned => event.abandoned.then_some(Found::Raw(Raw::Other("true"))),
             Self::Took => event.took.map(Found::Seconds),
             Self::Origin(part) => event.origin_part(part).map(Found::Raw),
             Self::Field(name) => event.field(name).map(Found::Raw),

@@ -136,6 +136,9 @@ fn operand(key: &Key, op: Op, term: &str, value: &str) -> Result<Operand, MatchE
             let glob = Glob::new(value);
             glob.map(Operand::Glob).map_err(|why| MatchError::Glob { term: shown(term), why })
         }
+        Key::Abandoned if !op.is_order() && value != "true" => {
+            Err(MatchError::Abandoned(shown(term)))
+        }
         _ if !op.is_order() => Ok(Operand::Text(value.into())),
         _ if key.may_be_number() => {
             let number = value.parse().ok().filter(|number: &f64| number.is_finite());

@@ -10,6 +10,11 @@ const EVENT: &str = concat!(
     r#""fields":{"user":"123","rows":40,"cost":-1.50,"text":"40","ok":true,"none":null,"tag":"x"},"#,
     r#""origin":{"pid":812,"uid":33,"user":"www-data","comm":"php","unit":"nginx.service"}}"#
 );
+const ABANDONED: &str = concat!(
+    r#"{"seq":9,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"job","#,
+    r#""level":"warning","run":"r","took":12.5,"abandoned":true,"#,
+    r#""fields":{"abandoned":"no"},"origin":{"uid":33,"conn":7}}"#
+);
 const BARE: &str =
     r#"{"seq":1,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"a","level":"info"}"#;
 
@@ -67,7 +72,7 @@ fn every_operator_on_a_key_that_is_there() {
 
 #[test]
 fn where_a_key_is_absent_only_the_negative_operators_are_true() {
-    let keys = ["msg", "run", "took", "user", "fields.tag", "_pid", "_unit"];
+    let keys = ["msg", "run", "took", "user", "fields.tag", "_pid", "_unit", "_conn"];
     for key in keys {
         for op in Op::ALL {
             let term = format!("{key}{}1", op.symbol());
@@ -78,6 +83,14 @@ fn where_a_key_is_absent_only_the_negative_operators_are_true() {
             let negative = matches!(op, Op::IsNot | Op::Unlike);
             assert_eq!(is_matched(&found, BARE), negative, "{term}");
         }
+    }
+    for (term, expected) in [
+        ("abandoned=true", false),
+        ("abandoned~true", false),
+        ("abandoned!=true", true),
+        ("abandoned!~true", true),
+    ] {
+        assert_eq!(is_matched(&Match::parse(term).expect("valid"), BARE), expected, "{term}");
     }
     assert!(is_matched(&Match::parse("user!~").expect("valid"), BARE));
     assert!(matched("user~") && !matched("user!~"), "so presence can be asked for");
@@ -93,7 +106,7 @@ fn only_numbers_are_above_or_below() {
     for term in ["rows>many", "rows>", "rows<nan", "rows<inf", "rows>1e999", "_pid>0x1"] {
         assert!(matches!(Match::parse(term), Err(MatchError::Number(_))), "{term}");
     }
-    for term in ["tag>1", "host<1", "msg>=1", "run<=1", "_user>1", "_unit>1"] {
+    for term in ["tag>1", "host<1", "msg>=1", "run<=1", "abandoned>1", "_user>1", "_unit>1"] {
         assert!(matches!(Match::parse(term), Err(MatchError::Order { .. })), "{term}");
     }
 }
@@ -126,6 +139,32 @@ fn every_key_finds_its_value() {
     assert!(!matched("_unit=nginx"), "the whole name");
     assert!(!matched("tag=x"), "a field never hides a key");
     assert!(matched("msg=\"say \\\"hi\\\"\tto 40\""), "JSON's escapes are no part of the text");
+}
+
+#[test]
+fn finds_abandoned_runs_and_their_connection() {
+    for (text, expected) in [
+        ("abandoned=true", true),
+        ("abandoned!=true", false),
+        ("abandoned~^true$", true),
+        ("abandoned!~", false),
+        ("fields.abandoned=no", true),
+        ("fields.abandoned=true", false),
+        ("_conn=7", true),
+        ("_conn=07", false),
+        ("_conn!=7", false),
+        ("_conn>6", true),
+        ("_conn>=7.0", true),
+        ("_conn<7", false),
+        ("_conn>7", false),
+        ("_conn~^7", true),
+    ] {
+        let found = Match::parse(text).expect("valid");
+        assert_eq!(is_matched(&found, ABANDONED), expected, "{text}");
+    }
+    for text in ["abandoned=false", "abandoned!=false", "abandoned=1", "abandoned="] {
+        assert!(matches!(Match::parse(text), Err(MatchError::Abandoned(_))), "{text}");
+    }
 }
 
 #[test]
@@ -211,6 +250,7 @@ fn what_is_no_match_is_told() {
         ("tag=a[b]", "'['"),
         ("tag=", "the tag is empty"),
         ("took>soon", "\"took>soon\": took is compared with a duration"),
+        ("abandoned=no", "\"abandoned=no\": write abandoned=true or abandoned!=true"),
         ("msg~(", "\"msg~(\": the regular expression does not work: unclosed group"),
         ("msg=\"a", "begins at \"\\\"a\""),
         ("+", "empty"),
@@ -227,9 +267,20 @@ fn what_is_no_match_is_told() {
 #[test]
 fn an_error_is_short_however_long_the_text_is() {
     let long = "x".repeat(8000);
-    for text in
-        ["", "_", "fields._", "tag=", "took>", "rows>", "msg>", "level=", "msg~(", "\"", "="]
-    {
+    for text in [
+        "",
+        "_",
+        "fields._",
+        "tag=",
+        "took>",
+        "abandoned=",
+        "rows>",
+        "msg>",
+        "level=",
+        "msg~(",
+        "\"",
+        "=",
+    ] {
         let error = Match::parse(&format!("{text}{long}")).expect_err(text).to_string();
         assert!(error.len() < 400, "{error}");
     }

@@ -5,7 +5,7 @@ pub mod child;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
 pub mod connect;
-#[cfg(feature = "agent")]
+#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod files;
 #[cfg(feature = "agent")]
 pub mod host;

@@ -1,22 +1,21 @@
-//! Whoever reads is a cursor: over the window and over history, as fast or as slow as it likes.
+//! A reader is a cursor over window and history, at its own speed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::harness::{Agent, Client, FIRST, Gap, Item, assert_contiguous, parse, seq_of, wait_for};
 
-/// Windows and histories that a test can overflow.
+/// A window and a history that a test can overflow.
 const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
 const SMALL_HISTORY: &str = "history.size = \"1MiB\"";
 
-/// Sends so many events that say how many there were before, and waits until they are stored.
+/// Sends `count` events, each with its index as message, and waits until they are stored. Returns the cursor.
 fn send_numbered(agent: &Agent, from: u64, count: u64) -> String {
     let text: String = (from..from + count).map(|n| format!("SEND {n}\n")).collect();
     agent.connect().write(text).sync()
 }
 
-/// The events among these lines, of which the one with the number n must say how many there were
-/// before it.
+/// Asserts that the message of each event is its index: the number of events before it.
 fn assert_numbered(items: &[Item]) {
     for item in items {
         if let Item::Event(seq, msg, _) = item {
@@ -34,7 +33,7 @@ fn messages(lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn from_disk_into_the_window_under_load() {
+fn replays_into_live_without_seam() {
     const COUNT: u64 = 60_000;
     let agent = Agent::with(&[SMALL_WINDOW]);
     send_numbered(&agent, 0, COUNT / 2);
@@ -59,13 +58,13 @@ fn from_disk_into_the_window_under_load() {
 }
 
 #[test]
-fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
+fn slow_reader_gets_exact_retention_gaps() {
     let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
     send_numbered(&agent, 0, 1000);
     let mut reader = agent.connect();
     reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
     let mut all = vec![parse(&reader.line())];
-    // It does not read, until far more than all buffers, the window and history hold has passed.
+    // Does not read until far more was sent than the buffers, the window and history hold.
     let mut sent = 1000;
     wait_for("a trimmed history", || {
         send_numbered(&agent, sent, 20_000);
@@ -73,7 +72,7 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
         let oldest = agent.stats()["oldest"].as_str().map(seq_of);
         (oldest > Some(50_000)).then_some(())
     });
-    // And it reads while that goes on.
+    // Reads while more is sent.
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             let last = sent + 100_000;
@@ -86,7 +85,7 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
         while all.last().is_none_or(|item| item.seq_range().1 < last) {
             all.push(parse(&reader.line()));
         }
-        assert_eq!(sender.join().expect("it cannot panic"), sent + 100_000);
+        assert_eq!(sender.join().expect("no panic"), sent + 100_000);
     });
     assert_contiguous(FIRST - 1, &all);
     assert_numbered(&all);
@@ -99,13 +98,13 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
 }
 
 #[test]
-fn history_is_trimmed_by_size_and_a_cursor_before_it_is_told_how_much_is_gone() {
+fn trims_by_size_and_counts_loss() {
     let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
     let newest = send_numbered(&agent, 0, 40_000);
     let (id, _) = newest.split_once('-').expect("a cursor");
     let all = items(&agent.connect().tail("{}"));
     let oldest = all[0].seq_range().0;
-    assert!(oldest > FIRST && all[0].gap().is_none(), "who names no cursor misses nothing");
+    assert!(oldest > FIRST && all[0].gap().is_none(), "a reader without a cursor misses nothing");
     assert_contiguous(oldest - 1, &all);
     let bytes = agent.stats()["history"]["bytes"].as_u64().expect("a number");
     assert!(bytes <= 1 << 20, "{bytes}");
@@ -118,7 +117,7 @@ fn history_is_trimmed_by_size_and_a_cursor_before_it_is_told_how_much_is_gone() 
 }
 
 #[test]
-fn history_is_trimmed_by_age() {
+fn trims_by_age() {
     let agent = Agent::with(&["history.age = \"1s\"", SMALL_WINDOW]);
     let first = seq_of(&send_numbered(&agent, 0, 1));
     let mut sent = 1;
@@ -132,7 +131,7 @@ fn history_is_trimmed_by_age() {
 }
 
 #[test]
-fn a_cursor_of_another_log_reads_from_the_oldest_behind_a_gap() {
+fn foreign_cursor_restarts_at_oldest() {
     let agent = Agent::start();
     send_numbered(&agent, 0, 3);
     let foreign = "{\"after\":\"00000000-2\"}";
@@ -151,7 +150,7 @@ fn a_cursor_of_another_log_reads_from_the_oldest_behind_a_gap() {
 }
 
 #[test]
-fn a_cursor_inside_a_gap_is_told_the_rest_of_it() {
+fn cursor_inside_gap_gets_its_rest() {
     let mut agent = Agent::start();
     let newest = send_numbered(&agent, 0, 3);
     agent.kill();
@@ -165,14 +164,12 @@ fn a_cursor_inside_a_gap_is_told_the_rest_of_it() {
         let read = items(&agent.connect().tail(&format!("{{\"after\":\"{id}-{inside}\"}}")));
         assert_eq!(read, [Item::Gap(Gap { after: inside, ..whole.clone() })]);
     }
-    let cursor_of_the_gap = whole.before - 1;
-    assert!(
-        agent.connect().tail(&format!("{{\"after\":\"{id}-{cursor_of_the_gap}\"}}")).is_empty()
-    );
+    let last_of_gap = whole.before - 1;
+    assert!(agent.connect().tail(&format!("{{\"after\":\"{id}-{last_of_gap}\"}}")).is_empty());
 }
 
 #[test]
-fn the_last_lines_the_newest_first_and_times() {
+fn selects_last_lines_and_reverse() {
     let agent = Agent::with(&[SMALL_WINDOW]);
     let newest = send_numbered(&agent, 0, 30_000);
     let (id, _) = newest.split_once('-').expect("a cursor");
@@ -202,14 +199,14 @@ fn the_last_lines_the_newest_first_and_times() {
     assert_eq!(client.tail(&format!("{{\"after\":\"{newest}\"}}")), [""; 0]);
 }
 
-/// The message of a line that is known to have one without a quote in it.
+/// The message of an event line. It must not contain a quote.
 fn msg_of(line: &str) -> &str {
     let (_, rest) = line.split_once("\"msg\":\"").expect("a message");
     rest.split_once('"').expect("its end").0
 }
 
 #[test]
-fn since_and_until_take_in_what_happened_at_that_very_moment() {
+fn since_and_until_are_inclusive() {
     let agent = Agent::start();
     for n in 0..9 {
         send_numbered(&agent, n, 1);
@@ -217,7 +214,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
     let mut client = agent.connect();
     let all = client.tail("{}");
     let time = |n: usize| parse(&all[n]).event()["time"].as_str().expect("a time").to_owned();
-    // Two events may have one time: then both are in.
+    // Events may share a time: then all of them are selected.
     let first = (0..9).find(|n| time(*n) == time(4)).expect("itself");
     let last = (0..9).rfind(|n| time(*n) == time(6)).expect("itself");
     let (since, until) = (time(4), time(6));
@@ -235,7 +232,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
 }
 
 #[test]
-fn every_follower_gets_what_it_asked_for_and_nothing_else() {
+fn each_follower_gets_its_matches() {
     let agent = Agent::start();
     let matches = ["", "tag=shop.*", "tag=web level>=warning", "n>500", "n=7 + n=8", "tag!=shop.a"];
     let mut followers: Vec<Client> = Vec::new();
@@ -251,7 +248,7 @@ fn every_follower_gets_what_it_asked_for_and_nothing_else() {
         text += &format!(r#"SEND {{"tag":"{tag}","level":"{level}","fields":{{"n":{n}}}}}"#);
         text += "\n";
     }
-    // One that all of them want, so that each knows where it ends.
+    // An event that most filters select, as the end.
     text += r#"SEND {"tag":"shop.web","level":"emerg","msg":"end","fields":{"n":999999}}"#;
     text += "\n";
     agent.connect().write(&text).sync();
@@ -275,7 +272,7 @@ fn every_follower_gets_what_it_asked_for_and_nothing_else() {
 }
 
 #[test]
-fn a_hundred_followers_that_come_and_go_under_load_see_no_hole_and_no_repeat() {
+fn short_follows_see_consecutive_numbers() {
     let agent = Agent::with(&[SMALL_WINDOW]);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -294,7 +291,7 @@ fn a_hundred_followers_that_come_and_go_under_load_see_no_hole_and_no_repeat() {
             assert_numbered(&some);
         }
         done.store(true, Ordering::Relaxed);
-        sender.join().expect("it cannot panic");
+        sender.join().expect("no panic");
     });
-    wait_for("nobody who follows", || (agent.stats()["followers"] == 0).then_some(()));
+    wait_for("no follower", || (agent.stats()["followers"] == 0).then_some(()));
 }

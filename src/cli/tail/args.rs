@@ -236,10 +236,10 @@ fn after_help() -> String {
          different keys are and, a + alone between groups is or. Keys:\n",
     );
     for known in &KEYS {
-        text.push_str(&format!("  {:8}{}\n", known.name, known.doc));
+        text.push_str(&format!("  {:11}{}\n", known.name, known.doc));
     }
     text.push_str(
-        "  NAME    the field NAME; fields.NAME reaches any field\n\n\
+        "  NAME       the field NAME; fields.NAME reaches any field\n\n\
          Exit status: 0 done; 1 what --until-match waited for never came; 3 nor can anybody know,\n\
          because events are missing; 64 usage, 65 no such cursor, 69 agent not there, 74 cannot\n\
          read or write, 75 the agent took too long, 77 not permitted, 124 --timeout is over.",

@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use pulsed::access::{Group, RULES_MAX, Rules, SUBJECTS_MAX, Subject};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, HISTORY_MAX, HISTORY_MIN, HOST_MAX, Machine, PATH_MAX,
-    SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX, WINDOW_MIN,
+    SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, SyncSetting, WINDOW_MAX, WINDOW_MIN,
 };
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ fn check(config: &Config) {
         check_path(&history.dir, PATH_MAX);
         assert!((HISTORY_MIN..=HISTORY_MAX).contains(&history.size));
         assert!((AGE_MIN..=AGE_MAX).contains(&history.age));
-        if let Sync::Within(time) = history.sync {
+        if let SyncSetting::Within(time) = history.sync {
             assert!((SYNC_MIN..=SYNC_MAX).contains(&time));
         }
     }

@@ -11,7 +11,7 @@ use pulsed::filter::{Match, MatchError, TEXT_MAX};
 /// The longest error, in bytes. An error repeats little of the input.
 const ERROR_MAX: usize = 3000;
 
-const EVENTS: [&str; 3] = [
+const EVENTS: [&str; 4] = [
     concat!(
         r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
         r#""level":"warning","msg":"query took 40ms","run":"r1","took":0.04,"fields":{"user":"123","#,
@@ -22,6 +22,10 @@ const EVENTS: [&str; 3] = [
         r#"{"seq":7,"time":"2026-11-22T17:32:05.123456Z","host":"db","tag":"cron","level":"err","#,
         r#""msg":"Größe \"a b\"\n\t\\","fields":{"big":1e999,"n":-0.5},"#,
         r#""origin":{"addr":"10.0.0.1:4711","token":"shop"}}"#
+    ),
+    concat!(
+        r#"{"seq":9,"time":"2026-11-22T17:32:05.123456Z","host":"db","tag":"job","level":"warning","#,
+        r#""run":"r","took":12.5,"abandoned":true,"origin":{"uid":33,"conn":7}}"#
     ),
     r#"{"seq":2,"time":"2026-11-22T17:32:05.123456Z","host":"h","tag":"t","level":"info"}"#,
 ];

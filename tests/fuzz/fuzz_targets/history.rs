@@ -24,9 +24,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pulsed::config::Sync;
 use pulsed::event::{Batch, Cursor, Draft, Line, LogId, Seq, Timestamp};
-use pulsed::log::{HistoryOptions, Log, OpenError, Options, Read, Running, WINDOW_SIZE_MIN};
+use pulsed::log::{
+    HistoryOptions, Log, OpenError, Options, Read, Running, SyncPolicy, WINDOW_SIZE_MIN,
+};
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -149,7 +150,7 @@ impl Site {
             size: 1 << 40,
             // Nothing is too old, not even from the year 0.
             age: Duration::MAX,
-            sync: Sync::Never,
+            sync: SyncPolicy::Never,
         };
         let options = Options {
             host: "h".into(),

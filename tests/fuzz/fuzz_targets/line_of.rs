@@ -1,7 +1,7 @@
 //! A draft encoded as an event line, and parsed back.
 
 use pulsed::event::{
-    Batch, Draft, EventLine, LINE_MAX, Line, Origin, Seq, Stamp, Timestamp, Value, json::Raw, took,
+    Batch, Draft, EventLine, LINE_MAX, Line, Origin, Seq, Stamp, Timestamp, Value, json::Raw,
 };
 use serde::de::IgnoredAny;
 
@@ -41,7 +41,7 @@ fn assert_same(event: &EventLine<'_>, draft: &Draft<'_>) {
     assert_eq!(event.level, draft.level);
     assert_eq!(event.msg_text(), draft.msg);
     assert_eq!(event.run.map(Raw::text), draft.run);
-    assert_eq!(event.took, draft.took.or_else(|| took::find(&draft.msg)));
+    assert_eq!(event.took, draft.duration());
     let mut members = event.fields();
     for field in &draft.fields {
         let (name, raw) = members.next().expect("as many fields");

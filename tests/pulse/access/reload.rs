@@ -24,7 +24,7 @@ const WITHOUT_SHOP: [&str; 8] = [
 #[track_caller]
 fn reload(agent: &Agent, lines: &[&str]) {
     agent.configure(lines);
-    let reloads = |text: &str| text.matches("configuration read again").count();
+    let reloads = |text: &str| text.matches("configuration reloaded").count();
     let before = reloads(&agent.output());
     agent.signal(Signal::SIGHUP);
     wait_for("new rules", || (reloads(&agent.output()) > before).then_some(()));
@@ -73,7 +73,7 @@ fn reload_disconnects_only_revoked_clients() {
         assert_contiguous(FIRST, &items);
         assert_eq!(items[2000].msg(), Some("2000"));
     }
-    agent.wait_for_output(&format!("uid {SHOP}: a right is gone: cut off"));
+    agent.wait_for_output(&format!("uid {SHOP}: access revoked, disconnecting"));
     let mut again = agent.connect_as(SHOP);
     assert!(again.request("SEND {\"tag\":\"shop.a\"}").starts_with("ERR 77 "));
     assert!(again.request("TAIL").starts_with("ERR 77 "));
@@ -144,7 +144,7 @@ fn invalid_reload_changes_no_right() {
     let bad = [&WITHOUT_SHOP[..], &["[[access]]", "tail = [\"no-such-user\"]"]].concat();
     agent.configure(&bad);
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("configuration not taken");
+    agent.wait_for_output("configuration rejected");
     agent.wait_for_output("no-such-user");
     agent.connect_as(SHOP).write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"));
@@ -179,7 +179,7 @@ fn reload_keeps_1000_followers_connected() {
         assert_eq!(many.line(), "{\"s", "{n}");
     }
     let output = agent.output();
-    assert!(!output.contains("cut off"), "{output}");
+    assert!(!output.contains("disconnecting"), "{output}");
 }
 
 #[test]

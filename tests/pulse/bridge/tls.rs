@@ -167,7 +167,7 @@ fn rejects_anything_but_tls_1_3() {
     let mut garbage = agent.connect_tcp();
     garbage.write([&[22], &[b'x'; 600][..]].concat());
     while garbage.try_whole_line().is_some() {}
-    agent.wait_for_output("127.0.0.1: not let in: TLS: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: TLS: ");
     let address = agent.tcp().to_string();
     for (version, accepted) in [("-tls1_3", true), ("-tls1_2", false)] {
         let client = Tool::new("openssl").args(&["s_client", "-connect", &address, version]);
@@ -179,7 +179,7 @@ fn rejects_anything_but_tls_1_3() {
     let mut client = agent.connect_tcp();
     client.write([22, 3, 1]);
     while client.try_whole_line().is_some() {}
-    agent.wait_for_output("127.0.0.1: not let in: TLS, and there is no tcp.cert");
+    agent.wait_for_output("127.0.0.1: not authenticated: TLS is not configured");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn tls_handshake_times_out() {
     client.write(b"\x16\x03\x01\x02\x00\x01");
     while client.try_whole_line().is_some() {}
     assert!(begin.elapsed() >= Duration::from_secs(10), "{:?}", begin.elapsed());
-    agent.wait_for_output("127.0.0.1: not let in: no good token within 10 s");
+    agent.wait_for_output("127.0.0.1: not authenticated: no good token within 10 s");
     // A client that is silent after the handshake is not waited for any longer.
     let mut silent = connect(agent.tcp(), &files(&agent).0);
     silent.wait_for_end();
@@ -223,7 +223,7 @@ fn requires_tls_beyond_loopback() {
         let mut plain = Relay::command(&[&inside[..], &["nc", address, &port]].concat());
         plain.try_write(format!("AUTH {token}\n"));
         let answer =
-            if plain_works { "OK web2" } else { "ERR 77 this agent is reached by TLS only" };
+            if plain_works { "OK web2" } else { "ERR 77 this agent accepts TLS only" };
         assert_eq!(plain.line(), answer, "{address}");
         let (server, cert) = (format!("[{address}]:{port}"), files(&agent).0);
         let server = if address.contains(':') { server } else { format!("{address}:{port}") };
@@ -235,7 +235,7 @@ fn requires_tls_beyond_loopback() {
         let lines = agent.connect().tail("{\"lines\":1}");
         assert_eq!(parse(&lines[0]).event()["origin"]["addr"], address);
     }
-    agent.wait_for_output("192.0.2.1: not let in: no TLS");
+    agent.wait_for_output("192.0.2.1: not authenticated: no TLS");
     // Without a certificate the agent does not listen there.
     agent.configure(&["tcp.listen = \"192.0.2.1:7465\""]);
     agent.pulsed(&["check"]).run().failed(78, &["192.0.2.1:7465", "tcp.cert"]);
@@ -253,7 +253,7 @@ fn reload_replaces_certificate_and_keeps_connections() {
     make_certificate(&cert, &key);
     connect(agent.tcp(), &old).auth(&token);
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("configuration read again");
+    agent.wait_for_output("configuration reloaded");
     connect(agent.tcp(), &cert).auth(&token);
     let mut distrusts = connect(agent.tcp(), &old);
     distrusts.wait_for_end();
@@ -269,7 +269,7 @@ fn reload_replaces_certificate_and_keeps_connections() {
         fs::write(&key, bad).expect("a writable file");
         agent.signal(Signal::SIGHUP);
         wait_for("a refusal", || {
-            (agent.output().matches("configuration not taken: ").count() == n + 1).then_some(())
+            (agent.output().matches("configuration rejected: ").count() == n + 1).then_some(())
         });
         connect(agent.tcp(), &cert).auth(&token);
         agent.pulsed(&["check"]).run().failed(78, &["tcp.key", "key.pem"]);
@@ -284,11 +284,14 @@ fn rejects_mismatched_key_at_start() {
     let agent = prepare("127.0.0.1:0");
     let (cert, key) = files(&agent);
     make_certificate(&agent.dir().join("unused.pem"), &key);
-    agent.pulsed(&[]).run().failed(78, &["tcp.cert", "tcp.key", "not that of the certificate"]);
+    agent
+        .pulsed(&[])
+        .run()
+        .failed(78, &["tcp.cert", "tcp.key", "does not belong to the certificate"]);
     assert!(!agent.socket().exists());
     let whole = fs::read(&cert).expect("a readable file");
     fs::write(&cert, &whole[..whole.len() / 2]).expect("a writable file");
-    agent.pulsed(&[]).run().failed(78, &["cert.pem", "breaks off"]);
+    agent.pulsed(&[]).run().failed(78, &["cert.pem", "truncated"]);
     fs::remove_file(&cert).expect("a writable file");
     agent.pulsed(&[]).run().failed(78, &["cert.pem", "No such file"]);
 }

@@ -57,7 +57,7 @@ fn token_commands_add_list_and_revoke() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).expect("a writable file");
     token(&["list"]).run().failed(1, &["tokens", "not trusted"]);
     assert_eq!(agent.connect_tcp().request(&format!("AUTH {wall}")), REFUSAL);
-    agent.wait_for_output("until then nobody comes in by TCP");
+    agent.wait_for_output("no client can authenticate over TCP until this is fixed");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("a writable file");
     agent.connect_with_token(wall.trim_end());
     fs::write(&file, "{}\n").expect("a writable file");

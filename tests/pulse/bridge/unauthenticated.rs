@@ -42,7 +42,7 @@ fn refuses_uniformly_with_growing_delay() {
             });
         }
     });
-    agent.wait_for_output("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: ");
     assert_eq!(agent.history_text(), "");
 }
 
@@ -92,7 +92,7 @@ fn disconnects_after_handshake_timeout() {
             });
         }
     });
-    agent.wait_for_output("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: ");
     agent.wait_for_output("no good token within 10 s");
     wait_for("no other connection", || (agent.stats()["connections"] == 1).then_some(()));
 }
@@ -104,7 +104,7 @@ fn silent_connection_does_not_delay_stop() {
     let mut wrong = agent.connect_tcp();
     assert_eq!(wrong.request("nonsense"), REFUSAL);
     assert!(agent.stop().success());
-    assert!(!agent.output().contains("cut off"), "{}", agent.output());
+    assert!(!agent.output().contains("disconnecting"), "{}", agent.output());
 }
 
 #[test]
@@ -168,10 +168,10 @@ fn token_never_leaks() {
     // The answer to a needless AUTH does not repeat the token.
     let answers =
         [client.request(&format!("AUTH {good}")), agent.connect().request(&format!("AUTH {good}"))];
-    agent.wait_for_output("not let in");
+    agent.wait_for_output("not authenticated");
     agent.pulsed(&["token", "revoke", "good"]).ok();
     assert_eq!(client.rest(), [""; 0]);
-    agent.wait_for_output("token good: a right is gone: cut off");
+    agent.wait_for_output("token good: access revoked, disconnecting");
     let proc =
         |file: &str| fs::read(format!("/proc/{}/{file}", agent.pid())).expect("a running process");
     let mut places = vec![agent.output(), agent.history_text(), answers.concat()];

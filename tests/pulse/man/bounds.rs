@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use pulsed::agent::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GREETING_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_MAX,
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
     ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
-    STRANGERS_MAX, STRANGERS_OF_ONE_MAX, UNSTORED_MAX, tokens,
+    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
+use pulsed::auth::tokens;
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
@@ -97,16 +98,16 @@ fn protocol_bounds_match_constants() {
 fn agent_limits_match_constants() {
     let list = [
         ("Connections at a time", count(CONNECTIONS_MAX as u64)),
-        ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
+        ("Of those, kept for root and the agent's own user", CONNECTIONS_RESERVED.to_string()),
         (
             "Connections of one other user, one address or one token",
             count(CONNECTIONS_OF_ONE_MAX as u64),
         ),
-        ("TCP connections that have not said a good token yet", STRANGERS_MAX.to_string()),
-        ("Of those, from one address", STRANGERS_OF_ONE_MAX.to_string()),
+        ("TCP connections that have not said a good token yet", UNAUTHENTICATED_MAX.to_string()),
+        ("Of those, from one address", UNAUTHENTICATED_OF_ONE_MAX.to_string()),
         ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("The time between two TLS greetings that are answered", millis(GREETING_EVERY)),
+        ("The time between two TLS greetings that are answered", millis(HANDSHAKE_EVERY)),
         ("Tokens", count(tokens::TOKENS_MAX as u64)),
         ("Patterns of one token, for sending and for watching each", tokens::GLOBS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),

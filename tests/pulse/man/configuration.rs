@@ -6,8 +6,8 @@ use std::fs;
 use pulsed::access::{RULES_MAX, SUBJECTS_MAX};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN,
-    HOST_MAX, KEYS, Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, Sync, WINDOW_MAX,
-    WINDOW_MIN,
+    HOST_MAX, KEYS, Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, SyncSetting,
+    WINDOW_MAX, WINDOW_MIN,
 };
 use regex::Regex;
 
@@ -146,7 +146,7 @@ fn bounds_match_program() {
                 "history.size" => history.size.into(),
                 "history.age" => history.age.as_nanos(),
                 "history.sync" => match history.sync {
-                    Sync::Within(time) => time.as_nanos(),
+                    SyncSetting::Within(time) => time.as_nanos(),
                     other => panic!("{other:?}"),
                 },
                 "window.size" => config.window.size.into(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pulsed::event::{
-    Batch, Draft, Field, Gap, Line, Origin, Seq, Stamp, Timestamp, Value, Why, json::Members,
+    Abandoned, Batch, Field, Gap, Line, Origin, Seq, Stamp, Timestamp, Value, Why, json::Members,
 };
 use pulsed::wire::{Code, Decoder, VERBS};
 use serde_json::Value as Json;
@@ -61,7 +61,7 @@ fn object_keys_match_decoder() {
     assert_eq!(inner_words(&items, "Ic TAIL Brq"), known);
 }
 
-/// An event line with every key.
+/// An event line with every key, and every part of an origin.
 fn full_line() -> String {
     let text = || Some("x".to_owned());
     let origin = Origin {
@@ -72,19 +72,14 @@ fn full_line() -> String {
         unit: text(),
         addr: text(),
         token: text(),
+        conn: Some(1),
     };
     let field = Field { name: "a".into(), value: Value::Null };
-    let draft = Draft {
-        msg: "x".into(),
-        run: Some("x".into()),
-        took: Some(1.0),
-        fields: vec![field],
-        ..Draft::default()
-    };
+    let end = Abandoned { tag: "x", run: "x", msg: "x", took: 1.0, fields: &[field] };
     let mut encoded = Vec::new();
     origin.encode(&mut encoded);
     let mut batch = Batch::default();
-    batch.push(&draft, "x", &encoded);
+    batch.push_abandoned(&end, &encoded);
     let mut line = Vec::new();
     let body = batch.bodies().next().expect("one");
     Stamp::new(Timestamp::MIN, "x").line(Seq::MAX, body, |piece| line.extend_from_slice(piece));
@@ -92,7 +87,7 @@ fn full_line() -> String {
 }
 
 fn keys_of(object: &str) -> Vec<String> {
-    Members::of(object.trim_end()).map(|(name, _)| name.to_owned()).collect()
+    Members::new(object.trim_end()).map(|(name, _)| name.to_owned()).collect()
 }
 
 #[test]
@@ -101,7 +96,7 @@ fn event_line_keys_match_encoder() {
     let at = |depth| items.iter().filter(move |item| item.depth == depth).map(Item::word);
     let line = full_line();
     assert_eq!(at(1).collect::<Vec<_>>(), keys_of(&line));
-    let origin = Members::of(line.trim_end()).find(|(name, _)| *name == "origin").expect("one");
+    let origin = Members::new(line.trim_end()).find(|(name, _)| *name == "origin").expect("one");
     assert_eq!(at(2).collect::<Vec<_>>(), keys_of(&origin.1.text()));
 }
 
