@@ -64,7 +64,7 @@ fn names_unreadable_configuration() {
 fn check_starts_nothing() {
     let agent = Agent::prepare(&["history.sync = \"always\"", "socket.mode = \"0600\""]);
     let printed = agent.pulsed(&["check"]).ok();
-    assert_eq!(printed, format!("{}: good\n", agent.config().display()));
+    assert_eq!(printed, format!("{}: valid\n", agent.config().display()));
     assert!(!agent.socket().exists() && !agent.history().exists());
 }
 

@@ -167,7 +167,7 @@ fn absent_agent_fails_at_once() {
     agent
         .send(&["--timeout", "60s", "x"])
         .run()
-        .failed(69, &[agent.socket_text(), "nobody listens"]);
+        .failed(69, &[agent.socket_text(), "no process listens"]);
     assert!(begun.elapsed() < TIMEOUT, "it must not wait");
 }
 

@@ -203,7 +203,7 @@ fn follow_survives_restarts() {
     tail.signal(Signal::SIGTERM);
     let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_eq!(done.err.matches("waiting for it to come back").count(), 4, "{done:#?}");
+    assert_eq!(done.err.matches("reconnecting").count(), 4, "{done:#?}");
 }
 
 #[test]

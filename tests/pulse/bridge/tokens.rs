@@ -17,7 +17,7 @@ fn token_commands_add_list_and_revoke() {
     let agent = Agent::with(&[BRIDGE]);
     let token = |arguments: &[&str]| agent.pulsed(&[&["token"], arguments].concat());
     let file = agent.history().join("tokens");
-    let none = format!("there are no tokens in {}\n", file.display());
+    let none = format!("no tokens in {}\n", file.display());
     assert_eq!(token(&["list"]).ok(), none);
     let text = token(&["add", "web2", "--send", "shop.*", "--send", "cron"]).ok();
     assert_eq!(text.trim_end().len(), 64);
@@ -86,7 +86,7 @@ fn token_commands_need_no_socket_path() {
         tool.env("HOME", "/nowhere")
     };
     let place = "/nowhere/.local/state/pulsed";
-    assert_eq!(token(&["list"]).ok(), format!("there are no tokens in {place}/tokens\n"));
+    assert_eq!(token(&["list"]).ok(), format!("no tokens in {place}/tokens\n"));
     token(&["add", "web2", "--send", "*"]).run().failed(1, &["there is no directory", place]);
 }
 

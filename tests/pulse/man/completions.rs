@@ -10,7 +10,7 @@ const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/completions");
 
 /// Each command and shell, with the name of its file.
 fn files() -> Vec<(clap::Command, Shell, String)> {
-    let commands = [cli::agent::command(), cli::send::command(), cli::tail::command()];
+    let commands = [cli::pulsed::command(), cli::send::command(), cli::tail::command()];
     let shells = |command: clap::Command| {
         let name = command.get_name().to_owned();
         [

@@ -61,7 +61,7 @@ fn check(page: &str, words: &[String]) -> bool {
         .map(|word| if word.starts_with('$') || word == "CURSOR" { CURSOR } else { word })
         .collect();
     let command = match words[0] {
-        "pulsed" => cli::agent::command(),
+        "pulsed" => cli::pulsed::command(),
         "pulse-send" => cli::send::command(),
         _ => cli::tail::command(),
     };

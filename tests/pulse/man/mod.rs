@@ -27,7 +27,7 @@ const PAGES: [&str; 5] =
 /// The commands and their pages.
 fn commands() -> [(Command, Page); 3] {
     let all = [
-        (cli::agent::command(), "pulsed.8"),
+        (cli::pulsed::command(), "pulsed.8"),
         (cli::send::command(), "pulse-send.1"),
         (cli::tail::command(), "pulse-tail.1"),
     ];
