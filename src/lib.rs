@@ -6,7 +6,7 @@
 //! 1. [`event`]: what an event is, from a sender's draft to the one line that everybody reads.
 //! 2. [`filter`]: MATCH, the one language in which a reader says what it wants.
 //! 3. [`wire`]: bytes to requests and back; [`render`]: an event as text for people; [`access`]: who
-//!    may send and follow which tags.
+//!    may send and follow which tags; [`views`]: users, queries, what runs now, rates.
 //! 4. [`config`], [`sys`], [`diag`]: the configuration, the operating system, the agent's own
 //!    messages.
 //! 5. [`log`]: the hub. One ordered sequence of events: a window in memory, history on disk.
@@ -20,6 +20,8 @@
 pub mod access;
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod auth;
 pub mod cli;
 pub mod client;
 #[cfg(feature = "agent")]
@@ -31,7 +33,8 @@ pub mod event;
 pub mod filter;
 #[cfg(feature = "agent")]
 pub mod log;
-#[cfg(any(feature = "agent", feature = "tail"))]
 pub mod render;
 pub mod sys;
+#[cfg(any(feature = "agent", feature = "tail"))]
+pub mod views;
 pub mod wire;

@@ -16,7 +16,7 @@ pub const RULES_MAX: usize = 64;
 pub const SUBJECTS_MAX: usize = 64;
 
 /// What is permitted or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// To put events in.
     Send,

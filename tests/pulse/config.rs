@@ -156,7 +156,7 @@ fn reload_keeps_connections() {
     let mut sender = agent.connect();
     sender.write("SEND before\n").sync();
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("configuration read again");
+    agent.wait_for_output("configuration reloaded");
     sender.write("SEND between\n").sync();
     fs::write(agent.config(), "hots = \"x\"\n").expect("a writable file");
     agent.signal(Signal::SIGHUP);

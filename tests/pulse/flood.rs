@@ -115,6 +115,6 @@ fn flood_slows_others_at_most_threefold() {
     let refused = || (gaps() > before).then_some(());
     assert_fair(&agent, &format!("{over_tcp} >> {}", answers.display()), refused);
     let errors = std::fs::read_to_string(&answers).expect("a readable file");
-    let expected = "ERR 75 too many events of token web2 at once: this one is not taken";
+    let expected = "ERR 75 too many events of token web2 at once: this one is refused";
     assert!(errors.contains(expected), "{errors}");
 }

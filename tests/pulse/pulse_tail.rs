@@ -88,7 +88,7 @@ fn selects_events() {
 #[test]
 fn formats_show_every_part() {
     let agent = Agent::start();
-    let object = r#"{"tag":"shop.query","level":"warning","msg":"slow\nquery took 40ms","run":"r1","fields":{"user":"a b","rows":3}}"#;
+    let object = r#"{"tag":"shop.query","level":"warning","msg":"slow\nquery took 40ms","run":"r1","fields":{"user":"a b","rows":3,"took":"40ms"}}"#;
     agent.connect().write(format!("SEND {object}\n")).sync();
     let line = agent.connect().tail("{}").remove(0);
     let pid = parse(&line).event()["origin"]["pid"].to_string();

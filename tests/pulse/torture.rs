@@ -313,7 +313,7 @@ fn slow_handshake_times_out() {
         // The end of the stream, or a reset if the agent left bytes unread.
         let _ = stream.read_to_end(&mut rest);
     }
-    agent.wait_for_output("127.0.0.1: not let in: ");
+    agent.wait_for_output("127.0.0.1: not authenticated: ");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::process::ExitCode;
 
 use super::{Exit, Failure};
 use crate::agent::tls::{self, TlsError};
-use crate::agent::tokens::TokenError;
 use crate::agent::{self, AgentError};
+use crate::auth::tokens::TokenError;
 use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine};
 use crate::diag;
 use crate::sys::systemd::{InheritError, Inherited};

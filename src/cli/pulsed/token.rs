@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::agent::tokens::{self, TokenError, TokenName};
+use crate::auth::tokens::{self, TokenError, TokenName};
 use crate::filter::{BadGlob, Glob};
 use crate::sys::clock;
 

@@ -52,7 +52,7 @@ impl Priority {
         let number = digits.parse::<u8>().ok().filter(|_| plain)?;
         let facility = *FACILITIES.get(usize::from(number / 8))?;
         let facility = (number >= 8).then_some(facility);
-        Some((Self { level: Level::of_severity(number), facility }, text))
+        Some((Self { level: Level::from_severity(number), facility }, text))
     }
 }
 

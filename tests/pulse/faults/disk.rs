@@ -1,25 +1,25 @@
-//! Disks that are full, hang, or take no writes: live goes on, nobody is told that something is stored which
-//! is not, and what is missing is told at its place.
+//! Disks that are full, hang or become read-only. Live events continue, no SYNC acknowledges an event that is not
+//! stored, and a gap reports the loss at its place.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::place::Place;
 use super::{
-    SMALL_WINDOW, assert_one_storage_gap, everything, follow_on, gaps, number_of, numbered, trouble,
+    SMALL_WINDOW, assert_follows, assert_one_storage_gap, everything, gaps, number_of, numbered,
+    trouble,
 };
 use crate::harness::{Agent, Client, FIRST, Tool, as_root, parse, wait_for};
 
-/// How long a sender may be held up in all by a disk that hangs: 1 s, and what a machine that is busy with
-/// something else adds.
-const HELD_UP_MAX: Duration = Duration::from_secs(3);
+/// The most that a hung disk may delay a sender in all: 1 s, with allowance for a busy machine.
+const DELAY_MAX: Duration = Duration::from_secs(3);
 
-/// Sends events, from this number on, until the disk refuses. Gives the next number.
-fn until_refused(sender: &mut Client, follower: &mut Client, from: u64) -> u64 {
+/// Sends events from this number on until SYNC reports a storage error. Returns the next number.
+fn send_until_refused(sender: &mut Client, follower: &mut Client, from: u64) -> u64 {
     let mut next = from;
     wait_for("a SYNC that fails", || {
         sender.write(numbered(next..next + 1));
-        follow_on(follower, next..next + 1);
+        assert_follows(follower, next..next + 1);
         next += 1;
         let answer = sender.request("SYNC");
         assert!(answer.starts_with("OK ") || answer.starts_with("ERR 74 "), "{answer}");
@@ -27,18 +27,18 @@ fn until_refused(sender: &mut Client, follower: &mut Client, from: u64) -> u64 {
     })
 }
 
-/// Sends many times what the window holds, to somebody who follows live.
+/// Sends several times what the window holds while the follower receives it live. Returns the next number.
 fn overflow(sender: &mut Client, follower: &mut Client, from: u64) -> u64 {
     let to = from + 3000;
     for next in (from..to).step_by(50) {
         sender.write(numbered(next..next + 50));
-        follow_on(follower, next..next + 50);
+        assert_follows(follower, next..next + 50);
     }
     to
 }
 
 #[test]
-fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
+fn full_disk_goes_live_only_and_recovers() {
     if !as_root("a full disk") {
         return;
     }
@@ -48,16 +48,16 @@ fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
     sender.write(numbered(0..100)).sync();
-    follow_on(&mut follower, 0..100);
+    assert_follows(&mut follower, 0..100);
     place.fill();
-    let next = until_refused(&mut sender, &mut follower, 100);
-    let why = trouble(&agent).expect("STATS shows it");
+    let next = send_until_refused(&mut sender, &mut follower, 100);
+    let why = trouble(&agent).expect("trouble in STATS");
     assert!(why.contains("No space left"), "{why}");
     agent.wait_for_output("No space left");
     let status = agent.pulsed(&["status"]).run();
     assert!(status.out.contains("No space left"), "{status:#?}");
     agent.send(&[&next.to_string()]).run().failed(74, &["No space left"]);
-    follow_on(&mut follower, next..next + 1);
+    assert_follows(&mut follower, next..next + 1);
     let count = overflow(&mut sender, &mut follower, next + 1);
 
     place.make_room();
@@ -65,7 +65,7 @@ fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
     agent.wait_for_output("is written again");
     let newest = agent.connect().newest();
     wait_for("it catches up", || (agent.stats()["history"]["stored"] == newest).then_some(()));
-    // The first SYNC is about what was lost too.
+    // The first SYNC still reports the lost events.
     sender.request("SYNC");
     sender.write(numbered(count..count + 1)).sync();
     let all = everything(&agent, FIRST - 1);
@@ -76,7 +76,7 @@ fn a_full_disk_stops_nobody_and_history_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
+fn hung_disk_delays_senders_once() {
     if !as_root("a disk that hangs") {
         return;
     }
@@ -87,34 +87,34 @@ fn a_disk_that_hangs_holds_senders_up_for_a_second_in_all() {
     let mut idle = agent.connect();
     follower.follow("");
     sender.write(numbered(0..100)).sync();
-    follow_on(&mut follower, 0..100);
+    assert_follows(&mut follower, 0..100);
     place.freeze();
     let begin = Instant::now();
     let count = overflow(&mut sender, &mut follower, 100);
-    let held_up = begin.elapsed();
-    assert!(held_up < HELD_UP_MAX, "{held_up:?}");
+    let delay = begin.elapsed();
+    assert!(delay < DELAY_MAX, "{delay:?}");
     let answer = sender.request("SYNC");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
     assert!(trouble(&agent).is_some_and(|why| why.contains("1 s")));
     agent.wait_for_output("takes no writes");
-    // Whoever comes now does not wait at all.
+    // The delay is not repeated for another connection.
     let begin = Instant::now();
     let answer = idle.write(numbered(count..count + 1)).request("SYNC");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
-    let held_up = begin.elapsed();
-    assert!(held_up < Duration::from_secs(1), "{held_up:?}");
-    follow_on(&mut follower, count..count + 1);
+    let delay = begin.elapsed();
+    assert!(delay < Duration::from_secs(1), "{delay:?}");
+    assert_follows(&mut follower, count..count + 1);
 
     place.thaw();
     wait_for("history is written again", || trouble(&agent).is_none().then_some(()));
     idle.write(numbered(count + 1..count + 2)).sync();
-    follow_on(&mut follower, count + 1..count + 2);
+    assert_follows(&mut follower, count + 1..count + 2);
     assert!(assert_one_storage_gap(&everything(&agent, FIRST - 1), count + 2) > 1000);
 }
 
 #[test]
-fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
-    if !as_root("a disk that hangs while nothing else goes on") {
+fn sync_times_out_on_hung_disk() {
+    if !as_root("a disk that hangs under an idle agent") {
         return;
     }
     let mut agent = Agent::prepare(&[]);
@@ -123,9 +123,9 @@ fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
     sender.write(numbered(0..1)).sync();
-    follow_on(&mut follower, 0..1);
+    assert_follows(&mut follower, 0..1);
     place.freeze();
-    // One of them may have found nobody who writes, and does it itself.
+    // One of these senders may find the writer's lock free and write on its own thread.
     let begin = Instant::now();
     thread::scope(|scope| {
         let answers: Vec<_> = (0..8)
@@ -135,12 +135,12 @@ fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
             assert_eq!(parse(&follower.line()).msg(), Some("1"));
         }
         for answer in answers {
-            let answer = answer.join().expect("it cannot panic");
+            let answer = answer.join().expect("no panic");
             assert!(answer.starts_with("ERR 74 "), "{answer}");
         }
     });
-    let held_up = begin.elapsed();
-    assert!(held_up < HELD_UP_MAX, "{held_up:?}");
+    let delay = begin.elapsed();
+    assert!(delay < DELAY_MAX, "{delay:?}");
     place.thaw();
     wait_for("history is written again", || trouble(&agent).is_none().then_some(()));
     sender.write("SEND 2\n").sync();
@@ -148,7 +148,7 @@ fn a_lonely_sender_whose_disk_hangs_has_its_answer_in_a_second() {
 }
 
 #[test]
-fn a_history_that_becomes_read_only_stops_nobody() {
+fn read_only_history_goes_live_only() {
     if !as_root("a history that becomes read-only") {
         return;
     }
@@ -158,9 +158,9 @@ fn a_history_that_becomes_read_only_stops_nobody() {
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
     sender.write(numbered(0..100)).sync();
-    follow_on(&mut follower, 0..100);
+    assert_follows(&mut follower, 0..100);
     place.set_immutable("+i");
-    let next = until_refused(&mut sender, &mut follower, 100);
+    let next = send_until_refused(&mut sender, &mut follower, 100);
     assert!(trouble(&agent).is_some_and(|why| why.contains("not permitted")));
     let count = overflow(&mut sender, &mut follower, next);
     assert!(!agent.stop().success(), "not everything could be stored");
