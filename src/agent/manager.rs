@@ -52,7 +52,9 @@ impl ServiceManager {
     /// They prove that the threads which serve clients are scheduled and that the log's lock is free, since the status
     /// line takes it. An agent whose disk hangs keeps sending them: it is in live-only mode.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
-        let Some(timeout) = self.manager.as_ref().and_then(Manager::watchdog_timeout) else { return };
+        let Some(timeout) = self.manager.as_ref().and_then(Manager::watchdog_timeout) else {
+            return;
+        };
         let every = (timeout / KEEP_ALIVES).max(Duration::from_millis(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

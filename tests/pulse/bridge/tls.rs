@@ -222,8 +222,7 @@ fn requires_tls_beyond_loopback() {
     {
         let mut plain = Relay::command(&[&inside[..], &["nc", address, &port]].concat());
         plain.try_write(format!("AUTH {token}\n"));
-        let answer =
-            if plain_works { "OK web2" } else { "ERR 77 this agent accepts TLS only" };
+        let answer = if plain_works { "OK web2" } else { "ERR 77 this agent accepts TLS only" };
         assert_eq!(plain.line(), answer, "{address}");
         let (server, cert) = (format!("[{address}]:{port}"), files(&agent).0);
         let server = if address.contains(':') { server } else { format!("{address}:{port}") };
