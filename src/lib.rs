@@ -6,7 +6,7 @@
 //! 1. [`event`]: what an event is, from a sender's draft to the one line that everybody reads.
 //! 2. [`filter`]: MATCH, the one language in which a reader says what it wants.
 //! 3. [`wire`]: bytes to requests and back; [`render`]: an event as text for people; [`access`]: who
-//!    may send and follow which tags.
+//!    may send and follow which tags; [`views`]: users, queries, what runs now, rates.
 //! 4. [`config`], [`sys`], [`diag`]: the configuration, the operating system, the agent's own
 //!    messages.
 //! 5. [`log`]: the hub. One ordered sequence of events: a window in memory, history on disk.
@@ -35,4 +35,6 @@ pub mod filter;
 pub mod log;
 pub mod render;
 pub mod sys;
+#[cfg(any(feature = "agent", feature = "tail"))]
+pub mod views;
 pub mod wire;

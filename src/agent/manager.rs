@@ -9,7 +9,7 @@ use super::limits::Limits;
 use crate::diag;
 use crate::log::Log;
 use crate::render::escape;
-use crate::sys::systemd::{Manager, News};
+use crate::sys::systemd::{Manager, State};
 
 /// Keep-alives within the watchdog timeout, as sd_watchdog_enabled(3) recommends.
 const KEEP_ALIVES: u32 = 2;
@@ -34,17 +34,17 @@ impl ServiceManager {
 
     /// The agent accepts connections.
     pub(crate) fn ready(&self) {
-        self.notify(News::Ready(&self.status()));
+        self.notify(State::Ready(&self.status()));
     }
 
     /// The agent is reloading its configuration.
     pub(crate) fn reloading(&self) {
-        self.notify(News::Reloading);
+        self.notify(State::Reloading);
     }
 
     /// The agent is stopping.
     pub(crate) fn stopping(&self) {
-        self.notify(News::Stopping("Finishing what came"));
+        self.notify(State::Stopping("Finishing what came"));
     }
 
     /// Sends keep-alives as often as the watchdog needs them. Never returns if there is a watchdog.
@@ -52,13 +52,15 @@ impl ServiceManager {
     /// They prove that the threads which serve clients are scheduled and that the log's lock is free, since the status
     /// line takes it. An agent whose disk hangs keeps sending them: it is in live-only mode.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
-        let Some(patience) = self.manager.as_ref().and_then(Manager::patience) else { return };
-        let every = (patience / KEEP_ALIVES).max(Duration::from_millis(1));
+        let Some(timeout) = self.manager.as_ref().and_then(Manager::watchdog_timeout) else {
+            return;
+        };
+        let every = (timeout / KEEP_ALIVES).max(Duration::from_millis(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.notify(News::Alive(&self.status()));
+            self.notify(State::Alive(&self.status()));
         }
     }
 
@@ -79,9 +81,9 @@ impl ServiceManager {
         .into_owned()
     }
 
-    fn notify(&self, news: News<'_>) {
+    fn notify(&self, state: State<'_>) {
         let Some(manager) = &self.manager else { return };
-        if let Err(cause) = manager.tell(news) {
+        if let Err(cause) = manager.notify(state) {
             diag::warning(format_args!("cannot notify the service manager: {cause}"));
         }
     }

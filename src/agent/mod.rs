@@ -21,6 +21,7 @@ mod services;
 mod session;
 mod stats;
 mod transport;
+mod views;
 
 use std::fmt::Display;
 use std::io;
@@ -72,6 +73,7 @@ pub use session::ERRS_MAX;
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
+pub use views::{FOLDS_MAX, KEPT_FOR};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);

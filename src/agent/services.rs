@@ -42,7 +42,7 @@ pub(crate) struct Services {
 impl Services {
     /// Serves a connection on the Unix socket. Does not wait.
     pub(crate) fn accept_unix(self: &Arc<Self>, stream: UnixStream) {
-        let admitted = Peer::of(&stream)
+        let admitted = Peer::from_socket(&stream)
             .map_err(|error| format!("the kernel does not identify the peer: {error}"))
             .and_then(|peer| {
                 let permit = self.limits.permit(QuotaKey::User(peer.uid));

@@ -142,12 +142,12 @@ fn parse_globs(list: &[String]) -> Result<Vec<Glob>, String> {
 impl Token {
     /// The tags that may be sent with it.
     pub(crate) fn may_send(&self) -> TagScope {
-        TagScope::of_globs(&self.send)
+        TagScope::from_globs(&self.send)
     }
 
     /// The tags that may be followed with it.
     pub(crate) fn may_tail(&self) -> TagScope {
-        TagScope::of_globs(&self.tail)
+        TagScope::from_globs(&self.tail)
     }
 }
 

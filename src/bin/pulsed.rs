@@ -1,5 +1,5 @@
 //! pulsed
 
 fn main() -> std::process::ExitCode {
-    pulsed::cli::agent::main()
+    pulsed::cli::pulsed::main()
 }

@@ -151,14 +151,17 @@ impl Config {
     /// Reads the file that `--config` names, which must be there, or else the machine's default one,
     /// which need not be.
     pub fn load(option: Option<&Path>, machine: &Machine) -> Result<Self, ConfigError> {
-        match Self::of_file(option, machine)? {
+        match Self::from_file(option, machine)? {
             Some(config) => Ok(config),
             None => check::check(None, "", machine),
         }
     }
 
     /// The same; none where there is no file, whether or not the defaults would do.
-    pub fn of_file(option: Option<&Path>, machine: &Machine) -> Result<Option<Self>, ConfigError> {
+    pub fn from_file(
+        option: Option<&Path>,
+        machine: &Machine,
+    ) -> Result<Option<Self>, ConfigError> {
         let Some(path) = option.or(machine.file.as_deref()) else { return Ok(None) };
         match read(path) {
             Ok((text, warnings)) => {

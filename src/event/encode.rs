@@ -1,14 +1,32 @@
-//! Encodes events. A body is everything in a line after the host. It is encoded outside of any lock;
-//! the log prepends the stamp when it appends the event.
+//! Encodes events. A body is everything in a line after the host. It is encoded outside of any
+//! lock; the log prepends the stamp when it appends the event.
 
 use super::{Draft, Field, Level, Seq, Timestamp, json};
 
 /// Encoded bodies of events that are not stamped yet.
+///
+/// ```
+/// use pulsed::event::{Batch, Draft, Line, Seq, Stamp, Timestamp};
+///
+/// let draft = Draft { msg: "query took 40ms".into(), ..Draft::default() };
+/// let mut batch = Batch::default();
+/// batch.push(&draft, "www-data", br#"{"pid":812}"#);
+///
+/// let stamp = Stamp::new(Timestamp::from_micros(1_795_368_725_123_456), "web1");
+/// let mut line = Vec::new();
+/// for body in batch.bodies() {
+///     stamp.line(Seq::ZERO.next(), body, |part| line.extend_from_slice(part));
+/// }
+///
+/// let line = String::from_utf8(line).expect("UTF-8");
+/// let Some(Line::Event(event)) = Line::parse(&line) else { panic!("an event") };
+/// assert_eq!((event.tag, event.took), ("www-data", Some(0.04)));
+/// ```
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The bodies, concatenated.
     bytes: Vec<u8>,
-    /// Where each body ends.
+    /// The end of each body in `bytes`.
     ends: Vec<usize>,
 }
 
@@ -174,12 +192,12 @@ impl Stamp {
         Self { moment }
     }
 
-    /// The size of a line with this stamp and the number [`Seq::MAX`], in bytes.
+    /// The length of a line with this stamp and the number [`Seq::MAX`], in bytes.
     pub fn line_len_max(&self, body_len: usize) -> usize {
         b"{\"seq\":9007199254740991".len() + self.moment.len() + body_len
     }
 
-    /// Calls `put` with the pieces of one line, in order.
+    /// Calls `put` with the parts of one line, in order.
     pub fn line(&self, seq: Seq, body: &[u8], mut put: impl FnMut(&[u8])) {
         put(b"{\"seq\":");
         put(itoa::Buffer::new().format(seq.get()).as_bytes());

@@ -1,24 +1,24 @@
-//! Explicit records that events are missing.
+//! Gaps: records in the stream that events are missing.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Seq, Timestamp, json};
 
-/// Events are missing here: the numbers strictly between `after` and `before`, at least one.
+/// Missing events: the numbers strictly between `after` and `before`, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The last number before the gap.
     pub after: Seq,
-    /// The first number behind the gap.
+    /// The first number after the gap.
     pub before: Seq,
-    /// How many events are missing, where anybody can know.
+    /// The number of missing events. `None` if it is unknown.
     pub lost: Option<u64>,
-    /// What happened to them.
+    /// The reason.
     pub why: Why,
 }
 
-/// What happened to the events of a gap.
+/// The reason of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// History was trimmed to its size or age.
@@ -31,16 +31,16 @@ pub enum Why {
     Restart,
     /// The clock stepped back.
     Clock,
-    /// Told by another host.
+    /// Reported by another host.
     Upstream,
 }
 
 impl Why {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 6] =
         [Self::Retention, Self::Storage, Self::Rate, Self::Restart, Self::Clock, Self::Upstream];
 
-    /// The name, as the gap line has it.
+    /// The name in the gap line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Retention => "retention",
@@ -78,14 +78,14 @@ impl Gap {
         self.before.previous()
     }
 
-    /// The rest of this gap for a reader that has seen everything up to `seen`.
+    /// The rest of this gap for a reader whose cursor is `seen`.
     #[must_use]
     pub fn rest_after(self, seen: Seq) -> Self {
         if seen <= self.after {
             return self;
         }
-        // Where each number was an event, fewer numbers are fewer events. Elsewhere nobody can tell on
-        // which side of the cursor the events are missing.
+        // If each number was an event, the rest is as long as its numbers. Otherwise it is unknown
+        // on which side of the cursor the events are missing.
         let all = self.before.since(self.after).saturating_sub(1);
         let rest = self.before.since(seen).saturating_sub(1);
         let lost = match self.lost {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_the_documented_one() {
+    fn encodes_the_documented_line() {
         let mut out = Vec::new();
         let time = "2026-11-22T17:32:05.123456Z".parse().expect("valid");
         gap(1042, 2050, Some(1007), Why::Retention).encode(time, "web1", &mut out);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_inside_is_told_the_rest() {
+    fn a_cursor_inside_gets_the_rest() {
         let whole = gap(10, 20, Some(9), Why::Storage);
         let at = |n| Seq::new(n).expect("small");
         assert_eq!(whole.rest_after(at(5)), whole);

@@ -1,14 +1,14 @@
-//! The few pieces of JSON (RFC 8259) that are written and read for every event.
+//! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
 use std::borrow::Cow;
 
 use super::Value;
 
-/// Appends a JSON string with its quotes. Only what JSON demands is escaped.
+/// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    // Nearly every text is plain; the whole check without a branch is the fast way to know.
+    // A fold, because most texts need no escape and `any` branches at each byte.
     if !bytes.iter().fold(false, |any, b| any | must_escape(*b)) {
         out.extend_from_slice(bytes);
     } else {
@@ -17,8 +17,8 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends what opens the object or parts its members, then the name and the colon. `open` begins as
-/// `{` and is `,` afterwards. Names are written as they are: they need no escape.
+/// Appends `open`, the quoted name and a colon, and sets `open` to `,`. It is `{` before the first
+/// member. The name must need no escape.
 pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
     out.push(*open);
     *open = b',';
@@ -27,7 +27,7 @@ pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-/// Appends the value of a field.
+/// Appends a field value.
 pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Text(text) => string(out, text),
@@ -65,17 +65,17 @@ fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&bytes[plain_from..]);
 }
 
-/// A value within a line: still encoded, borrowed from it.
+/// An encoded value, borrowed from its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raw<'a> {
-    /// A string, without its quotes, with its escapes.
+    /// The inside of a string, with escapes.
     Text(&'a str),
-    /// Anything else, as it stands: a number, `true`, `false`, `null`, an object or an array.
+    /// The literal text of a number, `true`, `false`, `null`, an object or an array.
     Other(&'a str),
 }
 
 impl<'a> Raw<'a> {
-    /// The text of a string without its escapes, or the literal text of anything else.
+    /// The text of a string without escapes, or the literal text of another value.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(raw) => unescape(raw),
@@ -83,7 +83,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The number, if it is one. A string is none.
+    /// The number. `None` for other values, also for a string of digits.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Text(_) => None,
@@ -92,7 +92,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Takes the escapes out of the inside of a JSON string. Broken escapes stay as they are.
+/// Decodes the inside of a JSON string. If an escape is invalid, the text is returned unchanged.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return raw.into();
@@ -104,13 +104,13 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reads the members of one JSON object without white space, as the agent writes it, in their order.
-/// Stops at the first byte that is out of place; [`Members::finish`] tells whether all was well.
+/// Iterates over the members of a JSON object without white space. Ends at the first syntax error;
+/// [`Members::finish`] reports it.
 pub struct Members<'a> {
     rest: &'a str,
-    /// Nothing was read yet.
+    /// `true` before the first member.
     opened: bool,
-    /// Something was out of place.
+    /// `true` after a syntax error.
     broken: bool,
     /// How deep values may be nested.
     levels: u8,
@@ -121,7 +121,7 @@ pub struct Members<'a> {
 const LEVELS_MAX: u8 = 8;
 
 impl<'a> Members<'a> {
-    /// Begins at the opening brace.
+    /// A reader of the object that `object` begins with.
     pub fn new(object: &'a str) -> Self {
         Self::with_levels(object, LEVELS_MAX)
     }
@@ -131,8 +131,7 @@ impl<'a> Members<'a> {
         Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), levels }
     }
 
-    /// What follows the closing brace, once every member has been read; none if the object is broken
-    /// or has more members.
+    /// What follows the closing brace. `None` after a syntax error, or if there are more members.
     pub fn finish(self) -> Option<&'a str> {
         if self.broken { None } else { self.rest.strip_prefix('}') }
     }
@@ -161,7 +160,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Splits a string literal off: its inside, and what follows its closing quote.
+/// Splits off a string literal: its inside, and what follows its closing quote.
 fn split_string(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('"')?;
     let bytes = inside.as_bytes();
@@ -171,7 +170,7 @@ fn split_string(text: &str) -> Option<(&str, &str)> {
         if bytes[at] == b'"' {
             return Some((&inside[..at], &inside[at + 1..]));
         }
-        // The escaped byte may begin a longer character; the search skips the rest of that.
+        // The escaped character may have more bytes; none of them is a quote or a backslash.
         at += 2;
         if at > bytes.len() {
             return None;
@@ -219,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn members_in_their_order() {
+    fn reads_members_in_order() {
         let text = r#"{"a":"x\"y","b":-1.5e3,"c":{"d":null},"e":true}rest"#;
         let mut members = Members::new(text);
         let read: Vec<_> = members.by_ref().collect();
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_objects_are_told() {
+    fn reports_syntax_errors() {
         for text in [
             "",
             "x",
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nested_value_is_one_value() {
+    fn reads_a_nested_value_as_one() {
         for value in [r#"{"b":{"c":1}}"#, "[1]", "[]", "{}", r#"[[],{"]":"}"},"[{",null]"#] {
             let text = format!(r#"{{"a":{value},"z":0}}"#);
             let mut members = Members::new(&text);
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded() {
+    fn bounds_nesting() {
         let is_read = |open: &str, close: &str, levels: usize| {
             let text = format!("{{\"a\":{}1{}}}", open.repeat(levels), close.repeat(levels));
             let mut members = Members::new(&text);
@@ -290,13 +289,13 @@ mod tests {
         for (open, close) in [("{\"b\":", "}"), ("[", "]")] {
             assert!(is_read(open, close, usize::from(LEVELS_MAX)));
             assert!(!is_read(open, close, usize::from(LEVELS_MAX) + 1));
-            assert!(!is_read(open, close, 200_000), "and costs no stack");
+            assert!(!is_read(open, close, 200_000), "without recursion to that depth");
         }
     }
 
     proptest! {
         #[test]
-        fn strings_survive(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
+        fn strings_round_trip(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
             let mut out = Vec::new();
             string(&mut out, &text);
             let encoded = String::from_utf8(out).expect("utf-8");

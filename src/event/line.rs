@@ -1,4 +1,4 @@
-//! Reading event and gap lines back.
+//! Parses event and gap lines.
 
 use std::borrow::Cow;
 
@@ -14,26 +14,26 @@ pub enum Line<'a> {
     Gap(GapLine<'a>),
 }
 
-/// An event, as its line tells it. Texts are still encoded: [`Raw::text`] takes the escapes out.
+/// A parsed event line. Texts are still encoded; [`Raw::text`] decodes them.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a> {
     /// The whole line, without its line end.
     pub line: &'a str,
-    /// Its number.
+    /// The sequence number.
     pub seq: Seq,
-    /// When the agent took it in.
+    /// When the agent received it.
     pub time: Timestamp,
     /// The machine.
     pub host: Raw<'a>,
-    /// Its tag: never has escapes.
+    /// The tag. It has no escapes.
     pub tag: &'a str,
-    /// How serious.
+    /// The level.
     pub level: Level,
-    /// The message; absent when empty.
+    /// The message. `None` if it is empty.
     pub msg: Option<Raw<'a>>,
-    /// What it begins or ends.
+    /// The run that it belongs to.
     pub run: Option<Raw<'a>>,
-    /// How long, in seconds.
+    /// The duration, in seconds.
     pub took: Option<f64>,
     /// `true` if the agent ended this run because its connection closed before the end came.
     pub abandoned: bool,
@@ -41,22 +41,23 @@ pub struct EventLine<'a> {
     origin: Option<&'a str>,
 }
 
-/// A gap, as its line tells it.
+/// A parsed gap line.
 #[derive(Clone, Copy, Debug)]
 pub struct GapLine<'a> {
     /// The whole line, without its line end.
     pub line: &'a str,
-    /// What is missing.
+    /// The gap.
     pub gap: Gap,
-    /// When it was told.
+    /// When the agent reported it.
     pub time: Timestamp,
     /// The machine.
     pub host: Raw<'a>,
 }
 
 impl<'a> Line<'a> {
-    /// Reads one line, with or without its line end. None if it is not a line that an agent writes:
-    /// a JSON object without white space, with all that a line must have, its number first.
+    /// Parses one line, with or without its line end. `None` if it is not a line that an agent
+    /// writes: a JSON object without white space, with every required key, the number first.
+    /// Unknown keys are ignored.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.strip_suffix('\n').unwrap_or(line);
         let parsed = if line.starts_with("{\"gap\":") {
@@ -64,36 +65,36 @@ impl<'a> Line<'a> {
         } else {
             EventLine::parse(line).map(Self::Event)
         };
-        // Who only looks at the beginning must see the same number.
+        // `peek_first_seq` must find the same number.
         parsed.filter(|parsed| Self::peek_first_seq(line.as_bytes()) == Some(parsed.first_seq()))
     }
 
-    /// The first number that this line stands for.
+    /// The first number of this line.
     pub fn first_seq(&self) -> Seq {
         match self {
             Self::Event(event) => event.seq,
-            Self::Gap(told) => told.gap.first(),
+            Self::Gap(line) => line.gap.first(),
         }
     }
 
-    /// The last number that this line stands for: its cursor.
+    /// The last number of this line: its cursor.
     pub fn last_seq(&self) -> Seq {
         match self {
             Self::Event(event) => event.seq,
-            Self::Gap(told) => told.gap.last(),
+            Self::Gap(line) => line.gap.last(),
         }
     }
 
-    /// When it was stamped.
+    /// The time of the stamp.
     pub fn time(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.time,
-            Self::Gap(told) => told.time,
+            Self::Gap(gap) => gap.time,
         }
     }
 
-    /// The first number of a line, and none if the line does not begin as one. Looks at nothing else,
-    /// so it is fast, and works on the beginning of a line too.
+    /// The first number of a line. `None` if the bytes do not begin as a line. Reads only the
+    /// beginning, so that it also works on an incomplete line.
     pub fn peek_first_seq(line: &[u8]) -> Option<Seq> {
         let leading = |digits: &[u8]| {
             let len = digits.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -149,27 +150,27 @@ impl<'a> EventLine<'a> {
         })
     }
 
-    /// The fields, in the sender's order.
+    /// The fields, in the order of the draft.
     pub fn fields(&self) -> Members<'a> {
         Members::new(self.fields.unwrap_or("{}"))
     }
 
-    /// One field.
+    /// The field `name`.
     pub fn field(&self, name: &str) -> Option<Raw<'a>> {
         self.fields().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// What is vouched for about the sender: `pid`, `uid`, `user` and so on.
+    /// What the agent verified about the sender: `pid`, `uid`, `user` and so on.
     pub fn origin(&self) -> Members<'a> {
         Members::new(self.origin.unwrap_or("{}"))
     }
 
-    /// One part of the origin, by its name in the line (`pid`).
+    /// The part `name` of the origin, for example `pid`.
     pub fn origin_part(&self, name: &str) -> Option<Raw<'a>> {
         self.origin().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// The message without escapes; empty when there is none.
+    /// The decoded message; empty if there is none.
     pub fn msg_text(&self) -> Cow<'a, str> {
         self.msg.map_or(Cow::Borrowed(""), Raw::text)
     }
@@ -228,7 +229,7 @@ mod tests {
     );
 
     #[test]
-    fn an_event_is_read_back() {
+    fn parses_an_event() {
         let Some(Line::Event(event)) = Line::parse(EVENT) else { panic!("an event") };
         assert_eq!(event.line, EVENT.trim_end());
         assert_eq!((event.seq.get(), event.tag, event.level), (1042, "shop.query", Level::Info));
@@ -242,9 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_read_back() {
-        let Some(line @ Line::Gap(told)) = Line::parse(GAP) else { panic!("a gap") };
-        assert_eq!((told.gap.lost, told.gap.why), (Some(1007), Why::Retention));
+    fn parses_a_gap() {
+        let Some(line @ Line::Gap(gap)) = Line::parse(GAP) else { panic!("a gap") };
+        assert_eq!((gap.gap.lost, gap.gap.why), (Some(1007), Why::Retention));
         assert_eq!((line.first_seq().get(), line.last_seq().get()), (1043, 2049));
         assert_eq!(Line::peek_first_seq(GAP.as_bytes()), Seq::new(1043));
     }
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_first_key_is_no_line() {
+    fn rejects_an_unknown_first_key() {
         for unknown in UNKNOWN {
             assert!(Line::parse(&with_member(EVENT.trim_end(), 0, unknown)).is_none());
             assert!(Line::parse(&with_member(GAP, 0, unknown)).is_none());
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn only_true_is_abandoned() {
+    fn abandoned_is_true_or_nothing() {
         for (value, abandoned) in
             [("true", true), ("false", false), ("null", false), ("\"true\"", false), ("[1]", false)]
         {
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_agent_writes_is_no_line() {
+    fn rejects_other_texts() {
         let empty_gap = GAP.replace("2050", "1043");
         let spaced = EVENT.replace(",\"host\"", ", \"host\"");
         for line in [

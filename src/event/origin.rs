@@ -1,12 +1,12 @@
-//! What is vouched for about a sender.
+//! Origins: what the agent verified about a sender.
 
 use super::json;
 
-/// Who connected, as the kernel says it for the Unix socket and the agent for the TCP bridge. A
-/// sender can never claim any of it. What could not be verified is absent.
+/// The client that connected, as the kernel (Unix socket) or the agent (TCP bridge) verified it. A
+/// sender can claim none of it. What could not be verified is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The process that connected.
+    /// The process.
     pub pid: Option<u32>,
     /// Its user.
     pub uid: Option<u32>,
@@ -18,7 +18,7 @@ pub struct Origin {
     pub unit: Option<String>,
     /// The address of a TCP peer.
     pub addr: Option<String>,
-    /// The name of the token that a TCP peer gave.
+    /// The name of the token that authenticated a TCP peer.
     pub token: Option<String>,
     /// The number of the connection, from 1 at each start of the agent. Only connections that begin
     /// runs have one, and only their events with a run carry it.
@@ -26,7 +26,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Appends the JSON object, or nothing when nothing is known.
+    /// Appends the JSON object, or nothing if every part is `None`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let texts = [
             ("user", &self.user),

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Returns the text on one line, with every character escaped that drives a terminal, reorders the
-/// text or is invisible: `\n`, `\x1b`, `\u{202e}`. Backslashes are not escaped, so the result cannot
-/// be reversed. Borrowed if there is nothing to escape.
+/// text or is invisible: `\n`, `\x1b`, `\u{202e}`. Backslashes are not escaped, so the result
+/// cannot be reversed. Borrowed if there is nothing to escape.
 ///
 /// ```
 /// use pulsed::render::escape;
@@ -48,7 +48,8 @@ pub(super) fn push_with(
     out.push_str(&text[run..]);
 }
 
-/// `true` if the text is printable ASCII. A fold, because most texts are and `all` branches at each byte.
+/// `true` if the text is printable ASCII. A fold, because most texts are and `all` branches at each
+/// byte.
 pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().fold(true, |all, b| all & (b' '..=b'~').contains(&b))
 }
@@ -66,25 +67,25 @@ pub(super) fn push_escaped(out: &mut String, c: char) {
     };
 }
 
-/// `true` if a terminal only displays the character. Zero-width joiners stay, because emoji and some
-/// scripts need them.
+/// `true` if a terminal only displays the character. Zero-width joiners stay, because emoji and
+/// some scripts need them.
 pub(super) fn is_harmless(c: char) -> bool {
     match c {
         ' '..='~' => true,
         c if c.is_control() => false,
-        // Bidirectional formatting: makes a line read as another one.
+        // Bidirectional formatting: reorders the text.
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' => false,
         '\u{2066}'..='\u{2069}' => false,
         // Line breaks that are not "\n".
         '\u{2028}' | '\u{2029}' => false,
-        // Invisible: text can hide in them, and two names that differ look the same.
+        // Invisible: hides text, and makes different names look alike.
         '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => false,
         '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{2060}'..='\u{2065}' => false,
         '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => false,
         '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1345f}' => false,
         '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' => false,
         '\u{e0000}'..='\u{e0fff}' => false,
-        // Never characters.
+        // Noncharacters.
         '\u{fdd0}'..='\u{fdef}' => false,
         c => u32::from(c) & 0xfffe != 0xfffe,
     }
@@ -96,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn attacks_are_shown_and_do_nothing() {
+    fn escapes_attacks() {
         for (attack, text, shown) in [
             ("OSC 52: writes the clipboard", "\x1b]52;c;ZXZpbA==\x07", "\\x1b]52;c;ZXZpbA==\\x07"),
             ("clears the screen", "\x1b[2J", "\\x1b[2J"),
@@ -114,7 +115,7 @@ mod tests {
             ("zero-width space", "ro\u{200b}ot", "ro\\u{200b}ot"),
             ("hidden tag characters", "a\u{e0041}", "a\\u{e0041}"),
             ("byte order mark", "\u{feff}a", "\\u{feff}a"),
-            ("never a character", "\u{ffff}", "\\u{ffff}"),
+            ("noncharacter", "\u{ffff}", "\\u{ffff}"),
             ("tab in a place for one word", "a\tb", "a\\tb"),
         ] {
             assert_eq!(escape(text), shown, "{attack}");
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_is_left_alone() {
+    fn borrows_ordinary_text() {
         for text in ["", "query took 40ms", r#"C:\temp "x""#, "naïve 日本語 🏳️‍🌈", "שלום", "\u{e0b0}"]
         {
             assert!(matches!(escape(text), Cow::Borrowed(same) if same == text), "{text:?}");
@@ -131,7 +132,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_harmful_is_left(text in any::<String>()) {
+        fn leaves_no_harmful_character(text in any::<String>()) {
             prop_assert!(escape(&text).chars().all(is_harmless));
             let mut out = String::new();
             push(&mut out, &text);

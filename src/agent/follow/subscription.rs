@@ -11,7 +11,7 @@ use super::forward::Forward;
 use super::reverse::Reverse;
 use super::selection::Selection;
 use super::stage::Stage;
-use crate::event::{Cursor, Gap, Line, Seq};
+use crate::event::{Cursor, EventLine, Gap, Line, Seq};
 use crate::log::{Chunk, Log, lines_of};
 
 /// What comes next in a subscription.
@@ -144,6 +144,16 @@ impl Subscription {
             Direction::Forward(forward) => forward.release(),
             Direction::Reverse(reverse) => reverse.release(),
         }
+    }
+
+    /// Moves to the newest event, past everything that was not consumed.
+    pub(crate) fn jump(&mut self) {
+        self.consume_through(self.log.newest().seq);
+    }
+
+    /// `true` if this event is selected.
+    pub(crate) fn wants(&self, event: &EventLine<'_>) -> bool {
+        self.selection.wants(event)
     }
 
     /// The last number that this subscription has covered. A subscription with an end covers everything before it.

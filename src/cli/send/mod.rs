@@ -1,9 +1,14 @@
 //! pulse-send: sends events, as logger(1) does. Connect, one write, one read, exit: no runtime, and
 //! nothing at start that a single event does not need.
+//!
+//! `args` is the command line, `template` makes a draft of each message. A single message goes through an
+//! `outbox`; the lines of an input (`stream`) and the begin and end of a command (`timed`) go through a
+//! `delivery`, which reconnects (`link`).
 
 mod args;
-mod courier;
+mod delivery;
 mod lines;
+mod link;
 mod outbox;
 mod priority;
 mod stream;
@@ -24,22 +29,22 @@ use crate::client::{Address, ClientError, Connection, OpenError, TokenError, Whe
 use crate::event::{BadField, BadTag, Draft, Field, Value};
 use crate::wire::Code;
 use args::{Ack, Args};
-use outbox::{Outbox, TooLong};
+use outbox::{Outbox, Refusal, TooLong};
 use template::{BadMessage, Claim, Template};
 
 // Bounds and defaults that the manual names.
 pub use args::{TAG_VARIABLE, TIMEOUT_MAX};
-pub use courier::{HELD_MAX, SYNC_EVENTS};
+pub use delivery::{HELD_MAX, SYNC_EVENTS};
 
-/// What the command is called, on the command line and in front of its errors.
+/// The name of the command, on the command line and before its errors.
 pub const NAME: &str = "pulse-send";
 
-/// The command line, for the completions and for the tests that hold the manual to it.
+/// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
 
-/// How long each wait for the agent may last, unless `--timeout` says otherwise.
+/// The timeout of each wait for the agent, unless `--timeout` sets another.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 
 /// Runs the command.
@@ -69,38 +74,42 @@ fn run(args: Args) -> Result<ExitCode, SendError> {
     Ok(Exit::Done.into())
 }
 
-/// The words of a message, as logger joins them. What is no UTF-8 becomes U+FFFD.
+/// Joins the words of a message with spaces, as logger does. Invalid UTF-8 becomes U+FFFD.
 fn joined<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<Cow<'_, str>>>().join(" ")
 }
 
-/// Standard input without std's buffer, whose content poll(2) would not know of.
+/// Standard input without std's buffer, which poll(2) cannot see.
 fn stdin() -> Result<File, SendError> {
     let input = io::stdin().as_fd().try_clone_to_owned();
     input.map(File::from).map_err(|source| SendError::Input { name: "stdin".into(), source })
 }
 
-/// One event: one write, one read.
+/// Sends one event: one write, one read. One that belongs to a run detaches it.
 fn once(common: &Common, text: String) -> Result<Option<String>, SendError> {
-    let (draft, cut) = common.template.message(text.into())?;
+    let message = common.template.message(text.into())?;
     let mut outbox = Outbox::new(common.ack);
-    outbox.push(&draft)?;
-    if cut {
-        common.tell_cut();
+    outbox.push(&message.draft)?;
+    if message.cut {
+        common.warn_cut();
     }
-    common.copy(&draft);
+    common.echo(&message.draft);
     if common.no_act {
         return Ok(None);
     }
-    let mut agent = common.open()?;
-    let settled = outbox.settle(&mut agent)?;
-    match settled.failure {
-        None => Ok(settled.cursor),
-        Some((code, why)) => Err(SendError::Failed { code, why: format!("{}: {why}", agent.at()) }),
+    let mut agent = common.connect()?;
+    let result = outbox.sync(&mut agent)?;
+    if let Some(refusal) = result.refusal {
+        return Err(SendError::Refused(refusal.at(agent.at())));
     }
+    if message.draft.run.is_some() {
+        // Without the agent the run is unknown anyway.
+        let _ = agent.quit();
+    }
+    Ok(result.cursor)
 }
 
-/// What the options say about all events.
+/// The options that concern all events.
 struct Common {
     template: Template,
     agent: Address,
@@ -144,12 +153,7 @@ impl Common {
         }
         Ok(Self {
             template,
-            agent: Address::new(
-                args.socket.as_deref(),
-                args.server.as_ref(),
-                args.ca.as_deref(),
-                args.token_file.as_deref(),
-            )?,
+            agent: args.connect.address()?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
@@ -159,23 +163,26 @@ impl Common {
         })
     }
 
-    fn open(&self) -> Result<Connection, Trouble> {
+    fn connect(&self) -> Result<Connection, Trouble> {
         Ok(Connection::open(&self.agent, self.timeout)?)
     }
 
-    /// `-s`: what is sent goes to stderr too, as logger has it.
-    fn copy(&self, draft: &Draft<'_>) {
+    /// `-s`: copies the message to stderr, as logger does.
+    fn echo(&self, draft: &Draft<'_>) {
         if self.stderr {
             let tag = draft.tag.as_ref().map_or(NAME, |tag| tag.as_str());
-            cli::say(tag, &draft.msg);
+            cli::report(tag, &draft.msg);
         }
     }
 
-    fn tell_cut(&self) {
-        say(format_args!("cut: messages of more than {} bytes", self.template.size.unwrap_or(0)));
+    fn warn_cut(&self) {
+        report(format_args!(
+            "cut: messages of more than {} bytes",
+            self.template.size.unwrap_or(0)
+        ));
     }
 
-    /// `--cursor`: where the last event landed. Who does not listen misses nothing else.
+    /// `--cursor`: prints the cursor of the last event. A closed stdout is no error.
     fn print(&self, cursor: Option<&str>) {
         if let (true, Some(cursor)) = (self.cursor, cursor) {
             let _ = writeln!(io::stdout(), "{cursor}");
@@ -183,24 +190,32 @@ impl Common {
     }
 }
 
-fn say(text: impl fmt::Display) {
-    cli::say(NAME, text);
+fn report(text: impl fmt::Display) {
+    cli::report(NAME, text);
 }
 
-/// Why an agent cannot be reached, or no longer.
+/// Why there is no connection to the agent, or no longer.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The agent closed the connection, and said why.
-    #[error("refused: {at}: {why}")]
-    Dismissed { at: Where, code: Code, why: String },
+    /// The agent closed the connection and gave a reason.
+    #[error("refused: {at}: {}", refusal.why)]
+    Refused { at: Where, refusal: Refusal },
 }
 
 impl Trouble {
-    /// Whether another try is of no use.
+    /// For a connection that the agent closed, after this refusal if there was one.
+    fn closed(agent: &Connection, refusal: Option<Refusal>) -> Self {
+        match refusal {
+            None => agent.closed().into(),
+            Some(refusal) => Self::Refused { at: agent.at().clone(), refusal },
+        }
+    }
+
+    /// `true` if another attempt would fail in the same way.
     const fn is_final(&self) -> bool {
         matches!(self, Self::Open(error) if error.is_final())
     }
@@ -209,7 +224,7 @@ impl Trouble {
         match self {
             Self::Open(error) => error.code(),
             Self::Client(error) => error.code(),
-            Self::Dismissed { code, .. } => *code,
+            Self::Refused { refusal, .. } => refusal.code,
         }
     }
 }
@@ -221,7 +236,7 @@ enum SendError {
     NoCursor,
     #[error("-F took: --time measures it")]
     TookTwice,
-    #[error("$PULSED_TAG: {0}")]
+    #[error("${TAG_VARIABLE}: {0}")]
     TagVariable(BadTag),
     #[error("-F: {0}")]
     Field(#[from] BadField),
@@ -235,11 +250,10 @@ enum SendError {
     Message(#[from] BadMessage),
     #[error(transparent)]
     Trouble(#[from] Trouble),
-    /// The agent's words, behind the socket.
-    #[error("{}: {why}", if *code == Code::NotStored { "not stored" } else { "refused" })]
-    Failed { code: Code, why: String },
-    #[error("{refused} of {events} events refused: {why}")]
-    SomeRefused { refused: u64, events: u64, code: Code, why: String },
+    #[error("{}: {}", if .0.code == Code::NotStored { "not stored" } else { "refused" }, .0.why)]
+    Refused(Refusal),
+    #[error("{refused} of {events} events refused: {}", refusal.why)]
+    SomeRefused { refused: u64, events: u64, refusal: Refusal },
     #[error("{lost} events lost: {}", match why {
         Some(why) => why.to_string(),
         None => "the agent was away".to_owned(),
@@ -258,7 +272,7 @@ impl Failure for SendError {
             Self::Input { .. } | Self::TooLong(_) | Self::Message(_) => Exit::Data,
             Self::Trouble(trouble) => trouble.code().into(),
             Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
-            Self::Failed { code, .. } | Self::SomeRefused { code, .. } => (*code).into(),
+            Self::Refused(refusal) | Self::SomeRefused { refusal, .. } => refusal.code.into(),
             Self::Lost { why: None, .. } => Exit::Unavailable,
         }
     }

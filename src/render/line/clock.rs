@@ -1,4 +1,4 @@
-//! Times as people of one place write them.
+//! Times in the time zone of the reader.
 
 use jiff::tz::TimeZone;
 
@@ -7,14 +7,14 @@ use crate::event::Timestamp;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// How much of a second is written.
+/// The decimals of a second, as the length of the text up to them.
 #[derive(Clone, Copy)]
 pub(super) enum Decimals {
     Three = 23,
     Six = 26,
 }
 
-/// `Nov 22 17:32:05.123`
+/// Appends `Nov 22 17:32:05.123`.
 pub(super) fn push_short(out: &mut String, time: Timestamp, tz: &TimeZone) {
     let (text, _) = local(time, tz);
     let month = usize::from((text[5] - b'0') * 10 + text[6] - b'0');
@@ -25,7 +25,7 @@ pub(super) fn push_short(out: &mut String, time: Timestamp, tz: &TimeZone) {
     out.push_str(ascii(&text[11..23]));
 }
 
-/// `2026-11-22T17:32:05.123+01:00` (RFC 3339)
+/// Appends `2026-11-22T17:32:05.123+01:00` (RFC 3339).
 pub(super) fn push_iso(out: &mut String, time: Timestamp, tz: &TimeZone, decimals: Decimals) {
     let (text, offset) = local(time, tz);
     out.push_str(ascii(&text[..decimals as usize]));
@@ -39,7 +39,7 @@ pub(super) fn push_iso(out: &mut String, time: Timestamp, tz: &TimeZone, decimal
     out.push_str(ascii(&zone));
 }
 
-/// The RFC 3339 text of the wall clock there, and how far it is ahead of UTC, in seconds.
+/// The RFC 3339 text of the local time, and its offset from UTC in seconds.
 fn local(time: Timestamp, tz: &TimeZone) -> ([u8; Timestamp::TEXT_LEN], i32) {
     let moment = jiff::Timestamp::from_microsecond(time.micros()).unwrap_or_default();
     let offset = tz.to_offset(moment).seconds();
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_place_has_its_time() {
+    fn writes_local_times() {
         let time = "2026-11-22T23:32:05.123456Z".parse().expect("a time");
         let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         let kathmandu = TimeZone::posix("<+0545>-5:45").expect("a zone");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_do_not_panic() {
+    fn writes_the_first_and_the_last_time() {
         for time in [Timestamp::MIN, Timestamp::MAX] {
             let mut out = String::new();
             push_short(&mut out, time, &TimeZone::UTC);

@@ -1,11 +1,11 @@
-//! Gaps in words.
+//! Gaps as text.
 
 use std::fmt::Write as _;
 
 use crate::event::{Gap, Seq, Why};
 
-/// `-- 1007 events missing: history was trimmed (retention) --`, without a line end. An event's line
-/// never begins with `--` in a format that begins with a time.
+/// Appends `-- 1007 events missing: history was trimmed (retention) --`. In a format that begins
+/// with a time, no event's line begins so.
 pub(super) fn push(out: &mut String, gap: Gap) {
     // Writing to a String cannot fail.
     let _ = match (gap.why, gap.lost) {
@@ -26,7 +26,7 @@ fn words(why: Why) -> &'static str {
         Why::Rate => "refused by a limit",
         Why::Restart => "the agent restarted, or the cursor is of another log",
         Why::Clock => "the clock stepped back",
-        Why::Upstream => "missing on the way from another host",
+        Why::Upstream => "reported by another host",
     }
 }
 
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_words() {
+    fn describes_every_reason() {
         let gap =
             |lost, why| Gap { after: Seq::ZERO, before: Seq::new(9).expect("small"), lost, why };
         for why in Why::ALL {
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_of_the_agent_that_lost_nothing_reads_as_one() {
+    fn describes_a_start_of_the_agent() {
         let seq = |n| Seq::new(n).expect("small");
         for (after, before, lost, text) in [
             (0, 2, Some(0), "-- agent started (restart) --"),

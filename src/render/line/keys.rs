@@ -1,23 +1,25 @@
-//! The formats that show every key, by the names that MATCH knows them by: what is read here can be
-//! typed there.
+//! The formats logfmt and verbose. They show every key under its name in MATCH.
 
 use std::fmt::Write as _;
 
+use jiff::tz::TimeZone;
+
 use super::clock::{self, Decimals};
-use super::short::{MESSAGE_SHOWN_MAX, cut, push_message, push_more};
-use super::{INDENT, Style, Took, quote};
+use super::duration::Took;
+use super::message::{INDENT, MESSAGE_SHOWN_MAX, push_message, push_more, truncate};
+use super::quote;
 use crate::event::{EventLine, GapLine};
 use crate::filter::{FIELD_PREFIX, KEYS};
 use crate::render::escape;
 
-/// What goes before the further lines of a message: none can be taken for a key.
-const DEEPER: &str = "        ";
+/// The indent of further lines of a message. It distinguishes them from keys.
+const MESSAGE_INDENT: &str = "        ";
 
-/// `seq=1042 time=… host=web1 tag=shop.query level=info msg="query took 40ms" took=0.04 user=123`
-pub(super) fn logfmt(style: &Style, event: &EventLine<'_>, out: &mut String) {
+/// Appends `seq=1042 time=… host=web1 tag=shop.query level=info msg="query took 40ms" user=123`.
+pub(super) fn push_logfmt(event: &EventLine<'_>, tz: &TimeZone, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(out, "seq={} time=", event.seq);
-    clock::push_iso(out, event.time, &style.tz, Decimals::Six);
+    clock::push_iso(out, event.time, tz, Decimals::Six);
     each_key(event, |key, value| {
         out.push(' ');
         key.push(out);
@@ -26,22 +28,22 @@ pub(super) fn logfmt(style: &Style, event: &EventLine<'_>, out: &mut String) {
     });
 }
 
-/// `gap=retention after=1042 before=2050 lost=1007 time=… host=web1`
-pub(super) fn logfmt_gap(style: &Style, told: &GapLine<'_>, out: &mut String) {
-    let gap = told.gap;
+/// Appends `gap=retention after=1042 before=2050 lost=1007 time=… host=web1`.
+pub(super) fn push_logfmt_gap(line: &GapLine<'_>, tz: &TimeZone, out: &mut String) {
+    let gap = line.gap;
     let _ = write!(out, "gap={} after={} before={}", gap.why, gap.after, gap.before);
     if let Some(lost) = gap.lost {
         let _ = write!(out, " lost={lost}");
     }
     out.push_str(" time=");
-    clock::push_iso(out, told.time, &style.tz, Decimals::Six);
+    clock::push_iso(out, line.time, tz, Decimals::Six);
     out.push_str(" host=");
-    quote::push_value(out, &told.host.text());
+    quote::push_value(out, &line.host.text());
 }
 
-/// The time and the number, and then a line a key.
-pub(super) fn verbose(style: &Style, event: &EventLine<'_>, out: &mut String) {
-    clock::push_iso(out, event.time, &style.tz, Decimals::Six);
+/// Appends the time and the number, then each key on a line of its own. `all`: does not truncate.
+pub(super) fn push_verbose(event: &EventLine<'_>, tz: &TimeZone, all: bool, out: &mut String) {
+    clock::push_iso(out, event.time, tz, Decimals::Six);
     let _ = write!(out, " [{}]", event.seq);
     each_key(event, |key, value| {
         out.push('\n');
@@ -50,8 +52,8 @@ pub(super) fn verbose(style: &Style, event: &EventLine<'_>, out: &mut String) {
         out.push('=');
         match key {
             Key::Known("msg") => {
-                let limit = (!style.all).then_some(MESSAGE_SHOWN_MAX);
-                push_message(out, value, DEEPER, limit, quote::push_message_line);
+                let limit = (!all).then_some(MESSAGE_SHOWN_MAX);
+                push_message(out, value, MESSAGE_INDENT, limit, quote::push_message_line);
             }
             Key::Known("took") => {
                 let seconds = value.parse().unwrap_or_default();
@@ -59,7 +61,7 @@ pub(super) fn verbose(style: &Style, event: &EventLine<'_>, out: &mut String) {
             }
             _ => {
                 let (shown, more) =
-                    if style.all { (value, 0) } else { cut(value, MESSAGE_SHOWN_MAX) };
+                    if all { (value, 0) } else { truncate(value, MESSAGE_SHOWN_MAX) };
                 escape::push(out, shown);
                 push_more(out, more);
             }
@@ -67,7 +69,7 @@ pub(super) fn verbose(style: &Style, event: &EventLine<'_>, out: &mut String) {
     });
 }
 
-/// The name of a value.
+/// The name of a key.
 #[derive(Clone, Copy)]
 enum Key<'a> {
     Known(&'static str),
@@ -84,7 +86,7 @@ impl Key<'_> {
                 escape::push(out, name);
             }
             Self::Field(name) => {
-                // A field with the name of a key is reached as MATCH reaches it.
+                // A field with the name of a known key has the prefix that MATCH needs.
                 let hidden = matches!(name, "seq" | "time")
                     || name.starts_with(FIELD_PREFIX)
                     || KEYS.iter().any(|known| known.name == name);
@@ -97,7 +99,7 @@ impl Key<'_> {
     }
 }
 
-/// Everything but number and time, in the order of the line.
+/// Calls `write` for each key except `seq` and `time`, in the order of the line.
 fn each_key(event: &EventLine<'_>, mut write: impl FnMut(Key<'_>, &str)) {
     write(Key::Known("host"), &event.host.text());
     write(Key::Known("tag"), event.tag);

@@ -26,8 +26,8 @@ pub(super) fn push_json(out: &mut String, line: &str) {
     });
 }
 
-/// Appends the value of a `key=value`: as it is if it is one plain word, else in quotes, with `"` and
-/// `\` escaped too.
+/// Appends the value of a `key=value`: as it is if it is one plain word, else in quotes, with `"`
+/// and `\` escaped too.
 pub(super) fn push_value(out: &mut String, text: &str) {
     let bare = |b: u8| b > b' ' && !matches!(b, b'"' | b'=' | b'\\' | 0x7f);
     if !text.is_empty()
@@ -48,7 +48,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn values_are_one_word_or_quoted() {
+    fn quotes_values_unless_they_are_one_word() {
         for (text, shown) in [
             ("123", "123"),
             ("a/b:c", "a/b:c"),
@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_keeps_its_value(text in "\\PC{0,9}|[\\u{0}-\\u{a0}]{0,9}|[\\u{2000}-\\u{206f}\\u{e0000}-\\u{e0020}]{0,9}") {
+        fn preserves_the_value_of_json(text in "\\PC{0,9}|[\\u{0}-\\u{a0}]{0,9}|[\\u{2000}-\\u{206f}\\u{e0000}-\\u{e0020}]{0,9}") {
             let mut line = Vec::new();
             crate::event::json::string(&mut line, &text);
             let line = String::from_utf8(line).expect("utf-8");
@@ -79,7 +79,7 @@ mod tests {
         }
 
         #[test]
-        fn no_harmful_character_is_left(text in any::<String>()) {
+        fn leaves_no_harmful_character(text in any::<String>()) {
             let mut out = String::new();
             push_value(&mut out, &text);
             prop_assert!(out.chars().all(is_harmless));

@@ -21,8 +21,8 @@ fn in_format(format: Format, line: &str) -> String {
     shown(&Style::new(format), line)
 }
 
-/// The event with another message, given as text.
-fn saying(msg: &str) -> String {
+/// The event with another message.
+fn with_message(msg: &str) -> String {
     let mut encoded = Vec::new();
     crate::event::json::string(&mut encoded, msg);
     let encoded = String::from_utf8(encoded).expect("utf-8");
@@ -30,7 +30,7 @@ fn saying(msg: &str) -> String {
 }
 
 #[test]
-fn each_format_of_an_event() {
+fn formats_an_event() {
     for (format, text) in [
         (Format::Short, format!("{SHORT}: query took 40ms user=123")),
         (
@@ -61,7 +61,7 @@ fn each_format_of_an_event() {
 }
 
 #[test]
-fn each_format_of_a_gap() {
+fn formats_a_gap() {
     let words = "-- 1007 events missing: history was trimmed (retention) --";
     for format in Format::ALL {
         let text = match format {
@@ -77,7 +77,7 @@ fn each_format_of_a_gap() {
 }
 
 #[test]
-fn every_text_format_shows_an_abandoned_run() {
+fn formats_an_abandoned_run() {
     let line = EVENT
         .replace("\"info\"", "\"warning\"")
         .replace(r#""took":0.04"#, r#""run":"r1","took":12.3,"abandoned":true"#);
@@ -125,7 +125,7 @@ fn every_text_format_shows_an_abandoned_run() {
 }
 
 #[test]
-fn short_tells_what_the_message_does_not() {
+fn short_shows_what_the_message_lacks() {
     let line = EVENT
         .replace("\"info\"", "\"warning\"")
         .replace("query took 40ms", "slow")
@@ -141,8 +141,9 @@ fn short_tells_what_the_message_does_not() {
 }
 
 #[test]
-fn further_lines_cannot_be_taken_for_events() {
-    let forged = saying("first\r\nNov 22 17:32:05.124 web1 sshd[1]: root\n\n-- 9 events --\n");
+fn indents_further_lines() {
+    let forged =
+        with_message("first\r\nNov 22 17:32:05.124 web1 sshd[1]: root\n\n-- 9 events --\n");
     for (format, indent) in
         [(Format::Short, "    "), (Format::Cat, "    "), (Format::Verbose, "        ")]
     {
@@ -153,12 +154,12 @@ fn further_lines_cannot_be_taken_for_events() {
     }
     assert_eq!(in_format(Format::Logfmt, &forged).lines().count(), 1);
     assert_eq!(in_format(Format::Json, &forged).lines().count(), 1);
-    // A line end at the end says nothing.
-    assert_eq!(in_format(Format::Cat, &saying("one\n")), "one");
+    // A final line end is not shown.
+    assert_eq!(in_format(Format::Cat, &with_message("one\n")), "one");
 }
 
 #[test]
-fn no_part_of_an_event_drives_the_terminal() {
+fn escapes_every_part_of_a_line() {
     let attack = "\\u001b]52;c;eA==\\u0007\\r\u{9b}2J\u{7f}\u{202e}\u{2028}x\\ty";
     let line = format!(
         concat!(
@@ -185,12 +186,12 @@ fn no_part_of_an_event_drives_the_terminal() {
 }
 
 #[test]
-fn a_long_text_is_cut_unless_all_is_asked_for() {
+fn truncates_long_texts_unless_all_is_set() {
     let style = Style::new(Format::Short);
     let all = Style { all: true, ..style.clone() };
     let full = "é".repeat(MESSAGE_SHOWN_MAX);
-    assert!(shown(&style, &saying(&full)).contains(&format!(": {full} user")));
-    let over = saying(&format!("{full}xy"));
+    assert!(shown(&style, &with_message(&full)).contains(&format!(": {full} user")));
+    let over = with_message(&format!("{full}xy"));
     let text = shown(&style, &over);
     assert!(text.contains(&format!("{full}… (2 more characters: -a shows them) user")), "{text}");
     assert!(shown(&all, &over).contains(&format!("{full}xy user")));
@@ -202,11 +203,11 @@ fn a_long_text_is_cut_unless_all_is_asked_for() {
 }
 
 #[test]
-fn colours_follow_the_level_and_every_line_ends_them() {
+fn colours_each_line_by_level() {
     let style = Style { color: true, ..Style::new(Format::Short) };
     let plain = shown(&style, EVENT);
     assert_eq!(plain, format!("{SHORT}: query took 40ms\x1b[2m user=123\x1b[0m"));
-    let bad = saying("a\nb").replace("\"info\"", "\"crit\"").replace(",\"took\":0.04", "");
+    let bad = with_message("a\nb").replace("\"info\"", "\"crit\"").replace(",\"took\":0.04", "");
     let red = "\x1b[1m\x1b[91m";
     assert_eq!(
         shown(&style, &bad),
@@ -218,7 +219,7 @@ fn colours_follow_the_level_and_every_line_ends_them() {
 }
 
 #[test]
-fn a_field_is_named_as_match_reaches_it() {
+fn names_fields_as_in_match() {
     let line = EVENT
         .replace("\"user\":\"123\"", "\"tag\":\"x\",\"seq\":1,\"fields.a\":2,\"abandoned\":true");
     let text = in_format(Format::Logfmt, &line);
@@ -227,7 +228,7 @@ fn a_field_is_named_as_match_reaches_it() {
 }
 
 #[test]
-fn durations_have_the_unit_that_fits() {
+fn durations_have_a_fitting_unit() {
     for (seconds, text) in [
         (0.0, "0s"),
         (0.04, "40ms"),

@@ -1,4 +1,4 @@
-//! Numbers that pages name, each from the constant that holds it.
+//! The bounds in the pages, compared with the constants that hold them.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use pulsed::{diag, wire};
 
 use super::page::Page;
 
-/// A number of bytes in words.
+/// A number of bytes in the largest unit that divides it: `64 KiB`.
 fn size(bytes: usize) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
@@ -29,7 +29,7 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// A number with commas.
+/// A number with thousands separators.
 fn count(number: u64) -> String {
     match number {
         0..1000 => number.to_string(),
@@ -45,30 +45,31 @@ fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
 
-/// A list of bounds: what each is about, and how much it is, up to the first punctuation.
-fn told(page: &str, section: &str) -> Vec<(String, String)> {
+/// The items of a list of bounds: each name with its value, up to the first punctuation.
+fn documented(page: &str, section: &str) -> Vec<(String, String)> {
     let number = |line: &str| line.split([';', ' ']).take(2).collect::<Vec<_>>().join(" ");
     let clean = |text: String| text.trim_end_matches([',', ' ']).to_owned();
     let items = Page::read(page).items(section);
-    let told = items.into_iter().map(|item| (item.head.clone(), clean(number(&item.body[1]))));
-    told.collect()
+    let bounds = items.into_iter().map(|item| (item.head.clone(), clean(number(&item.body[1]))));
+    bounds.collect()
 }
 
 fn assert_list(page: &str, section: &str, known: &[(&str, String)]) {
     let known: Vec<_> = known.iter().map(|(what, n)| ((*what).to_owned(), n.clone())).collect();
-    // The number may be followed by what it means.
-    let told = told(page, section).into_iter().zip(&known).map(|((what, shown), (_, n))| {
-        let begins = shown
-            .strip_prefix(n.as_str())
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
-        (what, if begins { n.clone() } else { shown })
-    });
-    assert_eq!(told.collect::<Vec<_>>(), known);
-    assert_eq!(self::told(page, section).len(), known.len());
+    // Text may follow the number.
+    let bounds =
+        documented(page, section).into_iter().zip(&known).map(|((what, shown), (_, n))| {
+            let begins = shown
+                .strip_prefix(n.as_str())
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+            (what, if begins { n.clone() } else { shown })
+        });
+    assert_eq!(bounds.collect::<Vec<_>>(), known);
+    assert_eq!(documented(page, section).len(), known.len());
 }
 
 #[test]
-fn bounds_of_the_protocol() {
+fn protocol_bounds_match_constants() {
     let list = [
         ("A draft, after its verb", size(DRAFT_MAX)),
         ("The event line", size(LINE_MAX)),
@@ -92,7 +93,7 @@ fn bounds_of_the_protocol() {
 }
 
 #[test]
-fn limits_of_the_agent() {
+fn agent_limits_match_constants() {
     let list = [
         ("Connections", count(CONNECTIONS_MAX as u64)),
         ("Of those, reserved for root and the agent's own user", CONNECTIONS_RESERVED.to_string()),
@@ -127,20 +128,20 @@ fn limits_of_the_agent() {
     assert_list("pulsed.8", "Limits", &list);
 }
 
-fn assert_says(page: &str, sentences: &[String]) {
+fn assert_contains(page: &str, sentences: &[String]) {
     let text = Page::read(page).rendered();
     for sentence in sentences {
-        assert!(text.contains(sentence.as_str()), "{page} does not say {sentence:?}");
+        assert!(text.contains(sentence.as_str()), "{page} does not contain {sentence:?}");
     }
 }
 
 #[test]
-fn numbers_within_sentences() {
+fn numbers_in_sentences_match_constants() {
     let hour = 60 * 60;
     let tag = format!("1 to {TAG_MAX} of A-Z a-z 0-9 _ . / : -");
     let name = format!("1 to {FIELD_NAME_MAX} of A-Z a-z 0-9 _ . -");
     let burst = format!("and a burst of {BURST_SECONDS} s worth of them");
-    assert_says(
+    assert_contains(
         "pulsed.8",
         &[
             format!("at most {} ms; no other connection waits", ORIGIN_WAIT_MAX.as_millis()),
@@ -153,7 +154,7 @@ fn numbers_within_sentences() {
             format!("not sent a valid token within {}.", seconds(HANDSHAKE_MAX)),
         ],
     );
-    assert_says(
+    assert_contains(
         "pulse-protocol.7",
         &[
             format!("After {ERRS_MAX} such answers"),
@@ -170,7 +171,7 @@ fn numbers_within_sentences() {
         ],
     );
     for page in ["pulse-send.1", "pulse-tail.1"] {
-        assert_says(
+        assert_contains(
             page,
             &[
                 format!("Default for the port: {PORT}."),
@@ -184,7 +185,7 @@ fn numbers_within_sentences() {
         assert!(help.contains(&format!("[default PORT: {PORT}]")), "{help}");
     }
     let wait = send::TIMEOUT_MAX.as_secs() / hour;
-    assert_says(
+    assert_contains(
         "pulse-send.1",
         &[
             format!("{tag}, without an empty part"),
@@ -198,7 +199,7 @@ fn numbers_within_sentences() {
             format!("It holds at most {} of events", size(send::HELD_MAX)),
         ],
     );
-    assert_says(
+    assert_contains(
         "pulse-tail.1",
         &[
             format!("the last {} events of", tail::LINES_DEFAULT),

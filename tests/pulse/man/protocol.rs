@@ -1,4 +1,4 @@
-//! pulse-protocol(7) against the tables of the protocol, and against a running agent.
+//! pulse-protocol(7) against the protocol's tables and a running agent.
 
 use std::collections::BTreeSet;
 
@@ -16,30 +16,30 @@ fn page() -> Page {
     Page::read("pulse-protocol.7")
 }
 
-/// What the page tells of one verb's object, or of another item with a list in it.
+/// The words of the list inside the item that begins so.
 fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
-    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("told");
+    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("an item");
     let inner = items[outer + 1..].iter().take_while(|item| item.depth > items[outer].depth);
     inner.map(Item::word).collect()
 }
 
 #[test]
-fn every_verb_is_told_in_each_of_its_forms() {
+fn verbs_match_wire() {
     let items = page().items("Verbs");
     let outer = items.iter().filter(|item| item.depth == 1);
-    let mut told: Vec<String> = outer.map(Item::word).collect();
+    let mut documented: Vec<String> = outer.map(Item::word).collect();
     let mut known: Vec<String> = VERBS.iter().map(|verb| verb.name.into()).collect();
-    told.sort();
+    documented.sort();
     known.sort();
-    assert_eq!(told, known);
+    assert_eq!(documented, known);
 }
 
 #[test]
-fn codes_are_those_of_the_wire() {
+fn codes_match_wire() {
     assert_eq!(words(&page().items("Codes")), set(Code::ALL.map(|code| code.number().to_string())));
 }
 
-/// Why the agent refuses a line.
+/// The error of a line that the decoder rejects.
 fn refusal(line: &str) -> String {
     let mut decoder = Decoder::new();
     decoder.push(line.as_bytes());
@@ -50,7 +50,7 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn objects_have_the_keys_that_an_error_would_name() {
+fn object_keys_match_decoder() {
     let items = page().items("Verbs");
     let why = refusal("SEND {\"x\":1}\n");
     let (_, names) = why.split_once(": use ").expect("names");
@@ -91,7 +91,7 @@ fn keys_of(object: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_event_line_is_told_key_by_key_in_its_order() {
+fn event_line_keys_match_encoder() {
     let items = page().items("The event line");
     let at = |depth| items.iter().filter(move |item| item.depth == depth).map(Item::word);
     let line = full_line();
@@ -101,13 +101,13 @@ fn the_event_line_is_told_key_by_key_in_its_order() {
 }
 
 #[test]
-fn gaps_are_told_with_their_reasons() {
+fn gap_reasons_match_program() {
     let items = page().items("Gap lines");
     assert_eq!(words(&items), set(Why::ALL.map(Why::name)));
 }
 
 #[test]
-fn the_lines_that_the_page_shows_are_good_ones() {
+fn documented_lines_parse() {
     let shown: Vec<String> = page().displays().iter().map(|text| text.replace('\n', "")).collect();
     let lines: Vec<Line<'_>> = shown.iter().filter_map(|text| Line::parse(text)).collect();
     assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_), Line::Event(_)]), "{shown:#?}");
@@ -121,7 +121,7 @@ fn the_lines_that_the_page_shows_are_good_ones() {
 }
 
 #[test]
-fn figures_are_those_that_an_agent_answers() {
+fn stats_figures_match_agent() {
     let Json::Object(figures) = Agent::start().stats() else { panic!("an object") };
     let items = page().items("Statistics");
     let outer = items.iter().filter(|item| item.depth == 1).map(Item::word);

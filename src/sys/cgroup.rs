@@ -1,19 +1,19 @@
-//! The systemd unit in the text of `/proc/PID/cgroup` (cgroups(7), proc(5)).
+//! Finds the systemd unit in the text of `/proc/PID/cgroup` (cgroups(7), proc(5)).
 
-/// The kinds of unit that have processes (systemd.unit(5)).
+/// The suffixes of units that have processes (systemd.unit(5)).
 const SUFFIXES: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
 
-/// The unit that the process belongs to.
+/// Returns the unit of a process.
 ///
-/// That is the outermost unit in its control group's path: what is below was named by whoever the
-/// group was handed to, for example a container. The one exception is a user's manager
-/// (`user@UID.service`), below which it is the user's unit. So it is the user who vouches for that
-/// name, not the system, and a reader who must know looks at the uid as well.
-pub(super) fn of_cgroup(cgroup: &str) -> Option<&str> {
-    of_path(systemd_path(cgroup)?)
+/// That is the outermost unit in the path of its control group: the names below it were chosen by the
+/// process to which the group was delegated, for example a container. The exception is a user's manager
+/// (`user@UID.service`), where it is the next unit. That name is chosen by the user, not by the system: a
+/// reader who must be sure compares the uid as well.
+pub(super) fn unit(cgroup: &str) -> Option<&str> {
+    unit_in_path(systemd_path(cgroup)?)
 }
 
-/// The path in systemd's hierarchy: the only one of version 2, or the one called `name=systemd`.
+/// The path in systemd's hierarchy: the one of cgroup v2 if it holds a unit, else `name=systemd`.
 fn systemd_path(cgroup: &str) -> Option<&str> {
     let entries = || {
         cgroup.lines().filter_map(|line| {
@@ -23,13 +23,13 @@ fn systemd_path(cgroup: &str) -> Option<&str> {
         })
     };
     let unified = entries().find(|(number, controllers, path)| {
-        *number == "0" && controllers.is_empty() && of_path(path).is_some()
+        *number == "0" && controllers.is_empty() && unit_in_path(path).is_some()
     });
     let named = || entries().find(|(_, controllers, _)| *controllers == "name=systemd");
     unified.or_else(named).map(|(_, _, path)| path)
 }
 
-fn of_path(path: &str) -> Option<&str> {
+fn unit_in_path(path: &str) -> Option<&str> {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     let mut units = path.split('/').map(unescape).filter(|name| is_unit(name));
     let outermost = units.next()?;
@@ -37,7 +37,7 @@ fn of_path(path: &str) -> Option<&str> {
     if is_user_manager { units.next().or(Some(outermost)) } else { Some(outermost) }
 }
 
-/// A name that would be mistaken for a file of the kernel's has an underscore in front.
+/// Removes the underscore before a name that would clash with a file of the kernel.
 fn unescape(name: &str) -> &str {
     name.strip_prefix('_').unwrap_or(name)
 }
@@ -52,7 +52,7 @@ mod tests {
     use proptest::prelude::{prop_assert, proptest};
 
     #[test]
-    fn units_as_systemd_lays_them_out() {
+    fn finds_units_in_cgroup_v2() {
         for (cgroup, unit) in [
             ("0::/system.slice/php8.2-fpm.service\n", Some("php8.2-fpm.service")),
             ("0::/system.slice/system-getty.slice/getty@tty1.service", Some("getty@tty1.service")),
@@ -81,24 +81,24 @@ mod tests {
             ("", None),
             ("nonsense", None),
         ] {
-            assert_eq!(of_cgroup(cgroup), unit, "{cgroup}");
+            assert_eq!(super::unit(cgroup), unit, "{cgroup}");
         }
     }
 
     #[test]
-    fn version_1_and_hybrid() {
+    fn finds_units_in_cgroup_v1_and_hybrid() {
         let v1 = "12:pids:/docker/a.service\n1:name=systemd:/system.slice/cron.service\n";
-        assert_eq!(of_cgroup(v1), Some("cron.service"));
+        assert_eq!(unit(v1), Some("cron.service"));
         let hybrid = "1:name=systemd:/system.slice/cron.service\n0::/\n";
-        assert_eq!(of_cgroup(hybrid), Some("cron.service"));
+        assert_eq!(unit(hybrid), Some("cron.service"));
         let both = "1:name=systemd:/a.service\n0::/b.service\n";
-        assert_eq!(of_cgroup(both), Some("b.service"));
+        assert_eq!(unit(both), Some("b.service"));
     }
 
     proptest! {
         #[test]
-        fn what_is_found_is_a_unit(text in "(0::)?(/?[a-z_@.]{0,9}(\\.service|\\.scope|:|/|\n)?){0,6}") {
-            if let Some(unit) = of_cgroup(&text) {
+        fn returns_only_units(text in "(0::)?(/?[a-z_@.]{0,9}(\\.service|\\.scope|:|/|\n)?){0,6}") {
+            if let Some(unit) = unit(&text) {
                 prop_assert!(text.contains(unit) && is_unit(unit) && !unit.contains('/'));
             }
         }

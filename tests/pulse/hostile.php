@@ -1,6 +1,6 @@
 <?php
-// A rude client, for the tests: php rude.php MODE ADDRESS COUNT, with ADDRESS as stream_socket_client
-// takes it. It says `ready` when it has done its worst, and holds what it has until its stdin ends.
+// A hostile client: php hostile.php MODE ADDRESS COUNT, with ADDRESS as in stream_socket_client(). Opens COUNT
+// connections, prints `ready` and the number of refused ones, and holds the others until the end of its stdin.
 [, $mode, $address, $count] = $argv;
 $held = [];
 $refused = 0;
@@ -12,19 +12,19 @@ for ($n = 0; $n < $count; $n++) {
     }
     stream_set_blocking($socket, false);
     switch ($mode) {
-        case 'silent': // says nothing, for ever
+        case 'silent': // writes nothing
             break;
-        case 'half': // a beginning, and never its end
+        case 'half': // an unfinished line
             fwrite($socket, 'SEND half of a mess');
             break;
-        case 'deaf': // wants to see everything, and never looks
+        case 'deaf': // follows, and never reads
             fwrite($socket, "TAIL {\"follow\":true}\n");
             break;
-        case 'hello': // the beginning of a TLS handshake
+        case 'hello': // an unfinished TLS handshake
             fwrite($socket, "\x16\x03\x01\x02\x00\x01\x00");
             break;
-        case 'leave': // hangs up within a line
-            fwrite($socket, "SEND {\"tag\":\"rude\",\"msg\":\"cut o");
+        case 'leave': // closes within a line
+            fwrite($socket, "SEND {\"tag\":\"hostile\",\"msg\":\"cut o");
             fclose($socket);
             continue 2;
     }

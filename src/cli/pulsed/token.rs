@@ -1,4 +1,4 @@
-//! `pulsed token`: who may come in by TCP.
+//! `pulsed token`: the tokens of the TCP bridge.
 
 use std::path::Path;
 
@@ -6,27 +6,27 @@ use crate::auth::tokens::{self, TokenError, TokenName};
 use crate::filter::{BadGlob, Glob};
 use crate::sys::clock;
 
-/// What to do with the tokens.
+/// The subcommands of `pulsed token`.
 #[derive(clap::Subcommand)]
 pub(super) enum TokenTask {
-    /// Make a token, and print it: it is never shown again
-    #[command(group = clap::ArgGroup::new("deeds").required(true).multiple(true))]
+    /// Create a token and print it: it is never shown again
+    #[command(group = clap::ArgGroup::new("actions").required(true).multiple(true))]
     Add {
-        /// What it is called; events that are sent with it say so
+        /// The name of the token, part of each event sent with it
         #[arg(value_parser = parse_name)]
         name: TokenName,
-        /// The tags that may be sent with it, such as 'shop.*' (repeatable)
-        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "deeds")]
+        /// Allow sending these tags, such as 'shop.*' (repeatable)
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "actions")]
         send: Vec<Glob>,
-        /// The tags that may be followed with it (repeatable)
-        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "deeds")]
+        /// Allow following these tags (repeatable)
+        #[arg(long, value_name = "GLOB", value_parser = parse_glob, group = "actions")]
         tail: Vec<Glob>,
     },
-    /// Show which tokens there are
+    /// List the tokens
     List,
-    /// Take a token back; who uses it is cut off
+    /// Revoke a token and disconnect its clients
     Revoke {
-        /// What it is called
+        /// The name of the token
         #[arg(value_parser = parse_name)]
         name: TokenName,
     },
@@ -40,7 +40,7 @@ fn parse_glob(text: &str) -> Result<Glob, BadGlob> {
     Glob::new(text)
 }
 
-/// Does it with the tokens in this file. Gives what is to be printed.
+/// Runs a subcommand on the tokens in `file`. Returns the text to print.
 pub(super) fn run(task: TokenTask, file: &Path) -> Result<String, TokenError> {
     match task {
         TokenTask::Add { name, send, tail } => tokens::add(file, name, send, tail, clock::now()),
@@ -52,10 +52,10 @@ pub(super) fn run(task: TokenTask, file: &Path) -> Result<String, TokenError> {
     }
 }
 
-/// One line a token, in columns, under a line that says what they are.
+/// Formats the tokens as a table with a header.
 fn list(tokens: &[tokens::Token], file: &Path) -> String {
     if tokens.is_empty() {
-        return format!("there are no tokens in {}", file.display());
+        return format!("no tokens in {}", file.display());
     }
     let globs = |globs: &[Glob]| {
         let texts: Vec<String> = globs.iter().map(Glob::to_string).collect();
@@ -80,12 +80,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_in_columns() {
+    fn lists_tokens_as_a_table() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("tokens");
         let glob = |text| Glob::new(text).expect("a glob");
         let name = |text| TokenName::new(text).expect("a name");
-        let none = format!("there are no tokens in {}", file.display());
+        let none = format!("no tokens in {}", file.display());
         assert_eq!(run(TokenTask::List, &file).expect("none"), none);
         let (send, tail) = (vec![glob("shop.*"), glob("cron")], vec![]);
         run(TokenTask::Add { name: name("web2"), send, tail }, &file).expect("added");

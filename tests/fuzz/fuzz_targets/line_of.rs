@@ -1,16 +1,16 @@
-//! A draft on its way to its line, and back.
+//! A draft encoded as an event line, and parsed back.
 
 use pulsed::event::{
     Batch, Draft, EventLine, LINE_MAX, Line, Origin, Seq, Stamp, Timestamp, Value, json::Raw,
 };
 use serde::de::IgnoredAny;
 
-/// The tag of a sender that gives none.
+/// The login name, the default tag.
 const LOGIN: &str = "www-data";
 
-/// Takes a draft in as the log does. Its line must be one, in its bounds, and say what the draft said.
-/// Gives the line, without its line end.
-pub(crate) fn taken_in(draft: &Draft<'_>) -> String {
+/// Encodes a draft as the log does. The line must be within its bound, and parse to the content of the draft.
+/// Returns the line without its line end.
+pub(crate) fn line_of(draft: &Draft<'_>) -> String {
     let mut origin = Vec::new();
     let user = Some(LOGIN.to_owned());
     Origin { pid: Some(812), uid: Some(33), user, ..Origin::default() }.encode(&mut origin);
@@ -32,11 +32,11 @@ pub(crate) fn taken_in(draft: &Draft<'_>) -> String {
     let Some(Line::Event(event)) = Line::parse(&text) else { panic!("no event line: {text:.300}") };
     assert_eq!((event.seq, event.time, event.host), (Seq::MAX, time, Raw::Text("web1")));
     assert_eq!(event.origin_part("user"), Some(Raw::Text(LOGIN)));
-    assert_says(&event, draft);
+    assert_same(&event, draft);
     text
 }
 
-fn assert_says(event: &EventLine<'_>, draft: &Draft<'_>) {
+fn assert_same(event: &EventLine<'_>, draft: &Draft<'_>) {
     assert_eq!(event.tag, draft.tag.as_ref().map_or(LOGIN, |tag| tag.as_str()));
     assert_eq!(event.level, draft.level);
     assert_eq!(event.msg_text(), draft.msg);
@@ -51,7 +51,7 @@ fn assert_says(event: &EventLine<'_>, draft: &Draft<'_>) {
             (Value::Number(digits), Raw::Other(literal)) => assert_eq!(literal, digits),
             (Value::Bool(yes), Raw::Other(literal)) => assert_eq!(literal, yes.to_string()),
             (Value::Null, Raw::Other(literal)) => assert_eq!(literal, "null"),
-            (value, raw) => panic!("{name}: {value:?} became {raw:?}"),
+            (value, raw) => panic!("{name}: {value:?} encoded as {raw:?}"),
         }
     }
     assert!(members.next().is_none(), "no more fields");

@@ -1,18 +1,17 @@
-//! Other people's programs at our door: nc, logger and PHP. Debian has them all; `tests/run` installs
-//! what is missing.
+//! Interoperability with nc, logger and PHP. `tests/run` installs what is missing.
 
-use crate::harness::{Agent, Done, Tool, parse};
+use crate::harness::{Agent, Output, Tool, parse, wait_for};
 
-/// Runs a line of shell in which `$SOCK` is the agent's socket.
+/// Runs a shell command with the agent's socket in `$SOCK`.
 #[track_caller]
-fn shell(agent: &Agent, line: &str) -> Done {
+fn shell(agent: &Agent, line: &str) -> Output {
     let done = Tool::new("sh").env("SOCK", agent.socket_text()).args(&["-c", line]).run();
     assert_ne!(done.code, Some(127), "tests/run installs what is missing: {done:#?}");
     done
 }
 
 #[test]
-fn what_nc_and_logger_say_shows_up_in_pulse_tail() {
+fn tail_shows_nc_and_logger_events() {
     let agent = Agent::start();
     let mut tail = agent.tail(&["-f"]).start();
     for (line, shown) in [
@@ -22,13 +21,13 @@ fn what_nc_and_logger_say_shows_up_in_pulse_tail() {
     ] {
         let done = shell(&agent, line);
         assert_eq!(done.code, Some(0), "{done:#?}");
-        let told = tail.line();
-        assert!(told.contains(shown), "{line}: {told}");
+        let printed = tail.line();
+        assert!(printed.contains(shown), "{line}: {printed}");
     }
 }
 
 #[test]
-fn nc_gets_answers() {
+fn nc_receives_answers() {
     let agent = Agent::start();
     let done = shell(&agent, "printf 'SEND a\\nSYNC\\nping\\nSYNC' | nc -NU $SOCK");
     let newest = agent.connect().newest();
@@ -36,7 +35,7 @@ fn nc_gets_answers() {
 }
 
 #[test]
-fn every_form_of_logger_is_an_event_with_its_tag_level_and_message() {
+fn parses_every_logger_format() {
     let agent = Agent::start();
     for (form, number) in
         [("", 0), ("--rfc3164", 1), ("--rfc5424", 2), ("--rfc5424=notime", 3), ("-i", 4), ("-T", 5)]
@@ -44,7 +43,7 @@ fn every_form_of_logger_is_an_event_with_its_tag_level_and_message() {
         let line = format!("logger -u $SOCK {form} -t my.app -p local0.warning 'PING {number}'");
         let done = shell(&agent, &line);
         assert_eq!(done.code, Some(0), "{done:#?}");
-        let lines = crate::harness::until("the event", || {
+        let lines = wait_for("the event", || {
             let lines = agent.connect().tail("{}");
             (lines.len() > number).then_some(lines)
         });
@@ -57,29 +56,29 @@ fn every_form_of_logger_is_an_event_with_its_tag_level_and_message() {
             "{form}"
         );
         assert_eq!(event["fields"]["facility"], "local0", "{form}: {event}");
-        // logger does not wait, so that its name may be gone; its user is noted by the kernel.
+        // logger may have exited before its command name is read. The kernel keeps its uid.
         let uid = nix::unistd::geteuid().as_raw();
         assert_eq!(event["origin"]["uid"], uid, "{form}: {event}");
     }
 }
 
 #[test]
-fn what_logger_reads_from_a_pipe_is_an_event_a_line() {
+fn logger_pipe_is_one_event_per_line() {
     let agent = Agent::start();
     let done = shell(&agent, "seq 1 500 | logger -u $SOCK -t many");
     assert_eq!(done.code, Some(0), "{done:#?}");
     let messages: Vec<String> = (1..=500).map(|n| n.to_string()).collect();
-    crate::harness::until("500 events", || {
+    wait_for("500 events", || {
         let lines = agent.connect().tail("{}");
         (lines.len() == 500).then(|| {
-            let told: Vec<_> = lines.iter().map(|line| parse(line)).collect();
-            assert!(told.iter().filter_map(|item| item.msg()).eq(messages.iter()));
+            let items: Vec<_> = lines.iter().map(|line| parse(line)).collect();
+            assert!(items.iter().filter_map(|item| item.msg()).eq(messages.iter()));
         })
     });
 }
 
 #[test]
-fn php_needs_nothing_but_fwrite() {
+fn php_sends_with_fwrite_alone() {
     let agent = Agent::start();
     let program = r#"
         $agent = stream_socket_client("unix://" . getenv("SOCK"));

@@ -1,4 +1,4 @@
-//! What a started agent says: where it listens, and what to type next.
+//! The message of a started agent: where it listens, and what to type next.
 
 use std::env;
 use std::io::{self, Write as _};
@@ -10,17 +10,17 @@ use crate::diag;
 use crate::render::escape;
 use crate::sys::paths;
 
-/// Says that the agent is ready: to a person with what to type next, to the journal in one line.
+/// Reports that the agent is ready: in the journal as one line, else on stdout with what to type next.
 pub(super) fn welcome(config: &Config, tcp: Option<SocketAddr>) {
     let listening = listening(config, tcp);
     if diag::to_journal() {
         return diag::notice(listening);
     }
-    let is_default = |place: Option<PathBuf>| place.as_deref() == Some(&config.socket.path);
+    let is_default = |path: Option<PathBuf>| path.as_deref() == Some(&config.socket.path);
     let found = is_default(paths::user_socket()) || is_default(Some(paths::SYSTEM_SOCKET.into()));
     let socket = if found { None } else { Some(config.socket.path.as_path()) };
-    let next = next(&Way::here(), socket);
-    // Who closed our stdout does not want to know.
+    let next = next(&Call::detect(), socket);
+    // A closed stdout is no error.
     let _ = writeln!(io::stdout().lock(), "pulsed: {listening}\n{next}");
 }
 
@@ -33,9 +33,9 @@ fn listening(config: &Config, tcp: Option<SocketAddr>) -> String {
     format!("listening on {}{tcp}, {history}", quoted(&config.socket.path))
 }
 
-fn next(way: &Way, socket: Option<&Path>) -> String {
+fn next(call: &Call, socket: Option<&Path>) -> String {
     let socket = socket.map(|path| format!("--socket {} ", quoted(path))).unwrap_or_default();
-    let (tail, send) = (way.to("pulse-tail"), way.to("pulse-send"));
+    let (tail, send) = (call.words_for("pulse-tail"), call.words_for("pulse-send"));
     format!(
         "  watch, in a second terminal:  {tail} {socket}-f\n  \
            send, in a third:             {send} {socket}\"query took 40ms\"\n  \
@@ -43,34 +43,34 @@ fn next(way: &Way, socket: Option<&Path>) -> String {
     )
 }
 
-/// How a person gets at the other two commands from here.
+/// How the user can call the other two commands.
 #[derive(Debug, PartialEq, Eq)]
-enum Way {
-    /// By their names.
+enum Call {
+    /// By name.
     Name,
-    /// They lie in this directory, which is not searched.
-    Beside(PathBuf),
-    /// They have yet to be built.
+    /// By path: they are in this directory, which is not in `$PATH`.
+    Path(PathBuf),
+    /// With cargo: they are not built yet.
     Cargo {
         /// `--release`
         release: bool,
     },
 }
 
-impl Way {
-    fn here() -> Self {
+impl Call {
+    fn detect() -> Self {
         let Some(dir) = env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()))
         else {
             return Self::Name;
         };
         let search = env::var_os("PATH").unwrap_or_default();
         let in_path = env::split_paths(&search).any(|searched| searched == dir);
-        let there = |name| dir.join(name).is_file();
+        let exists = |name| dir.join(name).is_file();
         if in_path {
             Self::Name
-        } else if there("pulse-send") && there("pulse-tail") {
+        } else if exists("pulse-send") && exists("pulse-tail") {
             let here = env::current_dir().unwrap_or_default();
-            Self::Beside(dir.strip_prefix(&here).unwrap_or(&dir).to_owned())
+            Self::Path(dir.strip_prefix(&here).unwrap_or(&dir).to_owned())
         } else if env::var_os("CARGO_MANIFEST_DIR").is_some() {
             // Set by `cargo run`, which builds one command and not the others.
             Self::Cargo { release: dir.ends_with("release") }
@@ -79,11 +79,11 @@ impl Way {
         }
     }
 
-    /// What to type for this command.
-    fn to(&self, command: &str) -> String {
+    /// The words to type for this command.
+    fn words_for(&self, command: &str) -> String {
         match self {
             Self::Name => command.into(),
-            Self::Beside(dir) => quoted(&dir.join(command)),
+            Self::Path(dir) => quoted(&dir.join(command)),
             Self::Cargo { release } => {
                 let profile = if *release { "--release " } else { "" };
                 format!("cargo run --quiet {profile}--bin {command} --")
@@ -92,7 +92,7 @@ impl Way {
     }
 }
 
-/// The path as a shell takes it back; one that would drive a terminal is only shown.
+/// Quotes a path for a shell. One with control characters is only escaped.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
@@ -110,23 +110,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_to_type_is_what_works() {
-        let default = next(&Way::Name, None);
+    fn suggests_commands_that_work() {
+        let default = next(&Call::Name, None);
         assert!(default.contains(" pulse-tail -f\n"), "{default}");
         assert!(default.contains(" pulse-send \"query took 40ms\"\n"), "{default}");
 
-        let beside = Way::Beside("target/release".into());
+        let beside = Call::Path("target/release".into());
         let other = next(&beside, Some(Path::new("/tmp/my agent/p.sock")));
         assert!(
             other.contains(" target/release/pulse-tail --socket '/tmp/my agent/p.sock' -f\n"),
             "{other}"
         );
-        let built = next(&Way::Cargo { release: true }, None);
+        let built = next(&Call::Cargo { release: true }, None);
         assert!(built.contains(" cargo run --quiet --release --bin pulse-tail -- -f\n"), "{built}");
     }
 
     #[test]
-    fn paths_are_quoted_for_a_shell() {
+    fn quotes_paths_for_a_shell() {
         for (path, shown) in [
             ("/run/pulsed/pulsed.sock", "/run/pulsed/pulsed.sock"),
             ("/tmp/it's", r"'/tmp/it'\''s'"),

@@ -1,5 +1,5 @@
-//! `pulsed`: runs the agent, checks its configuration, shows what it does, keeps the bridge's tokens
-//! (pulsed(8)).
+//! `pulsed`: runs the agent, checks its configuration, shows its status, manages the tokens of the TCP
+//! bridge (pulsed(8)).
 
 mod status;
 mod token;
@@ -24,17 +24,18 @@ use token::TokenTask;
 const COMMAND: &str = "pulsed";
 
 const EXIT_CODES: &str = "\
-Exit status: 0 done, 1 the agent could not start or end well, or a token not be kept, 64 usage, 78 bad
-configuration; of status also 65 no sense in the answer, 69 agent not there, 75 it took too long, 77
-not permitted.";
+Exit status: 0 success, 1 the agent failed, or the tokens could not be written, 64 usage, 78 bad
+configuration; status also: 65 unreadable answer, 69 agent unavailable, 75 timed out, 77 not
+permitted.";
 
-/// The agent of Pulse: takes in what applications say, and shows it to everybody who watches, at
-/// that moment. Without a command it runs in the foreground.
+/// Run the Pulse agent: receive events from applications and pass them to everything that watches
+///
+/// Without a command, the agent runs in the foreground.
 #[derive(clap::Parser)]
 #[command(name = COMMAND, version, after_help = EXIT_CODES)]
 struct Arguments {
-    /// Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than
-    /// root, ~/.config/pulsed/pulsed.toml
+    /// Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root
+    /// ~/.config/pulsed/pulsed.toml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -44,15 +45,15 @@ struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Task {
-    /// Check the configuration and say what is wrong with it
+    /// Check the configuration
     Check,
-    /// Show what a running agent is doing
+    /// Show the status of a running agent
     Status {
-        /// As one JSON object
+        /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Keep the tokens of the TCP bridge
+    /// Manage the tokens of the TCP bridge
     #[command(subcommand, arg_required_else_help = false)]
     Token(TokenTask),
 }
@@ -72,14 +73,17 @@ enum CommandError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Token(#[from] TokenError),
-    #[error("there is no place for tokens: set tcp.tokens in a file and name that with --config")]
+    #[error(
+        "no file for tokens: this user has no home directory: set tcp.tokens in a file and name that with \
+         --config"
+    )]
     NoTokens,
 }
 
 impl Failure for CommandError {
     fn exit(&self) -> Exit {
         match self {
-            // To start it again would not help: somebody must change something first.
+            // A restart does not help: the operator must change something first.
             Self::Config(_) | Self::Inherit(_) | Self::Tls(_) | Self::NoTokens => Exit::Config,
             Self::Agent(AgentError::Tls(_)) => Exit::Config,
             Self::Agent(_) | Self::Token(_) => Exit::Failed,
@@ -88,7 +92,7 @@ impl Failure for CommandError {
     }
 }
 
-/// The command line, for the completions and for the tests that hold the manual to it.
+/// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {
     <Arguments as clap::CommandFactory>::command()
 }
@@ -109,19 +113,19 @@ pub fn main() -> ExitCode {
 }
 
 fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
-    let (listener, place) = match Inherited::take()? {
-        Some(Inherited { listener, place }) => (Some(listener), Some(place)),
+    let (listener, inherited) = match Inherited::take()? {
+        Some(Inherited { listener, file }) => (Some(listener), Some(file)),
         None => (None, None),
     };
     let load = move || {
         let mut machine = machine();
-        // Whoever hands a socket over says where it is and who may connect, unless the file does.
-        if let Some(place) = &place {
-            (machine.socket, machine.socket_mode) = (Some(place.path().into()), place.mode());
+        // The path and mode of an inherited socket are the defaults. The file may confirm them.
+        if let Some(socket) = &inherited {
+            (machine.socket, machine.socket_mode) = (Some(socket.path().into()), socket.mode());
         }
         let config = load(file.as_deref(), &machine)?;
-        if let Some(place) = &place {
-            place.check(&config.socket.path, agent::permissions(&config))?;
+        if let Some(socket) = &inherited {
+            socket.check(&config.socket.path, agent::permissions(&config))?;
         }
         Ok::<_, CommandError>(config)
     };
@@ -129,7 +133,7 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
     Ok(agent::run(config.clone(), listener, load, |tcp| welcome::welcome(&config, tcp))?)
 }
 
-/// Reads the configuration; says what is allowed in it but hardly meant.
+/// Reads the configuration and logs its warnings.
 fn load(file: Option<&Path>, machine: &Machine) -> Result<Config, ConfigError> {
     let config = Config::load(file, machine)?;
     warn(&config);
@@ -154,7 +158,7 @@ fn machine() -> Machine {
 
 fn token(file: Option<&Path>, task: TokenTask) -> Result<(), CommandError> {
     let mut machine = machine();
-    // They do not depend on it: whoever has no place for a socket is told about the tokens all the same.
+    // Tokens do not depend on the socket, so a user without a place for one can manage them too.
     machine.socket.get_or_insert_with(|| paths::SYSTEM_SOCKET.into());
     let tokens = load(file, &machine)?.tokens.ok_or(CommandError::NoTokens)?;
     print(token::run(task, &tokens)?);
@@ -167,23 +171,23 @@ fn check(file: Option<&Path>) -> Result<(), CommandError> {
         tls::load(files)?;
     }
     match config.file {
-        Some(file) => print(format_args!("{}: good", file.display())),
+        Some(file) => print(format_args!("{}: valid", file.display())),
         None => match paths::config_file() {
             Some(file) => {
-                print(format_args!("there is no {}, and the defaults are good", file.display()))
+                print(format_args!("{}: does not exist; the defaults are valid", file.display()))
             }
-            None => print("there is no configuration file, and the defaults are good"),
+            None => print("no configuration file; the defaults are valid"),
         },
     }
     Ok(())
 }
 
 fn status(file: Option<&Path>, json: bool) -> Result<(), CommandError> {
-    // Whoever has a configuration means the agent that runs with it; whoever has none means any, and needs
-    // no place for one of their own.
-    let config = Config::of_file(file, &machine())?;
+    // With a configuration: the agent that uses it. Without one: the agent that clients find, which needs
+    // no place for a socket of this user.
+    let config = Config::from_file(file, &machine())?;
     config.iter().for_each(warn);
-    let stats = status::ask(config.as_ref().map(|config| config.socket.path.as_path()))?;
+    let stats = status::fetch(config.as_ref().map(|config| config.socket.path.as_path()))?;
     if json {
         print(stats)
     } else {
@@ -192,7 +196,7 @@ fn status(file: Option<&Path>, json: bool) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Prints one text with a line end. Who closed our stdout does not want it any more.
+/// Prints a line. A closed stdout is no error.
 fn print(text: impl fmt::Display) {
     let _ = writeln!(io::stdout().lock(), "{text}");
 }
@@ -203,12 +207,12 @@ mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_definition_is_sound() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn config_may_stand_anywhere() {
+    fn accepts_config_anywhere() {
         for line in ["pulsed --config F status --json", "pulsed status --config=F --json"] {
             let arguments = Arguments::try_parse_from(line.split(' ')).expect(line);
             assert_eq!(arguments.config.as_deref(), Some(Path::new("F")));

@@ -1,20 +1,19 @@
-//! A whole connection, as the agent's decoder understands it.
+//! All bytes of a connection through the agent's decoder.
 
 use pulsed::event::DRAFT_MAX;
 use pulsed::wire::{Decoder, Refused, Request};
 
-use crate::pieces::pieces;
+use crate::chunks::chunks;
 
-/// What a decoder may hold when it was asked until it had no more, in bytes: the longest line that is
-/// not finished.
+/// The most that a drained decoder may buffer, in bytes: the longest unfinished line.
 const HELD_MAX: usize = DRAFT_MAX + 64;
 
-/// The machine, which syslog senders name.
+/// The machine's name, which syslog senders repeat.
 const HOST: &str = "web1";
 
-/// Decodes everything in one piece, and in pieces of several sizes; it must be the same. `each` is
-/// called with what the first time gives. Tells whether it was syslog.
-pub(crate) fn understood(
+/// Decodes the bytes at once and in chunks of several sizes, which must give the same. Calls `each` for each
+/// request or refusal once. `true` if the dialect is syslog.
+pub(crate) fn decode_all(
     bytes: &[u8],
     mut each: impl FnMut(&Result<Request<'_>, Refused>),
 ) -> bool {
@@ -30,27 +29,27 @@ pub(crate) fn understood(
     note(&mut decoder);
     decoder.finish();
     note(&mut decoder);
-    assert_eq!(decoder.buffered(), 0, "all is understood at the end");
+    assert_eq!(decoder.buffered(), 0, "nothing is left at the end");
     let is_syslog = decoder.is_syslog();
     for seed in 0..2 {
-        assert_same(&whole, &in_pieces(bytes, seed));
+        assert_same(&whole, &in_chunks(bytes, seed));
     }
     is_syslog
 }
 
-/// As the agent does it: the memory for what comes is lent, and given back when all is decoded.
-fn in_pieces(bytes: &[u8], seed: u64) -> Vec<String> {
+/// Decodes in chunks as the agent does: it lends the decoder a buffer, and takes it back when all is decoded.
+fn in_chunks(bytes: &[u8], seed: u64) -> Vec<String> {
     let mut decoder = Decoder::on(HOST);
     let (mut all, mut memory) = (Vec::new(), Vec::new());
-    for (at, piece) in pieces(bytes, seed).enumerate() {
+    for (at, chunk) in chunks(bytes, seed).enumerate() {
         if at % 2 == 0 {
             decoder.lend(std::mem::take(&mut memory));
         }
-        decoder.push(piece);
+        decoder.push(chunk);
         while let Some(found) = decoder.next() {
             all.push(format!("{found:?}"));
         }
-        assert!(decoder.buffered() <= HELD_MAX, "{} bytes are held", decoder.buffered());
+        assert!(decoder.buffered() <= HELD_MAX, "{} bytes buffered", decoder.buffered());
         if at % 3 == 0 {
             memory = decoder.give_back();
         }
@@ -63,8 +62,8 @@ fn in_pieces(bytes: &[u8], seed: u64) -> Vec<String> {
     all
 }
 
-fn assert_same(whole: &[String], pieces: &[String]) {
-    let differs = whole.iter().zip(pieces).find(|(a, b)| a != b);
-    assert!(differs.is_none(), "in pieces it is another: {differs:.300?}");
-    assert_eq!(whole.len(), pieces.len(), "in pieces there are more or less");
+fn assert_same(whole: &[String], split: &[String]) {
+    let differs = whole.iter().zip(split).find(|(a, b)| a != b);
+    assert!(differs.is_none(), "another request in chunks: {differs:.300?}");
+    assert_eq!(whole.len(), split.len(), "another number of requests in chunks");
 }

@@ -1,4 +1,4 @@
-//! `pulsed status`: what a running agent says about itself, for people or for programs.
+//! `pulsed status`: the STATS of a running agent, as text or as JSON.
 
 use std::fmt;
 use std::path::Path;
@@ -11,55 +11,57 @@ use crate::client::{Address, ClientError, Connection, OpenError, Where};
 use crate::render::escape;
 use crate::wire::{Answer, Code};
 
-/// How long each wait for the agent may take.
+/// The timeout of each wait for the agent.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why there is nothing to show.
+/// Why there is no status.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StatusError {
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The agent says no.
-    #[error("the agent refuses: {why}")]
-    Refused { code: Code, why: String },
-    /// The agent ended, or takes nobody in.
-    #[error("the agent at {0} closed the connection")]
+    /// The agent refused STATS.
+    #[error("refused: {at}: {why}")]
+    Refused { at: Where, code: Code, why: String },
+    /// The agent ended, or accepts no connections.
+    #[error("no answer: {0}: the agent closed the connection")]
     Closed(Where),
-    /// What answers is no agent, or one of another version.
-    #[error("the agent's answer is not one JSON object; is it of the same version?")]
-    Strange,
+    /// The peer is not an agent, or has another version.
+    #[error("bad answer: not a JSON object: is the agent of the same version?")]
+    NotAnObject,
 }
 
 impl StatusError {
-    /// How the command ends.
+    /// The exit status of the command.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Open(error) => error.code().into(),
             Self::Client(error) => error.code().into(),
             Self::Refused { code, .. } => (*code).into(),
             Self::Closed(_) => Exit::Unavailable,
-            Self::Strange => Exit::Data,
+            Self::NotAnObject => Exit::Data,
         }
     }
 }
 
-/// Asks the agent that listens there, or else the one that clients would find. Returns its JSON
-/// object.
-pub(super) fn ask(socket: Option<&Path>) -> Result<String, StatusError> {
+/// Sends STATS to the agent at `socket`, or else to the one that clients find. Returns its JSON object.
+pub(super) fn fetch(socket: Option<&Path>) -> Result<String, StatusError> {
     let address = Address::Local(socket.map(Path::to_owned));
     let mut agent = Connection::open(&address, TIMEOUT)?;
     agent.write(b"STATS\n")?;
     match agent.answer()? {
         Some(Answer::Line(json)) => Ok(json.to_owned()),
-        Some(Answer::Err { code, why }) => Err(StatusError::Refused { code, why: why.into() }),
-        Some(_) => Err(StatusError::Strange),
+        Some(Answer::Err { code, why }) => {
+            let why = why.to_owned();
+            Err(StatusError::Refused { at: agent.at().clone(), code, why })
+        }
+        Some(_) => Err(StatusError::NotAnObject),
         None => Err(StatusError::Closed(agent.at().clone())),
     }
 }
 
-/// The object as indented lines, a key and its value each, in the agent's order.
+/// Formats the object as indented lines, a key and its value each, in the agent's order.
 pub(super) fn readable(json: &str) -> Result<String, StatusError> {
     match serde_json::from_str(json) {
         Ok(Shown::Group(entries)) => {
@@ -68,12 +70,12 @@ pub(super) fn readable(json: &str) -> Result<String, StatusError> {
             text.truncate(text.trim_end().len());
             Ok(text)
         }
-        _ => Err(StatusError::Strange),
+        _ => Err(StatusError::NotAnObject),
     }
 }
 
-/// JSON as far as it matters here: a text, or names with what they hold. Unlike `serde_json::Value`
-/// it keeps the order.
+/// A JSON value: a scalar as text, or an object or array with named entries. Unlike
+/// `serde_json::Value` it keeps their order.
 enum Shown {
     Text(String),
     Group(Vec<(String, Self)>),
@@ -98,7 +100,7 @@ fn show(entries: &[(String, Shown)], depth: usize, text: &mut String) {
     }
 }
 
-/// A number of bytes as people take it in: `1.5 GiB`. What is no number stays as it is.
+/// Formats a number of bytes: `1.5 GiB`. A text that is not a number is unchanged.
 fn size(value: &str) -> String {
     let Ok(bytes) = value.parse::<u64>() else { return value.into() };
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_becomes_lines_in_its_order() {
+    fn formats_an_object_in_its_order() {
         let json = r#"{"version":"0.1.0","uptime":12.5,"history":{"stored":true,"dir":"/x"},
             "hosts":["a"],"lost":null,"bad":"\u001b[2J"}"#;
         let expected = "\
@@ -186,7 +188,7 @@ bad      \\x1b[2J";
     }
 
     #[test]
-    fn sizes_are_for_people() {
+    fn formats_sizes() {
         for (bytes, shown) in [
             ("0", "0 B"),
             ("1023", "1023 B"),
@@ -200,7 +202,7 @@ bad      \\x1b[2J";
     }
 
     #[test]
-    fn anything_else_is_strange() {
+    fn rejects_anything_else() {
         for json in ["", "1", "[", "{}{}", "\"x\""] {
             assert!(readable(json).is_err(), "{json}");
         }
