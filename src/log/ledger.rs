@@ -1,9 +1,9 @@
 //! What a history directory remembers beside its segments: which log it is, which numbers are
 //! reserved, and how far it was synced. Holds the lock that keeps a second agent out.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::OpenError;
 use super::segments::Segment;
 use crate::event::{LogId, Seq};
+use crate::sys::files::{self, NewFile};
+use crate::sys::lock::{Lock, LockError};
 
 /// How many numbers are reserved at a time.
 pub(crate) const RESERVED_AHEAD: u64 = 1 << 24;
@@ -75,8 +77,8 @@ struct Files {
     /// The directory, held open: to sync it must not fail because there are no descriptors left.
     dir: Arc<File>,
     synced: File,
-    /// Unlocked when it is closed.
-    lock: File,
+    /// Released when it is dropped.
+    lock: Lock,
 }
 
 impl Ledger {
@@ -89,16 +91,12 @@ impl Ledger {
     /// Creates and locks the directory again if somebody took it away. Tells whether that was so; the
     /// state file is then to be written again.
     pub(crate) fn restore(&self) -> io::Result<bool> {
-        let held = self.files().lock.metadata()?;
-        match fs::metadata(self.dir.join(LOCK)) {
-            Ok(found) if (found.dev(), found.ino()) == (held.dev(), held.ino()) => Ok(false),
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => {
-                let files = Files::open(&self.dir).map_err(io::Error::other)?;
-                *self.files() = files;
-                Ok(true)
-            }
+        if self.files().lock.is_at(&self.dir.join(LOCK))? {
+            return Ok(false);
         }
+        let files = Files::open(&self.dir).map_err(io::Error::other)?;
+        *self.files() = files;
+        Ok(true)
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
@@ -137,13 +135,7 @@ impl Ledger {
         };
         let mut text = serde_json::to_vec(&file).map_err(io::Error::other)?;
         text.push(b'\n');
-        let fresh = self.dir.join("state.new");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&fresh)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&fresh, self.dir.join(STATE))?;
-        self.sync_names()
+        files::replace(&self.dir.join(STATE), &text, NewFile { mode: 0o640, owner: None })
     }
 
     /// Makes the names in the directory survive a power cut.
@@ -177,21 +169,10 @@ impl Files {
         };
         create_dir(dir).map_err(fail("create the history directory", dir))?;
         let lock_path = dir.join(LOCK);
-        let mut lock = open(&lock_path).map_err(fail("open", &lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // Only for the message: what cannot be read is not told.
-                let _ = lock.read_to_string(&mut pid);
-                return Err(OpenError::Taken { dir: dir.to_owned(), pid: pid.trim().to_owned() });
-            }
-            Err(TryLockError::Error(cause)) => return Err(fail("lock", &lock_path)(cause)),
-        }
-        let pid = format!("{}\n", std::process::id());
-        lock.set_len(0)
-            .and_then(|()| lock.write_all_at(pid.as_bytes(), 0))
-            .map_err(fail("write", &lock_path))?;
+        let lock = Lock::take(&lock_path).map_err(|error| match error {
+            LockError::Held { pid, .. } => OpenError::Taken { dir: dir.to_owned(), pid },
+            LockError::Io { path, cause } => OpenError::Io { doing: "lock", path, cause },
+        })?;
         let synced_path = dir.join(SYNCED);
         let synced = open(&synced_path).map_err(fail("open", &synced_path))?;
         let dir = Arc::new(File::open(dir).map_err(fail("open", dir))?);
@@ -234,7 +215,7 @@ mod tests {
             assert_eq!(ledger.synced_to(), Some(to));
         }
         let Err(OpenError::Taken { pid, .. }) = Ledger::open(&place) else { panic!("not locked") };
-        assert_eq!(pid, std::process::id().to_string());
+        assert_eq!(pid, Some(std::process::id()));
         drop(ledger);
         fs::write(place.join(STATE), "{\"log\":1}").expect("written");
         let again = Ledger::open(&place).expect("unlocked");

@@ -34,13 +34,14 @@ use std::{io, thread};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::event::{Batch, Cursor, Gap, LogId, Seq, Timestamp, Why};
+use crate::sys::lock::by;
 
 use ledger::{Ledger, RESERVED_AHEAD};
 use state::{HistoryState, State};
 use writer::Pen;
 
-pub use chunk::{Chunk, lines_of};
-pub use options::{Clock, HistoryOptions, Options};
+pub use chunk::{Chunk, PlacedLine, lines_of};
+pub use options::{Clock, Durability, HistoryOptions, Options, SyncPolicy};
 pub use reader::{Read, Reader};
 pub use scan::Backward;
 pub use state::Counters;
@@ -93,12 +94,12 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another agent writes here.
-    #[error("history directory {}: another agent (pid {pid}) uses it: stop that one, or set another history.dir", dir.display())]
+    #[error("history directory {}: another agent{} uses it: stop that one, or set another history.dir", dir.display(), by(*pid))]
     Taken {
         /// The directory.
         dir: PathBuf,
-        /// Its process id, as it wrote it down.
-        pid: String,
+        /// Its process id, if it could write it down.
+        pid: Option<u32>,
     },
     /// There are hardly any numbers left below 2^53: only a damaged file says so.
     #[error("history directory {}: its numbers are used up: move it away, and history begins anew", dir.display())]

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Sync;
 use crate::event::Timestamp;
 
 /// Tells the time. An argument, so that a test can own it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + std::marker::Sync>;
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// What a log is opened with.
 #[derive(Clone)]
@@ -33,7 +32,27 @@ pub struct HistoryOptions {
     /// How old an event may get.
     pub age: Duration,
     /// When what is written is made durable.
-    pub sync: Sync,
+    pub sync: SyncPolicy,
+}
+
+/// What a power cut may cost, against how often the disk must flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// No acknowledged event: every acknowledgement waits for an fsync.
+    Always,
+    /// At most the events of this time.
+    Within(Duration),
+    /// Whatever the kernel has not written back yet. Only [`Durability::Synced`] forces an fsync.
+    Never,
+}
+
+/// What must be true of events before [`super::Log::sync`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Written to history: they survive the end of the agent, also by kill -9.
+    Stored,
+    /// Fsynced: they survive a power cut.
+    Synced,
 }
 
 /// History is cut into at least so many segments, so that trimming takes little at a time.
@@ -45,7 +64,7 @@ const SEGMENT_SIZE_MAX: u64 = 64 << 20;
 impl Options {
     /// Whether every OK waits for an fsync.
     pub(crate) fn syncs_always(&self) -> bool {
-        self.history.as_ref().is_some_and(|history| history.sync == Sync::Always)
+        self.history.as_ref().is_some_and(|history| history.sync == SyncPolicy::Always)
     }
 }
 

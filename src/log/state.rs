@@ -8,9 +8,8 @@ use super::known::Known;
 use super::ledger::Kept;
 use super::segments::Segments;
 use super::window::Window;
-use super::{Full, NotStored, Options, STALL_MAX, random_id};
+use super::{Durability, Full, NotStored, Options, STALL_MAX, random_id};
 use crate::event::{Batch, Gap, LogId, Seq, Stamp, Timestamp, Why};
-use crate::wire::Durability;
 
 /// A clock that steps back by less than this is held still, in microseconds.
 const CLOCK_HOLD_MAX: i64 = 10_000_000;

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use super::ledger::{Ledger, SyncedTo};
 use super::state::State;
-use super::{Shared, tell};
-use crate::config::Sync;
+use super::{Shared, SyncPolicy, tell};
 use crate::event::Seq;
 
 /// What one sync is about.
@@ -60,7 +59,7 @@ fn sync(due: &Due, ledger: &Ledger) -> io::Result<()> {
 }
 
 /// Waits until something should be synced. None when there is nothing left and nothing will come.
-fn wait_until_due(shared: &Shared, policy: Sync) -> Option<Due> {
+fn wait_until_due(shared: &Shared, policy: SyncPolicy) -> Option<Due> {
     let mut state = shared.lock();
     loop {
         let history = state.history.as_mut()?;
@@ -71,8 +70,8 @@ fn wait_until_due(shared: &Shared, policy: Sync) -> Option<Due> {
                 let wanted = history.sync_wanted > history.synced || history.writer_done;
                 match policy {
                     _ if wanted => Some(Duration::ZERO),
-                    Sync::Within(age) => Some(age.saturating_sub(since.elapsed())),
-                    Sync::Always | Sync::Never => None,
+                    SyncPolicy::Within(age) => Some(age.saturating_sub(since.elapsed())),
+                    SyncPolicy::Always | SyncPolicy::Never => None,
                 }
             }
         };

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Full, Log, tell};
+use super::{Durability, Full, Log, tell};
 use crate::event::{Batch, Seq};
-use crate::wire::Durability;
 
 /// How long a disk may make no progress while somebody waits for it, before the agent goes on without
 /// it.

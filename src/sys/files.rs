@@ -1,8 +1,160 @@
-//! Files in places where others may write.
+//! Files that other users or a crash must not be able to spoil.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, fchown};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-/// Flags for opening: a symbolic link is an error and is not followed, so that nobody who may write to a
-/// directory makes us read or write another file than the one that was meant; and a pipe with nobody at its
-/// other end is not waited for (open(2)).
+/// Flags for opening a file that another user may have put there: a symbolic link is an error, so
+/// that it cannot redirect us to another file, and a FIFO without a peer does not block open(2).
 pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits() | OFlag::O_NONBLOCK.bits();
+
+/// How [`replace`] creates the new file.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFile {
+    /// Its mode, before the umask.
+    pub mode: u32,
+    /// Its owner. `None` leaves the effective uid and gid of this process.
+    pub owner: Option<Owner>,
+}
+
+/// Who owns a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+}
+
+/// Replaces a file atomically and durably. A reader sees the old contents or the new ones, never a
+/// part, also after a power cut. Once this returns, the new ones survive it.
+///
+/// The contents are written to `NAME.PID.new` in the same directory, which is created exclusively
+/// and never through a symbolic link, fsynced, and renamed. Then the directory is fsynced. A symbolic
+/// link at `path` is replaced, not followed. Several processes may replace one file at the same
+/// time; threads of one process must not.
+///
+/// # Errors
+/// What the system returned. The old file is still there then, unless only the fsync of the directory
+/// failed, and no other file is left behind.
+pub fn replace(path: &Path, contents: &[u8], options: NewFile) -> io::Result<()> {
+    let new = temporary_name(path)?;
+    // Opened first: a process that runs out of descriptors must notice before the rename.
+    let dir = File::open(directory_of(path))?;
+    // Left by an earlier process with this pid, or planted by another user.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = create(&new, options.mode)?;
+    let renamed = fill(file, contents, options.owner).and_then(|()| fs::rename(&new, path));
+    if renamed.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&new);
+    }
+    renamed.and_then(|()| dir.sync_all())
+}
+
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).custom_flags(NO_FOLLOW).open(path)
+}
+
+fn fill(mut file: File, contents: &[u8], owner: Option<Owner>) -> io::Result<()> {
+    if let Some(owner) = owner {
+        fchown(&file, Some(owner.uid), Some(owner.gid))?;
+    }
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+fn temporary_name(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    Ok(path.with_file_name(name))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+    use super::*;
+
+    const PRIVATE: NewFile = NewFile { mode: 0o600, owner: None };
+
+    fn names(dir: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.expect("listed").file_name();
+        let listed = fs::read_dir(dir).expect("listed");
+        listed.map(|entry| name(entry).to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn replaces_contents_mode_and_owner_and_leaves_one_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        fs::write(&path, "the old and longer contents").expect("written");
+        let reader = File::open(&path).expect("opened");
+        let old = reader.metadata().expect("there");
+        let owner = Some(Owner { uid: old.uid(), gid: old.gid() });
+        for (text, owner) in [("new", None), ("newer", owner)] {
+            replace(&path, text.as_bytes(), NewFile { owner, ..PRIVATE }).expect("replaced");
+            assert_eq!(fs::read_to_string(&path).expect("read"), text);
+        }
+        let new = fs::metadata(&path).expect("there");
+        assert_eq!(new.permissions().mode() & 0o777, 0o600);
+        assert_eq!((new.uid(), new.gid()), (old.uid(), old.gid()));
+        assert_eq!(io::read_to_string(reader).expect("read"), "the old and longer contents");
+        assert_eq!(names(dir.path()), ["file"]);
+    }
+
+    #[test]
+    fn creates_the_file_if_there_is_none() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        replace(&path, b"first", PRIVATE).expect("created");
+        assert_eq!(fs::read(&path).expect("read"), b"first");
+    }
+
+    #[test]
+    fn follows_no_symbolic_link() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (precious, path) = (dir.path().join("precious"), dir.path().join("file"));
+        fs::write(&precious, "precious").expect("written");
+        symlink(&precious, &path).expect("linked");
+        symlink(&precious, temporary_name(&path).expect("a name")).expect("linked");
+        replace(&path, b"new", PRIVATE).expect("replaced");
+        assert_eq!(fs::read(&precious).expect("read"), b"precious");
+        assert!(fs::symlink_metadata(&path).expect("there").is_file());
+        assert_eq!(fs::read(&path).expect("read"), b"new");
+        assert_eq!(names(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn cleans_up_after_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        fs::create_dir(&path).expect("a directory in its place");
+        assert!(replace(&path, b"new", PRIVATE).is_err());
+        assert_eq!(names(dir.path()), ["file"]);
+        let nowhere = replace(&dir.path().join("no/file"), b"new", PRIVATE);
+        assert_eq!(nowhere.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+        assert!(replace(Path::new("/"), b"new", PRIVATE).is_err());
+    }
+
+    #[test]
+    fn relative_names_have_a_directory_too() {
+        assert_eq!(directory_of(Path::new("file")), Path::new("."));
+        assert_eq!(directory_of(Path::new("a/file")), Path::new("a"));
+        assert_eq!(directory_of(Path::new("/file")), Path::new("/"));
+    }
+}

@@ -1,8 +1,8 @@
-//! A lock on a place that only one agent at a time may use.
+//! A lock file: keeps a place for one agent at a time.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
+    /// Another process holds it.
     #[error("{} is locked by a running agent{}", path.display(), by(*pid))]
     Held {
         /// The lock file.
@@ -23,27 +23,30 @@ pub enum LockError {
     Io {
         /// The lock file.
         path: PathBuf,
-        /// What the system says.
+        /// What the system returned.
         #[source]
         cause: io::Error,
     },
 }
 
-/// ` (pid 812)`, or nothing.
-pub(super) fn by(pid: Option<u32>) -> String {
+/// ` (pid 812)` for a message, or nothing if the holder is not known.
+pub fn by(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
-/// A lock file that is held (flock(2)). It is free again when this is dropped or the process ends,
-/// however it ends. The file stays: to remove it would let two others lock two files of one name.
+/// A held lock file (flock(2)). It is released when this is dropped or when the process ends, also by
+/// kill -9. The file stays: if it were removed, two processes could lock two files of one name.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
 impl Lock {
-    /// Takes the lock, or says at once who has it. Makes the file if there is none, with mode 0600,
-    /// so that no other user can lock it first; a symbolic link is not followed.
+    /// Takes the lock without waiting. Creates the file if there is none, with mode 0600, so that no
+    /// other user can lock it first. A symbolic link is not followed.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] if another process, or another [`Lock`] of this one, holds it.
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let io = |cause| LockError::Io { path: path.into(), cause };
         let mut file = OpenOptions::new()
@@ -58,22 +61,38 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let read = (&file).take(32).read_to_string(&mut text);
-                let pid = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(LockError::Held { path: path.into(), pid });
+                return Err(LockError::Held { path: path.into(), pid: read_pid(&file) });
             }
             Err(TryLockError::Error(cause)) => return Err(io(cause)),
         }
-        // Only for the message above: on a full disk the lock holds all the same.
+        // Only for the message of `Held`: on a full disk the lock holds all the same.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { file })
     }
+
+    /// `true` if the locked file still has this name; `false` if it was removed, moved or replaced.
+    ///
+    /// # Errors
+    /// What stat(2) returned, unless there is no file.
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let held = self.file.metadata()?;
+        match fs::metadata(path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn read_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // To close the file is not enough while a child that was just forked has it open as well.
+        // Closing is not enough while a child that was just forked has the file open too.
         let _ = self.file.unlock();
     }
 }
@@ -83,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_the_second_names_the_first() {
+    fn second_holder_is_refused_and_learns_the_pid() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("lock");
         let first = Lock::take(&path).expect("free");
@@ -94,12 +113,26 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_is_not_followed() {
+    fn follows_no_symbolic_link() {
         let dir = tempfile::tempdir().expect("a directory");
         let (target, link) = (dir.path().join("precious"), dir.path().join("lock"));
-        std::fs::write(&target, "precious").expect("written");
+        fs::write(&target, "precious").expect("written");
         std::os::unix::fs::symlink(&target, &link).expect("linked");
         assert!(matches!(Lock::take(&link), Err(LockError::Io { .. })));
-        assert_eq!(std::fs::read_to_string(&target).expect("read"), "precious");
+        assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
+    }
+
+    #[test]
+    fn knows_whether_its_file_was_replaced() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("lock");
+        let lock = Lock::take(&path).expect("free");
+        assert!(lock.is_at(&path).expect("looked"));
+        fs::rename(&path, dir.path().join("moved")).expect("moved");
+        assert!(!lock.is_at(&path).expect("looked"));
+        fs::write(&path, "").expect("another file");
+        assert!(!lock.is_at(&path).expect("looked"));
+        assert!(lock.is_at(&dir.path().join("moved")).expect("looked"));
+        assert!(lock.is_at(&path.join("below")).is_err());
     }
 }

@@ -40,7 +40,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::event::{Line, Timestamp};
+use crate::event::{EventLine, Line, Timestamp};
 use facts::Facts;
 use queries::Queries;
 use rates::Rates;
@@ -229,6 +229,14 @@ impl Views {
     /// that is known here already stays as it is; a begin that is seen after all is progress.
     pub fn seed(&mut self, run: &OpenRun<'_>) {
         self.running.seed(run);
+    }
+
+    /// The same for a run whose begin is this event, which is not counted.
+    pub fn seed_event(&mut self, begin: &EventLine<'_>) {
+        let facts = Facts::read(begin);
+        if let Some(run) = begin.run {
+            self.running.seed(&OpenRun::begun_by(&facts, &run.text()));
+        }
     }
 
     /// A view as of `now`, which is not before the last line.

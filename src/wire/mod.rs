@@ -73,10 +73,10 @@ impl fmt::Display for Code {
     }
 }
 
-/// How safe an acknowledged event is.
+/// What `SYNC` acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Written: survives the end of the agent.
+pub enum AckLevel {
+    /// Written to history: survives the end of the agent.
     Stored,
     /// Fsynced: survives a power cut.
     Synced,
@@ -88,7 +88,7 @@ pub enum Request<'a> {
     /// `SEND`, or a syslog line.
     Send(Draft<'a>),
     /// `SYNC`, `SYNC synced`.
-    Sync(Durability),
+    Sync(AckLevel),
     /// `TAIL [MATCH…]`: follow as text, for people. The MATCH is not parsed yet.
     TailText(&'a str),
     /// `TAIL {…}`.

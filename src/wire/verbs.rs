@@ -1,7 +1,7 @@
 //! The words of the native dialect, in one table: what is understood, what HELP says, and what the
 //! manual must name.
 
-use super::{Code, Durability, Refused, Request, tail};
+use super::{AckLevel, Code, Refused, Request, tail};
 use crate::event::Draft;
 
 /// One word that a client may say.
@@ -58,8 +58,8 @@ pub(super) fn request(line: &str) -> Result<Request<'_>, Refused> {
     match word.to_ascii_uppercase().as_str() {
         "SEND" => Ok(Request::Send(Draft::default())),
         "SYNC" => match rest.to_ascii_lowercase().as_str() {
-            "" => Ok(Request::Sync(Durability::Stored)),
-            "synced" => Ok(Request::Sync(Durability::Synced)),
+            "" => Ok(Request::Sync(AckLevel::Stored)),
+            "synced" => Ok(Request::Sync(AckLevel::Synced)),
             _ => Err(usage(format!("SYNC {}: say SYNC or SYNC synced", shown(rest)))),
         },
         "TAIL" if rest.starts_with('{') => tail::tail(rest).map(Request::Tail),

@@ -6,7 +6,6 @@ use super::*;
 use crate::event::Why;
 use crate::log::segments::{list_dir, path_in};
 use crate::log::{NotStored, STALL_MAX};
-use crate::wire::Durability;
 
 /// A log with a history of several segments that the window does not hold any more.
 async fn with_history(site: &mut Site) -> (Running, Vec<String>) {
@@ -239,7 +238,7 @@ async fn a_read_that_was_given_up_loses_no_gap() {
 #[tokio::test]
 async fn files_that_were_trimmed_are_not_held_open() {
     let mut site = Site::new();
-    (site.size, site.sync) = (2 << 20, Sync::Never);
+    (site.size, site.sync) = (2 << 20, SyncPolicy::Never);
     let (running, _) = site.open();
     let log = running.log().clone();
     for part in numbered(8000, 1000).chunks(100) {

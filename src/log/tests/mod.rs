@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{HistoryOptions, Log, Options, Read, Reader, Running, WINDOW_SIZE_MIN};
-use crate::config::Sync;
+use super::{
+    Durability, HistoryOptions, Log, Options, Read, Reader, Running, SyncPolicy, WINDOW_SIZE_MIN,
+};
 use crate::event::{Batch, Draft, Gap, Line, Seq, Timestamp};
 
 /// One second, in the microseconds of the log's clock.
@@ -26,7 +27,7 @@ struct Site {
     clock: Arc<AtomicI64>,
     size: u64,
     age: Duration,
-    sync: Sync,
+    sync: SyncPolicy,
 }
 
 impl Site {
@@ -36,7 +37,7 @@ impl Site {
             clock: Arc::new(AtomicI64::new(1_000_000 * SECOND)),
             size: 1 << 30,
             age: Duration::from_hours(1),
-            sync: Sync::Within(Duration::from_secs(1)),
+            sync: SyncPolicy::Within(Duration::from_secs(1)),
         }
     }
 

@@ -9,7 +9,6 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
 use super::*;
 use crate::event::{DRAFT_MAX, LogId};
 use crate::log::window::RUN_SIZE;
-use crate::wire::Durability;
 
 /// How many sequences of steps are tried.
 const CASES: u32 = 24;

@@ -7,7 +7,6 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use super::*;
 use crate::event::{LogId, Why};
 use crate::log::segments::{list_dir, path_in};
-use crate::wire::Durability;
 
 /// Two segments, of which the first is synced and the second half-way; then everything stored.
 async fn stopped(site: &Site) -> (PathBuf, LogId, u64, Vec<Seen>) {
@@ -33,7 +32,7 @@ proptest! {
 
     #[test]
     fn a_damaged_tail_is_cut_at_the_first_bad_line(at in any::<u32>(), byte in any::<Option<u8>>()) {
-        let site = Site { sync: Sync::Never, ..Site::in_memory() };
+        let site = Site { sync: SyncPolicy::Never, ..Site::in_memory() };
         runtime().block_on(async {
             let (dir, id, synced, all) = stopped(&site).await;
             let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
@@ -81,7 +80,7 @@ async fn a_synced_position_within_a_line_does_not_cost_the_file() {
 
 #[tokio::test]
 async fn a_cut_history_that_grows_again_is_not_taken_for_synced() {
-    let site = Site { sync: Sync::Never, ..Site::new() };
+    let site = Site { sync: SyncPolicy::Never, ..Site::new() };
     let (dir, _, synced, _) = stopped(&site).await;
     let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
     let file = fs::OpenOptions::new().write(true).open(&newest).expect("opened");

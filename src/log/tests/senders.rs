@@ -3,7 +3,6 @@
 use super::*;
 use crate::event::Why;
 use crate::log::NotStored;
-use crate::wire::Durability;
 
 const SENDERS: usize = 4;
 const BATCHES: usize = 150;
@@ -88,7 +87,7 @@ async fn refused_gaps_between_appends_take_a_number_each() {
 
 #[tokio::test]
 async fn what_a_failed_fsync_put_in_doubt_stays_so() {
-    let site = Site { sync: Sync::Never, ..Site::new() };
+    let site = Site { sync: SyncPolicy::Never, ..Site::new() };
     let (running, _) = site.open();
     let log = running.log().clone();
     let (first, last) = append(&log, &["a", "b"]).await;
@@ -107,7 +106,7 @@ async fn what_a_failed_fsync_put_in_doubt_stays_so() {
 
 #[tokio::test]
 async fn with_sync_always_an_ok_means_synced() {
-    let site = Site { sync: Sync::Always, ..Site::new() };
+    let site = Site { sync: SyncPolicy::Always, ..Site::new() };
     let (running, _) = site.open();
     let log = running.log().clone();
     let (first, last) = append(&log, &["a"]).await;

@@ -1,6 +1,5 @@
 use super::*;
 use crate::event::Why;
-use crate::wire::Durability;
 
 #[tokio::test]
 async fn without_history_the_window_is_all() {
