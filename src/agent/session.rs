@@ -161,6 +161,7 @@ impl Session<'_> {
                 let tail = Tail { matching, follow: true, ..Tail::default() };
                 Step::Tail(tail, LineFormat::text())
             }
+            Ok(Request::View(_)) => self.refuse(Code::Unavailable, &"this agent has no views"),
             Ok(Request::Quit) => Step::Quit,
             Ok(Request::Ping) => Step::Query(Query::Ping),
             Ok(Request::Stats) => Step::Query(Query::Stats),

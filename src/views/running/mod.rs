@@ -42,10 +42,19 @@ impl Running {
         Self { period, runs, untracked, swept: Timestamp::MIN }
     }
 
-    /// Adds a run that is known to be open. One that is here already stays as it is.
+    /// Adds a run that is known to be open. One that runs here already stays as it is; one that is
+    /// unknown runs again.
     pub(super) fn seed(&mut self, open: &OpenRun<'_>) {
-        if !self.runs.has(open) {
-            self.insert_new(Run::new(open, state_of(open)), open.begun);
+        if self.runs.is_open(open) {
+            return;
+        }
+        match self.runs.take_detached(open, |run| !run.is_abandoned()) {
+            Some(run) if open.conn.is_none() => self.runs.insert(run),
+            Some(mut run) => {
+                (run.conn, run.state) = (open.conn, State::Running);
+                self.runs.insert(run);
+            }
+            None => self.insert_new(Run::new(open, state_of(open)), open.begun),
         }
     }
 
