@@ -6,15 +6,22 @@
 //! where events are missing. Unknown and abandoned runs belong to events by host, subject and run, so
 //! that an end over another connection finds them.
 
+mod run;
+mod runs;
+
 use serde::Serialize;
 
 use super::buckets::Buckets;
 use super::facts::Facts;
-use super::run::{OpenRun, Run, RunRow, RunState, State};
-use super::runs::Runs;
 use super::text::{self, NAME_MAX};
 use super::{ENTRIES_MAX, Period, Permits};
 use crate::event::{GapLine, Timestamp, Why};
+use run::{Run, State};
+use runs::Runs;
+
+pub use run::{ABANDONED_SECONDS, OpenRun, RunRow, RunState, UNKNOWN_SECONDS};
+pub(super) use runs::BYTES_MAX;
+pub use runs::RUNS_MAX;
 
 /// How often runs that are no longer shown are removed, in microseconds.
 const SWEEP: i64 = 10_000_000;
@@ -97,6 +104,7 @@ impl Running {
         let state = State::Abandoned { at, took };
         match known {
             Some(mut run) => {
+                run.conn = conn.or(run.conn);
                 run.state = state;
                 self.runs.insert(run);
             }
@@ -160,9 +168,9 @@ fn state_of(open: &OpenRun<'_>) -> State {
 pub struct RunningSnapshot {
     /// How many run.
     pub running: u64,
-    /// How many were abandoned, at most [`super::ABANDONED_SECONDS`] ago.
+    /// How many were abandoned, at most [`ABANDONED_SECONDS`] ago.
     pub abandoned: u64,
-    /// How many are unknown, for at most [`super::UNKNOWN_SECONDS`].
+    /// How many are unknown, for at most [`UNKNOWN_SECONDS`].
     pub unknown: u64,
     /// The oldest of all of these, the oldest first; at most [`ENTRIES_MAX`].
     pub runs: Vec<RunRow>,
