@@ -42,11 +42,22 @@ impl Running {
         Self { period, runs, untracked, swept: Timestamp::MIN }
     }
 
-    /// Adds a run that is known to be open. One that is here already stays as it is.
+    /// Adds a run that is known to be open. A running one stays as it is; an unknown one runs again.
     pub(super) fn seed(&mut self, open: &OpenRun<'_>) {
-        if !self.runs.has(open) {
-            self.insert_new(Run::new(open, state_of(open)), open.begun);
+        let same = |run: &Run| !run.is_abandoned() && run.conn == open.conn;
+        match self.runs.take_detached(open, same) {
+            Some(mut run) => {
+                run.state = state_of(open);
+                self.runs.insert(run);
+            }
+            None if self.runs.has(open) => {}
+            None => self.insert_new(Run::new(open, state_of(open)), open.begun),
         }
+    }
+
+    /// The same for a run whose begin this event is.
+    pub(super) fn seed_event(&mut self, facts: &Facts<'_>, run: &str) {
+        self.seed(&OpenRun::begun_by(facts, run));
     }
 
     pub(super) fn event(&mut self, facts: &Facts<'_>) {

@@ -25,7 +25,7 @@ fn any_stream() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let level = (0u8..8).prop_map(Level::of_severity);
+    let level = (0u8..8).prop_map(Level::from_severity);
     let run = prop::option::of(("[ab]", 0u64..3));
     let took = prop::option::of(0u32..5000);
     let words = ("[ab]\\.[a-c]", "(select [a-c] where x = [0-9]{1,3}|done in [0-9]ms|\\PC{0,9})");
