@@ -236,7 +236,7 @@ impl Views {
     pub fn seed_event(&mut self, begin: &EventLine<'_>) {
         let facts = Facts::read(begin);
         if let Some(run) = begin.run {
-            self.running.seed(&OpenRun::begun_by(&facts, &run.text()));
+            self.running.seed_event(&facts, &run.text());
         }
     }
 

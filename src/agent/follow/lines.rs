@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSlice};
 
-use super::subscription::{Filled, Lines, Subscription};
+use super::filled::{Filled, Lines};
+use super::subscription::Subscription;
 use crate::agent::transport::connection::{Connection, Input};
 use crate::event::{Gap, Line, Seq};
 use crate::render::{Format, Style};

@@ -58,6 +58,11 @@ impl Running {
         }
     }
 
+    /// The same for a run whose begin this event is.
+    pub(super) fn seed_event(&mut self, facts: &Facts<'_>, run: &str) {
+        self.seed(&OpenRun::begun_by(facts, run));
+    }
+
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
         self.sweep(facts.event.time);
         let Some(run) = &facts.run else { return };

@@ -41,7 +41,7 @@ pub struct OpenRun<'a> {
 
 impl<'a> OpenRun<'a> {
     /// What this event begins; its run is `run`.
-    pub(in crate::views) fn begun_by(facts: &'a Facts<'_>, run: &'a str) -> Self {
+    pub(super) fn begun_by(facts: &'a Facts<'_>, run: &'a str) -> Self {
         Self {
             host: &facts.host,
             conn: facts.conn,
