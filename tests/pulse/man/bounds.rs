@@ -6,6 +6,7 @@ use pulsed::agent::{
     BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
     DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
     ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
+    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
     UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::tokens;
@@ -113,6 +114,10 @@ fn agent_limits_match_constants() {
         ("Regular expressions of all followers", PATTERNS_HELD_MAX.to_string()),
         ("Of those, of one user or one address", PATTERNS_OF_ONE_MAX.to_string()),
         ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
+        ("Open runs", count(RUNS_MAX as u64)),
+        ("Of those, of one other user or one token", count(RUNS_OF_USER_MAX as u64)),
+        ("Of those, of one connection", count(RUNS_OF_CONNECTION_MAX as u64)),
+        ("The memory of open runs", size(RUNS_BYTES_MAX)),
         ("Unstored events of one connection", size(UNSTORED_MAX)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
@@ -159,6 +164,7 @@ fn numbers_in_sentences_match_constants() {
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
+            format!("the first {RUN_TEXT_MAX} bytes of its message"),
             format!("The whole handshake must complete within {}", seconds(HANDSHAKE_MAX)),
             format!("{} after the line was read", millis(REFUSAL_DELAY)),
             format!("{} after it was accepted, the agent answers", seconds(HANDSHAKE_MAX)),
