@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::buckets::{Buckets, Ring, Sum};
+use super::buckets::{Buckets, Ring, Sum, window_start};
 use super::durations::{Durations, Took};
 use super::facts::Facts;
 use super::table::{Rest, Row, Table};
@@ -183,6 +183,9 @@ impl Rates {
         snapshot.took = all.took.shown();
         snapshot.now = Some(self.rate_at(now));
         (snapshot.first, snapshot.last) = self.span.unzip();
+        if self.period == Period::Recent {
+            snapshot.first = snapshot.first.map(|first| first.max(window_start(now)));
+        }
         snapshot.levels = self.levels(&all, now);
         let gaps = Why::ALL.into_iter().zip(all.gaps).filter(|(_, missing)| missing.gaps > 0);
         snapshot.gaps = gaps.map(|(why, missing)| missing.shown(why)).collect();
@@ -231,7 +234,7 @@ pub struct RatesSnapshot {
     /// left out where not all tags may be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<f64>,
-    /// When the first event came.
+    /// When the first event came, or the beginning of the window if that is later.
     #[serde(serialize_with = "text::some_time", skip_serializing_if = "Option::is_none")]
     pub first: Option<Timestamp>,
     /// When the last event came.

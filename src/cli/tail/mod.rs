@@ -32,7 +32,6 @@ use plan::{Environment, Plan};
 pub use args::TIMEOUT_MAX;
 pub use plan::LINES_DEFAULT;
 pub use report::NAME;
-pub use stats::{RUNNING_MAX, TAGS_MAX};
 
 /// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {

@@ -41,9 +41,10 @@ struct Summary {
 impl<W: Write> Output<W> {
     /// Creates the output of a plan.
     pub(super) fn new(plan: &Plan, out: W) -> Self {
+        let live = plan.terminal && plan.tail.follow;
         let summary = plan.stats.then(|| Summary {
-            stats: Stats::default(),
-            live: plan.terminal && plan.tail.follow,
+            stats: Stats::new(live),
+            live,
             changed: true,
             drawn_at: None,
             height: 0,

@@ -111,7 +111,8 @@ impl Plan {
             until,
             lines: lines(&args, after.is_some() || since.is_some()),
             matching: (!matching.is_everything()).then(|| matching.to_string()),
-            reverse: args.reverse,
+            // Views are folded in the order of the log.
+            reverse: args.reverse && !args.stats,
             follow: args.follow,
         };
         if tail.follow && tail.lines.is_none() && after.is_none() && since.is_none() {
@@ -227,6 +228,7 @@ mod tests {
         let all = Tail { follow: true, since: Some(Timestamp::MIN), ..Tail::default() };
         assert_eq!(tail_of(&["-f", "-n", "all"]), all);
         assert_eq!(tail_of(&["--stats"]), Tail::default());
+        assert_eq!(tail_of(&["--stats", "-r"]), Tail::default());
         assert_eq!(tail_of(&["--stats", "-f"]), Tail { follow: true, ..last(0) });
 
         let after = |text| Tail { after: cursor(text), ..Tail::default() };

@@ -1,134 +1,49 @@
-//! A summary of events: how many, how fast, which, how long they took, and what runs now.
+//! The summary of `--stats`: the rates, queries and running views as text.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use sketches_ddsketch::{Config, DDSketch};
-
-use crate::event::{EventLine, Level, Line, Timestamp};
+use crate::event::{Line, Timestamp};
 use crate::render::{Took, escape};
+use crate::views::{self, Permits, QueriesSnapshot, RatesSnapshot, RunRow, RunState, Views};
 
-/// The most tags that are counted by themselves; the events of others are counted as one.
-pub const TAGS_MAX: usize = 1000;
+/// The most tags that are shown. With [`RUNS_SHOWN_MAX`] and [`SHAPES_SHOWN_MAX`], a summary fits a terminal of
+/// 24 lines.
+const TAGS_SHOWN_MAX: usize = 8;
 
-/// The most runs that are remembered at a time; later ones are not shown.
-pub const RUNNING_MAX: usize = 10_000;
+/// The most runs that are shown.
+const RUNS_SHOWN_MAX: usize = 4;
 
-/// How many tags, and how many runs, are shown: so that all fits a terminal of 24 lines.
-const SHOWN_MAX: usize = 8;
+/// The most shapes that are shown.
+const SHAPES_SHOWN_MAX: usize = 4;
 
-/// How long "now" is, in seconds, for the rate.
-const WINDOW: usize = 10;
-
-const SECOND: i64 = 1_000_000;
-
-/// What the tags beyond [`TAGS_MAX`] are called. No tag looks so.
-const OTHER: &str = "(other tags)";
-
-/// The summary so far.
-#[derive(Default)]
+/// The summary of the lines so far.
 pub(super) struct Stats {
-    events: u64,
-    gaps: u64,
-    /// Events missing in them; at least so many, where one of them does not say.
-    lost: u64,
-    lost_unknown: bool,
-    levels: [u64; Level::ALL.len()],
-    tags: HashMap<String, Counted>,
-    all: Counted,
-    /// By process and name, since names are only unique within a connection.
-    running: HashMap<(String, String), Running>,
-    /// The time of the first and the last event.
-    span: Option<(Timestamp, Timestamp)>,
-    /// How many events there were in which second of the last ones.
-    seconds: [(i64, u64); WINDOW],
-}
-
-struct Counted {
-    events: u64,
-    took: DDSketch,
-}
-
-impl Default for Counted {
-    fn default() -> Self {
-        Self { events: 0, took: DDSketch::new(Config::defaults()) }
-    }
-}
-
-struct Running {
-    begun: Timestamp,
-    tag: String,
-    msg: String,
+    views: Views,
+    /// The time of the last line.
+    last: Timestamp,
 }
 
 impl Stats {
-    /// Counts a line.
+    /// A summary of all lines or, if it is `live`, of the last [`views::WINDOW_MINUTES`], as the monitor shows them.
+    pub(super) fn new(live: bool) -> Self {
+        let views = if live { Views::new() } else { Views::of_all_lines() };
+        Self { views, last: Timestamp::default() }
+    }
+
+    /// Adds a line.
     pub(super) fn add(&mut self, line: &Line<'_>) {
-        match line {
-            Line::Event(event) => self.event(event),
-            Line::Gap(told) => {
-                self.gaps += 1;
-                self.lost += told.gap.lost.unwrap_or_default();
-                self.lost_unknown |= told.gap.lost.is_none();
-            }
-        }
+        self.views.line(line);
+        self.last = self.last.max(line.time());
     }
 
-    fn event(&mut self, event: &EventLine<'_>) {
-        self.events += 1;
-        self.levels[event.level as usize] += 1;
-        self.all.add(event.took);
-        match self.tags.get_mut(event.tag) {
-            Some(counted) => counted.add(event.took),
-            None => {
-                let tag = if self.tags.len() < TAGS_MAX { event.tag } else { OTHER };
-                self.tags.entry(tag.into()).or_default().add(event.took);
-            }
-        }
-        let (first, last) = self.span.unwrap_or((event.time, event.time));
-        self.span = Some((first.min(event.time), last.max(event.time)));
-        let second = event.time.micros().div_euclid(SECOND);
-        let place = &mut self.seconds[second.rem_euclid(WINDOW as i64) as usize];
-        if place.0 != second {
-            *place = (second, 0);
-        }
-        place.1 += 1;
-        self.run(event);
-    }
-
-    fn run(&mut self, event: &EventLine<'_>) {
-        let Some(run) = event.run else { return };
-        let pid = event.origin_part("pid").map(|pid| pid.text().into_owned());
-        let key = (pid.unwrap_or_default(), run.text().into_owned());
-        if event.took.is_some() {
-            self.running.remove(&key);
-        } else if self.running.len() < RUNNING_MAX {
-            self.running.entry(key).or_insert_with(|| Running {
-                begun: event.time,
-                tag: event.tag.into(),
-                msg: event.msg_text().into_owned(),
-            });
-        }
-    }
-
-    /// Whether it looks different when time passes though nothing comes.
+    /// `true` if it changes as time passes.
     pub(super) fn moves(&self, now: Timestamp) -> bool {
-        !self.running.is_empty() || self.rate_at(now) > 0.0
+        let rate = self.views.rates(&Permits::All, now).now;
+        rate.is_some_and(|rate| rate > 0.0)
+            || !self.views.running(&Permits::All, now).runs.is_empty()
     }
 
-    /// Events a second, over the last [`WINDOW`] seconds.
-    fn rate_at(&self, now: Timestamp) -> f64 {
-        let Some((first, _)) = self.span else { return 0.0 };
-        let now = now.micros().div_euclid(SECOND);
-        let recent = self.seconds.iter().filter(|(second, _)| now - second < WINDOW as i64);
-        let events: u64 = recent.map(|(_, events)| events).sum();
-        // There may not have been so many seconds yet.
-        let seconds = now - first.micros().div_euclid(SECOND) + 1;
-        events as f64 / seconds.clamp(1, WINDOW as i64) as f64
-    }
-
-    /// The summary as lines of text, terminal-safe. With a moment, as of then; without, as of the
-    /// last event.
+    /// The summary, safe for a terminal: as of `now`, or without it as of the last line.
     pub(super) fn text(&self, now: Option<Timestamp>) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -137,101 +52,128 @@ impl Stats {
     }
 
     fn write(&self, now: Option<Timestamp>, out: &mut String) -> std::fmt::Result {
-        let (first, last) = self.span.unwrap_or_default();
-        write!(out, "{} events", self.events)?;
-        if let Some(now) = now {
-            write!(out, ", {:.1}/s now", self.rate_at(now))?;
-        }
-        let seconds = (last.micros() - first.micros()) as f64 / SECOND as f64;
-        if seconds >= 1.0 {
-            write!(out, ", {:.1}/s over {}", self.events as f64 / seconds, Took(seconds.round()))?;
-        }
-        if self.gaps > 0 {
-            let plural = if self.gaps == 1 { "" } else { "s" };
-            let or_more = if self.lost_unknown { " or more" } else { "" };
-            write!(out, ", {} gap{plural} with {}{or_more} missing", self.gaps, self.lost)?;
-        }
-        out.push_str("\nlevels:");
-        for (level, count) in Level::ALL.into_iter().zip(self.levels).filter(|(_, n)| *n > 0) {
-            write!(out, " {level} {count}")?;
-        }
-        out.push('\n');
-        self.write_tags(out)?;
-        self.write_running(now.unwrap_or(last), out)
-    }
-
-    fn write_tags(&self, out: &mut String) -> std::fmt::Result {
-        if self.events == 0 {
-            return Ok(());
-        }
-        writeln!(
-            out,
-            "{:<24} {:>10} {:>10} {:>10} {:>10} {:>10}",
-            "tag", "events", "p50", "p95", "p99", "longest"
-        )?;
-        // By name where the counts are the same, so that lines do not jump about.
-        let mut tags: Vec<_> = self.tags.iter().collect();
-        tags.sort_by(|(a, x), (b, y)| y.events.cmp(&x.events).then_with(|| a.cmp(b)));
-        for (tag, counted) in tags.iter().take(SHOWN_MAX) {
-            counted.write(&escape(tag), out)?;
-        }
-        if tags.len() > SHOWN_MAX {
-            writeln!(out, "… and {} more", tags.len() - SHOWN_MAX)?;
-        }
-        if tags.len() > 1 {
-            self.all.write("all", out)?;
-        }
-        Ok(())
+        let at = now.unwrap_or(self.last);
+        let rates = self.views.rates(&Permits::All, at);
+        write_head(&rates, now.is_some(), out)?;
+        write_tags(&rates, out)?;
+        write_shapes(self.views.queries(&Permits::All, at), out)?;
+        self.write_running(at, out)
     }
 
     fn write_running(&self, now: Timestamp, out: &mut String) -> std::fmt::Result {
-        if self.running.is_empty() {
+        let running = self.views.running(&Permits::All, now);
+        if running.runs.is_empty() {
             return Ok(());
         }
-        writeln!(out, "begun and not ended: {}", self.running.len())?;
-        // The oldest first: that is what one looks for.
-        let oldest: BTreeMap<_, _> =
-            self.running.iter().map(|(key, running)| ((running.begun, key), running)).collect();
-        for ((begun, (_, run)), running) in oldest.iter().take(SHOWN_MAX) {
-            let seconds = (now.micros() - begun.micros()).max(0) as f64 / SECOND as f64;
-            let so_far = Took((seconds * 10.0).round() / 10.0);
-            let (tag, run, msg) = (escape(&running.tag), escape(run), escape(&running.msg));
-            writeln!(out, "{so_far:>10}  {tag}  {run}  {msg}")?;
+        write!(out, "running now: {}", running.running)?;
+        for (count, state) in [(running.abandoned, "abandoned"), (running.unknown, "unknown")] {
+            if count > 0 {
+                write!(out, ", {count} {state}")?;
+            }
         }
-        Ok(())
+        out.push('\n');
+        running.runs.iter().take(RUNS_SHOWN_MAX).try_for_each(|run| write_run(run, out))
     }
 }
 
-impl Counted {
-    fn add(&mut self, took: Option<f64>) {
-        self.events += 1;
-        if let Some(seconds) = took {
-            self.took.add(seconds);
+/// The totals and the levels.
+fn write_head(rates: &RatesSnapshot, live: bool, out: &mut String) -> std::fmt::Result {
+    write!(out, "{} events", rates.events)?;
+    if let Some(now) = rates.now.filter(|_| live) {
+        write!(out, ", {now:.1}/s now")?;
+    }
+    if let (Some(first), Some(last)) = (rates.first, rates.last) {
+        let seconds = (last.micros() - first.micros()) as f64 / 1e6;
+        if seconds >= 1.0 {
+            let rate = rates.events as f64 / seconds;
+            write!(out, ", {rate:.1}/s over {}", Took(seconds.round()))?;
         }
     }
+    let gaps: u64 = rates.gaps.iter().map(|gap| gap.gaps).sum();
+    if gaps > 0 {
+        let lost: u64 = rates.gaps.iter().map(|gap| gap.lost).sum();
+        let plural = if gaps == 1 { "" } else { "s" };
+        let or_more = if rates.gaps.iter().any(|gap| gap.unknown) { " or more" } else { "" };
+        write!(out, ", {gaps} gap{plural} with {lost}{or_more} missing")?;
+    }
+    out.push_str("\nlevels:");
+    for level in rates.levels.iter().filter(|level| level.events > 0) {
+        write!(out, " {} {}", level.level, level.events)?;
+    }
+    out.push('\n');
+    Ok(())
+}
 
-    fn write(&self, name: &str, out: &mut String) -> std::fmt::Result {
-        write!(out, "{name:<24} {:>10}", self.events)?;
-        let longest = self.took.max();
-        for quantile in [0.5, 0.95, 0.99] {
-            // The sketch is right within a hundredth, the longest exactly.
-            let within = |seconds: f64| longest.map_or(seconds, |longest| seconds.min(longest));
-            let seconds = self.took.quantile(quantile).ok().flatten().map(within);
-            write!(out, " {:>10}", shown(seconds))?;
+fn write_tags(rates: &RatesSnapshot, out: &mut String) -> std::fmt::Result {
+    if rates.events == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{:<24} {:>10} {}",
+        "tag",
+        "events",
+        took_columns("p50", "p95", "p99", "longest")
+    )?;
+    for row in rates.tags.iter().take(TAGS_SHOWN_MAX) {
+        writeln!(out, "{:<24} {:>10} {}", escape(&row.tag), row.events, durations(row.took))?;
+    }
+    let more = rates.tags.len() as u64 + rates.rest.map_or(0, |rest| rest.entries);
+    if more > TAGS_SHOWN_MAX as u64 {
+        writeln!(out, "… and {} more", more - TAGS_SHOWN_MAX as u64)?;
+    }
+    if more > 1 {
+        writeln!(out, "{:<24} {:>10} {}", "all", rates.events, durations(rates.took))?;
+    }
+    Ok(())
+}
+
+/// The slowest shapes, by their 95th percentile.
+fn write_shapes(queries: QueriesSnapshot, out: &mut String) -> std::fmt::Result {
+    let mut shapes = queries.shapes;
+    if shapes.is_empty() {
+        return Ok(());
+    }
+    shapes.sort_by(|a, b| b.took.p95.total_cmp(&a.took.p95));
+    let columns = took_columns("p50", "p95", "p99", "longest");
+    writeln!(out, "{:>10} {columns}  slowest", "events")?;
+    for row in shapes.iter().take(SHAPES_SHOWN_MAX) {
+        let (tag, shape) = (escape(&row.tag), escape(&row.shape));
+        writeln!(out, "{:>10} {}  {tag}  {shape}", row.took.count, durations(Some(row.took)))?;
+    }
+    Ok(())
+}
+
+fn write_run(run: &RunRow, out: &mut String) -> std::fmt::Result {
+    let age = Took((run.age * 10.0).round() / 10.0);
+    let state = match run.state {
+        RunState::Running => "",
+        RunState::Abandoned => "abandoned  ",
+        RunState::Unknown => "unknown  ",
+    };
+    let msg = run.msg.as_deref().unwrap_or_default();
+    let (tag, name, msg) = (escape(&run.tag), escape(&run.run), escape(msg));
+    writeln!(out, "{age:>10}  {state}{tag}  {name}  {msg}")
+}
+
+fn took_columns(p50: &str, p95: &str, p99: &str, max: &str) -> String {
+    format!("{p50:>10} {p95:>10} {p99:>10} {max:>10}")
+}
+
+fn durations(took: Option<views::Took>) -> String {
+    match took {
+        Some(took) => {
+            let [p50, p95, p99, max] = [took.p50, took.p95, took.p99, took.max].map(duration);
+            took_columns(&p50, &p95, &p99, &max)
         }
-        writeln!(out, " {:>10}", shown(longest))
+        None => took_columns("-", "-", "-", "-"),
     }
 }
 
-/// Three digits: a sketch knows no more.
-fn shown(seconds: Option<f64>) -> String {
-    seconds.map_or_else(
-        || "-".into(),
-        |seconds| {
-            let rounded: f64 = format!("{seconds:.2e}").parse().unwrap_or(seconds);
-            Took(rounded).to_string()
-        },
-    )
+/// A duration to three digits: percentiles are no more accurate.
+fn duration(seconds: f64) -> String {
+    let rounded: f64 = format!("{seconds:.2e}").parse().unwrap_or(seconds);
+    Took(rounded).to_string()
 }
 
 #[cfg(test)]
@@ -242,7 +184,7 @@ mod tests {
         format!(
             concat!(
                 r#"{{"seq":1,"time":"2026-11-22T17:32:{:02}.000000Z","host":"web1","tag":"{}","#,
-                r#""level":"info"{},"origin":{{"pid":812}}}}"#
+                r#""level":"info"{},"origin":{{"pid":812,"uid":33,"conn":7}}}}"#
             ),
             second, tag, more
         )
@@ -257,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_told_by_tag_within_a_hundredth() {
-        let mut stats = Stats::default();
+    fn durations_by_tag_are_right_to_a_percent() {
+        let mut stats = Stats::new(false);
         for ms in 1..=100 {
             add(
                 &mut stats,
@@ -287,28 +229,31 @@ mod tests {
     }
 
     #[test]
-    fn what_has_begun_runs_until_it_took_something() {
-        let mut stats = Stats::default();
+    fn a_run_is_listed_until_it_ends() {
+        let mut stats = Stats::new(false);
         add(&mut stats, &line(1, "job", r#","msg":"building","run":"a""#));
         add(&mut stats, &line(2, "job", r#","msg":"sending\u001b[2J","run":"b""#));
         add(&mut stats, &line(3, "job", r#","msg":"still","run":"a""#));
-        add(&mut stats, &line(3, "job", r#","run":"a","took":2"#).replace("812", "813"));
+        add(
+            &mut stats,
+            &line(3, "job", r#","run":"a","took":2"#).replace("\"conn\":7", "\"conn\":8"),
+        );
         let text = stats.text(Some(at(5)));
-        assert!(text.contains("begun and not ended: 2\n"), "{text}");
-        assert!(text.contains("4s  job  a  building\n"), "{text}");
+        assert!(text.contains("running now: 2\n"), "{text}");
+        assert!(text.contains("4s  job  a  still\n"), "{text}");
         assert!(text.ends_with("3s  job  b  sending\\x1b[2J\n"), "{text}");
         assert!(stats.moves(at(59)));
         for run in ["a", "b"] {
             add(&mut stats, &line(6, "job", &format!(r#","run":"{run}","took":2"#)));
         }
-        assert!(!stats.text(Some(at(6))).contains("not ended"));
+        assert!(!stats.text(Some(at(6))).contains("running now"));
         assert!(stats.moves(at(6)), "there is a rate");
         assert!(!stats.moves(at(59)));
     }
 
     #[test]
     fn the_rate_is_that_of_the_last_ten_seconds() {
-        let mut stats = Stats::default();
+        let mut stats = Stats::new(false);
         assert!(stats.text(Some(at(0))).contains(", 0.0/s now"));
         add(&mut stats, &line(0, "a", ""));
         assert!(stats.text(Some(at(1))).contains(", 0.5/s now"));
@@ -324,7 +269,7 @@ mod tests {
 
     #[test]
     fn gaps_are_counted() {
-        let mut stats = Stats::default();
+        let mut stats = Stats::new(false);
         let gap = concat!(
             r#"{"gap":{"after":1,"before":9,"lost":7,"why":"rate"},"#,
             r#""time":"2026-11-22T17:32:05.000000Z","host":"web1"}"#
@@ -336,17 +281,67 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
-        let mut stats = Stats::default();
-        for n in 0..TAGS_MAX + 5 {
-            add(&mut stats, &line(1, &format!("t{n}"), ""));
+    fn abandoned_and_unknown_runs_are_marked() {
+        let mut stats = Stats::new(true);
+        add(&mut stats, &line(1, "job", r#","msg":"dies","run":"a""#));
+        add(&mut stats, &line(2, "job", r#","msg":"posted","run":"b""#).replace(",\"conn\":7", ""));
+        add(&mut stats, &line(3, "job", r#","msg":"runs","run":"c""#));
+        add(&mut stats, &line(4, "job", r#","msg":"dies","run":"a","took":3,"abandoned":true"#));
+        let text = stats.text(Some(at(10)));
+        let rows = "running now: 1, 1 abandoned, 1 unknown\n        \
+                    3s  abandoned  job  a  dies\n        \
+                    8s  unknown  job  b  posted\n        \
+                    7s  job  c  runs\n";
+        assert!(text.ends_with(rows), "{text}");
+        assert!(!text.contains("slowest"), "an abandoned run is no query: {text}");
+    }
+
+    #[test]
+    fn the_slowest_shapes_are_listed() {
+        let mut stats = Stats::new(false);
+        for ms in 1..=100 {
+            for (msg, factor) in [("SELECT a FROM t WHERE id =", 1), ("login \\u001b[2J of", 10)] {
+                let took = f64::from(ms * factor) / 1e3;
+                let more = format!(r#","msg":"{msg} {ms}","took":{took}"#);
+                add(&mut stats, &line(1, "shop", &more));
+            }
         }
-        assert_eq!(stats.tags.len(), TAGS_MAX + 1);
-        assert_eq!(stats.tags.get(OTHER).map(|counted| counted.events), Some(5));
-        for n in 0..RUNNING_MAX + 5 {
+        let text = stats.text(None);
+        let (_, shapes) = text.split_once("  slowest\n").expect("listed");
+        let rows: Vec<Vec<&str>> =
+            shapes.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[0][5..], ["shop", "login", "\\x1b[?", "of", "?"], "{text}");
+        assert_eq!(rows[1][5..], ["shop", "SELECT", "a", "FROM", "t", "WHERE", "id", "=", "?"]);
+        assert_eq!([rows[0][0], rows[0][4], rows[1][4]], ["100", "1s", "100ms"]);
+        assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn a_live_summary_is_that_of_the_window() {
+        let late = line(1, "a", "").replace("T17:32", "T18:32");
+        for (live, head) in [(true, "1 events"), (false, "2 events, 0.0/s over 3600s\n")] {
+            let mut stats = Stats::new(live);
+            add(&mut stats, &line(1, "a", ""));
+            add(&mut stats, &late);
+            let text = stats.text(None);
+            assert!(text.starts_with(head), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_the_summary_to_a_terminal() {
+        let mut stats = Stats::new(true);
+        for n in 0..views::ENTRIES_MAX + 5 {
+            let word: String = n.to_string().bytes().map(|b| char::from(b + 49)).collect();
+            let more = format!(r#","msg":"{word}","took":0.1"#);
+            add(&mut stats, &line(1, &format!("t{n}"), &more));
+        }
+        for n in 0..views::RUNS_MAX + 5 {
             add(&mut stats, &line(1, "t0", &format!(r#","run":"{n}""#)));
         }
-        assert_eq!(stats.running.len(), RUNNING_MAX);
-        assert!(stats.text(None).lines().count() <= 24);
+        let text = stats.text(Some(at(2)));
+        assert!(text.contains(&format!("running now: {}\n", views::RUNS_MAX)), "{text}");
+        assert!(text.contains("\n… and 997 more\n"), "{text}");
+        assert_eq!(text.lines().count(), 23);
     }
 }
