@@ -15,6 +15,7 @@ fn shell(agent: &Agent, line: &str) -> Done {
 fn what_nc_and_logger_say_shows_up_in_pulse_tail() {
     let agent = Agent::start();
     let mut tail = agent.tail(&["-f"]).start();
+    assert!(tail.line().contains("(restart)"), "a new log begins with a gap");
     for (line, shown) in [
         ("echo 'SEND hello from nc' | nc -NU $SOCK", ": hello from nc"),
         ("logger -u $SOCK hello from logger", ": hello from logger"),

@@ -1,6 +1,6 @@
 //! The words of the native dialect through the real socket, byte by byte (pulse-protocol(7)).
 
-use crate::harness::{Agent, Client, parse, seq_of};
+use crate::harness::{Agent, Client, Gap, Item, begins_log, parse, seq_of};
 
 /// An event line with what differs from run to run taken out of it.
 fn shape(line: &str) -> String {
@@ -64,8 +64,15 @@ fn a_fresh_log_begins_at_1_and_a_clean_restart_goes_on() {
     assert_eq!(cursor, newest.replace("-1", "-3"));
     agent.stop();
     agent.restart();
-    assert_eq!(agent.connect().newest(), cursor);
-    assert_eq!(agent.connect().say("SEND c\n").sync(), newest.replace("-1", "-4"));
+    // Each start appends a gap, which says that a clean stop lost nothing.
+    assert_eq!(agent.connect().newest(), newest.replace("-1", "-4"));
+    assert_eq!(agent.connect().say("SEND c\n").sync(), newest.replace("-1", "-5"));
+    let mut reader = agent.connect();
+    reader.say("TAIL {}\n");
+    let told: Vec<Item> = (0..5).map(|_| parse(&reader.line())).collect();
+    assert_eq!(told[0], Item::Gap(Gap::of_clean_start(0)));
+    assert_eq!(told[3], Item::Gap(Gap::of_clean_start(3)));
+    assert_eq!(told.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[test]
@@ -191,8 +198,8 @@ fn at_the_end_of_input_the_agent_finishes_answers_and_closes() {
     let mut client = agent.connect();
     client.say("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").end();
     let rest = client.rest();
-    assert_eq!(rest.len(), 7, "{rest:#?}");
-    assert!(rest[6].ends_with("-5"), "{rest:#?}");
+    assert_eq!(rest.len(), 8, "{rest:#?}");
+    assert!(begins_log(&rest[0]) && rest[7].ends_with("-5"), "{rest:#?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Agent, Tool, assert_whole, parse, until};
+use crate::harness::{Agent, Item, Tool, assert_whole, parse, until};
 
 /// An agent with 30 events: `event 0` to `event 29`.
 fn with_30() -> Agent {
@@ -29,7 +29,9 @@ fn with_30() -> Agent {
 fn shown(agent: &Agent, arguments: &[&str]) -> Vec<usize> {
     let out = agent.tail(arguments).args(&["-o", "cat"]).ok();
     let number = |line: &str| line.strip_prefix("event ").and_then(|n| n.parse().ok());
-    out.lines().map(|line| number(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
+    // Each start is a gap, of which no event is missing.
+    let events = out.lines().filter(|line| !line.contains("(restart)"));
+    events.map(|line| number(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
 }
 
 fn those(wanted: impl Fn(usize) -> bool) -> Vec<usize> {
@@ -92,7 +94,7 @@ fn every_format_shows_everything_that_it_should() {
     agent.connect().say(format!("SEND {object}\n")).sync();
     let line = agent.connect().tail("{}").remove(0);
     let pid = parse(&line).event()["origin"]["pid"].to_string();
-    let run = |arguments: &[&str]| agent.tail(arguments).ok();
+    let run = |arguments: &[&str]| agent.tail(arguments).args(&["-n1"]).ok();
     assert_eq!(run(&["-o", "json"]), format!("{line}\n"));
     assert_eq!(
         run(&["-o", "cat"]),
@@ -182,7 +184,7 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
         let text: String = (0..500).map(|n| format!("SEND {round}:{n}\n")).collect();
         agent.connect().say(text).sync();
         let last = format!("{round}:499");
-        while items.last().and_then(crate::harness::Item::msg) != Some(&last) {
+        while items.last().and_then(Item::msg) != Some(&last) {
             items.push(parse(&tail.line()));
         }
         if kill {
@@ -193,12 +195,15 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
         agent.restart();
     }
     agent.connect().say("SEND the end\n").sync();
-    while items.last().and_then(crate::harness::Item::msg) != Some("the end") {
+    while items.last().and_then(Item::msg) != Some("the end") {
         items.push(parse(&tail.line()));
     }
-    assert_whole(begin, &items);
+    assert_eq!(begin, assert_whole(0, &items[..1]), "the start");
+    assert_whole(0, &items);
     let told = items.iter().filter(|item| item.msg().is_some()).count();
-    assert_eq!((told, items.iter().filter(|item| item.gap().is_some()).count()), (2001, 2));
+    let gaps: Vec<_> = items.iter().filter_map(Item::gap).collect();
+    assert_eq!((told, gaps.len()), (2001, 5), "a gap for each start: {gaps:?}");
+    assert_eq!(gaps.iter().filter(|gap| gap.lost.is_none()).count(), 2, "{gaps:?}");
     tail.signal(Signal::SIGTERM);
     let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
@@ -212,6 +217,7 @@ fn a_follow_with_a_match_goes_on_after_a_restart_where_it_was() {
     for n in 0..4 {
         let text = format!("SEND {{\"tag\":\"wanted\",\"msg\":\"{n}\"}}\nSEND other\n");
         agent.connect().say(text).sync();
+        assert!(tail.line().contains("(restart)"), "each start is a gap");
         assert_eq!(tail.line(), n.to_string());
         agent.stop();
         agent.restart();
@@ -281,8 +287,9 @@ fn where_events_are_missing_nobody_knows_whether_it_came() {
     let done = agent.tail(&["-n", "all", "--until-match", "msg=c"]).run();
     assert_eq!((done.code, done.err.as_str()), (Some(3), ""), "{done:#?}");
     let shown = done.lines();
-    assert_eq!(shown.len(), 3, "{done:#?}");
-    assert!(shown[1].contains("restart"), "the gap is shown: {done:#?}");
+    assert_eq!(shown.len(), 4, "{done:#?}");
+    assert!(shown[0].contains("restart"), "a new log begins with a gap: {done:#?}");
+    assert!(shown[2].contains("restart"), "the gap is shown: {done:#?}");
     assert_eq!(agent.tail(&["-n", "all", "--until-match", "msg=b"]).run().code, Some(0));
 }
 
@@ -359,7 +366,7 @@ fn what_is_wrong_is_one_line_with_its_code() {
 fn what_jq_reads_is_json() {
     let agent = with_30();
     let line = format!(
-        "{} --socket {} -n all -o json | jq -c .fields.n",
+        "{} --socket {} -n 30 -o json | jq -c .fields.n",
         Tool::tail_path(),
         agent.socket_text()
     );
@@ -368,7 +375,7 @@ fn what_jq_reads_is_json() {
     assert_eq!(out, expected);
     // And so is the history itself.
     let line = format!("cat {}/*.jsonl | jq -c .seq", agent.history().display());
-    assert_eq!(Tool::new("sh").args(&["-c", &line]).ok().lines().count(), 30);
+    assert_eq!(Tool::new("sh").args(&["-c", &line]).ok().lines().count(), 31, "and the start");
     assert!(
         serde_json::from_str::<Value>(agent.history_text().lines().next().expect("one")).is_ok()
     );

@@ -50,8 +50,8 @@ fn from_disk_into_the_window_under_load() {
         for reader in &mut readers {
             scope.spawn(|| {
                 reader.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
-                let all: Vec<Item> = (0..COUNT).map(|_| parse(&reader.line())).collect();
-                assert_eq!(assert_whole(FIRST - 1, &all), FIRST + COUNT - 1);
+                let all: Vec<Item> = (0..=COUNT).map(|_| parse(&reader.line())).collect();
+                assert_eq!(assert_whole(0, &all), FIRST + COUNT - 1);
                 assert_numbered(&all);
             });
         }
@@ -88,6 +88,7 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
         }
         assert_eq!(sender.join().expect("it cannot panic"), sent + 100_000);
     });
+    assert_eq!(all.remove(0), Item::Gap(Gap::of_clean_start(0)));
     assert_whole(FIRST - 1, &all);
     assert_numbered(&all);
     let gaps: Vec<&Gap> = all.iter().filter_map(Item::gap).collect();

@@ -39,7 +39,7 @@ fn activated_by_systemd_it_serves_and_tells_who_it_was() {
     // It leaves its sockets to one user, whatever the umask.
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("it is ours");
     agent.send(&["by hand"]).ok();
-    let line = agent.tail(&["-o", "json"]).ok();
+    let line = agent.tail(&["-n1", "-o", "json"]).ok();
     let origin = parse(line.trim_end()).event()["origin"].clone();
     assert_eq!(origin["comm"], "pulse-send");
     assert_eq!(origin["uid"], nix::unistd::geteuid().as_raw());

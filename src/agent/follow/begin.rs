@@ -37,7 +37,7 @@ impl<'a> Follow<'a> {
         let mut gap = None;
         let mut seen = match tail.after {
             Some(after) if after.log != newest.log => {
-                let before = log.oldest();
+                let before = log.oldest().max(Seq::BEFORE_FIRST.next());
                 gap = Some(Gap { after: Seq::ZERO, before, lost: None, why: Why::Restart });
                 before.previous()
             }

@@ -63,7 +63,9 @@ fuzz_target!(|data: &[u8]| {
 
     let (running, notes) = site.open().expect("opened again");
     assert_eq!(notes, Vec::<String>::new());
-    assert_eq!(running.log().newest(), Cursor { seq: last, ..newest });
+    let start = last.next();
+    assert_eq!(running.log().newest(), Cursor { seq: start, ..newest });
+    seen.push(Seen::Missing(start, start));
     let again = read_all(running.log());
     assert!(!exact || again == seen, "{again:?} is not {seen:?}");
     running.close().expect("closed");
@@ -106,7 +108,7 @@ impl Site {
     fn add(&mut self, name: &str, bytes: &[u8]) {
         match name {
             "state" => {
-                self.covers(bytes);
+                self.note_state(bytes);
                 fs::write(self.dir.join(name), bytes).expect("written");
             }
             "synced" => {
@@ -127,9 +129,8 @@ impl Site {
         }
     }
 
-    fn covers(&mut self, state: &[u8]) {
+    fn note_state(&mut self, state: &[u8]) {
         #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
         struct State {
             log: String,
             reserved: u64,
@@ -193,11 +194,9 @@ impl Site {
                 expected = Some(last.next());
             }
         }
-        let missing = expected.unwrap_or(Seq::BEFORE_FIRST.next());
-        // After a clean stop, an empty history was trimmed, which is told to who asks for more.
-        if missing <= newest && !(self.clean && expected.is_none()) {
-            note(&mut all, Seen::Missing(missing, newest));
-        }
+        // After a clean stop, an empty history was trimmed: only the gap of the start is there.
+        let first = if self.clean { newest } else { Seq::BEFORE_FIRST };
+        note(&mut all, Seen::Missing(expected.unwrap_or(first), newest));
         all
     }
 }

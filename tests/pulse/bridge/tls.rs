@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::{BRIDGE, REFUSAL, WRONG};
-use crate::harness::{Agent, FIRST, Item, Tool, Via, as_root, assert_whole, parse, until};
+use crate::harness::{
+    Agent, FIRST, Item, Tool, Via, as_root, assert_whole, begins_log, parse, until,
+};
 
 /// Makes a certificate and its key, in these files.
 #[track_caller]
@@ -130,6 +132,7 @@ fn a_tail_goes_on_however_much_was_asked_right_before() {
         for _ in 0..questions {
             assert!(client.line().starts_with("OK "), "{questions}");
         }
+        assert!(begins_log(&client.line()), "{questions}");
         for _ in 0..COUNT {
             assert!(client.line().starts_with("{\"seq\":"), "{questions}");
         }

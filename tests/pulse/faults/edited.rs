@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::{SMALL_WINDOW, everything, gaps, number_of, numbered};
-use crate::harness::{Agent, FIRST, Item, assert_whole, parse, until};
+use crate::harness::{Agent, FIRST, Gap, Item, assert_whole, parse, until};
 
 /// The files of history, in order.
 fn files(agent: &Agent) -> Vec<PathBuf> {
@@ -30,8 +30,11 @@ fn what_somebody_writes_behind_the_newest_line_costs_nobody_a_line() {
             .expect("ours");
     }
     sender.say(numbered(4 * EACH..4 * EACH + 1)).sync();
-    for _ in 0..2 {
-        let items = everything(&agent, FIRST - 1);
+    for starts in 0..2 {
+        let mut items = everything(&agent, FIRST - 1);
+        if starts == 1 {
+            assert_eq!(items.pop(), Some(Item::Gap(Gap::of_clean_start(FIRST + 4 * EACH))));
+        }
         assert!(items.iter().map(number_of).eq((0..=4 * EACH).map(Some)), "{:?}", gaps(&items));
         agent.stop();
         agent.restart();
@@ -53,7 +56,9 @@ fn a_history_that_is_removed_while_it_is_written_begins_anew_and_followers_stay(
     assert!(agent.stop().success());
     let cursor = format!("{{\"after\":\"{}\"}}", "00000000-2");
     agent.restart();
-    let items: Vec<Item> = agent.connect().tail(&cursor).iter().map(|line| parse(line)).collect();
+    let tail = agent.connect().tail(&cursor);
+    let mut items: Vec<Item> = tail.iter().map(|line| parse(line)).collect();
+    assert_eq!(items.pop(), Some(Item::Gap(Gap::of_clean_start(FIRST + 19))));
     assert!(items[1..].iter().map(number_of).eq((10..20).map(Some)), "{items:?}");
 }
 
@@ -65,7 +70,7 @@ fn what_was_edited_between_runs_is_cut_where_it_is_bad_and_told() {
     let file = files(&agent).pop().expect("a segment");
     let text = fs::read_to_string(&file).expect("UTF-8");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    fs::write(&file, lines[..20].concat() + "{\"seq\":22,\"ti").expect("ours");
+    fs::write(&file, lines[..21].concat() + "{\"seq\":22,\"ti").expect("ours");
     agent.restart();
     agent.until_said(file.to_str().expect("UTF-8"));
     agent.connect().say(numbered(30..31)).sync();

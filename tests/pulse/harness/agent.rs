@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Client, Tool, until};
+use super::{Client, Tool, begins_log, until};
 
 /// The path of the program.
 pub(crate) const PULSED: &str = env!("CARGO_BIN_EXE_pulsed");
@@ -218,7 +218,7 @@ impl Agent {
         self.dir().join("history")
     }
 
-    /// Every line on disk, in order.
+    /// Every line on disk, in order, without the gap with which a new log begins.
     pub(crate) fn history_text(&self) -> String {
         let entries = fs::read_dir(self.history()).expect("a history");
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).collect();
@@ -229,7 +229,8 @@ impl Agent {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text.expect("history is UTF-8"),
         };
-        files.iter().map(text).collect()
+        let text: String = files.iter().map(text).collect();
+        text.split_inclusive('\n').filter(|line| !begins_log(line)).collect()
     }
 
     fn said_file(&self) -> PathBuf {

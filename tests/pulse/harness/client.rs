@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use super::{PATIENCE, seq_of};
+use super::{PATIENCE, begins_log, seq_of};
 
 /// How much is read at once, in bytes.
 const PIECE: usize = 64 << 10;
@@ -133,7 +133,8 @@ impl Client {
         answer.strip_prefix("OK ").unwrap_or_else(|| panic!("PING: {answer}")).to_owned()
     }
 
-    /// Says a TAIL without follow, and gives its lines without the OK at the end.
+    /// Says a TAIL without follow, and gives its lines without the OK at the end, and without the gap
+    /// with which a new log begins.
     #[track_caller]
     pub(crate) fn tail(&mut self, object: &str) -> Vec<String> {
         self.say(format!("TAIL {object}\n"));
@@ -144,7 +145,9 @@ impl Client {
                 return lines;
             }
             assert!(line.starts_with('{'), "TAIL {object}: {line}");
-            lines.push(line);
+            if !begins_log(&line) {
+                lines.push(line);
+            }
         }
     }
 

@@ -2,8 +2,13 @@
 
 use serde_json::Value;
 
-/// The number of the first event of a log. It is not 1, so that there is room for a gap before it.
+/// The number of the first event of a log. The start of the agent is the gap before it.
 pub(crate) const FIRST: u64 = 2;
+
+/// Whether a line is the gap with which a new log begins: few tests are about that one.
+pub(crate) fn begins_log(line: &str) -> bool {
+    line.starts_with(r#"{"gap":{"after":0,"before":2,"lost":0,"why":"restart"}"#)
+}
 
 /// An event line or a gap line.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +60,13 @@ impl Item {
             Self::Event(_, _, all) => all,
             Self::Gap(gap) => panic!("an event and not {gap:?}"),
         }
+    }
+}
+
+impl Gap {
+    /// What a start of the agent appends after a clean stop, if `last` is the last number before it.
+    pub(crate) fn of_clean_start(last: u64) -> Self {
+        Self { after: last, before: last + 2, lost: Some(0), why: "restart".into() }
     }
 }
 

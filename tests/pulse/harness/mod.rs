@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use agent::{Agent, PULSED};
 pub(crate) use client::Client;
-pub(crate) use line::{FIRST, Gap, Item, assert_whole, parse, seq_of};
+pub(crate) use line::{FIRST, Gap, Item, assert_whole, begins_log, parse, seq_of};
 pub(crate) use other::Via;
 pub(crate) use tool::{Done, Running, Tool};
 
