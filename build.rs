@@ -1,9 +1,9 @@
 //! Links libgcc's unwinder into pulse-send instead of loading libgcc_s.
 //!
-//! A run of pulse-send is little more than its start, and loading that library is a tenth of it: some
-//! 80 µs in a virtual machine, where each of the `cpuid` instructions of its constructor traps. rustc
-//! always asks for `-lgcc_s`; a linker script of that name, found first, answers with the static half
-//! that every gcc has. Where it cannot be found, the build is as it would be without this file.
+//! Process start dominates a run of pulse-send, and loading libgcc_s is a tenth of it: about 80 µs in a
+//! virtual machine, where each `cpuid` instruction in its constructor traps. rustc always links with
+//! `-lgcc_s`. A linker script of that name, found first, substitutes the static libgcc_eh that every gcc
+//! has. If the compiler does not have it, the build is unchanged.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let gnu = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu");
-    // cc(1) speaks only for the machine that builds.
+    // cc(1) knows only the libraries of the build machine.
     let native = env::var_os("TARGET") == env::var_os("HOST");
     if !gnu || !native {
         return;
@@ -26,10 +26,10 @@ fn main() {
     }
 }
 
-/// The static half, if the compiler knows where it is.
+/// The path of the static unwinder, `libgcc_eh.a`. `None` if the compiler does not have it.
 fn unwinder() -> Option<PathBuf> {
     let output = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output().ok()?;
-    // What it does not find, it prints as it was asked.
+    // cc(1) prints a file name that it does not find unchanged.
     let path = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     path.is_absolute().then_some(path)
 }

@@ -1,5 +1,5 @@
-//! One sender that pipelines to one follower: our agent without and with history, nats-server, and a
-//! plain loop of writes to the same disk, in turns.
+//! Throughput of one pipelining sender and one follower: our agent without and with history, nats-server,
+//! and a plain loop of writes to the same disk, in turns, for each load.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,24 +7,23 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use crate::follow::{Got, Progress, read_all};
+use crate::follow::{Progress, Received, read_all};
+use crate::load::{Load, MESSAGES};
 use crate::systems::{Agent, DISK, Link, Nats, ask};
 use crate::table::{Row, Target, median};
 use crate::{BenchError, refused};
 
-/// How many events one run carries.
+/// How many events one run carries: whole blocks.
 const EVENTS: u64 = 2_000_000;
+const _: () = assert!(EVENTS.is_multiple_of(MESSAGES as u64));
 
 /// How many runs of each are measured, after one that warms up.
 const RUNS: usize = 7;
 
-/// How many messages the sender writes at a time: about 64 KiB.
-const BLOCK: u64 = 600;
-
-/// How much the plain loop writes at a time.
+/// The size of a write of the plain loop, in bytes.
 const WRITE_SIZE: usize = 64 << 10;
 
-/// What one run came to.
+/// The result of one run.
 #[derive(Clone, Copy)]
 struct Carried {
     events_per_second: f64,
@@ -32,7 +31,7 @@ struct Carried {
     bytes: u64,
 }
 
-/// The runs of everything that is measured in turns.
+/// The runs of one load.
 #[derive(Default)]
 struct Runs {
     off: Vec<Carried>,
@@ -42,14 +41,22 @@ struct Runs {
 }
 
 pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
-    let (off, on) = (Agent::start(false)?, Agent::start(true)?);
     let nats = Nats::start()?;
+    let mut rows = Vec::new();
+    for load in Load::ALL {
+        rows.extend(measure(load, nats.as_ref())?.rows(load));
+    }
+    Ok(rows)
+}
+
+fn measure(load: Load, nats: Option<&Nats>) -> Result<Runs, BenchError> {
+    let (off, on) = (Agent::start(false)?, Agent::start(true)?);
     let mut runs = Runs::default();
     for round in 0..=RUNS {
-        let without = carry_events(&off)?;
-        let peer = nats.as_ref().map(|nats| carry(nats.link()?).map(|(run, _)| run)).transpose()?;
-        let with = carry_events(&on)?;
-        // The disk is quiet before the next run.
+        let without = carry_events(off.link(load)?)?;
+        let peer = nats.map(|nats| carry(nats.link(load)?).map(|(run, _)| run)).transpose()?;
+        let with = carry_events(on.link(load)?)?;
+        // The disk is idle before the next run.
         ask(&mut on.connect()?, "SYNC synced", "OK ")?;
         let writes = plain_writes(with.bytes)?;
         if round > 0 {
@@ -59,47 +66,52 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
             runs.writes.push(writes);
         }
     }
-    Ok(runs.rows())
+    Ok(runs)
 }
 
-/// Carries all events through an agent, and makes sure that each is there.
-fn carry_events(agent: &Agent) -> Result<Carried, BenchError> {
-    let (run, got) = carry(agent.link()?)?;
-    if bytes_without_a_gap(&got.first_line) != Some(got.bytes) {
-        let first = String::from_utf8_lossy(&got.first_line).into_owned();
-        return Err(BenchError::Wrong(format!("lost: there is a gap somewhere behind {first}")));
+/// Carries all events through an agent. An error if one is missing.
+fn carry_events(link: Link) -> Result<Carried, BenchError> {
+    let (run, received) = carry(link)?;
+    if bytes_without_gap(&received.first_lines) != Some(received.bytes) {
+        let first = String::from_utf8_lossy(&received.first_lines);
+        let first = first.lines().next().unwrap_or_default();
+        return Err(BenchError::Failed(format!("events lost: a gap after {first}")));
     }
     Ok(run)
 }
 
-/// The size of all lines if each is an event: they differ from the first only in how many digits
-/// their numbers have.
-fn bytes_without_a_gap(first_line: &[u8]) -> Option<u64> {
-    let line = std::str::from_utf8(first_line).ok()?;
-    let seq: u64 = line.strip_prefix("{\"seq\":")?.split(',').next()?.parse().ok()?;
+/// The size of all lines if each is an event, from the lines of the first block. Those of later blocks
+/// differ only in the digits of their sequence numbers. `None` if the first block has a gap.
+fn bytes_without_gap(first_lines: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(first_lines).ok()?;
     let digits = |seq: u64| u64::from(seq.ilog10()) + 1;
-    let others = line.len() as u64 - digits(seq);
-    Some((seq..seq + EVENTS).map(|seq| others + digits(seq)).sum())
+    let seq_of = |line: &str| line.strip_prefix("{\"seq\":")?.split(',').next()?.parse().ok();
+    let first: u64 = seq_of(text)?;
+    let mut others = 0;
+    for (line, expected) in text.lines().zip(first..) {
+        if seq_of(line)? != expected {
+            return None;
+        }
+        others += line.len() as u64 + 1 - digits(expected);
+    }
+    let blocks = EVENTS / MESSAGES as u64;
+    Some(blocks * others + (first..first + EVENTS).map(digits).sum::<u64>())
 }
 
-/// One run, from the first write until the follower has the last event and the sender the answer
-/// that everything was taken, or stored.
-fn carry(mut link: Link) -> Result<(Carried, Got), BenchError> {
+/// One run, from the first write until the follower has the last event and the sender the answer that all
+/// are accepted, or stored.
+fn carry(mut link: Link) -> Result<(Carried, Received), BenchError> {
     let progress = Progress::new();
-    let block = link.message.repeat(BLOCK as usize);
+    let block = link.messages.concat();
     let follower = &mut *link.follower;
     let sender = &mut *link.sender;
     let begin = Instant::now();
-    let (sent, got) = thread::scope(|scope| {
+    let (sent, received) = thread::scope(|scope| {
         let reading = scope.spawn(|| read_all(follower, link.mark, EVENTS, &progress));
         let mut send = || {
-            let mut sent = 0;
-            while sent < EVENTS {
+            for sent in (0..EVENTS).step_by(MESSAGES) {
                 progress.wait(sent)?;
-                let count = BLOCK.min(EVENTS - sent);
-                let part = &block[..count as usize * link.message.len()];
-                sender.write_all(part).map_err(refused("send"))?;
-                sent += count;
+                sender.write_all(&block).map_err(refused("send"))?;
             }
             ask(sender, link.finish.0, link.finish.1)?;
             Ok(Instant::now())
@@ -107,17 +119,17 @@ fn carry(mut link: Link) -> Result<(Carried, Got), BenchError> {
         let sent: Result<Instant, BenchError> = send();
         (sent, reading.join())
     });
-    let got = got.map_err(|_| BenchError::Wrong("the follower panicked".into()))??;
-    let seconds = (sent?.max(got.at) - begin).as_secs_f64();
+    let received = received.map_err(|_| BenchError::Failed("the follower panicked".into()))??;
+    let seconds = (sent?.max(received.at) - begin).as_secs_f64();
     let run = Carried {
         events_per_second: EVENTS as f64 / seconds,
-        bytes_per_second: got.bytes as f64 / seconds,
-        bytes: got.bytes,
+        bytes_per_second: received.bytes as f64 / seconds,
+        bytes: received.bytes,
     };
-    Ok((run, got))
+    Ok((run, received))
 }
 
-/// How many bytes a second a loop of writes appends to a new file.
+/// The rate at which a loop of writes appends to a new file, in bytes per second.
 fn plain_writes(bytes: u64) -> Result<f64, BenchError> {
     let path = Path::new(DISK).join("plain-writes");
     let written = || {
@@ -139,30 +151,28 @@ fn plain_writes(bytes: u64) -> Result<f64, BenchError> {
 }
 
 impl Runs {
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self, load: Load) -> Vec<Row> {
         let of = |runs: &[Carried], figure: fn(&Carried) -> f64| {
             median(&runs.iter().map(figure).collect::<Vec<f64>>())
         };
         let events = |runs| of(runs, |run| run.events_per_second);
         let bytes = |runs| of(runs, |run| run.bytes_per_second);
         let (off, on, writes) = (bytes(&self.off), bytes(&self.on), median(&self.writes));
-        let carrying = "one sender to one follower, history off; peer: nats-server";
+        let name = load.name();
+        let what = format!("one sender to one follower, {name}, history off; peer: nats-server");
         let carried = if self.nats.is_empty() {
-            Row::without(carrying, "not installed")
+            Row::unavailable(&what, "not installed")
         } else {
             let (ours, peer) = (events(&self.off), events(&self.nats));
             let target = Target::AtLeast(1.5);
-            Row::compared(carrying, millions(ours), millions(peer), ours / peer, target)
+            Row::compared(&what, millions(ours), millions(peer), ours / peer, target)
         };
         let (peer, limit) =
             if off < writes { ("history off", off) } else { ("plain 64 KiB writes", writes) };
-        let stored = Row::compared(
-            &format!("the same, history on ({}); peer: {peer}", millions(events(&self.on))),
-            megabytes(on),
-            megabytes(limit),
-            on / limit,
-            Target::AtLeast(0.7),
-        );
+        let what =
+            format!("the same, {name}, history on ({}); peer: {peer}", millions(events(&self.on)));
+        let target = Target::AtLeast(0.7);
+        let stored = Row::compared(&what, megabytes(on), megabytes(limit), on / limit, target);
         vec![carried, stored]
     }
 }

@@ -1,5 +1,5 @@
-//! One event by a command: pulse-send, which waits for the agent's answer, and logger, which does
-//! not; each as a script runs it, from fork to exit, against the same agent.
+//! One event sent by a command: pulse-send, which waits for the agent's answer, and logger, which does not.
+//! Each is timed as a script runs it, from fork to exit, against the same agent.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::{BenchError, refused};
 /// How many runs of each command are measured, in turns.
 const RUNS: usize = 200;
 
-/// How many runs of each come before.
+/// How many runs of each warm up before.
 const WARM_UP: usize = 10;
 
-/// What each of them says.
+/// The message of each.
 const MESSAGE: &str = "query took 40ms";
 
 const PLAIN: &str = "one acknowledged `pulse-send`, plain build; peer: `logger`";
@@ -26,7 +26,7 @@ const STATIC: &str = "one acknowledged `pulse-send`, static musl build; peer: `l
 pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     let agent = Agent::start(true)?;
     let programs = [
-        Some(PathBuf::from("logger")).filter(|logger| is_there(logger)),
+        Some(PathBuf::from("logger")).filter(|logger| is_installed(logger)),
         Some(PathBuf::from(env!("CARGO_BIN_EXE_pulse-send"))),
         static_build()?,
     ];
@@ -45,8 +45,8 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     all_arrived(&agent, expected)?;
     let [logger, plain, musl] = taken.map(|taken| median(&taken));
     let row = |what, program: &Option<PathBuf>, micros, target| match program {
-        _ if programs[0].is_none() => Row::without(what, "not installed"),
-        None => Row::without(what, "target not installed"),
+        _ if programs[0].is_none() => Row::unavailable(what, "not installed"),
+        None => Row::unavailable(what, "target not installed"),
         Some(_) => Row::compared(
             what,
             format!("{micros:.0} µs"),
@@ -67,12 +67,12 @@ fn time_once(program: &Path, socket: &Path) -> Result<f64, BenchError> {
     let micros = begin.elapsed().as_secs_f64() * 1e6;
     let status = status.map_err(refused(format!("run {}", program.display())))?;
     if !status.success() {
-        return Err(BenchError::Wrong(format!("{}: {status}", program.display())));
+        return Err(BenchError::Failed(format!("{}: {status}", program.display())));
     }
     Ok(micros)
 }
 
-/// Makes sure that the agent has everything. logger may be gone before its line is.
+/// Waits until the agent has all events: logger may exit before its line is read.
 fn all_arrived(agent: &Agent, expected: u64) -> Result<(), BenchError> {
     let mut stream = agent.connect()?;
     let since = Instant::now();
@@ -86,25 +86,27 @@ fn all_arrived(agent: &Agent, expected: u64) -> Result<(), BenchError> {
             return Ok(());
         }
         if since.elapsed() > WAIT_MAX {
-            return Err(BenchError::Wrong(format!("lost: {events} of {expected} events")));
+            return Err(BenchError::Failed(format!(
+                "events lost: {events} of {expected} received"
+            )));
         }
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-fn is_there(program: &Path) -> bool {
+fn is_installed(program: &Path) -> bool {
     let started = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     !matches!(started, Err(e) if e.kind() == io::ErrorKind::NotFound)
 }
 
-/// pulse-send as packages ship it: `$PULSE_SEND_MUSL`, or built here, as contrib/package does it, if the
-/// target is installed.
+/// pulse-send as packages ship it: `$PULSE_SEND_MUSL`, or built here, as contrib/package does. `None` if the
+/// target is not installed.
 fn static_build() -> Result<Option<PathBuf>, BenchError> {
     if let Some(path) = env::var_os("PULSE_SEND_MUSL") {
         return Ok(Some(path.into()));
     }
     let target = format!("{}-unknown-linux-musl", env::consts::ARCH);
-    if !is_installed(&target) {
+    if !has_target(&target) {
         return Ok(None);
     }
     eprintln!("building: pulse-send for {target}");
@@ -122,12 +124,12 @@ fn static_build() -> Result<Option<PathBuf>, BenchError> {
         .status()
         .map_err(refused("run cargo"))?;
     if !built.success() {
-        return Err(BenchError::Wrong(format!("pulse-send for {target} was not built: {built}")));
+        return Err(BenchError::Failed(format!("pulse-send for {target} was not built: {built}")));
     }
     Ok(Some(dir.join(target).join("dist/pulse-send")))
 }
 
-fn is_installed(target: &str) -> bool {
+fn has_target(target: &str) -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsStr::new("rustc").to_owned());
     let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
     asked.is_ok_and(|answer| {

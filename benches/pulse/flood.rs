@@ -1,4 +1,4 @@
-//! One user floods, and what that costs another one who sends an event now and then.
+//! What a flood of one user costs another user, who sends an event now and then.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,18 +10,21 @@ use std::{io, thread};
 
 use nix::unistd::geteuid;
 
+use crate::load::Load;
 use crate::systems::{Agent, WAIT_MAX};
 use crate::table::{Row, Target, median};
 use crate::{BenchError, refused};
 
-/// The user who floods, over so many connections.
+/// The user who floods.
 const FLOODER: u32 = 4_242;
+
+/// How many connections the flood has.
 const CONNECTIONS: usize = 4;
 
-/// The other one.
+/// The other user.
 const OTHER: u32 = 4_243;
 
-/// How many runs of pulse-send are measured, without the flood and in it.
+/// How many runs of pulse-send are measured, without the flood and during it.
 const RUNS: usize = 200;
 
 const WHAT: &str =
@@ -29,14 +32,14 @@ const WHAT: &str =
 
 pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     if !geteuid().is_root() {
-        return Ok(vec![Row::without(WHAT, "needs root")]);
+        return Ok(vec![Row::unavailable(WHAT, "needs root")]);
     }
     let agent = Agent::start(true)?;
     let socket = agent.socket();
     let dir = socket.parent().unwrap_or(Path::new("/"));
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
         .map_err(refused("open a directory"))?;
-    // Others need not get at what was built.
+    // A copy, because other users may not be able to reach the build directory.
     let send = dir.join("pulse-send");
     fs::copy(env!("CARGO_BIN_EXE_pulse-send"), &send).map_err(refused("copy pulse-send"))?;
     let idle = send_often(&send, &socket)?;
@@ -44,13 +47,13 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     for _ in 0..CONNECTIONS {
         match flood(&socket) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(vec![Row::without(WHAT, "nc not installed")]);
+                return Ok(vec![Row::unavailable(WHAT, "nc not installed")]);
             }
             started => floods.push(started.map_err(refused("start a flood"))?),
         }
     }
     let since = Instant::now();
-    // Until it is refused, and so is as fast as it can be.
+    // Until the limit refuses events: then the flood is at full speed.
     while since.elapsed() < WAIT_MAX && !agent.has_stored("\"why\":\"rate\"") {
         thread::sleep(Duration::from_millis(20));
     }
@@ -61,31 +64,39 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     Ok(vec![Row::compared(WHAT, ours, beside, flooded / idle, Target::AtMost(3.0))])
 }
 
-/// The times of acknowledged runs by the other user, in µs.
+/// Times of acknowledged runs by the other user, in µs.
 fn send_often(send: &Path, socket: &Path) -> Result<Vec<f64>, BenchError> {
     let mut taken = Vec::new();
     for _ in 0..RUNS {
         let mut command = Command::new(send);
-        command.arg("-u").arg(socket).arg("hello").uid(OTHER).gid(OTHER).stdin(Stdio::null());
+        command
+            .arg("-u")
+            .arg(socket)
+            .arg("query took 40ms")
+            .uid(OTHER)
+            .gid(OTHER)
+            .stdin(Stdio::null());
         let begin = Instant::now();
         let status = command.status().map_err(refused("run pulse-send"))?;
         taken.push(begin.elapsed().as_secs_f64() * 1e6);
         if !status.success() {
-            return Err(BenchError::Wrong(format!("pulse-send: {status}")));
+            return Err(BenchError::Failed(format!("pulse-send: {status}")));
         }
     }
     Ok(taken)
 }
 
-/// Two programs that flood; they end with this.
+/// The two programs of a flood, killed when it is dropped.
 struct Flood {
     yes: Child,
     nc: Child,
 }
 
 fn flood(socket: &Path) -> io::Result<Flood> {
-    let line = format!("SEND {}", "x".repeat(100));
-    let mut yes = Command::new("yes").arg(line).stdout(Stdio::piped()).spawn()?;
+    let requests: Vec<String> =
+        Load::Text.messages().iter().map(|message| format!("SEND {message}")).collect();
+    // yes repeats its argument, line ends included.
+    let mut yes = Command::new("yes").arg(requests.join("\n")).stdout(Stdio::piped()).spawn()?;
     let lines = yes.stdout.take().map_or(Stdio::null(), Stdio::from);
     let mut nc = Command::new("nc");
     nc.arg("-U").arg(socket).uid(FLOODER).gid(FLOODER).stdin(lines);

@@ -1,23 +1,24 @@
-//! The benchmark's own follower: it should cost as little as a follower can.
+//! The benchmark's own follower. It does as little per byte as a follower can.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
+use crate::load::MESSAGES;
 use crate::systems::{Stream, WAIT_MAX};
 use crate::{BenchError, refused};
 
-/// How many bytes are read at a time.
+/// The size of a read, in bytes.
 const READ_SIZE: usize = 256 << 10;
 
-/// How far a sender may be ahead of its follower, in events: far enough that neither ever waits for a
-/// single batch, near enough that no system must drop anything.
+/// How far a sender may be ahead of its follower, in events: far enough that neither waits for a single
+/// batch, near enough that no system has to drop anything.
 const AHEAD_MAX: u64 = 150_000;
 
-/// How far the follower has come; the sender waits for it here.
+/// How many events the follower has received. The sender waits on it.
 pub(crate) struct Progress {
     arrived: AtomicU64,
-    /// Where the sender wants to be woken.
+    /// The count at which the sender is woken.
     wake_at: AtomicU64,
     sender: Thread,
 }
@@ -29,7 +30,7 @@ impl Progress {
         Self { arrived, wake_at, sender: thread::current() }
     }
 
-    fn tell(&self, arrived: u64) {
+    fn set(&self, arrived: u64) {
         self.arrived.store(arrived, Ordering::SeqCst);
         if arrived >= self.wake_at.load(Ordering::SeqCst) {
             self.wake_at.store(u64::MAX, Ordering::SeqCst);
@@ -37,8 +38,8 @@ impl Progress {
         }
     }
 
-    /// Waits until the follower is near enough for a sender that has sent so many. It then waits for
-    /// half of what may lie between them, so as not to be woken at each read.
+    /// Waits until the follower is at most [`AHEAD_MAX`] events behind a sender that has sent this many. A
+    /// wait lasts until half of that distance is left, so that the sender is not woken at each read.
     pub(crate) fn wait(&self, sent: u64) -> Result<(), BenchError> {
         let arrived = || self.arrived.load(Ordering::SeqCst);
         if sent <= arrived() + AHEAD_MAX {
@@ -47,8 +48,8 @@ impl Progress {
         let (enough, since) = (sent - AHEAD_MAX / 2, Instant::now());
         while arrived() < enough {
             if since.elapsed() >= WAIT_MAX {
-                return Err(BenchError::Wrong(format!(
-                    "lost: {sent} events sent, {} arrived",
+                return Err(BenchError::Failed(format!(
+                    "events lost: {sent} sent, {} received",
                     arrived()
                 )));
             }
@@ -61,40 +62,44 @@ impl Progress {
     }
 }
 
-/// What a follower got.
-pub(crate) struct Got {
+/// What a follower received.
+pub(crate) struct Received {
     /// All of it, in bytes.
     pub(crate) bytes: u64,
-    /// Up to the first line end.
-    pub(crate) first_line: Vec<u8>,
-    /// When the last message was there.
+    /// The first [`MESSAGES`] lines.
+    pub(crate) first_lines: Vec<u8>,
+    /// When the last message arrived.
     pub(crate) at: Instant,
 }
 
-/// Reads so many messages, each of which has this byte once.
+/// Reads `events` messages, each of which contains the byte `mark` once.
 pub(crate) fn read_all(
     follower: &mut dyn Stream,
     mark: u8,
     events: u64,
     progress: &Progress,
-) -> Result<Got, BenchError> {
+) -> Result<Received, BenchError> {
     let mut buffer = vec![0; READ_SIZE];
-    let (mut arrived, mut bytes, mut first_line) = (0, 0, Vec::new());
+    let (mut arrived, mut bytes) = (0, 0);
+    let (mut first_lines, mut lines) = (Vec::new(), 0);
     while arrived < events {
         let lost = |cause| {
-            let doing = format!("get all of {events} events, after {arrived} of them");
+            let doing = format!("read {events} events, after {arrived} of them");
             refused(doing)(cause)
         };
-        let got = match follower.read(&mut buffer).map_err(lost)? {
+        let read = match follower.read(&mut buffer).map_err(lost)? {
             0 => return Err(lost(std::io::ErrorKind::UnexpectedEof.into())),
-            got => &buffer[..got],
+            read => &buffer[..read],
         };
-        if !first_line.ends_with(b"\n") {
-            first_line.extend(got.split_inclusive(|b| *b == b'\n').next().unwrap_or_default());
+        if lines < MESSAGES {
+            for line in read.split_inclusive(|b| *b == b'\n').take(MESSAGES - lines) {
+                first_lines.extend_from_slice(line);
+                lines += usize::from(line.ends_with(b"\n"));
+            }
         }
-        bytes += got.len() as u64;
-        arrived += memchr::memchr_iter(mark, got).count() as u64;
-        progress.tell(arrived);
+        bytes += read.len() as u64;
+        arrived += memchr::memchr_iter(mark, read).count() as u64;
+        progress.set(arrived);
     }
-    Ok(Got { bytes, first_line, at: Instant::now() })
+    Ok(Received { bytes, first_lines, at: Instant::now() })
 }

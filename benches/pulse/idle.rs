@@ -1,5 +1,4 @@
-//! An agent that has nothing to do: its memory, what each idle follower adds to it, and how often it
-//! wakes up.
+//! An idle agent: its memory, what each idle follower adds to it, and how often it wakes up.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,17 +10,17 @@ use crate::systems::{Agent, WAIT_MAX, ask};
 use crate::table::{Row, Target};
 use crate::{BenchError, refused};
 
-/// How many followers follow and get nothing.
+/// How many followers wait for events that do not come.
 const FOLLOWERS: usize = 500;
 
-/// How long wake-ups are counted.
+/// For how long wake-ups are counted.
 const COUNTED: Duration = Duration::from_secs(3);
 
-/// How long an agent that has just started may still be busy with that.
+/// How long an agent may be busy with its start.
 const STARTED: Duration = Duration::from_secs(1);
 
-/// How long one is left alone that has served somebody: longer than a helper thread lives that has
-/// nothing to do.
+/// How long an agent is left alone after it has served clients: longer than the keep-alive of an idle
+/// blocking thread.
 const SETTLED: Duration = Duration::from_secs(11);
 
 pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
@@ -74,7 +73,7 @@ fn wait_for_followers(agent: &Agent) -> Result<(), BenchError> {
             return Ok(());
         }
         if since.elapsed() > WAIT_MAX {
-            return Err(BenchError::Wrong(format!("not all {FOLLOWERS} follow: {stats}")));
+            return Err(BenchError::Failed(format!("not all {FOLLOWERS} follow: {stats}")));
         }
         thread::sleep(Duration::from_millis(5));
     }
@@ -83,11 +82,11 @@ fn wait_for_followers(agent: &Agent) -> Result<(), BenchError> {
 /// The agent's memory, in KiB.
 fn resident(agent: &Agent) -> Result<u64, BenchError> {
     let status = PathBuf::from(format!("/proc/{}/status", agent.pid()));
-    let text = fs::read_to_string(status).map_err(refused("look at the agent"))?;
+    let text = fs::read_to_string(status).map_err(refused("read the agent's status"))?;
     Ok(figure(&text, "VmRSS:"))
 }
 
-/// How often any of the agent's threads ran while they were counted. One that ended did run.
+/// How often the agent's threads ran within [`COUNTED`]. A thread that ended ran once.
 fn wake_ups(agent: &Agent) -> Result<u64, BenchError> {
     let before = switches(agent)?;
     thread::sleep(COUNTED);
@@ -97,7 +96,7 @@ fn wake_ups(agent: &Agent) -> Result<u64, BenchError> {
     Ok(ended + more.sum::<u64>())
 }
 
-/// How often each thread of the agent has given way to another.
+/// The context switches of each thread of the agent.
 fn switches(agent: &Agent) -> Result<BTreeMap<OsString, u64>, BenchError> {
     let count = || {
         let mut threads = BTreeMap::new();
@@ -110,10 +109,10 @@ fn switches(agent: &Agent) -> Result<BTreeMap<OsString, u64>, BenchError> {
         }
         Ok(threads)
     };
-    count().map_err(refused("look at the agent's threads"))
+    count().map_err(refused("read the status of the agent's threads"))
 }
 
-/// The number behind a name that begins a line.
+/// The number after a name that begins a line; 0 if there is none.
 fn figure(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name));
     value.and_then(|value| value.split_whitespace().next()?.parse().ok()).unwrap_or_default()

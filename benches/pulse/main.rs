@@ -1,8 +1,9 @@
-//! What Pulse costs, measured beside what people use today, in one run on one machine: `cargo bench`.
+//! The benchmark: what Pulse costs, measured beside what people use today, in one run on one machine
+//! (`cargo bench`).
 //!
-//! A time says something about the machine; a ratio of two times that were taken in turns says
-//! something about the programs. So nearly every row is a ratio. `docs/benchmark.md` tells how to
-//! read the table. Nothing fails here for being slow: only for not running, or for losing an event.
+//! A time depends on the machine. A ratio of two times that were taken in turns depends on the programs, so
+//! nearly every row is a ratio. `docs/benchmark.md` explains the table. A slow result is no failure; a program
+//! that does not run or an event that is lost is one.
 
 mod carry;
 mod commands;
@@ -10,6 +11,7 @@ mod flood;
 mod follow;
 mod idle;
 mod latency;
+mod load;
 mod systems;
 mod table;
 
@@ -21,26 +23,26 @@ use table::{Row, print};
 /// Why a case has no result.
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
-    /// The system refuses.
+    /// A system call failed.
     #[error("cannot {doing}: {cause}")]
     System {
         /// What was tried.
         doing: String,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
     /// A program did not do what is measured.
     #[error("{0}")]
-    Wrong(String),
+    Failed(String),
 }
 
-/// Says what was tried when the system refuses.
+/// Adds what was tried to an error of the system.
 fn refused<D: Into<String>>(doing: D) -> impl FnOnce(io::Error) -> BenchError {
     let doing = doing.into();
     |cause| BenchError::System { doing, cause }
 }
 
-/// What is measured, by the name that selects it on the command line.
+/// A part of the benchmark, with the name that selects it on the command line.
 struct Case {
     name: &'static str,
     run: fn() -> Result<Vec<Row>, BenchError>,
@@ -57,7 +59,7 @@ const CASES: [Case; 5] = [
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if !arguments.iter().any(|argument| argument == "--bench") {
-        // As `cargo test --all-targets` does it.
+        // As `cargo test --all-targets` calls it.
         println!("nothing is measured without --bench: run `cargo bench`");
         return ExitCode::SUCCESS;
     }
@@ -73,7 +75,7 @@ fn main() -> ExitCode {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
                 eprintln!("{}: {error}", case.name);
-                rows.push(Row::without(case.name, "failed: see above"));
+                rows.push(Row::unavailable(case.name, "failed: see above"));
                 result = ExitCode::FAILURE;
             }
         }
@@ -83,7 +85,7 @@ fn main() -> ExitCode {
     result
 }
 
-/// The machine, and how busy it was before the first measurement.
+/// The machine, and its load before the first measurement.
 fn machine() -> String {
     let first_line = |path: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();

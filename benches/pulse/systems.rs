@@ -1,5 +1,5 @@
-//! The systems that are measured: our agent and nats-server, each started by the benchmark and ended
-//! with it, and one sender and one follower connected to it.
+//! The measured systems: our agent and nats-server, each started and ended by the benchmark, and a sender and
+//! a follower connected to one of them.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,23 +11,21 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 
+use crate::load::Load;
 use crate::{BenchError, refused};
 
-/// How long anything may take that should happen at once.
+/// Timeout of everything that should happen at once.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// On the disk that the build uses: the same for history and for what it is compared with.
+/// A directory on the disk that the build uses, for history and for the plain writes it is compared with.
 pub(crate) const DISK: &str = env!("CARGO_TARGET_TMPDIR");
-
-/// The text of each message: 100 bytes, none of which is an `M`.
-pub(crate) const MESSAGE: [u8; 100] = [b'x'; 100];
 
 /// A running program, killed when it is dropped.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has already exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -36,13 +34,13 @@ impl Drop for Running {
 /// A running agent.
 pub(crate) struct Agent {
     program: Running,
-    /// Holds the socket and the configuration: a path that is short enough for a socket.
+    /// For the socket and the configuration: a path that is short enough for a socket.
     dir: TempDir,
     history: TempDir,
 }
 
 impl Agent {
-    /// Starts one, and waits until it listens.
+    /// Starts an agent and waits until it listens.
     pub(crate) fn start(history: bool) -> Result<Self, BenchError> {
         let dir = tempfile::tempdir().map_err(refused("make a directory"))?;
         let stored = tempfile::tempdir_in(DISK).map_err(refused(format!("use {DISK}")))?;
@@ -61,29 +59,29 @@ impl Agent {
             .spawn()
             .map_err(refused("start pulsed"))?;
         let mut program = Running(child);
-        let mut said = String::new();
+        let mut output = String::new();
         if let Some(out) = program.0.stdout.take() {
-            BufReader::new(out).read_line(&mut said).map_err(refused("hear pulsed"))?;
+            BufReader::new(out).read_line(&mut output).map_err(refused("read pulsed's output"))?;
         }
-        if !said.contains("listening") {
-            return Err(BenchError::Wrong(format!("pulsed does not listen: {said:?}")));
+        if !output.contains("listening") {
+            return Err(BenchError::Failed(format!("pulsed does not listen: {output:?}")));
         }
         Ok(Self { program, dir, history: stored })
     }
 
-    /// Its process.
+    /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.program.0.id()
     }
 
-    /// Whether this stands anywhere in its history.
+    /// Whether its history contains this text.
     pub(crate) fn has_stored(&self, text: &str) -> bool {
         let files = fs::read_dir(self.history.path()).into_iter().flatten().flatten();
         let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
         texts.any(|stored| stored.contains(text))
     }
 
-    /// Where it listens.
+    /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("pulsed.sock")
     }
@@ -99,7 +97,7 @@ impl Agent {
         connected().map_err(refused("connect to pulsed"))
     }
 
-    /// A new connection that follows from where the log is now.
+    /// A new connection that follows from now.
     pub(crate) fn follow(&self) -> Result<UnixStream, BenchError> {
         let mut stream = self.connect()?;
         let newest = ask(&mut stream, "PING", "OK ")?;
@@ -109,12 +107,13 @@ impl Agent {
         Ok(stream)
     }
 
-    /// One sender and one follower.
-    pub(crate) fn link(&self) -> Result<Link, BenchError> {
+    /// A sender of this load and a follower.
+    pub(crate) fn link(&self, load: Load) -> Result<Link, BenchError> {
+        let request = |message: String| format!("SEND {message}\n").into_bytes();
         Ok(Link {
             follower: Box::new(self.follow()?),
             sender: Box::new(self.connect()?),
-            message: [b"SEND ", &MESSAGE[..], b"\n"].concat(),
+            messages: load.messages().into_iter().map(request).collect(),
             mark: b'\n',
             finish: ("SYNC", "OK "),
         })
@@ -128,13 +127,13 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Starts one, and waits until it listens. None if there is no such program.
+    /// Starts nats-server and waits until it listens. `None` if it is not installed.
     pub(crate) fn start() -> Result<Option<Self>, BenchError> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(refused("find a free port"))?
             .port();
-        // Debian has it where only root looks.
+        // Debian installs it where only root's PATH looks.
         let started = spawn_nats("nats-server", port).or_else(|e| match e.kind() {
             io::ErrorKind::NotFound => spawn_nats("/usr/sbin/nats-server", port),
             _ => Err(e),
@@ -168,15 +167,17 @@ impl Nats {
         Ok(stream)
     }
 
-    /// One sender and one follower.
-    pub(crate) fn link(&self) -> Result<Link, BenchError> {
+    /// A sender of this load and a follower.
+    pub(crate) fn link(&self, load: Load) -> Result<Link, BenchError> {
+        let request =
+            |message: String| format!("PUB x {}\r\n{message}\r\n", message.len()).into_bytes();
         let mut follower = self.connect()?;
         ask(&mut follower, "SUB x 1\r\nPING\r", "PONG")?;
         Ok(Link {
             follower: Box::new(follower),
             sender: Box::new(self.connect()?),
-            message: [b"PUB x 100\r\n", &MESSAGE[..], b"\r\n"].concat(),
-            // Of each `MSG x 1 100`; a PING of the server's has none.
+            messages: load.messages().into_iter().map(request).collect(),
+            // The one in `MSG x 1 LENGTH`. A PING of the server has none.
             mark: b'M',
             finish: ("PING\r", "PONG"),
         })
@@ -192,26 +193,26 @@ fn spawn_nats(program: impl AsRef<Path>, port: u16) -> io::Result<Child> {
         .spawn()
 }
 
-/// A connection, of whatever kind.
+/// A connection over TCP or a Unix socket.
 pub(crate) trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
 
-/// One sender and one follower, and what they say.
+/// A sender and a follower, and the bytes they exchange.
 pub(crate) struct Link {
-    /// Sends.
+    /// The sender's connection.
     pub(crate) sender: Box<dyn Stream>,
-    /// Follows, and has no event yet.
+    /// The follower's connection. It has received no event yet.
     pub(crate) follower: Box<dyn Stream>,
-    /// One message as it is sent.
-    pub(crate) message: Vec<u8>,
-    /// The byte that stands once in each message as it is received.
+    /// The load's messages, each as one request.
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// A byte that each received message contains once.
     pub(crate) mark: u8,
-    /// What the sender says last, and how the answer to it begins.
+    /// The last request, and the beginning of its answer.
     pub(crate) finish: (&'static str, &'static str),
 }
 
-/// Says something, and waits for the line that begins so: gives the rest of that line.
+/// Writes a request, and waits for a line that begins with `answer`. Returns the rest of that line.
 pub(crate) fn ask(stream: &mut dyn Stream, what: &str, answer: &str) -> Result<String, BenchError> {
     let asked = refused(format!("get an answer to {}", what.trim_end()));
     let mut line = || {
@@ -229,7 +230,7 @@ pub(crate) fn ask(stream: &mut dyn Stream, what: &str, answer: &str) -> Result<S
     line().map_err(asked)
 }
 
-/// Byte by byte, so that nothing behind the line is taken.
+/// Reads one line byte by byte, so that nothing after it is consumed.
 fn read_line(stream: &mut dyn Stream) -> io::Result<String> {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while byte != *b"\n" {

@@ -1,11 +1,11 @@
 //! The table of results.
 
-/// What a figure should be.
+/// The bound that a figure should keep.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// So much or less.
+    /// At most this.
     AtMost(f64),
-    /// So much or more.
+    /// At least this.
     AtLeast(f64),
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Row {
 const NONE: &str = "–";
 
 impl Row {
-    /// A ratio of ours to a peer's.
+    /// A figure of ours and a peer's, judged by their ratio.
     pub(crate) fn compared(
         what: &str,
         ours: String,
@@ -30,32 +30,32 @@ impl Row {
         ratio: f64,
         target: Target,
     ) -> Self {
-        let mut row = Self::told(what, ours, peer);
+        let mut row = Self::reported(what, ours, peer);
         row.ratio = format!("{ratio:.2}");
-        row.aim(ratio, target, "");
+        row.judge(ratio, target, "");
         row
     }
 
     /// A figure of ours that has a bound.
     pub(crate) fn bounded(what: &str, ours: f64, unit: &str, target: Target) -> Self {
-        let mut row = Self::told(what, format!("{}{unit}", figure(ours)), NONE.into());
-        row.aim(ours, target, unit);
+        let mut row = Self::reported(what, format!("{}{unit}", figure(ours)), NONE.into());
+        row.judge(ours, target, unit);
         row
     }
 
-    /// Figures that are good to know.
-    pub(crate) fn told(what: &str, ours: String, peer: String) -> Self {
+    /// Figures without a target.
+    pub(crate) fn reported(what: &str, ours: String, peer: String) -> Self {
         let none = || NONE.to_owned();
         Self { what: what.into(), ours, peer, ratio: none(), target: none(), met: NONE }
     }
 
-    /// What could not be measured, and why.
-    pub(crate) fn without(what: &str, why: &str) -> Self {
-        Self::told(what, NONE.into(), why.into())
+    /// A row that could not be measured, and why.
+    pub(crate) fn unavailable(what: &str, why: &str) -> Self {
+        Self::reported(what, NONE.into(), why.into())
     }
 
-    /// What is judged is what the table shows.
-    fn aim(&mut self, value: f64, target: Target, unit: &str) {
+    /// Judges the value as the table shows it, rounded.
+    fn judge(&mut self, value: f64, target: Target, unit: &str) {
         let value = (value * 100.0).round() / 100.0;
         let (sign, aim, met) = match target {
             Target::AtMost(aim) => ('≤', aim, value <= aim),
@@ -81,12 +81,12 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-/// The value in the middle.
+/// The middle value; 0 of none.
 pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 0.5)
 }
 
-/// The value that this part of all values does not exceed; 0 of none.
+/// The value that the fraction `part` of all values does not exceed; 0 of none.
 pub(crate) fn percentile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,7 +1,14 @@
-//! Who may do what, tag by tag: the rules as they are configured, and what they come to for one subject
-//! (`[[access]]` in pulsed.toml(5)).
+//! Access rules (`[[access]]` in pulsed.toml(5)), and the tags that they permit to one user.
 //!
-//! Pure: who is in which group is an argument.
+//! Pure: group membership is an argument.
+//!
+//! ```
+//! use pulsed::access::{Action, Rules, TagScope};
+//!
+//! let rules = Rules::default();
+//! assert_eq!(rules.scope(Action::Send, 33, |_| false), TagScope::All);
+//! assert_eq!(rules.scope(Action::Tail, 33, |_| false), TagScope::Nothing);
+//! ```
 
 mod tag_scope;
 
@@ -9,45 +16,45 @@ use crate::filter::Glob;
 
 pub use tag_scope::TagScope;
 
-/// The most rules.
+/// The most rules in one configuration.
 pub const RULES_MAX: usize = 64;
 
-/// The most subjects that one rule names for one action.
+/// The most subjects in one list of a rule.
 pub const SUBJECTS_MAX: usize = 64;
 
-/// What is permitted or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a rule permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// To put events in.
+    /// Sending events.
     Send,
-    /// To see events, gaps and figures.
+    /// Following: events, gaps, views and figures.
     Tail,
 }
 
-/// Whom a rule means.
+/// To whom a rule permits something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// `*`: any user of this machine.
     Anyone,
-    /// This user.
+    /// The user with this uid.
     User(u32),
-    /// `@NAME`: who is in this group, as the group database has it.
+    /// `@NAME`: the members of this group, by the group database.
     Group(Group),
 }
 
-/// A group, as it was named.
+/// A group, as the configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Group {
     /// By its name.
     Name(String),
-    /// By its number.
+    /// By its gid.
     Id(u32),
 }
 
 /// One `[[access]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The tags that it decides about.
+    /// The tags that the rule decides.
     pub tag: Glob,
     /// Who may send them.
     pub send: Vec<Subject>,
@@ -64,14 +71,14 @@ impl Rule {
     }
 }
 
-/// All rules, in order: the first one whose glob matches a tag decides about it. Where none does,
-/// nobody may. They say nothing about root and the agent's own user, who may always do both.
+/// The rules, in order: the first one whose glob matches a tag decides it. A tag that none matches is denied. Root
+/// and the agent's own user may always do both; the rules do not apply to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules(Vec<Rule>);
 
 impl Default for Rules {
-    /// What holds where nothing is configured: any local user sends, as with /dev/log; the groups that
-    /// may read the system's logs follow.
+    /// The rules without configuration: any local user may send, as with /dev/log. The groups that may read the
+    /// system's logs may follow.
     fn default() -> Self {
         let group = |name: &str| Subject::Group(Group::Name(name.into()));
         let tail = vec![group("adm"), group("pulsed")];
@@ -80,18 +87,17 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// These, in this order.
+    /// Rules in this order.
     pub fn new(rules: Vec<Rule>) -> Self {
         Self(rules)
     }
 
-    /// Each of them, in order.
+    /// The rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.0.iter()
     }
 
-    /// Whether it matters for this user in which groups the user is: whoever asks the group database
-    /// may have to wait.
+    /// `true` if the result of [`Rules::scope`] depends on this user's groups. Looking them up may block.
     pub fn needs_groups(&self, action: Action, uid: u32) -> bool {
         self.0.iter().map(|rule| rule.subjects(action)).any(|subjects| {
             let named = |subject: &Subject| {
@@ -101,7 +107,7 @@ impl Rules {
         })
     }
 
-    /// What the rules come to for a user of this machine.
+    /// The tags for which a local user may do `action`.
     pub fn scope(&self, action: Action, uid: u32, is_in: impl Fn(&Group) -> bool) -> TagScope {
         let means = |subject: &Subject| match subject {
             Subject::Anyone => true,
@@ -109,7 +115,7 @@ impl Rules {
             Subject::Group(group) => is_in(group),
         };
         let decided = |rule: &Rule| (rule.tag.clone(), rule.subjects(action).iter().any(means));
-        TagScope::of_rules(self.0.iter().map(decided).collect())
+        TagScope::from_rules(self.0.iter().map(decided).collect())
     }
 }
 
@@ -125,17 +131,17 @@ mod tests {
         Subject::Group(Group::Name(name.into()))
     }
 
-    fn nobody(_: &Group) -> bool {
+    fn no_group(_: &Group) -> bool {
         false
     }
 
     #[test]
-    fn without_a_word_anyone_sends_and_the_readers_of_logs_follow() {
+    fn default_lets_all_send_and_log_readers_follow() {
         let rules = Rules::default();
-        assert_eq!(rules.scope(Action::Send, 33, nobody), TagScope::All);
+        assert_eq!(rules.scope(Action::Send, 33, no_group), TagScope::All);
         assert!(!rules.needs_groups(Action::Send, 33));
         assert!(rules.needs_groups(Action::Tail, 33));
-        assert_eq!(rules.scope(Action::Tail, 33, nobody), TagScope::Nothing);
+        assert_eq!(rules.scope(Action::Tail, 33, no_group), TagScope::Nothing);
         for named in ["adm", "pulsed"] {
             let is_in = |group: &Group| *group == Group::Name(named.into());
             assert_eq!(rules.scope(Action::Tail, 33, is_in), TagScope::All);
@@ -143,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_matches_decides() {
+    fn first_matching_rule_decides() {
         let rules = Rules::new(vec![
             rule("shop.secret.*", vec![Subject::User(1)], vec![]),
             rule("shop.*", vec![Subject::Anyone], vec![group("shop"), Subject::User(7)]),
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rules_permit_nothing() {
+    fn no_rules_deny_everything() {
         let rules = Rules::new(vec![]);
         assert_eq!(rules.scope(Action::Send, 1, |_| true), TagScope::Nothing);
         assert!(!rules.needs_groups(Action::Tail, 1));

@@ -1,22 +1,22 @@
-//! What one party may do.
+//! Sets of tags.
 
 use crate::filter::Glob;
 
-/// Which tags a action is permitted for.
+/// The tags for which an action is permitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagScope {
     /// Every tag.
     All,
     /// No tag.
     Nothing,
-    /// Some tags: the first glob that matches decides, and where none does it is no.
+    /// Some tags: the first glob that matches decides. A tag that none matches is not covered.
     Some(Vec<(Glob, bool)>),
 }
 
 impl TagScope {
-    /// What an ordered list of decisions comes to. What cannot decide anything is left out, so that
-    /// lists which mean the same are equal as far as that is easily seen.
-    pub fn of_rules(mut rules: Vec<(Glob, bool)>) -> Self {
+    /// The scope of an ordered list of decisions. Entries without effect are dropped, so that most lists of one
+    /// meaning are equal.
+    pub fn from_rules(mut rules: Vec<(Glob, bool)>) -> Self {
         if let Some(at) = rules.iter().position(|(glob, _)| glob.is_any()) {
             rules.truncate(at + 1);
         }
@@ -31,15 +31,15 @@ impl TagScope {
         }
     }
 
-    /// Every tag that one of these matches.
-    pub fn of_globs(globs: &[Glob]) -> Self {
+    /// Every tag that one of these globs matches.
+    pub fn from_globs(globs: &[Glob]) -> Self {
         if globs.iter().any(Glob::is_any) {
             return Self::All;
         }
-        Self::of_rules(globs.iter().map(|glob| (glob.clone(), true)).collect())
+        Self::from_rules(globs.iter().map(|glob| (glob.clone(), true)).collect())
     }
 
-    /// Whether it covers this tag.
+    /// `true` if the scope has this tag.
     pub fn allows(&self, tag: &str) -> bool {
         match self {
             Self::All => true,
@@ -50,8 +50,8 @@ impl TagScope {
         }
     }
 
-    /// Whether who had `before` has lost nothing with this one. Where that would take a comparison of
-    /// patterns the answer is no: to come back costs little, to keep what was taken away costs trust.
+    /// `true` if every tag of `before` is certainly in this scope. Patterns are not compared: the answer is then
+    /// `false`, and the client reconnects, which costs little.
     pub fn covers(&self, before: &Self) -> bool {
         *self == Self::All || *before == Self::Nothing || self == before
     }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_everything_or_nothing_says_so() {
+    fn normalizes_everything_and_nothing() {
         for (list, scope) in [
             (&[][..], TagScope::Nothing),
             (&[("*", true)], TagScope::All),
@@ -79,19 +79,19 @@ mod tests {
             (&[("a", false), ("*", true)], TagScope::Some(rules(&[("a", false), ("*", true)]))),
             (&[("a", true), ("b", true)], TagScope::Some(rules(&[("a", true), ("b", true)]))),
         ] {
-            assert_eq!(TagScope::of_rules(rules(list)), scope, "{list:?}");
+            assert_eq!(TagScope::from_rules(rules(list)), scope, "{list:?}");
         }
         let globs: Vec<Glob> =
             rules(&[("a", true), ("*", true)]).into_iter().map(|r| r.0).collect();
-        assert_eq!(TagScope::of_globs(&globs), TagScope::All);
-        assert_eq!(TagScope::of_globs(&[]), TagScope::Nothing);
+        assert_eq!(TagScope::from_globs(&globs), TagScope::All);
+        assert_eq!(TagScope::from_globs(&[]), TagScope::Nothing);
     }
 
     #[test]
-    fn what_is_less_does_not_keep() {
-        let some = TagScope::of_rules(rules(&[("a", true)]));
-        let other = TagScope::of_rules(rules(&[("b", true)]));
-        for (after, before, keeps) in [
+    fn smaller_scope_does_not_cover() {
+        let some = TagScope::from_rules(rules(&[("a", true)]));
+        let other = TagScope::from_rules(rules(&[("b", true)]));
+        for (after, before, covers) in [
             (&TagScope::All, &some, true),
             (&some, &TagScope::All, false),
             (&some, &some, true),
@@ -100,21 +100,21 @@ mod tests {
             (&TagScope::Nothing, &some, false),
             (&TagScope::Nothing, &TagScope::Nothing, true),
         ] {
-            assert_eq!(after.covers(before), keeps, "{after:?} {before:?}");
+            assert_eq!(after.covers(before), covers, "{after:?} {before:?}");
         }
     }
 
     proptest! {
-        /// Leaving rules out changes no decision.
+        /// Dropping entries changes no decision.
         #[test]
-        fn each_tag_is_decided_by_the_first_rule_that_matches(
+        fn first_matching_rule_decides(
             list in prop::collection::vec(("[ab*]{1,3}", prop::bool::ANY), 0..6),
             tag in "[ab]{1,3}",
         ) {
             let list: Vec<(Glob, bool)> =
                 list.iter().map(|(glob, may)| (Glob::new(glob).expect("a glob"), *may)).collect();
             let first = list.iter().find(|(glob, _)| glob.matches(&tag)).is_some_and(|rule| rule.1);
-            prop_assert_eq!(TagScope::of_rules(list).allows(&tag), first);
+            prop_assert_eq!(TagScope::from_rules(list).allows(&tag), first);
         }
     }
 }

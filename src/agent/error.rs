@@ -1,47 +1,47 @@
-//! Why there is no agent, or no more.
+//! Why the agent does not start, or stops.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::tls::TlsError;
+use super::transport::tls::TlsError;
 use crate::log;
 use crate::sys::socket::BindError;
 
-/// Why the agent does not start, or ends.
+/// Why the agent does not start, or stops.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] log::OpenError),
-    /// The socket cannot be had.
+    /// The socket cannot be bound.
     #[error(transparent)]
     Socket(#[from] BindError),
-    /// The bridge has nothing to prove who it is with.
+    /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The bridge has no place.
+    /// The TCP bridge cannot listen.
     #[error("cannot listen on {address} (tcp.listen): {cause}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// What the system says.
         cause: io::Error,
     },
-    /// The system refuses something else.
+    /// Another system call failed.
     #[error("cannot {doing}: {cause}")]
     System {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
-        /// What the system said.
+        /// What the system says.
         cause: io::Error,
     },
-    /// History could not be finished.
-    #[error("history {}: not finished at the end: {cause}", dir.display())]
+    /// The last events could not be stored.
+    #[error("history {}: not everything is stored at the end: {cause}", dir.display())]
     Unfinished {
         /// Its directory.
         dir: PathBuf,
-        /// What the system said.
+        /// What the system says.
         cause: io::Error,
     },
 }

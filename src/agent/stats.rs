@@ -1,40 +1,48 @@
-//! What STATS answers.
+//! The reply to STATS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::ingest::runs::Runs;
 use super::limits::Limits;
 use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};
 use crate::log::Log;
 
-/// What tells how much others send and follow.
-const OF_ALL_EVENTS: [&str; 5] = ["events", "bytes", "window_bytes", "connections", "followers"];
+/// Figures that count every tag and every client.
+const OF_ALL_TAGS: [&str; 6] =
+    ["events", "bytes", "window_bytes", "connections", "followers", "runs"];
 
-/// Where the figures come from.
+/// The sources of the figures.
 pub(crate) struct Stats {
     log: Log,
     limits: Arc<Limits>,
+    runs: Arc<Runs>,
     started: Timestamp,
-    /// Where the bridge listens.
+    /// The address of the TCP bridge.
     tcp: Option<SocketAddr>,
 }
 
 impl Stats {
-    pub(crate) fn new(log: Log, limits: Arc<Limits>, tcp: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        log: Log,
+        limits: Arc<Limits>,
+        runs: Arc<Runs>,
+        tcp: Option<SocketAddr>,
+    ) -> Self {
         let started = log.now();
-        Self { log, limits, started, tcp }
+        Self { log, limits, runs, started, tcp }
     }
 
-    /// All figures, as one JSON object on one line. Those that tell about all events are left out for who
-    /// may not follow every tag.
-    pub(crate) fn json(&self, permitted: &TagScope) -> String {
+    /// All figures as one JSON object on one line. Figures about every tag are left out for a client that may not
+    /// follow every tag.
+    pub(crate) fn json(&self, scope: &TagScope) -> String {
         let counters = self.log.counters();
         let newest = self.log.newest();
         let cursor = |seq| Cursor { seq, ..newest }.to_string();
-        let (connections, followers) = self.limits.counts();
+        let (counts, runs) = (self.limits.counts(), self.runs.counts());
         let history = counters.stored.map(|stored| {
             json!({
                 "bytes": counters.history_bytes,
@@ -55,12 +63,13 @@ impl Stats {
             "bytes": counters.bytes,
             "window_bytes": counters.window_bytes,
             "history": history,
-            "connections": connections,
-            "followers": followers,
+            "connections": counts.connections,
+            "followers": counts.followers,
+            "runs": { "open": runs.open, "untracked": runs.untracked },
             "tcp": self.tcp.map(|address| address.to_string()),
         });
-        if *permitted != TagScope::All {
-            for name in OF_ALL_EVENTS {
+        if *scope != TagScope::All {
+            for name in OF_ALL_TAGS {
                 figures.as_object_mut().map(|figures| figures.remove(name));
             }
             let history = figures["history"].as_object_mut();

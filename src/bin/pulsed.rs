@@ -1,5 +1,5 @@
-//! pulsed
+//! pulsed: see [`pulsed::cli`].
 
 fn main() -> std::process::ExitCode {
-    pulsed::cli::agent::main()
+    pulsed::cli::pulsed::main()
 }

@@ -1,49 +1,51 @@
-//! The three commands, and what they have in common: how they end, and how they say why.
+//! The three commands, and what they share: the command line, exit statuses, the report of an error.
 
+mod connect;
 #[cfg(feature = "agent")]
-pub mod agent;
+pub mod pulsed;
 pub mod send;
 #[cfg(feature = "tail")]
 pub mod tail;
 
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
+use crate::render::escape;
 use crate::wire::Code;
 
-/// How a command ends. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
+/// The exit status of a command. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// 0: done.
+    /// 0: success.
     Done = 0,
-    /// 1: what was waited for never came; or `pulsed` failed.
+    /// 1: pulse-tail: `--until-match` found nothing. pulsed: the agent failed.
     Failed = 1,
-    /// 3: a gap makes the answer unknowable.
+    /// 3: pulse-tail: events are missing, so `--until-match` cannot be answered.
     Unknowable = 3,
     /// 64: the command line is wrong.
     Usage = 64,
-    /// 65: bad data.
+    /// 65: the input data is wrong.
     Data = 65,
-    /// 69: the agent is not there.
+    /// 69: there is no agent, or it closed the connection.
     Unavailable = 69,
-    /// 74: not stored.
+    /// 74: an event was not stored, or a file or stdout failed.
     NotStored = 74,
-    /// 75: timed out while waiting for the agent, or refused by a limit; may work later.
+    /// 75: the agent timed out or refused over a limit; may work later.
     Later = 75,
-    /// 77: not permitted.
+    /// 77: permission denied.
     Denied = 77,
-    /// 78: the configuration is bad (only `pulsed` reads one).
+    /// 78: the configuration is wrong. Only `pulsed` reads one.
     Config = 78,
-    /// 124: the time that was asked for is over.
+    /// 124: `--timeout` of pulse-tail is over.
     TimedOut = 124,
 }
 
 impl Exit {
-    /// All of them.
+    /// All exit statuses.
     pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Failed,
@@ -83,13 +85,13 @@ impl From<Code> for Exit {
     }
 }
 
-/// Why a command fails: one line that says what, where and why, and how the command then ends.
+/// Why a command fails. Displayed as one line: what failed, the object, the cause.
 pub trait Failure: fmt::Display {
-    /// How it ends.
+    /// The exit status of the command.
     fn exit(&self) -> Exit;
 }
 
-/// Reads the command line, runs the command, and says on stderr why it failed.
+/// Parses the command line, runs the command, and reports a failure on stderr.
 pub fn main<A: clap::Parser, F: Failure>(
     command: &str,
     run: impl FnOnce(A) -> Result<ExitCode, F>,
@@ -99,44 +101,47 @@ pub fn main<A: clap::Parser, F: Failure>(
         Err(exit) => return exit.into(),
     };
     run(arguments).unwrap_or_else(|failure| {
-        say(command, &failure);
+        report(command, &failure);
         failure.exit().into()
     })
 }
 
-/// Reads a command line, the name of the command first. `--help` and `--version` are printed here
-/// and end well; what is wrong is said in one line and ends with [`Exit::Usage`].
+/// Parses a command line, which begins with the name of the command. Prints `--help` and `--version`, and
+/// reports an error on stderr.
 ///
 /// # Errors
-/// How the command ends then.
+/// The exit status: [`Exit::Done`] after `--help` and `--version`, [`Exit::Usage`] after an error.
 pub fn parse<A: clap::Parser>(
     command: &str,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<A, Exit> {
-    // The command ends soon: to free this piece by piece would be a tenth of a short run.
+    // Freeing this piece by piece takes a tenth of a short run, and the process ends soon.
     let mut grammar = ManuallyDrop::new(A::command());
     let parsed = grammar
         .try_get_matches_from_mut(words)
         .and_then(|mut matches| A::from_arg_matches_mut(&mut matches));
     parsed.map_err(|error| {
         if error.use_stderr() {
-            say(command, one_line(&error.render().to_string()));
+            report(command, one_line(&error.render().to_string()));
             return Exit::Usage;
         }
-        // Who closed our stdout does not want the help any more.
+        // A closed stdout is no error.
         let _ = error.print();
         Exit::Done
     })
 }
 
-/// Says one line on stderr, behind the name of the command. Never fails: there is nobody left to
-/// tell. Nothing in it drives a terminal.
-pub fn say(command: &str, text: impl fmt::Display) {
-    let line = format!("{command}: {}\n", Plain(&text.to_string()));
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+/// Prints one line on stderr, after the name of the command. Control characters are escaped. A failed write
+/// is ignored: there is no other place to report it.
+pub fn report(command: &str, text: impl fmt::Display) {
+    let _ = std::io::stderr().lock().write_all(line(command, text).as_bytes());
 }
 
-/// What clap says about a command line, without its last part: how the command is used.
+fn line(command: &str, text: impl fmt::Display) -> String {
+    format!("{command}: {}\n", escape(&text.to_string()))
+}
+
+/// Puts clap's error on one line, without the usage at its end.
 fn one_line(rendered: &str) -> String {
     let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
     let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -145,27 +150,8 @@ fn one_line(rendered: &str) -> String {
         .take_while(|part| !part.starts_with("Usage:") && !part.starts_with("For more"))
         .map(words)
         .collect();
-    parts.push("--help shows what there is".to_owned());
+    parts.push("see --help".to_owned());
     parts.join("; ")
-}
-
-/// Text of unknown origin on one line of a terminal: control and bidirectional formatting characters
-/// are shown escaped.
-struct Plain<'a>(&'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}');
-            if c.is_control() || bidi {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -173,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exits_have_their_documented_numbers() {
+    fn exit_statuses_have_their_documented_numbers() {
         let numbers = Exit::ALL.map(Exit::number);
         assert_eq!(numbers, [0, 1, 3, 64, 65, 69, 74, 75, 77, 78, 124]);
         for code in Code::ALL {
@@ -182,10 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_one_line_and_drives_no_terminal() {
+    fn clap_errors_become_one_line() {
         let line = one_line("error: no 'x' found\n\n  tip: use\n  'y'\n\nUsage: z\n\nFor more …");
-        assert_eq!(line, "no 'x' found; tip: use 'y'; --help shows what there is");
+        assert_eq!(line, "no 'x' found; tip: use 'y'; see --help");
+    }
+
+    #[test]
+    fn reports_are_one_escaped_line() {
         let hostile = "a\u{1b}[2J\nb\u{202e}\u{9b}é";
-        assert_eq!(Plain(hostile).to_string(), "a\\u{1b}[2J\\nb\\u{202e}\\u{9b}é");
+        assert_eq!(line("x", hostile), "x: a\\x1b[2J\\nb\\u{202e}\\u{9b}é\n");
     }
 }

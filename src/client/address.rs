@@ -1,4 +1,4 @@
-//! Which agent is meant, and how a place is shown.
+//! Addresses of agents, and how they are displayed.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,35 +7,45 @@ use std::str::FromStr;
 
 use super::token::{Token, TokenError};
 
-/// The port of the TCP bridge, unless another one is named.
+/// The default port of the TCP bridge.
 pub const PORT: u16 = 7465;
 
-/// The longest name of a machine, in bytes: that of the domain name system.
+/// The longest host name, in bytes: that of the domain name system.
 const NAME_MAX: usize = 253;
 
-/// An agent, as far as its user says which.
+/// The address of an agent.
+///
+/// ```
+/// use std::path::Path;
+/// use pulsed::client::Address;
+///
+/// let address = Address::new(Some(Path::new("/run/pulsed/pulsed.sock")), None, None, None)?;
+/// assert!(matches!(address, Address::Local(Some(_))));
+/// # Ok::<(), pulsed::client::TokenError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum Address {
-    /// On this machine, at this socket; without one at the first place that takes us in.
+    /// On this machine, at this socket. `None` means the first of the default sockets with a listener.
     Local(Option<PathBuf>),
     /// Behind a TCP bridge.
     Remote(Remote),
 }
 
-/// An agent behind a TCP bridge, and what it takes to be let in there.
+/// An agent behind a TCP bridge, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct Remote {
     pub(super) server: Server,
-    /// The only certificates that are trusted; without them it is the system's.
+    /// A file with the only trusted certificates. `None` means the system's.
     pub(super) ca: Option<PathBuf>,
     pub(super) token: Token,
 }
 
 impl Address {
-    /// What the options say: `--socket`, or else `--server` with `--ca` and `--token-file`.
+    /// The address from the options `--socket`, or `--server` with `--ca` and `--token-file`. Reads the token
+    /// of a server.
     ///
     /// # Errors
-    /// [`TokenError`] when a server is named and there is no token for it.
+    /// [`TokenError`] if a server is named and there is no token for it.
     pub fn new(
         socket: Option<&Path>,
         server: Option<&Server>,
@@ -48,23 +58,23 @@ impl Address {
     }
 }
 
-/// Where a TCP bridge listens: `HOST`, `HOST:PORT`, `[IPv6]:PORT` or `IPv6`.
+/// The address of a TCP bridge: `HOST`, `HOST:PORT`, `[IPv6]:PORT` or `IPv6`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// Why a text names no server.
+/// Why a text is not the address of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadServer {
-    /// No name of a machine, and no address.
+    /// Neither a host name nor an IP address.
     #[error("HOST is a name such as web1.example, an IPv4 address or an IPv6 address")]
     Host,
-    /// No port.
+    /// Not a port.
     #[error("PORT is a number from 1 to 65535")]
     Port,
-    /// A bracket without its other one, or a URL.
+    /// An unpaired bracket, or a URL.
     #[error("use HOST, HOST:PORT or [IPv6]:PORT, and nothing around it")]
     Form,
 }
@@ -86,29 +96,29 @@ impl FromStr for Server {
     }
 }
 
-/// The host, without brackets, and what is said of the port.
+/// Splits host, without brackets, and port.
 fn split(text: &str) -> Result<(&str, Option<&str>), BadServer> {
     if text.contains('/') {
         return Err(BadServer::Form);
     }
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (host, behind) = rest.split_once(']').ok_or(BadServer::Form)?;
-            let port = match behind {
+            let (host, after) = rest.split_once(']').ok_or(BadServer::Form)?;
+            let port = match after {
                 "" => None,
-                behind => Some(behind.strip_prefix(':').ok_or(BadServer::Form)?),
+                after => Some(after.strip_prefix(':').ok_or(BadServer::Form)?),
             };
             return host.parse::<Ipv6Addr>().map(|_| (host, port)).map_err(|_| BadServer::Host);
         }
-        // An address without brackets has no port: its last part could be meant for either.
+        // An address without brackets has no port: its last part is ambiguous.
         None if text.parse::<Ipv6Addr>().is_ok() => return Ok((text, None)),
         None => match text.split_once(':') {
             None => (text, None),
             Some((host, port)) => (host, Some(port)),
         },
     };
-    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    let good = !host.starts_with(['-', '.']) && host.bytes().all(known);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let good = !host.starts_with(['-', '.']) && host.bytes().all(allowed);
     if !good || host.is_empty() || host.len() > NAME_MAX {
         return Err(BadServer::Host);
     }
@@ -122,7 +132,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// Where an agent is, in what people read: the path of its socket, or `HOST:PORT`.
+/// An agent's address in messages: the path of its socket, or `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Where {
     /// A socket on this machine.
@@ -145,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_named_as_people_name_it() {
+    fn parses_servers() {
         for (text, shown) in [
             ("web1", "web1:7465"),
             ("web1.example:1", "web1.example:1"),
@@ -154,7 +164,7 @@ mod tests {
             ("::1", "[::1]:7465"),
             ("[::1]", "[::1]:7465"),
             ("[2001:db8::7]:7000", "[2001:db8::7]:7000"),
-            // Without brackets all of it is the address.
+            // Without brackets, all of it is the address.
             ("::1:7000", "[::1:7000]:7465"),
         ] {
             let server: Server = text.parse().expect(text);
@@ -164,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_server_is_refused() {
+    fn rejects_other_texts() {
         let long = "x".repeat(NAME_MAX + 1);
         for (text, bad) in [
             ("", BadServer::Host),

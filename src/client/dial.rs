@@ -1,4 +1,4 @@
-//! Reaching a TCP bridge. The token is behind this: what is returned here may be told it.
+//! Connects to a TCP bridge. The stream that this returns is safe for a token.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -13,12 +13,12 @@ use super::stream::Stream;
 use super::tls::{Tls, TlsError};
 use crate::sys::tcp;
 
-/// How many addresses of a host are tried: each may cost a whole timeout.
+/// The most addresses of a host that are tried: each may take a whole timeout.
 pub const ADDRESSES_MAX: usize = 8;
 
-/// Connects to the first address of the host that takes us in, and agrees on TLS with it. Only a
-/// loopback address is spoken to without, unless the user says whose certificates to trust. The name,
-/// each address and TLS are waited for `timeout` each, which must not be zero.
+/// Connects to the first address of the host that accepts, with TLS unless it is a loopback address and
+/// `ca` is not set. `timeout` bounds the name lookup, each address and the handshake separately, and must
+/// not be 0.
 ///
 /// # Errors
 /// [`OpenError`]
@@ -29,7 +29,7 @@ pub(super) fn dial(remote: &Remote, timeout: Duration) -> Result<Stream, OpenErr
         let connected = TcpStream::connect_timeout(&address, timeout)
             .and_then(|stream| tcp::prepare(&stream).map(|()| stream));
         match connected {
-            // Not what the name promised, but what was reached decides.
+            // The address that was reached decides, not the name.
             Ok(stream) if address.ip().is_loopback() && remote.ca.is_none() => {
                 return Ok(Stream::Tcp(stream));
             }
@@ -43,7 +43,7 @@ pub(super) fn dial(remote: &Remote, timeout: Duration) -> Result<Stream, OpenErr
 #[cfg(feature = "tls")]
 fn secure(stream: TcpStream, remote: &Remote, timeout: Duration) -> Result<Stream, OpenError> {
     let failed = |source: TlsError| OpenError::Tls { server: remote.server.clone(), source };
-    let tls = Tls::agree(stream, &remote.server.host, remote.ca.as_deref(), timeout);
+    let tls = Tls::handshake(stream, &remote.server.host, remote.ca.as_deref(), timeout);
     Ok(Stream::Tls(Box::new(tls.map_err(failed)?)))
 }
 
@@ -52,30 +52,29 @@ fn secure(_: TcpStream, remote: &Remote, _: Duration) -> Result<Stream, OpenErro
     Err(OpenError::NoTls(remote.server.clone()))
 }
 
-/// The addresses of the host, at least one.
+/// Looks up the addresses of the host, at least one.
 fn resolve(server: &Server, timeout: Duration) -> Result<Vec<SocketAddr>, OpenError> {
     let Server { host, port } = server;
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, *port)]);
     }
     let failed = |source| OpenError::Unresolved { server: server.clone(), source };
-    let (told, answer) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (name, port) = (host.clone(), *port);
-    // getaddrinfo(3) has no bound that we could set. Who gives up on it leaves it a thread, which ends
-    // with it or with the command.
-    let asking = thread::Builder::new().name("resolver".into()).spawn(move || {
+    // getaddrinfo(3) has no timeout. After ours, its thread is left running until it or the process ends.
+    let started = thread::Builder::new().name("resolver".into()).spawn(move || {
         let found = (name.as_str(), port).to_socket_addrs();
-        let _ = told.send(found.map(|all| all.take(ADDRESSES_MAX).collect::<Vec<_>>()));
+        let _ = sender.send(found.map(|all| all.take(ADDRESSES_MAX).collect::<Vec<_>>()));
     });
-    asking.map_err(failed)?;
-    match answer.recv_timeout(timeout) {
+    started.map_err(failed)?;
+    match receiver.recv_timeout(timeout) {
         Ok(Ok(addresses)) if addresses.is_empty() => {
-            Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
+            Err(failed(io::Error::new(io::ErrorKind::NotFound, "no address for this name")))
         }
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(source)) => Err(failed(source)),
         Err(_) => {
-            let late = format!("the name is not resolved after {timeout:?}");
+            let late = format!("name lookup timed out after {timeout:?}");
             Err(failed(io::Error::new(io::ErrorKind::TimedOut, late)))
         }
     }
@@ -88,19 +87,19 @@ mod tests {
     const LONG: Duration = Duration::from_secs(10);
 
     #[test]
-    fn an_address_needs_no_resolver_and_a_name_has_some() {
-        let of = |text: &str| resolve(&text.parse().expect(text), LONG).expect(text);
-        assert_eq!(of("192.0.2.7:1"), ["192.0.2.7:1".parse().expect("one")]);
-        assert_eq!(of("[::1]"), ["[::1]:7465".parse().expect("one")]);
-        let local = of("localhost:9");
+    fn resolves_addresses_and_names() {
+        let addresses = |text: &str| resolve(&text.parse().expect(text), LONG).expect(text);
+        assert_eq!(addresses("192.0.2.7:1"), ["192.0.2.7:1".parse().expect("one")]);
+        assert_eq!(addresses("[::1]"), ["[::1]:7465".parse().expect("one")]);
+        let local = addresses("localhost:9");
         assert!(
             !local.is_empty() && local.iter().all(|at| at.ip().is_loopback() && at.port() == 9)
         );
     }
 
     #[test]
-    fn a_name_that_nobody_has_is_told() {
-        // The top-level domain that never is (RFC 6761).
+    fn reports_an_unknown_name() {
+        // A top-level domain that never exists (RFC 6761).
         let server: Server = "x.invalid".parse().expect("well-formed");
         let error = resolve(&server, LONG).expect_err("no such name");
         assert!(error.to_string().starts_with("cannot connect: x.invalid:7465: "), "{error}");

@@ -1,4 +1,4 @@
-//! Why there is no connection, or no longer. Each is one line that says what, where and why.
+//! Errors of a connection, each one line: what failed, the agent's address, the cause.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,112 +6,112 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::{Server, Where};
-use super::find::Looked;
+use super::candidate::Tried;
 #[cfg(feature = "tls")]
 use super::tls::TlsError;
 use super::token::TokenSource;
 use crate::wire::{BadAnswer, Code};
 
-/// Why there is no connection.
+/// Why a connection cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No agent at any of the places.
-    #[error("no agent: looked at {}: start one with pulsed, or name its socket", list(.0))]
-    Absent(Vec<Looked>),
-    /// There is a socket that this user may not use.
+    /// No candidate has an agent.
+    #[error("no agent: tried {}: start one with pulsed, or name its socket with --socket", list(.0))]
+    Absent(Vec<Tried>),
+    /// This user may not connect to the socket.
     #[error("cannot connect: {}: {source}", path.display())]
     Denied {
         /// The socket.
         path: PathBuf,
-        /// What the kernel said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The agent takes nobody in.
-    #[error("cannot connect: {}: the agent took nobody in for {timeout:?}", path.display())]
+    /// The agent does not accept connections.
+    #[error("cannot connect: {}: connection not accepted within {timeout:?}", path.display())]
     TimedOut {
         /// The socket.
         path: PathBuf,
-        /// How long it was waited for.
+        /// The timeout.
         timeout: Duration,
     },
-    /// Anything else, such as a path that is too long for a socket.
+    /// Another error, such as a path that is too long for a socket.
     #[error("cannot connect: {}: {source}", path.display())]
     Other {
         /// The socket.
         path: PathBuf,
-        /// What the kernel said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A host without an address.
+    /// The host name has no address.
     #[error("cannot connect: {server}: {source}")]
     Unresolved {
-        /// What was to be reached.
+        /// The bridge.
         server: Server,
-        /// What the resolver said; [`io::ErrorKind::TimedOut`] if it said nothing.
+        /// The resolver's error; [`io::ErrorKind::TimedOut`] after a timeout.
         source: io::Error,
     },
-    /// Nobody listens at any of the host's addresses.
+    /// No address of the host accepts the connection.
     #[error("cannot connect: {server}: {}", tries(.tried))]
     Unreached {
-        /// What was to be reached.
+        /// The bridge.
         server: Server,
-        /// Each address, and what the kernel said.
+        /// Each address and its error.
         tried: Vec<(SocketAddr, io::Error)>,
     },
-    /// There is no TLS with what listens there.
+    /// The TLS handshake failed.
     #[cfg(feature = "tls")]
     #[error("cannot connect: {server}: {source}")]
     Tls {
-        /// What was to be reached.
+        /// The bridge.
         server: Server,
-        /// Why not.
+        /// Why.
         source: TlsError,
     },
-    /// TLS is needed, and not here.
+    /// TLS is required, and not built in.
     #[cfg(not(feature = "tls"))]
     #[error(
-        "cannot connect: {0}: this program was built without TLS, and shows a token without it only \
-         to this machine: build it with the feature tls"
+        "cannot connect: {0}: this program was built without TLS, which a token requires on the way to \
+         another machine: build it with the feature tls"
     )]
     NoTls(Server),
-    /// The agent does not let us in.
+    /// The bridge refused the token, or the connection.
     #[error("refused: {server}: {why}{}", match code {
         Code::Denied => format!(" (the token was that in {token})"),
         _ => String::new(),
     })]
     Refused {
-        /// What was reached.
+        /// The bridge.
         server: Server,
-        /// Its kind.
+        /// The kind of refusal.
         code: Code,
-        /// In the agent's words.
+        /// The reason, in the agent's words.
         why: String,
-        /// Where the token was that it was shown.
+        /// Where the token comes from.
         token: TokenSource,
     },
-    /// What answers is something else.
+    /// The peer does not speak this protocol.
     #[error(
-        "cannot connect: {server}: what answers is no agent of this protocol{}",
-        if *.plain { ", or wants TLS (--ca FILE)" } else { "" }
+        "cannot connect: {server}: the peer is not an agent of this protocol{}",
+        if *.plain { ", or requires TLS (--ca FILE)" } else { "" }
     )]
     NotAnAgent {
-        /// What was reached.
+        /// The bridge.
         server: Server,
-        /// Whether it was spoken to without TLS.
+        /// `true` for a connection without TLS.
         plain: bool,
     },
-    /// It closed the connection instead of an answer, and was spoken to without TLS.
-    #[error("no answer: {0}: the agent closed the connection: does it want TLS (--ca FILE)?")]
+    /// The peer closed a connection without TLS instead of answering.
+    #[error("no answer: {0}: the agent closed the connection: does it require TLS (--ca FILE)?")]
     ClosedPlain(Server),
-    /// The connection failed before the agent had let us in.
+    /// The connection failed before the bridge accepted the token.
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
 impl OpenError {
-    /// The exit code that it becomes.
+    /// The code of the exit status.
     pub fn code(&self) -> Code {
-        let of = |source: &io::Error| match source.kind() {
+        let by_kind = |source: &io::Error| match source.kind() {
             io::ErrorKind::TimedOut => Code::Later,
             _ => Code::Unavailable,
         };
@@ -122,10 +122,10 @@ impl OpenError {
             | Self::Other { .. }
             | Self::NotAnAgent { .. }
             | Self::ClosedPlain(_) => Code::Unavailable,
-            Self::Unresolved { source, .. } => of(source),
-            // One that is silent may be the one that would have taken us in.
+            Self::Unresolved { source, .. } => by_kind(source),
+            // The address that timed out may be the one that works.
             Self::Unreached { tried, .. } => {
-                let later = tried.iter().any(|(_, source)| of(source) == Code::Later);
+                let later = tried.iter().any(|(_, source)| by_kind(source) == Code::Later);
                 if later { Code::Later } else { Code::Unavailable }
             }
             #[cfg(feature = "tls")]
@@ -137,17 +137,17 @@ impl OpenError {
         }
     }
 
-    /// Whether the agent knows us, and will say no again: another try is of no use.
+    /// `true` if the agent refused the token: another attempt would fail as well.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Refused { code: Code::Denied, .. })
     }
 }
 
-fn list(looked: &[Looked]) -> String {
-    looked.iter().map(Looked::to_string).collect::<Vec<_>>().join(", ")
+fn list(tried: &[Tried]) -> String {
+    tried.iter().map(Tried::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// One address needs no name: the host is told already.
+/// Lists the errors. A single address is not named, because the message names the host.
 fn tries(tried: &[(SocketAddr, io::Error)]) -> String {
     match tried {
         [(_, source)] => source.to_string(),
@@ -158,35 +158,35 @@ fn tries(tried: &[(SocketAddr, io::Error)]) -> String {
     }
 }
 
-/// Why a connection failed.
+/// Why an open connection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The agent is gone.
+    /// The agent closed it.
     #[error("no answer: {at}: the agent closed the connection")]
     Closed {
-        /// Where it was.
+        /// The agent's address.
         at: Where,
     },
-    /// The agent is there, and silent.
+    /// The agent did not answer in time, or did not read.
     #[error("no answer: {at}: timed out after {timeout:?}")]
     TimedOut {
-        /// Where it is.
+        /// The agent's address.
         at: Where,
-        /// The bound.
+        /// The timeout.
         timeout: Duration,
     },
-    /// What the kernel says.
+    /// A system call failed.
     #[error("connection lost: {at}: {source}")]
     Io {
-        /// Where it was.
+        /// The agent's address.
         at: Where,
-        /// Its words.
+        /// The system's error.
         source: io::Error,
     },
-    /// What answers there is no agent.
+    /// The peer does not speak this protocol.
     #[error("bad answer: {at}: {source}")]
     Answer {
-        /// Where it is.
+        /// The agent's address.
         at: Where,
         /// What is wrong with the answer.
         source: BadAnswer,
@@ -194,7 +194,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The exit code that it becomes.
+    /// The code of the exit status.
     pub const fn code(&self) -> Code {
         match self {
             Self::TimedOut { .. } => Code::Later,

@@ -1,84 +1,44 @@
-//! Where the agent is: the first of four places that takes us in.
+//! Finds the agent on this machine: connects to the first candidate with a listener.
 
-use std::fmt;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::candidate::{Absence, Candidate, Tried};
 use super::error::OpenError;
-use crate::sys::{connect, paths};
+use crate::sys::connect;
 
-/// The environment variable that names the socket.
-pub const SOCKET_VARIABLE: &str = "PULSED_SOCKET";
-
-/// A place to look at, and who named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The socket.
-    pub path: PathBuf,
-    /// For people.
-    named: &'static str,
-}
-
-/// What was found at a place where no agent is.
+/// A connection to an agent on this machine.
 #[derive(Debug)]
-pub struct Looked {
-    place: Place,
-    /// Nobody listens on the socket that is there.
-    refuses: bool,
+pub(super) struct Found {
+    pub(super) stream: UnixStream,
+    /// The path of its socket.
+    pub(super) path: PathBuf,
 }
 
-impl fmt::Display for Looked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let found = if self.refuses { "nobody listens" } else { "does not exist" };
-        write!(f, "{} ({}, {found})", self.place.path.display(), self.place.named)
-    }
-}
-
-/// Where to look, in this order: only the option, else only `$PULSED_SOCKET`, else the user's own
-/// agent and then the system's.
-pub(super) fn places(option: Option<&Path>) -> Vec<Place> {
-    let variable = std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
-    places_of(option, variable.map(PathBuf::from), paths::user_socket())
-}
-
-fn places_of(option: Option<&Path>, variable: Option<PathBuf>, own: Option<PathBuf>) -> Vec<Place> {
-    let place = |path, named| Place { path, named };
-    if let Some(path) = option {
-        return vec![place(path.to_owned(), "as asked")];
-    }
-    if let Some(path) = variable {
-        return vec![place(path, "from $PULSED_SOCKET")];
-    }
-    let own = own.map(|path| place(path, "your own agent's"));
-    let system = place(paths::SYSTEM_SOCKET.into(), "the system's");
-    own.into_iter().chain([system]).collect()
-}
-
-/// Connects to the first place with an agent. A socket that refuses counts as absent.
-pub(super) fn first(
-    places: Vec<Place>,
-    timeout: Duration,
-) -> Result<(UnixStream, PathBuf), OpenError> {
-    let mut looked = Vec::new();
-    for place in places {
-        let source = match connect::unix(&place.path, timeout) {
-            Ok(stream) => return Ok((stream, place.path)),
+/// Connects to the first candidate that has an agent. A socket that refuses counts as absent.
+///
+/// # Errors
+/// [`OpenError`]
+pub(super) fn connect(candidates: Vec<Candidate>, timeout: Duration) -> Result<Found, OpenError> {
+    let mut tried = Vec::new();
+    for candidate in candidates {
+        let source = match connect::unix(&candidate.path, timeout) {
+            Ok(stream) => return Ok(Found { stream, path: candidate.path }),
             Err(source) => source,
         };
-        let path = place.path.clone();
-        match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                looked.push(Looked { place, refuses: false });
-            }
-            io::ErrorKind::ConnectionRefused => looked.push(Looked { place, refuses: true }),
+        let path = candidate.path.clone();
+        let absence = match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Absence::NoFile,
+            io::ErrorKind::ConnectionRefused => Absence::NoListener,
             io::ErrorKind::PermissionDenied => return Err(OpenError::Denied { path, source }),
             io::ErrorKind::WouldBlock => return Err(OpenError::TimedOut { path, timeout }),
             _ => return Err(OpenError::Other { path, source }),
-        }
+        };
+        tried.push(Tried { candidate, absence });
     }
-    Err(OpenError::Absent(looked))
+    Err(OpenError::Absent(tried))
 }
 
 #[cfg(test)]
@@ -89,46 +49,31 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(10);
 
-    fn paths_of(places: &[Place]) -> Vec<&str> {
-        places.iter().filter_map(|place| place.path.to_str()).collect()
-    }
-
     #[test]
-    fn what_is_named_is_the_only_place() {
-        let (variable, own) = (Some("/v".into()), Some("/own".into()));
-        let all = places_of(Some(Path::new("/o")), variable.clone(), own.clone());
-        assert_eq!(paths_of(&all), ["/o"]);
-        assert_eq!(paths_of(&places_of(None, variable, own.clone())), ["/v"]);
-        assert_eq!(paths_of(&places_of(None, None, own)), ["/own", paths::SYSTEM_SOCKET]);
-        assert_eq!(paths_of(&places_of(None, None, None)), [paths::SYSTEM_SOCKET]);
-    }
-
-    #[test]
-    fn absent_and_refusing_places_are_passed_over_and_named() {
+    fn skips_and_names_absent_and_refusing_sockets() {
         let dir = tempfile::tempdir().expect("a directory");
         let (absent, dead, live) =
             (dir.path().join("absent"), dir.path().join("dead"), dir.path().join("live"));
         drop(UnixListener::bind(&dead).expect("bound"));
         let _listener = UnixListener::bind(&live).expect("bound");
-        let place = |path: &PathBuf| Place { path: path.clone(), named: "as asked" };
+        let candidate = |path: &PathBuf| Candidate { path: path.clone(), source: "as asked" };
 
-        let (_, found) = first(vec![place(&absent), place(&dead), place(&live)], LONG)
-            .expect("the third is live");
-        assert_eq!(found, live);
+        let found = connect(vec![candidate(&absent), candidate(&dead), candidate(&live)], LONG);
+        assert_eq!(found.expect("the third is live").path, live);
 
-        let error = first(vec![place(&absent), place(&dead)], LONG).expect_err("nobody");
+        let error = connect(vec![candidate(&absent), candidate(&dead)], LONG).expect_err("none");
         assert_eq!(error.code(), Code::Unavailable);
         let text = error.to_string();
         assert!(text.contains("absent (as asked, does not exist)"), "{text}");
-        assert!(text.contains("dead (as asked, nobody listens)"), "{text}");
+        assert!(text.contains("dead (as asked, no process listens)"), "{text}");
         assert!(!text.contains('\n'));
     }
 
     #[test]
-    fn a_path_that_no_socket_can_have_is_named() {
+    fn names_a_path_that_is_too_long() {
         let long = PathBuf::from(format!("/{}", "x".repeat(200)));
-        let place = Place { path: long.clone(), named: "as asked" };
-        let error = first(vec![place], LONG).expect_err("too long");
+        let candidate = Candidate { path: long.clone(), source: "as asked" };
+        let error = connect(vec![candidate], LONG).expect_err("too long");
         assert!(matches!(&error, OpenError::Other { path, .. } if *path == long));
         assert_eq!(error.code(), Code::Unavailable);
     }

@@ -1,9 +1,11 @@
-//! The blocking connection to the agent that the commands share: to its socket on this machine, or to
-//! its TCP bridge. One thread, no runtime: what the protocol's bytes mean is `wire`'s.
+//! The blocking connection to an agent that the commands share: to its socket on this machine (`find`), or
+//! to a TCP bridge (`dial`). One thread, no runtime; `wire` encodes and decodes the protocol.
 //!
-//! What a bridge needs (names of hosts, tokens, TLS) costs nothing where only a socket is used.
+//! What a bridge needs (host names, tokens, TLS) costs nothing when only a socket is used.
 
 mod address;
+mod candidate;
+mod deadline;
 mod dial;
 mod error;
 mod find;
@@ -14,56 +16,68 @@ mod token;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::wire::{Answer, Answers};
+use deadline::Deadline;
 use stream::Stream;
 
 pub use address::{Address, BadServer, PORT, Remote, Server, Where};
+pub use candidate::{Absence, Candidate, SOCKET_VARIABLE, Tried};
 pub use dial::ADDRESSES_MAX;
 pub use error::{ClientError, OpenError};
-pub use find::{Looked, Place, SOCKET_VARIABLE};
 #[cfg(feature = "tls")]
 pub use tls::{BadCa, BadCertificate, TlsError};
 pub use token::{BadToken, TOKEN_MAX, TOKEN_VARIABLE, Token, TokenError, TokenSource};
 
-/// The first size of the read buffer, in bytes: one answer is short.
+/// The initial size of the read buffer, in bytes.
 const READ_MIN: usize = 4 * 1024;
 
-/// What the read buffer may grow to, in bytes, when the agent has much to say.
+/// The size up to which the read buffer grows, in bytes.
 const READ_MAX: usize = 256 * 1024;
 
 /// A connection to an agent.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use pulsed::client::{Address, Connection};
+///
+/// let mut agent = Connection::open(&Address::Local(None), Duration::from_secs(1))?;
+/// agent.write(b"SEND query took 40ms\nSYNC\n")?;
+/// // Answer::Ok("7f3a9c21-1042")
+/// println!("{:?}", agent.answer()?);
+/// # Ok::<(), pulsed::client::OpenError>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
     at: Where,
-    /// How long one write or one answer may take; none waits for ever.
+    /// The timeout of one write or one answer. `None` means no timeout.
     timeout: Option<Duration>,
-    /// What the socket's read timeout is set to.
+    /// The socket's current read timeout.
     read_timeout: Option<Duration>,
     answers: Answers,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects to the agent at this address. Without a name of a socket that is the one at
-    /// `$PULSED_SOCKET`; without that the user's own agent, or else the system's. A bridge is shown its
-    /// token, and has let us in. Each wait is bounded by `timeout`, which must not be zero: for the name
-    /// of a host, for each of its addresses, for TLS, and for what the agent says to the token.
+    /// Connects, and authenticates at a bridge. [`Address::Local`] without a socket means that of
+    /// `$PULSED_SOCKET`, else the user's own agent, else the system's. `timeout`, which must not be 0, bounds
+    /// each wait separately: for the lookup of a host name, each of its addresses, the TLS handshake, and
+    /// the answer to the token. It remains the timeout of the connection.
     ///
     /// # Errors
-    /// [`OpenError`], which names every place that was looked at.
+    /// [`OpenError`]
     pub fn open(address: &Address, timeout: Duration) -> Result<Self, OpenError> {
         match address {
             Address::Local(socket) => {
-                let (stream, path) = find::first(find::places(socket.as_deref()), timeout)?;
-                Ok(Self::over(Stream::Unix(stream), Where::Socket(path), timeout))
+                let found = find::connect(candidate::candidates(socket.as_deref()), timeout)?;
+                Ok(Self::over(Stream::Unix(found.stream), Where::Socket(found.path), timeout))
             }
             Address::Remote(remote) => {
                 let at = Where::Server(remote.server.clone());
                 let mut own = Self::over(dial::dial(remote, timeout)?, at, timeout);
-                own.show_token(remote)?;
+                own.authenticate(remote)?;
                 Ok(own)
             }
         }
@@ -80,15 +94,14 @@ impl Connection {
         }
     }
 
-    /// A bridge asks for it before anything else.
-    fn show_token(&mut self, remote: &Remote) -> Result<(), OpenError> {
-        // An agent that takes nobody in may have said why before it closed.
+    fn authenticate(&mut self, remote: &Remote) -> Result<(), OpenError> {
+        // Even if the write fails: an agent that closed the connection may have sent the reason.
         let written = self.write(remote.token.line().as_bytes());
         let (server, plain) = (remote.server.clone(), self.stream.is_plain());
         match self.answer() {
             Ok(Some(Answer::Ok(_))) => Ok(()),
             Ok(Some(Answer::Err { code, why })) => {
-                let (why, token) = (remote.token.hidden_in(why), remote.token.source().clone());
+                let (why, token) = (remote.token.redact(why), remote.token.source().clone());
                 Err(OpenError::Refused { server, code, why, token })
             }
             Ok(Some(_)) | Err(ClientError::Answer { .. }) => {
@@ -100,49 +113,48 @@ impl Connection {
         }
     }
 
-    /// Writes all of `bytes`, within the timeout.
+    /// Writes all of `bytes` within the timeout.
     ///
     /// # Errors
-    /// [`ClientError`]; how much was written is not known then.
+    /// [`ClientError`]; a part may have been written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
         let mut rest = bytes;
-        // A write that moves something may be followed by one that waits again: the whole has the
-        // bound, so its end is known before the second.
-        let mut end = None;
-        while !rest.is_empty() || self.stream.holds() {
+        // The timeout bounds all writes together. The deadline is set after the first, which usually is
+        // the only one.
+        let mut deadline = None;
+        while !rest.is_empty() || self.stream.has_unsent() {
             match self.stream.write(rest) {
                 Ok(n) => rest = &rest[n..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failed(error)),
             }
-            let more = !rest.is_empty() || self.stream.holds();
+            let more = !rest.is_empty() || self.stream.has_unsent();
             if let Some(timeout) = self.timeout.filter(|_| more) {
-                let left = left_until(*end.get_or_insert_with(|| Instant::now() + timeout));
+                let left = deadline.get_or_insert_with(|| Deadline::after(timeout)).left();
                 let left = left.ok_or_else(|| self.timed_out())?;
                 self.stream.set_write_timeout(Some(left)).map_err(|error| self.failed(error))?;
             }
         }
-        if end.is_some() {
+        if deadline.is_some() {
             self.stream.set_write_timeout(self.timeout).map_err(|error| self.failed(error))?;
         }
         Ok(())
     }
 
-    /// The next answer; none once the agent has closed the connection. Waits for it no longer than
-    /// the timeout.
+    /// Reads the next answer within the timeout. `None` once the agent closed the connection.
     ///
     /// # Errors
-    /// [`ClientError`]. After [`ClientError::TimedOut`] it may be asked again.
+    /// [`ClientError`]. After [`ClientError::TimedOut`] it can be called again.
     pub fn answer(&mut self) -> Result<Option<Answer<'_>>, ClientError> {
-        let mut end = None;
+        let mut deadline: Option<Deadline> = None;
         while !self.answers.ready() {
-            let wait = match (self.timeout, end) {
+            let wait = match (self.timeout, deadline) {
                 (None, _) => None,
                 (Some(timeout), None) => {
-                    end = Some(Instant::now() + timeout);
+                    deadline = Some(Deadline::after(timeout));
                     Some(timeout)
                 }
-                (Some(_), Some(end)) => Some(left_until(end).ok_or_else(|| self.timed_out())?),
+                (Some(_), Some(deadline)) => Some(deadline.left().ok_or_else(|| self.timed_out())?),
             };
             if !self.read(wait)? {
                 return Ok(None);
@@ -155,27 +167,35 @@ impl Connection {
         }
     }
 
-    /// Whether the next answer has come already, so that asking for it waits for nothing.
+    /// `true` if the next answer was received already, so that [`Self::answer`] will not block.
     pub fn ready(&mut self) -> bool {
         self.answers.ready()
     }
 
-    /// Bounds each later write and answer; none waits for ever. Must not be zero.
+    /// Sends QUIT: the connection is closed on purpose, and runs that it began stay open without it.
     ///
     /// # Errors
-    /// What setsockopt(2) says.
+    /// [`ClientError`]
+    pub fn quit(&mut self) -> Result<(), ClientError> {
+        self.write(b"QUIT\n")
+    }
+
+    /// Sets the timeout of each later write and answer, which must not be 0. `None` means no timeout.
+    ///
+    /// # Errors
+    /// Those of setsockopt(2).
     pub fn set_timeout(&mut self, timeout: Option<Duration>) -> Result<(), ClientError> {
         self.stream.set_write_timeout(timeout).map_err(|error| self.failed(error))?;
         self.timeout = timeout;
         Ok(())
     }
 
-    /// Where the agent is.
+    /// The agent's address.
     pub const fn at(&self) -> &Where {
         &self.at
     }
 
-    /// Reads once, after at most `wait`. False at the end.
+    /// Reads once within `wait`. Returns `false` at the end of the stream.
     fn read(&mut self, wait: Option<Duration>) -> Result<bool, ClientError> {
         if wait != self.read_timeout {
             self.stream.set_read_timeout(wait).map_err(|error| self.failed(error))?;
@@ -190,7 +210,7 @@ impl Connection {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // An agent that ends with our bytes unread resets the connection.
+            // An agent that closes with our bytes unread resets the connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
             Err(error) => return Err(self.failed(error)),
         }
@@ -212,23 +232,18 @@ impl Connection {
         ClientError::TimedOut { at: self.at.clone(), timeout }
     }
 
-    /// The failure of an agent that is gone before it has said what was asked.
+    /// The error for an agent that closed the connection before it answered.
     pub fn closed(&self) -> ClientError {
         ClientError::Closed { at: self.at.clone() }
     }
 }
 
-/// To wait on, and to be shut down. What it is waited for may have been read from it already: see
-/// [`Connection::ready`], and TLS holds more than that shows.
+/// For poll(2) and shutdown(2). Answers may have been read from it already: see [`Connection::ready`]. TLS may
+/// hold further ones.
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
-}
-
-/// The time that is left; none if there is none, since zero would mean for ever.
-fn left_until(end: Instant) -> Option<Duration> {
-    end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }
 
 #[cfg(test)]

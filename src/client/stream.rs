@@ -1,4 +1,4 @@
-//! The bytes of a connection, whichever way they go.
+//! The byte stream of a connection: a Unix socket, TCP, or TLS.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,24 +9,24 @@ use std::time::Duration;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 
-/// One of three ways to an agent.
+/// A byte stream to an agent.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// On this machine, by its socket.
+    /// The agent's socket.
     Unix(UnixStream),
-    /// On this machine, by its TCP bridge.
+    /// A TCP bridge on this machine.
     Tcp(TcpStream),
-    /// On another one.
+    /// A TCP bridge with TLS.
     #[cfg(feature = "tls")]
     Tls(Box<Tls>),
 }
 
 impl Stream {
-    /// Reads what is there; none is the end. [`io::ErrorKind::Interrupted`] too when something came that
-    /// makes no whole piece yet: who has a clock looks at it and comes again.
+    /// Reads available bytes; 0 at the end of the stream.
     ///
     /// # Errors
-    /// What the kernel says, [`io::ErrorKind::WouldBlock`] when the time is over; what TLS says.
+    /// Those of read(2) and of TLS. [`io::ErrorKind::WouldBlock`] on timeout.
+    /// [`io::ErrorKind::Interrupted`] also after a part of a TLS record: check the deadline and read again.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
@@ -36,10 +36,11 @@ impl Stream {
         }
     }
 
-    /// Takes some of `bytes`, perhaps none while it [`Self::holds`] earlier ones. One wait at most.
+    /// Writes some of `bytes` and returns how many, with at most one system call that blocks. May be 0 while
+    /// [`Self::has_unsent`] is `true`.
     ///
     /// # Errors
-    /// What the kernel says, [`io::ErrorKind::WouldBlock`] when the time is over.
+    /// Those of write(2); [`io::ErrorKind::WouldBlock`] on timeout.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
             Self::Unix(stream) => stream.write(bytes)?,
@@ -53,20 +54,20 @@ impl Stream {
         Ok(written)
     }
 
-    /// Whether it holds bytes that the kernel has not taken yet. A further [`Self::write`] moves them,
-    /// also one of nothing.
-    pub(super) fn holds(&self) -> bool {
+    /// `true` if it holds bytes that are not in the kernel yet. The next [`Self::write`] sends them, also an
+    /// empty one.
+    pub(super) fn has_unsent(&self) -> bool {
         match self {
             Self::Unix(_) | Self::Tcp(_) => false,
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.holds(),
+            Self::Tls(stream) => stream.has_unsent(),
         }
     }
 
-    /// Bounds each read; none waits for ever. Must not be zero.
+    /// Sets the timeout of each read, which must not be 0. `None` means no timeout.
     ///
     /// # Errors
-    /// What setsockopt(2) says.
+    /// Those of setsockopt(2).
     pub(super) fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.set_read_timeout(timeout),
@@ -76,10 +77,10 @@ impl Stream {
         }
     }
 
-    /// Bounds each write; none waits for ever. Must not be zero.
+    /// Sets the timeout of each write, which must not be 0. `None` means no timeout.
     ///
     /// # Errors
-    /// What setsockopt(2) says.
+    /// Those of setsockopt(2).
     pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.set_write_timeout(timeout),
@@ -89,7 +90,7 @@ impl Stream {
         }
     }
 
-    /// Whether others on the way could read it.
+    /// `true` unless it is encrypted.
     pub(super) const fn is_plain(&self) -> bool {
         match self {
             Self::Unix(_) | Self::Tcp(_) => true,

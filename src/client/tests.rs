@@ -18,7 +18,7 @@ fn pair(timeout: Duration) -> (Connection, UnixStream, tempfile::TempDir) {
 }
 
 #[test]
-fn answers_come_whole_in_order_and_then_the_end() {
+fn reads_answers_in_order_up_to_the_end() {
     let (mut connection, mut peer, _dir) = pair(LONG);
     connection.write(b"PING\n").expect("written");
     let mut asked = [0; 5];
@@ -39,19 +39,19 @@ fn answers_come_whole_in_order_and_then_the_end() {
 }
 
 #[test]
-fn an_answer_is_waited_for_only_so_long() {
+fn a_missing_answer_times_out() {
     let (mut connection, mut peer, _dir) = pair(SHORT);
     let error = connection.answer().expect_err("silence");
     assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
     assert_eq!(error.code(), Code::Later);
-    // And it may be asked again.
+    // It can be called again.
     peer.write_all(b"OK 00000000-1\n").expect("written");
     connection.set_timeout(Some(LONG)).expect("set");
     assert!(matches!(connection.answer(), Ok(Some(Answer::Ok("00000000-1")))));
 }
 
 #[test]
-fn an_answer_that_trickles_has_the_same_bound() {
+fn a_trickling_answer_times_out() {
     let (mut connection, mut peer, _dir) = pair(Duration::from_millis(100));
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let trickle = thread::spawn(move || {
@@ -68,7 +68,7 @@ fn an_answer_that_trickles_has_the_same_bound() {
 }
 
 #[test]
-fn a_write_that_nobody_reads_has_a_bound() {
+fn a_blocked_write_times_out() {
     let (mut connection, peer, _dir) = pair(SHORT);
     let error = connection.write(&vec![b'x'; 8 << 20]).expect_err("full");
     assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
@@ -104,7 +104,7 @@ mod under_tls {
         (cert, PrivateKeyDer::from_pem_file(dir.join("key.pem")).expect("a key"))
     }
 
-    /// A connection that has shown its token, and the other end of it.
+    /// An authenticated connection and its other end.
     fn pair(timeout: Duration) -> (Connection, ServerConnection, TcpStream) {
         let dir = tempfile::tempdir().expect("a directory");
         let (cert, key) = certificate(dir.path());
@@ -126,7 +126,7 @@ mod under_tls {
                 let _ = session.reader().read_to_end(&mut heard);
             }
             assert_eq!(heard, b"AUTH s3cret\n");
-            session.writer().write_all(b"OK bridge\n").expect("taken");
+            session.writer().write_all(b"OK bridge\n").expect("buffered");
             session.complete_io(&mut tcp).expect("a client");
             (session, tcp)
         });
@@ -134,22 +134,22 @@ mod under_tls {
         std::fs::write(&token, "s3cret\n").expect("ours");
         let ca = dir.path().join("cert.pem");
         let address = Address::new(None, Some(&server), Some(&ca), Some(&token)).expect("a token");
-        let mut connection = Connection::open(&address, LONG).expect("let in");
+        let mut connection = Connection::open(&address, LONG).expect("authenticated");
         let (session, tcp) = serving.join().expect("joined");
         connection.set_timeout(Some(timeout)).expect("set");
         (connection, session, tcp)
     }
 
-    /// The record that this text becomes.
+    /// The TLS record of a text.
     fn record(session: &mut ServerConnection, text: &str) -> Vec<u8> {
         let mut record = Vec::new();
-        session.writer().write_all(text.as_bytes()).expect("taken");
+        session.writer().write_all(text.as_bytes()).expect("buffered");
         session.write_tls(&mut record).expect("memory");
         record
     }
 
     #[test]
-    fn a_time_out_within_a_record_loses_nothing_of_it() {
+    fn resumes_a_record_after_a_timeout() {
         let (mut connection, mut session, mut tcp) = pair(SHORT);
         let record = record(&mut session, "OK 00000000-1\n");
         for piece in record[..record.len() - 1].chunks(record.len() / 3) {
@@ -163,7 +163,7 @@ mod under_tls {
     }
 
     #[test]
-    fn a_record_that_trickles_has_the_same_bound() {
+    fn a_trickling_record_times_out() {
         let (mut connection, mut session, mut tcp) = pair(Duration::from_millis(100));
         let record = record(&mut session, &"x".repeat(10_000));
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -183,13 +183,13 @@ mod under_tls {
     }
 
     #[test]
-    fn an_end_with_a_farewell_and_one_without_are_both_the_end() {
-        for farewell in [true, false] {
+    fn ends_with_and_without_close_notify() {
+        for notify in [true, false] {
             let (mut connection, mut session, mut tcp) = pair(LONG);
-            // More than one read takes: what is left within TLS is not lost at the end.
+            // More than one read returns: the rest within TLS is not lost at the end.
             let lines = "{}\n".repeat(READ_MIN);
             tcp.write_all(&record(&mut session, &lines)).expect("written");
-            if farewell {
+            if notify {
                 session.send_close_notify();
                 session.complete_io(&mut tcp).expect("written");
             }
@@ -202,7 +202,7 @@ mod under_tls {
     }
 
     #[test]
-    fn a_write_that_nobody_reads_has_a_bound() {
+    fn a_blocked_write_times_out() {
         let (mut connection, _session, tcp) = pair(SHORT);
         let error = connection.write(&vec![b'x'; 32 << 20]).expect_err("full");
         assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
@@ -210,7 +210,7 @@ mod under_tls {
     }
 
     #[test]
-    fn who_goes_says_farewell() {
+    fn sends_close_notify() {
         let (connection, mut session, mut tcp) = pair(LONG);
         drop(connection);
         while session.read_tls(&mut tcp).expect("the end") > 0 {
@@ -219,6 +219,6 @@ mod under_tls {
                 return;
             }
         }
-        panic!("it went without a word");
+        panic!("no close_notify");
     }
 }

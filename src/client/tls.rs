@@ -1,10 +1,10 @@
-//! TLS over TCP, and whom it trusts.
+//! TLS over TCP, and the certificates it trusts.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
@@ -15,34 +15,32 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, RootCertStore,
 };
 
-use super::left_until;
+use super::deadline::Deadline;
 use crate::wire::Code;
 
-/// Why there is no TLS.
+/// Why the TLS handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The other side is silent.
-    #[error("no TLS: no answer for {0:?}")]
+    /// The peer did not answer in time.
+    #[error("no TLS: no answer within {0:?}")]
     TimedOut(Duration),
-    /// The other side is gone.
-    #[error("no TLS: it closed the connection: is it a pulsed with a certificate?")]
+    /// The peer closed the connection.
+    #[error("no TLS: the peer closed the connection: is it a pulsed with a certificate?")]
     Closed,
-    /// What the kernel says.
+    /// A system call failed.
     #[error("no TLS: {0}")]
     Io(io::Error),
-    /// The other side speaks an older TLS.
-    #[error("no TLS: {0}: only TLS 1.3 will do")]
-    Older(Error),
-    /// The other side speaks something else.
-    #[error(
-        "no TLS: what answers speaks something else: is it the port of a pulsed with a certificate?"
-    )]
-    Strange,
-    /// Its certificate is not that of the host.
-    #[error("its certificate is not trusted: {0}")]
+    /// The peer only speaks an older version.
+    #[error("no TLS: {0}: TLS 1.3 is required")]
+    OldVersion(Error),
+    /// The peer does not speak TLS.
+    #[error("no TLS: the peer does not speak TLS: is it the port of a pulsed with a certificate?")]
+    NotTls,
+    /// The certificate is not valid for the host.
+    #[error("the server's certificate is not trusted: {0}")]
     Certificate(BadCertificate),
-    /// The host's name is none that a certificate can have.
-    #[error("no TLS: no certificate can be for such a name")]
+    /// The host name cannot be in a certificate.
+    #[error("no TLS: no certificate can be for this host name")]
     Name,
     /// The file of certificates cannot be used.
     #[error("cannot read: --ca: {}: {source}", path.display())]
@@ -52,47 +50,47 @@ pub enum TlsError {
         /// What is wrong with it.
         source: BadCa,
     },
-    /// This machine trusts nobody.
-    #[error("this machine has no certificates of its own to trust: name the CA's with --ca FILE")]
+    /// The system has no trusted certificates.
+    #[error("no TLS: the system has no trusted certificates: name the CA's with --ca FILE")]
     NoRoots,
-    /// rustls does not do it.
+    /// Another error of rustls.
     #[error("no TLS: {0}")]
     Other(Error),
 }
 
-/// What is wrong with the certificate of the other side.
+/// What is wrong with the server's certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCertificate {
-    /// Nobody whom we trust made it.
+    /// No trusted CA issued it.
     #[error("{}", match ca {
-        Some(path) => format!("it is not of the CA in {}", path.display()),
-        None => "nobody whom this machine trusts issued it: name its CA's with --ca FILE".into(),
+        Some(path) => format!("not issued by the CA in {}", path.display()),
+        None => "not issued by a CA that this machine trusts: name the CA's with --ca FILE".into(),
     })]
     Issuer {
-        /// Whom we trust instead of the system's.
+        /// The file of the trusted CA. `None` means the system's.
         ca: Option<PathBuf>,
     },
     /// It is for another host.
-    #[error("it is not for {host}{}", match for_these.as_slice() {
+    #[error("it is not for {host}{}", match names.as_slice() {
         [] => String::new(),
         names => format!(", but for {}", names.join(" and ")),
     })]
     Host {
-        /// What was asked for.
+        /// The requested host.
         host: String,
-        /// Whom it is for, as far as that is known.
-        for_these: Vec<String>,
+        /// The names in the certificate, if known.
+        names: Vec<String>,
     },
-    /// Its time is over.
+    /// It has expired.
     #[error("it has expired")]
     Expired,
-    /// Its time has not come, or the clock is wrong.
+    /// It is not valid yet, or the local clock is wrong.
     #[error("it is not valid yet: is this machine's clock right?")]
-    Early,
-    /// A CA's own in the place of a server's, as `openssl req -x509` makes them unless told otherwise.
-    #[error("it is a CA's own, not a server's: make one with CA:FALSE, as pulsed(8) tells")]
-    Authority,
-    /// Anything else.
+    NotYetValid,
+    /// It is a CA certificate, as `openssl req -x509` creates by default.
+    #[error("it is a CA certificate, not a server's: create one with CA:FALSE, see pulsed(8)")]
+    IsCa,
+    /// Another error.
     #[error("{0}")]
     Other(CertificateError),
 }
@@ -100,23 +98,23 @@ pub enum BadCertificate {
 /// What is wrong with a file of certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCa {
-    /// It cannot be read, or is no PEM.
+    /// It cannot be read, or is not PEM.
     #[error("{}", match .0 {
         pem::Error::Io(cause) => cause.to_string(),
-        pem::Error::MissingSectionEnd { .. } => "it breaks off: the line -----END is missing".into(),
+        pem::Error::MissingSectionEnd { .. } => "the line -----END is missing".into(),
         other => other.to_string(),
     })]
     Pem(pem::Error),
-    /// There is none in it.
-    #[error("there is no certificate in it")]
+    /// It holds no certificate.
+    #[error("no certificate in this file")]
     Empty,
-    /// One in it is none.
+    /// One of the certificates is malformed.
     #[error("{0}")]
     Certificate(Error),
 }
 
 impl TlsError {
-    /// The exit code that it becomes.
+    /// The code of the exit status.
     pub(super) const fn code(&self) -> Code {
         match self {
             Self::TimedOut(_) => Code::Later,
@@ -125,16 +123,16 @@ impl TlsError {
         }
     }
 
-    fn of(error: Error, host: &str, ca: Option<&Path>) -> Self {
+    fn from_rustls(error: Error, host: &str, ca: Option<&Path>) -> Self {
         use CertificateError as Bad;
         let bad = match error {
             Error::InvalidCertificate(bad) => bad,
-            Error::InvalidMessage(_) => return Self::Strange,
+            Error::InvalidMessage(_) => return Self::NotTls,
             error @ (Error::InappropriateMessage { .. }
             | Error::InappropriateHandshakeMessage { .. }
             | Error::PeerIncompatible(_)
             | Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
-                return Self::Older(error);
+                return Self::OldVersion(error);
             }
             error => return Self::Other(error),
         };
@@ -142,28 +140,28 @@ impl TlsError {
         Self::Certificate(match bad {
             Bad::UnknownIssuer => BadCertificate::Issuer { ca: ca.map(Path::to_owned) },
             Bad::NotValidForNameContext { presented, .. } => {
-                let for_these = presented.iter().map(|name| plain(name).to_owned()).collect();
-                BadCertificate::Host { host, for_these }
+                let names = presented.iter().map(|name| plain(name).to_owned()).collect();
+                BadCertificate::Host { host, names }
             }
-            Bad::NotValidForName => BadCertificate::Host { host, for_these: Vec::new() },
+            Bad::NotValidForName => BadCertificate::Host { host, names: Vec::new() },
             Bad::Expired | Bad::ExpiredContext { .. } => BadCertificate::Expired,
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => BadCertificate::Early,
-            // rustls has no word of its own for it.
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => BadCertificate::NotYetValid,
+            // rustls has no variant for it.
             Bad::Other(ref other) if other.to_string() == "CaUsedAsEndEntity" => {
-                BadCertificate::Authority
+                BadCertificate::IsCa
             }
             bad => BadCertificate::Other(bad),
         })
     }
 }
 
-/// A name in a certificate, which rustls tells as `DnsName("web1")` or `IpAddress(192.0.2.7)`.
+/// Extracts the name from rustls' `DnsName("web1")` or `IpAddress(192.0.2.7)`.
 fn plain(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.map_or(name, |inner| inner.trim_matches('"'))
 }
 
-/// A TCP connection under TLS.
+/// A TLS session over TCP.
 #[derive(Debug)]
 pub(super) struct Tls {
     session: ClientConnection,
@@ -171,38 +169,38 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Agrees with the other side on TLS, after it has shown a certificate for `host` that `ca` issued;
-    /// without that, somebody whom the system trusts. All of it within `timeout`, which is each write's
-    /// bound afterwards.
+    /// Completes the handshake. The peer must have a certificate for `host` from a CA in the file `ca`, or
+    /// without that from one that the system trusts. `timeout` bounds the handshake and remains the timeout
+    /// of each write.
     ///
     /// # Errors
     /// [`TlsError`]
-    pub(super) fn agree(
+    pub(super) fn handshake(
         tcp: TcpStream,
         host: &str,
         ca: Option<&Path>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name)?;
-        // Read anew for each connection: one that lasts for months outlives a CA.
-        let config = trusting(ca)?;
+        // Read for each connection: a process that reconnects for months may outlive a CA.
+        let config = client_config(ca)?;
         let session = ClientConnection::new(Arc::new(config), name).map_err(TlsError::Other)?;
         let mut own = Self { session, tcp };
-        own.shake_hands(host, ca, timeout)?;
-        own.bound(Some(timeout), None)?;
+        own.complete_handshake(host, ca, timeout)?;
+        own.set_timeouts(Some(timeout), None)?;
         Ok(own)
     }
 
-    fn shake_hands(
+    fn complete_handshake(
         &mut self,
         host: &str,
         ca: Option<&Path>,
         timeout: Duration,
     ) -> Result<(), TlsError> {
-        let end = Instant::now() + timeout;
+        let deadline = Deadline::after(timeout);
         while self.session.is_handshaking() {
-            let left = left_until(end).ok_or(TlsError::TimedOut(timeout))?;
-            self.bound(Some(left), Some(left))?;
+            let left = deadline.left().ok_or(TlsError::TimedOut(timeout))?;
+            self.set_timeouts(Some(left), Some(left))?;
             let moved = if self.session.wants_write() {
                 self.session.write_tls(&mut self.tcp)
             } else {
@@ -221,41 +219,45 @@ impl Tls {
                 },
             }
             if let Err(error) = self.session.process_new_packets() {
-                self.say_last();
-                return Err(TlsError::of(error, host, ca));
+                self.flush_without_blocking();
+                return Err(TlsError::from_rustls(error, host, ca));
             }
         }
-        // What is left to be written of it goes with the first bytes of ours.
+        // The rest of its last flight is sent with our first bytes.
         Ok(())
     }
 
-    fn bound(&self, write: Option<Duration>, read: Option<Duration>) -> Result<(), TlsError> {
+    fn set_timeouts(
+        &self,
+        write: Option<Duration>,
+        read: Option<Duration>,
+    ) -> Result<(), TlsError> {
         let set = self.tcp.set_write_timeout(write);
         set.and_then(|()| self.tcp.set_read_timeout(read)).map_err(TlsError::Io)
     }
 
-    /// What it goes over.
+    /// The TCP connection.
     pub(super) const fn tcp(&self) -> &TcpStream {
         &self.tcp
     }
 
-    /// See [`super::stream::Stream::read`]. What was decrypted already comes first: poll(2) knows
-    /// nothing of it. A read that times out within a record is gone on with by the next one.
+    /// See [`super::stream::Stream::read`]. Decrypted bytes come first: poll(2) does not see them. After a
+    /// timeout within a record, the next read continues with it.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.session.reader().read(buffer) {
             Ok(length) => return Ok(length),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // An end without a word of farewell: the protocol's own answers tell what was taken.
+            // A missing close_notify is harmless: the protocol's answers acknowledge what was received.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
             Err(error) => return Err(error),
         }
         if self.session.wants_write() {
-            // An answer that TLS itself owes. Should it not get away now, the next write takes it along.
+            // A message of TLS itself. If it cannot be sent now, the next write sends it.
             let _ = self.session.write_tls(&mut self.tcp);
         }
         self.session.read_tls(&mut self.tcp)?;
         if let Err(error) = self.session.process_new_packets() {
-            self.say_last();
+            self.flush_without_blocking();
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
         match self.session.reader().read(buffer) {
@@ -269,20 +271,20 @@ impl Tls {
 
     /// See [`super::stream::Stream::write`].
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = if self.holds() { 0 } else { self.session.writer().write(bytes)? };
+        let accepted = if self.has_unsent() { 0 } else { self.session.writer().write(bytes)? };
         match self.session.write_tls(&mut self.tcp)? {
-            0 if self.holds() => Err(io::ErrorKind::WriteZero.into()),
-            _ => Ok(taken),
+            0 if self.has_unsent() => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(accepted),
         }
     }
 
-    /// See [`super::stream::Stream::holds`].
-    pub(super) fn holds(&self) -> bool {
+    /// See [`super::stream::Stream::has_unsent`].
+    pub(super) fn has_unsent(&self) -> bool {
         self.session.wants_write()
     }
 
-    /// Says what TLS has to say at the end, if it can be said without waiting.
-    fn say_last(&mut self) {
+    /// Sends pending TLS messages, an alert or close_notify, as far as possible without blocking.
+    fn flush_without_blocking(&mut self) {
         if self.tcp.set_nonblocking(true).is_ok() {
             while self.session.wants_write() {
                 if !matches!(self.session.write_tls(&mut self.tcp), Ok(1..)) {
@@ -295,23 +297,23 @@ impl Tls {
 
 impl Drop for Tls {
     fn drop(&mut self) {
-        // Behind a part of what was to be sent, a farewell would make it look whole.
-        if !self.holds() {
+        // After a partial write, close_notify would make the data look complete.
+        if !self.has_unsent() {
             self.session.send_close_notify();
-            self.say_last();
+            self.flush_without_blocking();
         }
     }
 }
 
-/// TLS 1.3 with whom `ca` vouches for; without that, the system's.
-fn trusting(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+/// TLS 1.3 with the certificates in `ca`, or without that with the system's.
+fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let roots = match ca {
         Some(path) => {
-            in_file(path).map_err(|source| TlsError::Ca { path: path.to_owned(), source })?
+            read_ca(path).map_err(|source| TlsError::Ca { path: path.to_owned(), source })?
         }
         None => {
             let mut roots = RootCertStore::empty();
-            // One that rustls does not understand is as one that is not there.
+            // Certificates that rustls cannot parse are skipped.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
                 return Err(TlsError::NoRoots);
@@ -323,12 +325,12 @@ fn trusting(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
         .with_protocol_versions(&[&TLS13]);
     let mut config =
         config.map_err(TlsError::Other)?.with_root_certificates(roots).with_no_client_auth();
-    // Each connection has a configuration of its own: nothing could be resumed.
+    // Each connection has its own configuration, so no session can be resumed.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-fn in_file(path: &Path) -> Result<RootCertStore, BadCa> {
+fn read_ca(path: &Path) -> Result<RootCertStore, BadCa> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(BadCa::Pem)? {
         roots.add(certificate.map_err(BadCa::Pem)?).map_err(BadCa::Certificate)?;

@@ -1,5 +1,5 @@
-//! The token that a TCP bridge asks for. It is a secret: it is never shown, and there is no option that
-//! takes it, since every user of a machine sees command lines.
+//! The token for a TCP bridge. It is a secret: it is never displayed, and no option takes it, because every
+//! user of a machine can read command lines.
 
 use std::fmt;
 use std::fs::File;
@@ -9,26 +9,26 @@ use std::path::{Path, PathBuf};
 /// The environment variable that holds the token.
 pub const TOKEN_VARIABLE: &str = "PULSED_TOKEN";
 
-/// The longest token, in bytes, with the line end that may follow it.
+/// The longest token, in bytes, including an optional line end.
 pub const TOKEN_MAX: usize = 4 * 1024;
 
-/// The digits of a token, as `pulsed token add` makes them.
+/// The number of hex digits of a token, as `pulsed token add` creates it.
 const DIGITS: usize = 64;
 
 /// A token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: String,
-    /// Where it was.
+    /// Where it comes from.
     source: TokenSource,
 }
 
-/// Where a token was.
+/// Where a token comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
-    /// In `$PULSED_TOKEN`.
+    /// `$PULSED_TOKEN`.
     Variable,
-    /// In this file.
+    /// This file.
     File(PathBuf),
 }
 
@@ -41,79 +41,81 @@ impl fmt::Display for TokenSource {
     }
 }
 
-/// Not its text: what is shown for debugging ends in files that others read.
+/// Hides the token: debug output ends up in files that others read.
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
 }
 
-/// Why there is no token. Nothing of one is in it.
+/// Why there is no token. Holds no part of one.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Nobody gives one.
-    #[error("no token: --server needs one: name its file with --token-file, or set $PULSED_TOKEN")]
+    /// Neither the option nor the variable is set.
+    #[error(
+        "no token: --server needs one: name its file with --token-file, or set ${TOKEN_VARIABLE}"
+    )]
     Absent,
-    /// The file is not there, or not ours to read.
+    /// The file cannot be read.
     #[error("cannot read: --token-file: {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The token itself in the place of its file.
+    /// The argument looks like the token itself instead of its file.
     #[error(
         "no token: --token-file takes the name of a file, and this looks like the token itself, which \
          others may have seen now: have it revoked"
     )]
     Bare,
-    /// What the file holds is none.
+    /// The file holds something else.
     #[error("no token: --token-file: {}: {bad}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// What is wrong with it.
         bad: BadToken,
     },
-    /// What the variable holds is none.
-    #[error("no token: $PULSED_TOKEN: {0}")]
+    /// The variable holds something else.
+    #[error("no token: ${TOKEN_VARIABLE}: {0}")]
     Variable(BadToken),
 }
 
-/// What no token is.
+/// Why a text is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadToken {
-    /// Nothing.
+    /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// More than [`TOKEN_MAX`].
-    #[error("it is longer than 4 KiB")]
+    /// It exceeds [`TOKEN_MAX`].
+    #[error("it is longer than {} KiB", TOKEN_MAX / 1024)]
     TooLong,
-    /// More than one.
+    /// It has more than one line.
     #[error("it has more than one line")]
     Lines,
-    /// White space, control characters or bytes that are no text.
-    #[error("it has white space or control characters in it, or is no UTF-8")]
+    /// It has white space or control characters, or is not UTF-8.
+    #[error("it has white space or control characters in it, or is not UTF-8")]
     NotText,
 }
 
 impl Token {
-    /// The token in `file`; without one, that of `$PULSED_TOKEN`.
+    /// Reads the token from `file`, or without one from `$PULSED_TOKEN`.
     ///
     /// # Errors
-    /// [`TokenError`]: there is none, or what is there is none.
+    /// [`TokenError`]
     pub fn find(file: Option<&Path>) -> Result<Self, TokenError> {
         if let Some(path) = file {
             let read = File::open(path).and_then(|file| {
                 let mut bytes = Vec::new();
-                // One more than may be there shows that it is too long.
+                // One byte more shows that it is too long.
                 file.take(TOKEN_MAX as u64 + 1).read_to_end(&mut bytes)?;
                 Ok(bytes)
             });
             let path = path.to_owned();
             return match read {
-                Ok(bytes) => match text(&bytes) {
+                Ok(bytes) => match parse(&bytes) {
                     Ok(text) => Ok(Self { text, source: TokenSource::File(path) }),
                     Err(bad) => Err(TokenError::File { path, bad }),
                 },
@@ -122,28 +124,28 @@ impl Token {
             };
         }
         let variable = std::env::var_os(TOKEN_VARIABLE).ok_or(TokenError::Absent)?;
-        let text = text(variable.as_encoded_bytes()).map_err(TokenError::Variable)?;
+        let text = parse(variable.as_encoded_bytes()).map_err(TokenError::Variable)?;
         Ok(Self { text, source: TokenSource::Variable })
     }
 
-    /// Where it was.
+    /// Where it comes from.
     pub(super) const fn source(&self) -> &TokenSource {
         &self.source
     }
 
-    /// The line that shows it to the agent.
+    /// The AUTH request.
     pub(super) fn line(&self) -> String {
         format!("AUTH {}\n", self.text)
     }
 
-    /// A text that somebody else wrote, without the token: what answers may send back what it was told.
-    pub(super) fn hidden_in(&self, text: &str) -> String {
+    /// Removes the token from a text of the peer, which may echo it.
+    pub(super) fn redact(&self, text: &str) -> String {
         text.replace(&self.text, "…")
     }
 }
 
-/// What is left of `bytes` without the line end behind it, if that can be a token.
-fn text(bytes: &[u8]) -> Result<String, BadToken> {
+/// Strips the line end and checks the rest.
+fn parse(bytes: &[u8]) -> Result<String, BadToken> {
     if bytes.len() > TOKEN_MAX {
         return Err(BadToken::TooLong);
     }
@@ -162,7 +164,7 @@ fn text(bytes: &[u8]) -> Result<String, BadToken> {
     Ok(text.to_owned())
 }
 
-/// Whether somebody gave the token itself where its file was asked for: it must not be shown then.
+/// `true` if the path looks like a token, which must not be displayed.
 fn is_bare(path: &Path) -> bool {
     let bytes = path.as_os_str().as_encoded_bytes();
     bytes.len() == DIGITS && bytes.iter().all(u8::is_ascii_hexdigit)
@@ -172,16 +174,16 @@ fn is_bare(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn of_file(bytes: &[u8]) -> Result<Token, TokenError> {
+    fn read(bytes: &[u8]) -> Result<Token, TokenError> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), bytes).expect("ours");
         Token::find(Some(file.path()))
     }
 
     #[test]
-    fn a_file_holds_one_line() {
+    fn reads_a_file_of_one_line() {
         for bytes in [&b"s3cret"[..], b"s3cret\n", b"s3cret\r\n"] {
-            assert_eq!(of_file(bytes).expect("a token").line(), "AUTH s3cret\n");
+            assert_eq!(read(bytes).expect("a token").line(), "AUTH s3cret\n");
         }
         for (bytes, expected) in [
             (&b""[..], BadToken::Empty),
@@ -197,31 +199,31 @@ mod tests {
             // A byte order mark, as some editors write it.
             ("\u{feff}s3cret\n".as_bytes(), BadToken::NotText),
         ] {
-            let error = of_file(bytes).expect_err("no token");
+            let error = read(bytes).expect_err("no token");
             assert!(matches!(error, TokenError::File { bad, .. } if bad == expected), "{error:?}");
             assert!(!format!("{error} {error:?}").contains("s3cret"));
         }
     }
 
     #[test]
-    fn the_bound_holds_from_both_sides() {
+    fn keeps_its_bound() {
         let longest = vec![b'x'; TOKEN_MAX];
-        assert!(of_file(&longest).is_ok());
-        assert!(of_file(&[&longest[1..], b"\n"].concat()).is_ok());
+        assert!(read(&longest).is_ok());
+        assert!(read(&[&longest[1..], b"\n"].concat()).is_ok());
         for long in [[&longest[..], b"x"].concat(), [&longest[..], b"\n"].concat()] {
-            let error = of_file(&long).expect_err("too long");
+            let error = read(&long).expect_err("too long");
             assert!(matches!(error, TokenError::File { bad: BadToken::TooLong, .. }), "{error}");
         }
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
+    fn names_a_missing_file() {
         let error = Token::find(Some(Path::new("/nowhere/token"))).expect_err("nothing there");
         assert!(error.to_string().contains("--token-file: /nowhere/token: "), "{error}");
     }
 
     #[test]
-    fn a_token_in_the_place_of_its_file_is_not_shown() {
+    fn does_not_display_a_token_given_as_file() {
         let bare = "5e9a".repeat(DIGITS / 4);
         let error = Token::find(Some(Path::new(&bare))).expect_err("no file");
         assert!(
@@ -233,9 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_nowhere() {
-        let token = of_file(b"s3cret").expect("a token");
+    fn is_never_displayed() {
+        let token = read(b"s3cret").expect("a token");
         assert_eq!(format!("{token:?}"), "Token(…)");
-        assert_eq!(token.hidden_in("unknown word AUTH s3cret"), "unknown word AUTH …");
+        assert_eq!(token.redact("unknown word AUTH s3cret"), "unknown word AUTH …");
     }
 }

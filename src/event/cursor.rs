@@ -1,33 +1,33 @@
-//! Positions in a log.
+//! Cursors: positions in a log.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The number of an event within its log, or of a place in a gap. Numbers never repeat and never go
-/// back. They stay below 2^53, so that every JSON reader keeps them exact.
+/// A sequence number of a log: of an event, or within a gap. Numbers never repeat and never
+/// decrease. They stay below 2^53, so that every JSON reader keeps them exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(u64);
 
 impl Seq {
-    /// The place before everything.
+    /// Before every number of a log.
     pub const ZERO: Self = Self(0);
-    /// The place of no event: a cursor of another log is told a gap, and a gap has at least one
-    /// number.
+    /// The first number. No event has it: it is the gap that a cursor of another log gets, because
+    /// a gap has at least one number.
     pub const BEFORE_FIRST: Self = Self(1);
     /// The largest number.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// The number `n`, or none when it is 2^53 or more.
+    /// The number `n`. `None` if it is over [`Seq::MAX`].
     pub const fn new(n: u64) -> Option<Self> {
         if n <= Self::MAX.0 { Some(Self(n)) } else { None }
     }
 
-    /// The plain number.
+    /// The number as an integer.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The number `n` places later; stays at [`Seq::MAX`].
+    /// The number `n` later, at most [`Seq::MAX`].
     #[must_use]
     pub const fn plus(self, n: u64) -> Self {
         let sum = self.0.saturating_add(n);
@@ -40,13 +40,13 @@ impl Seq {
         self.plus(1)
     }
 
-    /// The number before; zero stays zero.
+    /// The previous number, at least zero.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// How many numbers lie from `earlier` up to this one; 0 if it is not earlier.
+    /// The distance from `earlier` to this number; 0 if `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -58,7 +58,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Which log a cursor belongs to: 32 random bits, written as eight hexadecimal digits.
+/// The id of a log: 32 random bits, written as eight hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogId(u32);
 
@@ -87,11 +87,11 @@ impl FromStr for LogId {
     }
 }
 
-/// A position in a log: everything up to and including `seq` has been seen. Written
-/// `<log id>-<seq>`, for example `7f3a9c21-1042`.
+/// A position in a log, after the event or gap that ends with `seq`. Written `<log id>-<seq>`, for
+/// example `7f3a9c21-1042`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// The log that numbers it.
+    /// The log.
     pub log: LogId,
     /// The last number seen.
     pub seq: Seq,
@@ -103,7 +103,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A text that is not a cursor.
+/// The text is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor: one looks like 7f3a9c21-1042")]
 pub struct CursorError;
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_survives_its_text() {
+    fn cursors_round_trip_through_text() {
         let cursor = Cursor { log: LogId::new(0x7f3a_9c21), seq: Seq::new(1042).expect("small") };
         assert_eq!(cursor.to_string(), "7f3a9c21-1042");
         assert_eq!("7f3a9c21-1042".parse(), Ok(cursor));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_cursors() {
+    fn rejects_other_texts() {
         let beyond = format!("7f3a9c21-{}", Seq::MAX.get() + 1);
         for text in [
             "",

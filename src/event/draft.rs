@@ -1,38 +1,47 @@
-//! What a sender claims.
+//! Drafts: events as their senders claim them.
 
 use std::borrow::Cow;
 
-use super::{Level, Tag};
+use super::{Level, Tag, took};
 
-/// The most fields that a draft may have.
+/// The most fields of a draft.
 pub const FIELDS_MAX: usize = 64;
 
-/// The longest name of a field, in bytes.
+/// The longest field name, in bytes.
 pub const FIELD_NAME_MAX: usize = 64;
 
 /// The longest `run`, in characters.
 pub const RUN_MAX: usize = 64;
 
-/// An event as its sender claims it. The agent adds the stamp; nothing here is vouched for.
+/// An event as its sender claims it, before the agent stamps it. Nothing in it is verified.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft<'a> {
-    /// The sender's tag; without one the agent uses the sender's login name.
+    /// The sender's tag. The agent replaces `None` by the sender's login name.
     pub tag: Option<Tag<'a>>,
-    /// How serious; `info` unless the sender says otherwise.
+    /// The level; `info` by default.
     pub level: Level,
-    /// The message, never changed.
+    /// The message. The agent never changes it.
     pub msg: Cow<'a, str>,
-    /// What this event begins or ends.
+    /// The run that this event belongs to. With [`Draft::took`] the event ends the run, without it
+    /// begins it.
     pub run: Option<Cow<'a, str>>,
-    /// A duration that the sender gives by itself, in seconds. Without one, the message is searched
-    /// (see [`super::took`]).
+    /// The duration that the sender gives, in seconds. See [`Draft::duration`].
     pub took: Option<f64>,
-    /// Flat fields, each name once, at most [`FIELDS_MAX`].
+    /// Flat fields with unique names, at most [`FIELDS_MAX`].
     pub fields: Vec<Field<'a>>,
 }
 
 impl Draft<'_> {
-    /// How much its sender says, in bytes: the message and the fields.
+    /// The duration of the event, in seconds: the given one, else the one found in the message. The
+    /// message of a draft with a run is not searched, so that only a given duration ends a run.
+    pub fn duration(&self) -> Option<f64> {
+        match self.run {
+            Some(_) => self.took,
+            None => self.took.or_else(|| took::find(&self.msg)),
+        }
+    }
+
+    /// The size of the message and the fields, in bytes.
     pub fn size(&self) -> usize {
         let fields = self.fields.iter().map(|field| field.name.len() + field.value.size());
         self.msg.len() + fields.sum::<usize>()
@@ -42,9 +51,9 @@ impl Draft<'_> {
 /// One field of a draft.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field<'a> {
-    /// Checked by [`check_field_name`].
+    /// The name, checked by [`check_field_name`].
     pub name: Cow<'a, str>,
-    /// Its value.
+    /// The value.
     pub value: Value<'a>,
 }
 
@@ -53,9 +62,9 @@ pub struct Field<'a> {
 pub enum Value<'a> {
     /// A string.
     Text(Cow<'a, str>),
-    /// A JSON number, in the sender's own digits.
+    /// A JSON number, with the sender's digits.
     Number(Cow<'a, str>),
-    /// True or false.
+    /// A boolean.
     Bool(bool),
     /// Null.
     Null,
@@ -73,7 +82,7 @@ impl Value<'_> {
 /// Checks the name of a field: 1 to [`FIELD_NAME_MAX`] of `[A-Za-z0-9_.-]`, not beginning with `_`.
 ///
 /// # Errors
-/// What is wrong with it, in words for the sender.
+/// [`BadField::Reserved`], [`BadField::Name`].
 pub fn check_field_name(name: &str) -> Result<(), BadField> {
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if name.starts_with('_') {
@@ -90,34 +99,37 @@ pub fn check_field_name(name: &str) -> Result<(), BadField> {
 /// # Errors
 /// [`BadField::Run`].
 pub fn check_run(run: &str) -> Result<(), BadField> {
-    // Counting stops at the bound, however long the text is.
+    // Stops counting at the bound: the text may be long.
     let chars = run.chars().take(RUN_MAX + 1).count();
     if (1..=RUN_MAX).contains(&chars) { Ok(()) } else { Err(BadField::Run) }
 }
 
-/// Why a field or a `run` is refused.
+/// Why a field or a `run` is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadField {
-    /// Not a field's name.
-    #[error("field name {0:?}: use 1 to 64 letters, digits and _ . -")]
+    /// Not a field name.
+    #[error("field name {0:?}: use 1 to {FIELD_NAME_MAX} letters, digits and _ . -")]
     Name(String),
-    /// Names that begin with `_` are the agent's.
+    /// A name that begins with `_`.
     #[error("field name {0:?}: names that begin with _ belong to the agent")]
     Reserved(String),
-    /// The same name again.
+    /// A duplicate name.
     #[error("field {0:?} is given twice")]
     Twice(String),
     /// Over [`FIELDS_MAX`].
-    #[error("more than 64 fields")]
+    #[error("more than {FIELDS_MAX} fields")]
     Many,
     /// An array or an object.
     #[error("field {0:?} is nested: values are strings, numbers, booleans or null")]
     Nested(String),
-    /// `took` that is no duration.
-    #[error("took is neither a duration such as 40ms nor a number of seconds from 0 to 1e12")]
+    /// A `took` that is not a duration.
+    #[error(
+        "took is neither a duration such as 40ms nor a number of seconds from 0 to {max:e}",
+        max = took::SECONDS_MAX
+    )]
     Took,
-    /// A `run` that is empty or too long.
-    #[error("run: use 1 to 64 characters")]
+    /// A `run` that is empty or over [`RUN_MAX`].
+    #[error("run: use 1 to {RUN_MAX} characters")]
     Run,
 }
 
@@ -126,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_fields_hold_their_bound_from_both_sides() {
+    fn bounds_field_names() {
         assert_eq!(check_field_name(&"a".repeat(FIELD_NAME_MAX)), Ok(()));
         assert!(check_field_name(&"a".repeat(FIELD_NAME_MAX + 1)).is_err());
         assert!(check_field_name("").is_err());
@@ -136,9 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn runs_hold_their_bound_from_both_sides() {
+    fn bounds_runs() {
         assert_eq!(check_run(&"é".repeat(RUN_MAX)), Ok(()));
         assert_eq!(check_run(&"é".repeat(RUN_MAX + 1)), Err(BadField::Run));
         assert_eq!(check_run(""), Err(BadField::Run));
+    }
+
+    #[test]
+    fn errors_name_the_bounds() {
+        for (error, text) in [
+            (
+                BadField::Name("a b".into()),
+                "field name \"a b\": use 1 to 64 letters, digits and _ . -",
+            ),
+            (BadField::Many, "more than 64 fields"),
+            (
+                BadField::Took,
+                "took is neither a duration such as 40ms nor a number of seconds from 0 to 1e12",
+            ),
+            (BadField::Run, "run: use 1 to 64 characters"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
     }
 }

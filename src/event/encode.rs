@@ -1,59 +1,76 @@
-//! From a draft to its one line. What the sender and the origin determine is encoded first, outside
-//! of any lock; the stamp is written in front of it when the log takes the event in.
+//! Encodes events. A body is everything in a line after the host. It is encoded outside of any
+//! lock; the log prepends the stamp when it appends the event.
 
-use super::{Draft, Seq, Timestamp, json, took};
+use super::{Draft, Field, Level, Seq, Timestamp, json};
 
-/// Drafts on their way into the log: encoded, not yet stamped.
+/// Encoded bodies of events that are not stamped yet.
+///
+/// ```
+/// use pulsed::event::{Batch, Draft, Line, Seq, Stamp, Timestamp};
+///
+/// let draft = Draft { msg: "query took 40ms".into(), ..Draft::default() };
+/// let mut batch = Batch::default();
+/// batch.push(&draft, "www-data", br#"{"pid":812}"#);
+///
+/// let stamp = Stamp::new(Timestamp::from_micros(1_795_368_725_123_456), "web1");
+/// let mut line = Vec::new();
+/// for body in batch.bodies() {
+///     stamp.line(Seq::ZERO.next(), body, |part| line.extend_from_slice(part));
+/// }
+///
+/// let line = String::from_utf8(line).expect("UTF-8");
+/// let Some(Line::Event(event)) = Line::parse(&line) else { panic!("an event") };
+/// assert_eq!((event.tag, event.took), ("www-data", Some(0.04)));
+/// ```
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The bodies, one behind the other: everything of a line behind the host.
+    /// The bodies, concatenated.
     bytes: Vec<u8>,
-    /// Where each body ends.
+    /// The end of each body in `bytes`.
     ends: Vec<usize>,
 }
 
 impl Batch {
-    /// Encodes one draft. `default_tag` must be a valid tag; `origin` is the origin's JSON object, or
+    /// Encodes a draft. `default_tag` must be a valid tag. `origin` is the origin's JSON object, or
     /// empty.
     pub fn push(&mut self, draft: &Draft<'_>, default_tag: &str, origin: &[u8]) {
-        let out = &mut self.bytes;
-        out.extend_from_slice(b",\"tag\":\"");
-        let tag = draft.tag.as_ref().map_or(default_tag, |tag| tag.as_str());
-        // Neither tags nor levels have characters that JSON would escape.
-        out.extend_from_slice(tag.as_bytes());
-        out.extend_from_slice(b"\",\"level\":\"");
-        out.extend_from_slice(draft.level.name().as_bytes());
-        out.push(b'"');
-        if !draft.msg.is_empty() {
-            out.extend_from_slice(b",\"msg\":");
-            json::string(out, &draft.msg);
-        }
-        if let Some(run) = &draft.run {
-            out.extend_from_slice(b",\"run\":");
-            json::string(out, run);
-        }
-        if let Some(seconds) = draft.took.or_else(|| took::find(&draft.msg)) {
-            out.extend_from_slice(b",\"took\":");
-            out.extend_from_slice(seconds.to_string().as_bytes());
-        }
-        if !draft.fields.is_empty() {
-            out.extend_from_slice(b",\"fields\":");
-            encode_fields(out, draft);
-        }
-        if !origin.is_empty() {
-            out.extend_from_slice(b",\"origin\":");
-            out.extend_from_slice(origin);
-        }
-        out.extend_from_slice(b"}\n");
-        self.ends.push(out.len());
+        let body = Body {
+            tag: draft.tag.as_ref().map_or(default_tag, |tag| tag.as_str()),
+            level: draft.level,
+            msg: &draft.msg,
+            run: draft.run.as_deref(),
+            took: draft.duration(),
+            abandoned: false,
+            fields: &draft.fields,
+        };
+        self.push_body(&body, origin);
     }
 
-    /// How many drafts it holds.
+    /// Encodes the end of an abandoned run. `origin` is that of the run's begin.
+    pub fn push_abandoned(&mut self, end: &Abandoned<'_>, origin: &[u8]) {
+        let body = Body {
+            tag: end.tag,
+            level: Level::Warning,
+            msg: end.msg,
+            run: Some(end.run),
+            took: Some(end.took),
+            abandoned: true,
+            fields: end.fields,
+        };
+        self.push_body(&body, origin);
+    }
+
+    fn push_body(&mut self, body: &Body<'_>, origin: &[u8]) {
+        body.encode(origin, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The number of events.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether it holds none.
+    /// `true` if there are no events.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -63,13 +80,13 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Forgets the drafts, and keeps the memory.
+    /// Removes the events and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// How much memory it keeps for bodies, in bytes.
+    /// The memory allocated for bodies, in bytes.
     pub fn kept(&self) -> usize {
         self.bytes.capacity()
     }
@@ -85,17 +102,79 @@ impl Batch {
     }
 }
 
-fn encode_fields(out: &mut Vec<u8>, draft: &Draft<'_>) {
+/// The event that the agent writes for a run whose connection closed before its end came: level
+/// `warning`, `"abandoned":true`. No sender can claim it.
+#[derive(Clone, Copy, Debug)]
+pub struct Abandoned<'a> {
+    /// The begin's tag. Must be a valid tag.
+    pub tag: &'a str,
+    /// The begin's `run`, checked by [`super::check_run`].
+    pub run: &'a str,
+    /// What was kept of the begin's message.
+    pub msg: &'a str,
+    /// The time from the begin to the close, measured by the agent, in seconds.
+    pub took: f64,
+    /// What was kept of the begin's fields.
+    pub fields: &'a [Field<'a>],
+}
+
+/// The parts of a body except the origin, in the order of the line.
+struct Body<'a> {
+    tag: &'a str,
+    level: Level,
+    msg: &'a str,
+    run: Option<&'a str>,
+    took: Option<f64>,
+    abandoned: bool,
+    fields: &'a [Field<'a>],
+}
+
+impl Body<'_> {
+    fn encode(&self, origin: &[u8], out: &mut Vec<u8>) {
+        // Neither tags nor levels have characters that JSON would escape.
+        out.extend_from_slice(b",\"tag\":\"");
+        out.extend_from_slice(self.tag.as_bytes());
+        out.extend_from_slice(b"\",\"level\":\"");
+        out.extend_from_slice(self.level.name().as_bytes());
+        out.push(b'"');
+        if !self.msg.is_empty() {
+            out.extend_from_slice(b",\"msg\":");
+            json::string(out, self.msg);
+        }
+        if let Some(run) = self.run {
+            out.extend_from_slice(b",\"run\":");
+            json::string(out, run);
+        }
+        if let Some(seconds) = self.took {
+            out.extend_from_slice(b",\"took\":");
+            out.extend_from_slice(seconds.to_string().as_bytes());
+        }
+        if self.abandoned {
+            out.extend_from_slice(b",\"abandoned\":true");
+        }
+        if !self.fields.is_empty() {
+            out.extend_from_slice(b",\"fields\":");
+            encode_fields(self.fields, out);
+        }
+        if !origin.is_empty() {
+            out.extend_from_slice(b",\"origin\":");
+            out.extend_from_slice(origin);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn encode_fields(fields: &[Field<'_>], out: &mut Vec<u8>) {
     let mut open = b'{';
-    for field in &draft.fields {
+    for field in fields {
         json::member(out, &mut open, &field.name);
         json::value(out, &field.value);
     }
     out.push(b'}');
 }
 
-/// What the agent adds in front of each body: the number, the time, the host. Encoded once for all
-/// events of one moment.
+/// What the agent prepends to each body: number, time and host. Encoded once for all events of one
+/// append.
 #[derive(Debug)]
 pub struct Stamp {
     /// `,"time":"…","host":"…"`
@@ -103,7 +182,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of events that arrive at `time` on `host`.
+    /// The stamp of events that the agent on `host` receives at `time`.
     pub fn new(time: Timestamp, host: &str) -> Self {
         let mut moment = Vec::with_capacity(64);
         moment.extend_from_slice(b",\"time\":\"");
@@ -113,12 +192,12 @@ impl Stamp {
         Self { moment }
     }
 
-    /// The size of a line with this stamp and the number [`Seq::MAX`], in bytes.
+    /// The length of a line with this stamp and the number [`Seq::MAX`], in bytes.
     pub fn line_len_max(&self, body_len: usize) -> usize {
         b"{\"seq\":9007199254740991".len() + self.moment.len() + body_len
     }
 
-    /// Calls `put` with the pieces of one line, in order.
+    /// Calls `put` with the parts of one line, in order.
     pub fn line(&self, seq: Seq, body: &[u8], mut put: impl FnMut(&[u8])) {
         put(b"{\"seq\":");
         put(itoa::Buffer::new().format(seq.get()).as_bytes());
@@ -130,13 +209,17 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DRAFT_MAX, Field, LINE_MAX, Level, Origin, RUN_MAX, Tag, Value};
+    use crate::event::{DRAFT_MAX, LINE_MAX, Origin, RUN_MAX, Tag, Value, took};
 
     fn line_of(draft: &Draft<'_>, origin: &Origin) -> String {
         let mut encoded = Vec::new();
         origin.encode(&mut encoded);
         let mut batch = Batch::default();
         batch.push(draft, "www-data", &encoded);
+        stamped(&batch)
+    }
+
+    fn stamped(batch: &Batch) -> String {
         let time = "2026-11-22T17:32:05.123456Z".parse().expect("valid");
         let mut line = Vec::new();
         let body = batch.bodies().next().expect("one");
@@ -148,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_the_documented_one() {
+    fn encodes_the_documented_line() {
         let draft = Draft {
             tag: Some(Tag::new("shop.query").expect("valid")),
             msg: "query took 40ms".into(),
@@ -174,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_absent_and_every_value_has_its_form() {
+    fn omits_empty_parts_and_encodes_every_kind_of_value() {
         let field = |name: &'static str, value| Field { name: name.into(), value };
         let draft = Draft {
             level: Level::Err,
@@ -197,7 +280,41 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_draft_still_fits_a_line() {
+    fn encodes_the_end_of_an_abandoned_run() {
+        let origin = Origin { uid: Some(33), conn: Some(7), ..Origin::default() };
+        let mut encoded = Vec::new();
+        origin.encode(&mut encoded);
+        let fields = [Field { name: "user".into(), value: Value::Text("123".into()) }];
+        let end =
+            Abandoned { tag: "job", run: "r 1", msg: "step took 3s", took: 12.5, fields: &fields };
+        let mut batch = Batch::default();
+        batch.push_abandoned(&end, &encoded);
+        let expected = concat!(
+            r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"job","#,
+            r#""level":"warning","msg":"step took 3s","run":"r 1","took":12.5,"abandoned":true,"#,
+            r#""fields":{"user":"123"},"origin":{"uid":33,"conn":7}}"#,
+            "\n"
+        );
+        assert_eq!(stamped(&batch), expected);
+    }
+
+    #[test]
+    fn searches_the_message_for_a_duration_unless_there_is_a_run() {
+        let took = |run: Option<&'static str>, took| {
+            let run = run.map(Into::into);
+            let draft = Draft { msg: "step took 3s".into(), run, took, ..Draft::default() };
+            let line = line_of(&draft, &Origin::default());
+            let (_, rest) = line.split_once(",\"took\":")?;
+            rest.trim_end().trim_end_matches('}').parse::<f64>().ok()
+        };
+        assert_eq!(took(None, None), Some(3.0));
+        assert_eq!(took(None, Some(2.0)), Some(2.0));
+        assert_eq!(took(Some("job"), None), None, "begins a run");
+        assert_eq!(took(Some("job"), Some(2.0)), Some(2.0), "ends a run");
+    }
+
+    #[test]
+    fn the_longest_draft_fits_a_line() {
         let draft = Draft {
             msg: "\u{1}".repeat(DRAFT_MAX).into(),
             run: Some("\u{1}".repeat(RUN_MAX).into()),

@@ -1,24 +1,24 @@
-//! Explicit records that events are missing.
+//! Gaps: records in the stream that events are missing.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Seq, Timestamp, json};
 
-/// Events are missing here: the numbers strictly between `after` and `before`, at least one.
+/// Missing events: the numbers strictly between `after` and `before`, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The last number before the gap.
     pub after: Seq,
-    /// The first number behind the gap.
+    /// The first number after the gap.
     pub before: Seq,
-    /// How many events are missing, where anybody can know.
+    /// The number of missing events. `None` if it is unknown.
     pub lost: Option<u64>,
-    /// What happened to them.
+    /// The reason.
     pub why: Why,
 }
 
-/// What happened to the events of a gap.
+/// The reason of a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// History was trimmed to its size or age.
@@ -27,20 +27,20 @@ pub enum Why {
     Storage,
     /// Refused by a limit.
     Rate,
-    /// An unclean stop, or a cursor of another log.
+    /// A start of the agent, which lost nothing after a clean stop; or a cursor of another log.
     Restart,
     /// The clock stepped back.
     Clock,
-    /// Told by another host.
+    /// Reported by another host.
     Upstream,
 }
 
 impl Why {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 6] =
         [Self::Retention, Self::Storage, Self::Rate, Self::Restart, Self::Clock, Self::Upstream];
 
-    /// The name, as the gap line has it.
+    /// The name in the gap line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Retention => "retention",
@@ -78,14 +78,14 @@ impl Gap {
         self.before.previous()
     }
 
-    /// The rest of this gap for a reader that has seen everything up to `seen`.
+    /// The rest of this gap for a reader whose cursor is `seen`.
     #[must_use]
     pub fn rest_after(self, seen: Seq) -> Self {
         if seen <= self.after {
             return self;
         }
-        // Where each number was an event, fewer numbers are fewer events. Elsewhere nobody can tell on
-        // which side of the cursor the events are missing.
+        // If each number was an event, the rest is as long as its numbers. Otherwise it is unknown
+        // on which side of the cursor the events are missing.
         let all = self.before.since(self.after).saturating_sub(1);
         let rest = self.before.since(seen).saturating_sub(1);
         let lost = match self.lost {
@@ -96,15 +96,20 @@ impl Gap {
         Self { after: seen, lost, ..self }
     }
 
-    /// This gap and the one right behind it, told as one.
+    /// This gap and the adjacent `next` as one. The reason is the first one that lost events; where
+    /// none did, a restart matters more than a clock step.
     #[must_use]
     pub fn joined_with(self, next: Self) -> Self {
         let lost = match (self.lost, next.lost) {
             (Some(a), Some(b)) => Some(a.saturating_add(b)),
             _ => None,
         };
-        // A stepped clock loses nothing: the other reason is the one to tell.
-        let why = if self.why == Why::Clock { next.why } else { self.why };
+        let next_explains = match (self.lost, next.lost) {
+            (Some(0), Some(0)) => self.why == Why::Clock,
+            (Some(0), _) => true,
+            _ => false,
+        };
+        let why = if next_explains { next.why } else { self.why };
         Self { after: self.after, before: next.before, lost, why }
     }
 
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_is_the_documented_one() {
+    fn encodes_the_documented_line() {
         let mut out = Vec::new();
         let time = "2026-11-22T17:32:05.123456Z".parse().expect("valid");
         gap(1042, 2050, Some(1007), Why::Retention).encode(time, "web1", &mut out);
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_inside_is_told_the_rest() {
+    fn a_cursor_inside_gets_the_rest() {
         let whole = gap(10, 20, Some(9), Why::Storage);
         let at = |n| Seq::new(n).expect("small");
         assert_eq!(whole.rest_after(at(5)), whole);
@@ -166,7 +171,30 @@ mod tests {
     }
 
     #[test]
-    fn gaps_side_by_side_are_one() {
+    fn a_join_reports_the_reason_that_lost_events() {
+        let restart = gap(1, 3, Some(0), Why::Restart);
+        let clock = gap(2, 4, Some(0), Why::Clock);
+        for (a, b, lost, why) in [
+            (restart, gap(2, 5, Some(2), Why::Storage), Some(2), Why::Storage),
+            (restart, gap(2, 5, None, Why::Retention), None, Why::Retention),
+            (restart, clock, Some(0), Why::Restart),
+            (restart, gap(2, 4, Some(0), Why::Restart), Some(0), Why::Restart),
+            (restart, gap(2, 4, None, Why::Restart), None, Why::Restart),
+        ] {
+            let joined = |first: Gap, second: Gap| {
+                let second = Gap { after: first.last(), ..second };
+                let joined = first.joined_with(second);
+                (joined.lost, joined.why)
+            };
+            assert_eq!(joined(a, b), (lost, why));
+            assert_eq!(joined(b, a), (lost, why), "in the other order");
+        }
+        let storage = gap(1, 5, Some(3), Why::Storage);
+        assert_eq!(storage.joined_with(gap(4, 6, Some(1), Why::Rate)).why, Why::Storage);
+    }
+
+    #[test]
+    fn adjacent_gaps_become_one() {
         let a = gap(1, 10, Some(8), Why::Retention);
         assert_eq!(a.joined_with(gap(9, 20, None, Why::Restart)), gap(1, 20, None, Why::Retention));
         let clock = gap(1, 3, Some(0), Why::Clock);

@@ -1,14 +1,14 @@
-//! The few pieces of JSON (RFC 8259) that are written and read for every event.
+//! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
 use std::borrow::Cow;
 
 use super::Value;
 
-/// Appends a JSON string with its quotes. Only what JSON demands is escaped.
+/// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    // Nearly every text is plain; the whole check without a branch is the fast way to know.
+    // A fold, because most texts need no escape and `any` branches at each byte.
     if !bytes.iter().fold(false, |any, b| any | must_escape(*b)) {
         out.extend_from_slice(bytes);
     } else {
@@ -17,8 +17,8 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends what opens the object or parts its members, then the name and the colon. `open` begins as
-/// `{` and is `,` afterwards. Names are written as they are: they need no escape.
+/// Appends `open`, the quoted name and a colon, and sets `open` to `,`. It is `{` before the first
+/// member. The name must need no escape.
 pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
     out.push(*open);
     *open = b',';
@@ -27,7 +27,7 @@ pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
     out.extend_from_slice(b"\":");
 }
 
-/// Appends the value of a field.
+/// Appends a field value.
 pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Text(text) => string(out, text),
@@ -65,17 +65,17 @@ fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&bytes[plain_from..]);
 }
 
-/// A value within a line: still encoded, borrowed from it.
+/// An encoded value, borrowed from its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raw<'a> {
-    /// A string, without its quotes, with its escapes.
+    /// The inside of a string, with escapes.
     Text(&'a str),
-    /// Anything else, as it stands: a number, `true`, `false`, `null`, or an object.
+    /// The literal text of a number, `true`, `false`, `null`, an object or an array.
     Other(&'a str),
 }
 
 impl<'a> Raw<'a> {
-    /// The text of a string without its escapes, or the literal text of anything else.
+    /// The text of a string without escapes, or the literal text of another value.
     pub fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(raw) => unescape(raw),
@@ -83,7 +83,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The number, if it is one. A string is none.
+    /// The number. `None` for other values, also for a string of digits.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Text(_) => None,
@@ -92,7 +92,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Takes the escapes out of the inside of a JSON string. Broken escapes stay as they are.
+/// Decodes the inside of a JSON string. If an escape is invalid, the text is returned unchanged.
 pub fn unescape(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return raw.into();
@@ -104,27 +104,34 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reads the members of one JSON object without white space, as the agent writes it, in their order.
-/// Stops at the first byte that is out of place; [`Members::finish`] tells whether all was well.
+/// Iterates over the members of a JSON object without white space. Ends at the first syntax error;
+/// [`Members::finish`] reports it.
 pub struct Members<'a> {
     rest: &'a str,
-    /// Nothing was read yet.
+    /// `true` before the first member.
     opened: bool,
-    /// Something was out of place.
+    /// `true` after a syntax error.
     broken: bool,
-    /// Whether a value may be an object. That one may not hold another.
-    nested: bool,
+    /// How deep values may be nested.
+    levels: u8,
 }
 
+/// How deep the values of an object may be nested. The agent writes at most one level; the rest is
+/// for keys of newer versions.
+const LEVELS_MAX: u8 = 8;
+
 impl<'a> Members<'a> {
-    /// Begins at the opening brace.
-    pub fn of(object: &'a str) -> Self {
-        let rest = object.strip_prefix('{');
-        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), nested: true }
+    /// A reader of the object that `object` begins with.
+    pub fn new(object: &'a str) -> Self {
+        Self::with_levels(object, LEVELS_MAX)
     }
 
-    /// What follows the closing brace, once every member has been read; none if the object is broken
-    /// or has more members.
+    fn with_levels(object: &'a str, levels: u8) -> Self {
+        let rest = object.strip_prefix('{');
+        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), levels }
+    }
+
+    /// What follows the closing brace. `None` after a syntax error, or if there are more members.
     pub fn finish(self) -> Option<&'a str> {
         if self.broken { None } else { self.rest.strip_prefix('}') }
     }
@@ -133,7 +140,7 @@ impl<'a> Members<'a> {
         let rest = if self.opened { self.rest } else { self.rest.strip_prefix(',')? };
         let (name, rest) = split_string(rest)?;
         let rest = rest.strip_prefix(':')?;
-        let (value, rest) = split_value(rest, self.nested)?;
+        let (value, rest) = split_value(rest, self.levels)?;
         self.rest = rest;
         self.opened = false;
         Some((name, value))
@@ -153,7 +160,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Splits a string literal off: its inside, and what follows its closing quote.
+/// Splits off a string literal: its inside, and what follows its closing quote.
 fn split_string(text: &str) -> Option<(&str, &str)> {
     let inside = text.strip_prefix('"')?;
     let bytes = inside.as_bytes();
@@ -163,7 +170,7 @@ fn split_string(text: &str) -> Option<(&str, &str)> {
         if bytes[at] == b'"' {
             return Some((&inside[..at], &inside[at + 1..]));
         }
-        // The escaped byte may begin a longer character; the search skips the rest of that.
+        // The escaped character may have more bytes; none of them is a quote or a backslash.
         at += 2;
         if at > bytes.len() {
             return None;
@@ -171,20 +178,36 @@ fn split_string(text: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// Splits a value off: a string, a literal, or, where `nested`, an object that holds no other object.
-fn split_value(text: &str, nested: bool) -> Option<(Raw<'_>, &str)> {
+/// Splits off a value: a string, a literal, or an array or object of at most `levels` levels.
+fn split_value(text: &str, levels: u8) -> Option<(Raw<'_>, &str)> {
+    let nested = |rest: &'_ str| Raw::Other(&text[..text.len() - rest.len()]);
     match text.as_bytes().first()? {
         b'"' => split_string(text).map(|(inside, rest)| (Raw::Text(inside), rest)),
-        b'{' if nested => {
-            let mut members = Members { nested: false, ..Members::of(text) };
+        b'{' => {
+            let mut members = Members::with_levels(text, levels.checked_sub(1)?);
             members.by_ref().for_each(drop);
-            let rest = members.finish()?;
-            Some((Raw::Other(&text[..text.len() - rest.len()]), rest))
+            members.finish().map(|rest| (nested(rest), rest))
         }
+        b'[' => after_array(text, levels.checked_sub(1)?).map(|rest| (nested(rest), rest)),
         _ => {
             let literal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
             let len = text.bytes().take_while(|b| literal(*b)).count();
             (len > 0).then(|| (Raw::Other(&text[..len]), &text[len..]))
+        }
+    }
+}
+
+/// What follows an array whose values have at most `levels` levels.
+fn after_array(text: &str, levels: u8) -> Option<&str> {
+    let mut rest = text.strip_prefix('[')?;
+    if let Some(after) = rest.strip_prefix(']') {
+        return Some(after);
+    }
+    loop {
+        rest = split_value(rest, levels)?.1;
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return rest.strip_prefix(']'),
         }
     }
 }
@@ -195,9 +218,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn members_in_their_order() {
+    fn reads_members_in_order() {
         let text = r#"{"a":"x\"y","b":-1.5e3,"c":{"d":null},"e":true}rest"#;
-        let mut members = Members::of(text);
+        let mut members = Members::new(text);
         let read: Vec<_> = members.by_ref().collect();
         assert_eq!(
             read,
@@ -214,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_objects_are_told() {
+    fn reports_syntax_errors() {
         for text in [
             "",
             "x",
@@ -226,29 +249,53 @@ mod tests {
             r#"{,"a":1}"#,
             r#"{"a":"\"#,
             r#"{"a":"\"}"#,
-            r#"{"a":{"b":{"c":1}}}"#,
-            r#"{"a":[1]}"#,
+            r#"{"a":{"b":{"c":1}}"#,
+            r#"{"a":{"b" :1}}"#,
+            r#"{"a":[1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[1 ,2]}"#,
+            r#"{"a":[}"#,
+            r#"{"a":["#,
         ] {
-            let mut members = Members::of(text);
+            let mut members = Members::new(text);
             members.by_ref().for_each(drop);
             assert_eq!(members.finish(), None, "{text:?}");
         }
-        let mut empty = Members::of("{}");
+        let mut empty = Members::new("{}");
         assert_eq!(empty.next(), None);
         assert_eq!(empty.finish(), Some(""));
     }
 
     #[test]
-    fn deep_nesting_costs_no_stack() {
-        let deep = r#"{"a":"#.repeat(200_000);
-        let mut members = Members::of(&deep);
-        members.by_ref().for_each(drop);
-        assert_eq!(members.finish(), None);
+    fn reads_a_nested_value_as_one() {
+        for value in [r#"{"b":{"c":1}}"#, "[1]", "[]", "{}", r#"[[],{"]":"}"},"[{",null]"#] {
+            let text = format!(r#"{{"a":{value},"z":0}}"#);
+            let mut members = Members::new(&text);
+            assert_eq!(members.next(), Some(("a", Raw::Other(value))));
+            assert_eq!(members.next(), Some(("z", Raw::Other("0"))));
+            assert_eq!(members.finish(), Some(""));
+        }
+    }
+
+    #[test]
+    fn bounds_nesting() {
+        let is_read = |open: &str, close: &str, levels: usize| {
+            let text = format!("{{\"a\":{}1{}}}", open.repeat(levels), close.repeat(levels));
+            let mut members = Members::new(&text);
+            members.by_ref().for_each(drop);
+            members.finish().is_some()
+        };
+        for (open, close) in [("{\"b\":", "}"), ("[", "]")] {
+            assert!(is_read(open, close, usize::from(LEVELS_MAX)));
+            assert!(!is_read(open, close, usize::from(LEVELS_MAX) + 1));
+            assert!(!is_read(open, close, 200_000), "without recursion to that depth");
+        }
     }
 
     proptest! {
         #[test]
-        fn strings_survive(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
+        fn strings_round_trip(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
             let mut out = Vec::new();
             string(&mut out, &text);
             let encoded = String::from_utf8(out).expect("utf-8");

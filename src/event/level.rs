@@ -1,32 +1,32 @@
-//! The eight severities of syslog (RFC 5424, section 6.2.1), by name.
+//! Levels: the eight severities of syslog (RFC 5424, section 6.2.1).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How serious an event is. The order is that of syslog: the worst is the smallest.
+/// A syslog severity. The worst level is the smallest, as in syslog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// The system is unusable.
     Emerg,
-    /// Somebody must act at once.
+    /// Action must be taken immediately.
     Alert,
-    /// Critical.
+    /// Critical conditions.
     Crit,
     /// An error.
     Err,
     /// A warning.
     Warning,
-    /// Normal, but worth a look.
+    /// Normal but significant.
     Notice,
-    /// What happened.
+    /// Informational.
     #[default]
     Info,
-    /// For developers.
+    /// Debugging.
     Debug,
 }
 
 impl Level {
-    /// All of them, the worst first: the index is the syslog severity.
+    /// All levels, the worst first. The index is the syslog severity.
     pub const ALL: [Self; 8] = [
         Self::Emerg,
         Self::Alert,
@@ -38,7 +38,7 @@ impl Level {
         Self::Debug,
     ];
 
-    /// The name, as the event line has it.
+    /// The name in the event line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Emerg => "emerg",
@@ -52,20 +52,23 @@ impl Level {
         }
     }
 
-    /// The level of a syslog severity; only the lowest three bits count.
-    pub const fn of_severity(severity: u8) -> Self {
+    /// The level of a syslog severity. Uses only the lowest three bits.
+    pub const fn from_severity(severity: u8) -> Self {
         Self::ALL[(severity & 7) as usize]
     }
 
-    /// What a person may type: a name in any case, one of logger's synonyms (`panic`, `error`,
-    /// `warn`), or a severity from 0 to 7.
+    /// Parses what a user types: a name in any case, a synonym that logger(1) knows (`panic`,
+    /// `error`, `warn`), or a severity from 0 to 7.
+    ///
+    /// # Errors
+    /// [`UnknownLevel`] for any other text.
     pub fn from_typed(text: &str) -> Result<Self, UnknownLevel> {
         match text.to_ascii_lowercase().as_str() {
             "panic" => Ok(Self::Emerg),
             "error" => Ok(Self::Err),
             "warn" => Ok(Self::Warning),
             lower => match lower.as_bytes() {
-                [digit @ b'0'..=b'7'] => Ok(Self::of_severity(digit - b'0')),
+                [digit @ b'0'..=b'7'] => Ok(Self::from_severity(digit - b'0')),
                 _ => lower.parse().map_err(|_| UnknownLevel(text.into())),
             },
         }
@@ -78,7 +81,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// A text that names no level.
+/// The text is not a level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown level {0:?}: use emerg, alert, crit, err, warning, notice, info or debug")]
 pub struct UnknownLevel(pub String);
@@ -97,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_severities_agree() {
+    fn parses_names_and_severities() {
         for (severity, level) in Level::ALL.into_iter().enumerate() {
             assert_eq!(level.name().parse(), Ok(level));
-            assert_eq!(Level::of_severity(severity as u8), level);
+            assert_eq!(Level::from_severity(severity as u8), level);
             assert_eq!(Level::from_typed(&severity.to_string()), Ok(level));
         }
         assert_eq!(Level::from_typed("WARN"), Ok(Level::Warning));
         assert!(Level::from_typed("8").is_err());
-        assert!("error".parse::<Level>().is_err(), "the event line knows one name for each");
+        assert!("error".parse::<Level>().is_err(), "the event line has one name for each");
     }
 }

@@ -1,4 +1,4 @@
-//! Reading event and gap lines back.
+//! Parses event and gap lines.
 
 use std::borrow::Cow;
 
@@ -14,26 +14,26 @@ pub enum Line<'a> {
     Gap(GapLine<'a>),
 }
 
-/// An event, as its line tells it. Texts are still encoded: [`Raw::text`] takes the escapes out.
+/// A parsed event line. Texts are still encoded; [`Raw::text`] decodes them.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a> {
     /// The whole line, without its line end.
     pub line: &'a str,
-    /// Its number.
+    /// The sequence number.
     pub seq: Seq,
-    /// When the agent took it in.
+    /// When the agent received it.
     pub time: Timestamp,
     /// The machine.
     pub host: Raw<'a>,
-    /// Its tag: never has escapes.
+    /// The tag. It has no escapes.
     pub tag: &'a str,
-    /// How serious.
+    /// The level.
     pub level: Level,
-    /// The message; absent when empty.
+    /// The message. `None` if it is empty.
     pub msg: Option<Raw<'a>>,
-    /// What it begins or ends.
+    /// The run that it belongs to.
     pub run: Option<Raw<'a>>,
-    /// How long, in seconds.
+    /// The duration, in seconds.
     pub took: Option<f64>,
     /// `true` if the agent ended this run because its connection closed before the end came.
     pub abandoned: bool,
@@ -41,22 +41,23 @@ pub struct EventLine<'a> {
     origin: Option<&'a str>,
 }
 
-/// A gap, as its line tells it.
+/// A parsed gap line.
 #[derive(Clone, Copy, Debug)]
 pub struct GapLine<'a> {
     /// The whole line, without its line end.
     pub line: &'a str,
-    /// What is missing.
+    /// The gap.
     pub gap: Gap,
-    /// When it was told.
+    /// When the agent reported it.
     pub time: Timestamp,
     /// The machine.
     pub host: Raw<'a>,
 }
 
 impl<'a> Line<'a> {
-    /// Reads one line, with or without its line end. None if it is not a line that an agent writes:
-    /// a JSON object without white space, with all that a line must have, its number first.
+    /// Parses one line, with or without its line end. `None` if it is not a line that an agent
+    /// writes: a JSON object without white space, with every required key, the number first.
+    /// Unknown keys are ignored.
     pub fn parse(line: &'a str) -> Option<Self> {
         let line = line.strip_suffix('\n').unwrap_or(line);
         let parsed = if line.starts_with("{\"gap\":") {
@@ -64,36 +65,36 @@ impl<'a> Line<'a> {
         } else {
             EventLine::parse(line).map(Self::Event)
         };
-        // Who only looks at the beginning must see the same number.
+        // `peek_first_seq` must find the same number.
         parsed.filter(|parsed| Self::peek_first_seq(line.as_bytes()) == Some(parsed.first_seq()))
     }
 
-    /// The first number that this line stands for.
+    /// The first number of this line.
     pub fn first_seq(&self) -> Seq {
         match self {
             Self::Event(event) => event.seq,
-            Self::Gap(told) => told.gap.first(),
+            Self::Gap(line) => line.gap.first(),
         }
     }
 
-    /// The last number that this line stands for: its cursor.
+    /// The last number of this line: its cursor.
     pub fn last_seq(&self) -> Seq {
         match self {
             Self::Event(event) => event.seq,
-            Self::Gap(told) => told.gap.last(),
+            Self::Gap(line) => line.gap.last(),
         }
     }
 
-    /// When it was stamped.
+    /// The time of the stamp.
     pub fn time(&self) -> Timestamp {
         match self {
             Self::Event(event) => event.time,
-            Self::Gap(told) => told.time,
+            Self::Gap(gap) => gap.time,
         }
     }
 
-    /// The first number of a line, and none if the line does not begin as one. Looks at nothing else,
-    /// so it is fast, and works on the beginning of a line too.
+    /// The first number of a line. `None` if the bytes do not begin as a line. Reads only the
+    /// beginning, so that it also works on an incomplete line.
     pub fn peek_first_seq(line: &[u8]) -> Option<Seq> {
         let leading = |digits: &[u8]| {
             let len = digits.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -108,7 +109,7 @@ impl<'a> Line<'a> {
 
 impl<'a> EventLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let mut members = Members::of(line);
+        let mut members = Members::new(line);
         let (mut seq, mut time, mut host, mut tag, mut level) = (None, None, None, None, None);
         let (mut msg, mut run, mut took, mut fields, mut origin) = (None, None, None, None, None);
         let mut abandoned = false;
@@ -149,27 +150,27 @@ impl<'a> EventLine<'a> {
         })
     }
 
-    /// The fields, in the sender's order.
+    /// The fields, in the order of the draft.
     pub fn fields(&self) -> Members<'a> {
-        Members::of(self.fields.unwrap_or("{}"))
+        Members::new(self.fields.unwrap_or("{}"))
     }
 
-    /// One field.
+    /// The field `name`.
     pub fn field(&self, name: &str) -> Option<Raw<'a>> {
         self.fields().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// What is vouched for about the sender: `pid`, `uid`, `user` and so on.
+    /// What the agent verified about the sender: `pid`, `uid`, `user` and so on.
     pub fn origin(&self) -> Members<'a> {
-        Members::of(self.origin.unwrap_or("{}"))
+        Members::new(self.origin.unwrap_or("{}"))
     }
 
-    /// One part of the origin, by its name in the line (`pid`).
+    /// The part `name` of the origin, for example `pid`.
     pub fn origin_part(&self, name: &str) -> Option<Raw<'a>> {
         self.origin().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// The message without escapes; empty when there is none.
+    /// The decoded message; empty if there is none.
     pub fn msg_text(&self) -> Cow<'a, str> {
         self.msg.map_or(Cow::Borrowed(""), Raw::text)
     }
@@ -177,7 +178,7 @@ impl<'a> EventLine<'a> {
 
 impl<'a> GapLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let mut members = Members::of(line);
+        let mut members = Members::new(line);
         let (mut gap, mut time, mut host) = (None, None, None);
         for (name, value) in members.by_ref() {
             match (name, value) {
@@ -197,7 +198,7 @@ impl<'a> GapLine<'a> {
 
 fn parse_gap(object: &str) -> Option<Gap> {
     let (mut after, mut before, mut lost, mut why) = (None, None, None, None);
-    for (name, value) in Members::of(object) {
+    for (name, value) in Members::new(object) {
         match (name, value) {
             ("after", Raw::Other(digits)) => after = digits.parse().ok().and_then(Seq::new),
             ("before", Raw::Other(digits)) => before = digits.parse().ok().and_then(Seq::new),
@@ -228,7 +229,7 @@ mod tests {
     );
 
     #[test]
-    fn an_event_is_read_back() {
+    fn parses_an_event() {
         let Some(Line::Event(event)) = Line::parse(EVENT) else { panic!("an event") };
         assert_eq!(event.line, EVENT.trim_end());
         assert_eq!((event.seq.get(), event.tag, event.level), (1042, "shop.query", Level::Info));
@@ -242,15 +243,93 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_read_back() {
-        let Some(line @ Line::Gap(told)) = Line::parse(GAP) else { panic!("a gap") };
-        assert_eq!((told.gap.lost, told.gap.why), (Some(1007), Why::Retention));
+    fn parses_a_gap() {
+        let Some(line @ Line::Gap(gap)) = Line::parse(GAP) else { panic!("a gap") };
+        assert_eq!((gap.gap.lost, gap.gap.why), (Some(1007), Why::Retention));
         assert_eq!((line.first_seq().get(), line.last_seq().get()), (1043, 2049));
         assert_eq!(Line::peek_first_seq(GAP.as_bytes()), Seq::new(1043));
     }
 
+    /// The object with one more member, before the member number `at`.
+    fn with_member(object: &str, at: usize, member: &str) -> String {
+        let member_text = |(name, value): (&str, Raw<'_>)| match value {
+            Raw::Text(text) => format!("\"{name}\":\"{text}\""),
+            Raw::Other(literal) => format!("\"{name}\":{literal}"),
+        };
+        let mut members: Vec<String> = Members::new(object).map(member_text).collect();
+        members.insert(at, member.into());
+        format!("{{{}}}", members.join(","))
+    }
+
+    /// Unknown members with a value of every JSON kind.
+    const UNKNOWN: [&str; 10] = [
+        r#""new":"a\"}],{""#,
+        r#""new":"""#,
+        r#""new":-1.5e3"#,
+        r#""new":true"#,
+        r#""new":null"#,
+        r#""new":{}"#,
+        r#""new":{"seq":7,"a":{"b":[1]}}"#,
+        r#""new":[]"#,
+        r#""new":[{"tag":"x"},[null,"]"]]"#,
+        r#""Seq":1"#,
+    ];
+
     #[test]
-    fn what_no_agent_writes_is_no_line() {
+    fn ignores_unknown_keys_of_an_event() {
+        let runs = EVENT.replace(r#""took":0.04"#, r#""run":"r","took":0.04,"abandoned":true"#);
+        for line in [EVENT.trim_end(), runs.trim_end()] {
+            let Some(Line::Event(plain)) = Line::parse(line) else { panic!("an event") };
+            for (at, unknown) in positions(line) {
+                let more = with_member(line, at, unknown);
+                let Some(Line::Event(event)) = Line::parse(&more) else { panic!("{more}") };
+                let same = EventLine { line: plain.line, ..event };
+                assert_eq!(format!("{same:?}"), format!("{plain:?}"), "{more}");
+            }
+        }
+    }
+
+    #[test]
+    fn ignores_unknown_keys_of_a_gap() {
+        let Some(Line::Gap(plain)) = Line::parse(GAP) else { panic!("a gap") };
+        let inner = Members::new(GAP).next().expect("the gap").1.text();
+        let outside = positions(GAP).map(|(at, unknown)| with_member(GAP, at, unknown));
+        let inside = positions(&inner)
+            .map(|(at, unknown)| GAP.replace(&*inner, &with_member(&inner, at, unknown)));
+        for more in outside.chain(inside) {
+            let Some(Line::Gap(gap)) = Line::parse(&more) else { panic!("{more}") };
+            let same = GapLine { line: plain.line, ..gap };
+            assert_eq!(format!("{same:?}"), format!("{plain:?}"), "{more}");
+        }
+    }
+
+    /// Every unknown member at every position but the first.
+    fn positions(object: &str) -> impl Iterator<Item = (usize, &'static str)> {
+        let members = Members::new(object).count();
+        (1..=members).flat_map(|at| UNKNOWN.map(|unknown| (at, unknown)))
+    }
+
+    #[test]
+    fn rejects_an_unknown_first_key() {
+        for unknown in UNKNOWN {
+            assert!(Line::parse(&with_member(EVENT.trim_end(), 0, unknown)).is_none());
+            assert!(Line::parse(&with_member(GAP, 0, unknown)).is_none());
+        }
+    }
+
+    #[test]
+    fn abandoned_is_true_or_nothing() {
+        for (value, abandoned) in
+            [("true", true), ("false", false), ("null", false), ("\"true\"", false), ("[1]", false)]
+        {
+            let line = EVENT.replace(r#""took":0.04"#, &format!(r#""abandoned":{value}"#));
+            let Some(Line::Event(event)) = Line::parse(&line) else { panic!("{line}") };
+            assert_eq!(event.abandoned, abandoned, "{value}");
+        }
+    }
+
+    #[test]
+    fn rejects_other_texts() {
         let empty_gap = GAP.replace("2050", "1043");
         let spaced = EVENT.replace(",\"host\"", ", \"host\"");
         for line in [

@@ -6,16 +6,16 @@ use std::fmt;
 /// The longest tag, in bytes.
 pub const TAG_MAX: usize = 128;
 
-/// A checked tag: 1 to [`TAG_MAX`] of `[A-Za-z0-9_./:-]`, in dot-separated parts of which none is
+/// A checked tag: 1 to [`TAG_MAX`] of `[A-Za-z0-9_./:-]`, in dot-separated parts that are not
 /// empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag<'a>(Cow<'a, str>);
 
 impl<'a> Tag<'a> {
-    /// Takes a tag as a sender gave it.
+    /// Checks a tag.
     ///
     /// # Errors
-    /// What is wrong with it, in words for the sender.
+    /// The first rule that it breaks.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, BadTag> {
         let text = text.into();
         if text.is_empty() {
@@ -33,9 +33,8 @@ impl<'a> Tag<'a> {
         Ok(Self(text))
     }
 
-    /// Makes a tag of any name: other characters become `_`, empty parts are left out, and what is
-    /// too long is cut. Nothing at all becomes `_`. The same text comes back borrowed if it is a tag
-    /// already.
+    /// Makes a tag from any name: replaces other characters by `_`, truncates to [`TAG_MAX`], and
+    /// drops empty parts. An empty result is `_`. A valid tag is borrowed unchanged.
     pub fn repaired(name: &'a str) -> Self {
         Self::new(name).unwrap_or_else(|_| {
             let clean: String = name
@@ -69,19 +68,19 @@ const fn is_tag_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b':' | b'-')
 }
 
-/// Why a text is no tag.
+/// Why a text is not a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTag {
-    /// Nothing there.
+    /// No characters.
     #[error("the tag is empty")]
     Empty,
     /// Over [`TAG_MAX`].
-    #[error("the tag is longer than 128 bytes")]
+    #[error("the tag is longer than {TAG_MAX} bytes")]
     Long,
-    /// A character that no tag has.
+    /// An invalid character.
     #[error("the tag has the character {0:?}: use letters, digits and _ . / : -")]
     Character(char),
-    /// Two dots in a row, or one at an end.
+    /// Two adjacent dots, or a dot at an end.
     #[error("the tag has an empty part between its dots")]
     Part,
 }
@@ -91,14 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_holds_from_both_sides() {
+    fn bounds_the_length() {
         assert!(Tag::new("a".repeat(TAG_MAX)).is_ok());
         assert_eq!(Tag::new("a".repeat(TAG_MAX + 1)), Err(BadTag::Long));
+        assert_eq!(BadTag::Long.to_string(), "the tag is longer than 128 bytes");
         assert_eq!(Tag::new(""), Err(BadTag::Empty));
     }
 
     #[test]
-    fn parts_and_characters_are_checked() {
+    fn checks_parts_and_characters() {
         assert!(Tag::new("shop.query/2:x-y_z").is_ok());
         for text in [".", "a.", ".a", "a..b"] {
             assert_eq!(Tag::new(text), Err(BadTag::Part), "{text:?}");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_can_be_repaired() {
+    fn repairs_any_name() {
         for (name, tag) in [
             ("www-data", "www-data"),
             ("a b", "a_b"),

@@ -1,4 +1,4 @@
-//! Times: microseconds since 1970, written as RFC 3339 in UTC.
+//! Timestamps: microseconds since 1970, written as RFC 3339 in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,24 +11,24 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 impl Timestamp {
-    /// The earliest moment that can be written: the beginning of the year 0.
+    /// The first microsecond of the year 0.
     pub const MIN: Self = Self(-62_167_219_200 * SECOND);
-    /// The latest: the last microsecond of the year 9999.
+    /// The last microsecond of the year 9999.
     pub const MAX: Self = Self(253_402_300_800 * SECOND - 1);
-    /// The length of its text, in bytes: `2026-11-22T17:32:05.123456Z`.
+    /// The length of the text `2026-11-22T17:32:05.123456Z`, in bytes.
     pub const TEXT_LEN: usize = 27;
 
-    /// A moment in microseconds since 1970, held within the years 0 to 9999.
+    /// The moment `micros` microseconds after 1970, clamped to the years 0 to 9999.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// Microseconds since 1970.
+    /// The microseconds since 1970.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// The moment `micros` microseconds later.
+    /// The moment `micros` microseconds later, clamped to the years 0 to 9999.
     #[must_use]
     pub fn plus_micros(self, micros: i64) -> Self {
         Self::from_micros(self.0.saturating_add(micros))
@@ -37,7 +37,7 @@ impl Timestamp {
     /// The RFC 3339 text, in UTC, with six decimals.
     pub fn text(self) -> [u8; Self::TEXT_LEN] {
         let (days, within) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
-        let (year, month, day) = civil_of_days(days);
+        let (year, month, day) = civil_from_days(days);
         let (seconds, micros) = (within / SECOND, within % SECOND);
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         digits(&mut text[0..4], year);
@@ -57,7 +57,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A text that is not an RFC 3339 time.
+/// The text is not an RFC 3339 time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an RFC 3339 time: one looks like 2026-11-22T17:32:05.123456Z")]
 pub struct BadTime;
@@ -65,7 +65,7 @@ pub struct BadTime;
 impl FromStr for Timestamp {
     type Err = BadTime;
 
-    /// Reads RFC 3339 (section 5.6): any offset, any number of decimals, of which six count.
+    /// Parses RFC 3339 (section 5.6) with any offset. Ignores decimals after the sixth.
     fn from_str(text: &str) -> Result<Self, BadTime> {
         let bytes = text.as_bytes();
         let date_time = bytes.get(..19).ok_or(BadTime)?;
@@ -88,7 +88,8 @@ impl FromStr for Timestamp {
         }
         let (micros, rest) = parse_fraction(&bytes[19..])?;
         let offset = parse_offset(rest)?;
-        let seconds = days_of_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        let seconds =
+            days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
         let moment = (seconds - offset) * SECOND + micros;
         if !(Self::MIN.0..=Self::MAX.0).contains(&moment) {
             return Err(BadTime);
@@ -134,15 +135,15 @@ fn parse_digits(bytes: &[u8]) -> Result<i64, BadTime> {
 }
 
 fn digits(to: &mut [u8], mut number: i64) {
-    for place in to.iter_mut().rev() {
-        *place = b'0' + (number % 10) as u8;
+    for digit in to.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }
 }
 
-/// Days since 1970 of a date in the proleptic Gregorian calendar. Counts in eras of 400 years that
-/// begin in March, so that the leap day is the last of its year.
-fn days_of_civil(year: i64, month: i64, day: i64) -> i64 {
+/// The days since 1970 of a date in the proleptic Gregorian calendar. Counts in eras of 400 years
+/// that begin in March, so that the leap day is the last day of its year.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -150,8 +151,8 @@ fn days_of_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The inverse of [`days_of_civil`].
-fn civil_of_days(days: i64) -> (i64, i64, i64) {
+/// The inverse of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era =
@@ -166,7 +167,7 @@ fn civil_of_days(days: i64) -> (i64, i64, i64) {
 
 fn days_in_month(year: i64, month: i64) -> i64 {
     let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    days_of_civil(next_year, next_month, 1) - days_of_civil(year, month, 1)
+    days_from_civil(next_year, next_month, 1) - days_from_civil(year, month, 1)
 }
 
 #[cfg(test)]
@@ -175,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn known_moments() {
+    fn formats_and_parses_known_moments() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000000Z"),
             (1_795_368_725_123_456, "2026-11-22T17:32:05.123456Z"),
@@ -190,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn offsets_and_decimals() {
+    fn parses_offsets_and_decimals() {
         let moment: Timestamp = "2026-11-22T17:32:05.5Z".parse().expect("valid");
         assert_eq!("2026-11-22 18:32:05.500000999+01:00".parse(), Ok(moment));
         assert_eq!("2026-11-22t16:02:05.5-01:30".parse(), Ok(moment));
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn rejects_other_texts() {
         for text in [
             "",
             "2026-11-22",
@@ -217,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_and_back(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
+        fn round_trips_through_text(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
             let moment = Timestamp::from_micros(micros);
             prop_assert_eq!(moment.to_string().parse(), Ok(moment));
         }

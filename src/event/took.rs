@@ -1,23 +1,23 @@
-//! Durations in plain text: the `took` of "query took 40ms".
+//! Durations: given by a sender (`took=40ms`), or found in a message ("query took 40ms").
 
-/// The units that a number may be joined to, the longer names first, each with its power of ten.
+/// The units with their powers of ten. No name is a prefix of another.
 const UNITS: [(&str, i8); 6] =
     [("ns", -9), ("us", -6), ("µs", -6), ("μs", -6), ("ms", -3), ("s", 0)];
 
-/// The most digits that a number in a message may have: longer ones are names, not durations.
+/// The longest number of a duration, in bytes. Longer ones are ids.
 const DIGITS_MAX: usize = 18;
 
-/// The longest duration that counts, in seconds: some 31,700 years.
+/// The longest duration, in seconds: about 31,700 years.
 pub const SECONDS_MAX: f64 = 1e12;
 
-/// The duration that a message tells, in seconds: the first number joined to a unit (or to `ms`
-/// after one space).
+/// Finds a duration in a message, in seconds: the first number with a unit joined to it, or with
+/// `ms` after one space.
 ///
-/// The number may not follow a letter, a digit or any of `_ . , : / + -`; the unit may not be
-/// followed by a letter, a digit or `_`.
+/// The number must not follow a letter, a digit or any of `_ . , : / + -`. A letter, a digit or `_`
+/// must not follow the unit.
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
-    // Many messages have no digit at all; the whole check without a branch is the fast way to know.
+    // A fold, because many messages have no digit and `any` branches at each byte.
     if !bytes.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
         return None;
     }
@@ -36,8 +36,8 @@ pub fn find(msg: &str) -> Option<f64> {
     None
 }
 
-/// A duration that a sender gives by itself, in seconds: a number with a unit (`40ms`, `1.5 s`), or
-/// a plain number of seconds.
+/// Parses a given duration, in seconds: a number with a unit (`40ms`, `1.5 s`), or a number of
+/// seconds. `None` for any other text.
 pub fn parse(text: &str) -> Option<f64> {
     let len = number_len(text.as_bytes());
     if len == 0 {
@@ -52,13 +52,13 @@ pub fn parse(text: &str) -> Option<f64> {
     seconds(number, unit.1)
 }
 
-/// A number of seconds that a sender gives: finite, not negative, at most [`SECONDS_MAX`].
+/// Checks a number of seconds. `None` unless it is from 0 to [`SECONDS_MAX`].
 pub fn check(seconds: f64) -> Option<f64> {
-    // Adding zero turns a negative zero into a plain one.
+    // Adding zero turns -0.0 into 0.0.
     (0.0..=SECONDS_MAX).contains(&seconds).then_some(seconds + 0.0)
 }
 
-/// The length of `digits` or `digits.digits` at the beginning; 0 when there is none.
+/// The length of `digits` or `digits.digits` at the beginning; 0 if there is none.
 fn number_len(bytes: &[u8]) -> usize {
     let count = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
     let whole = count(bytes);
@@ -85,8 +85,8 @@ fn joins_before(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | ',' | ':' | '/' | '+' | '-')
 }
 
-/// Number text times a power of ten. Read as one decimal text, so that 40 and -3 make exactly the
-/// nearest number to 0.04.
+/// The number times a power of ten. Parsed as one decimal text, so that 40 and -3 yield exactly the
+/// float nearest to 0.04.
 fn seconds(number: &str, exponent: i8) -> Option<f64> {
     if number.len() > DIGITS_MAX {
         return None;
@@ -102,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn found_in_plain_text() {
+    fn finds_durations_in_messages() {
         for (msg, took) in [
             ("query took 40ms", 0.04),
             ("40ms", 0.04),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn not_found_where_it_is_none() {
+    fn ignores_other_numbers() {
         for msg in [
             "",
             "query took long",
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn given_by_itself() {
+    fn parses_given_durations() {
         for (text, took) in [
             ("40ms", Some(0.04)),
             ("1.5 s", Some(1.5)),
@@ -179,14 +179,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics_and_always_bounded(msg in "\\PC{0,40}") {
+        fn what_is_found_is_bounded(msg in "\\PC{0,40}") {
             if let Some(seconds) = find(&msg) {
                 prop_assert!((0.0..=SECONDS_MAX).contains(&seconds));
             }
         }
 
         #[test]
-        fn a_duration_between_words_is_found(n in 0u32..100_000, unit in 0usize..6,
+        fn finds_a_duration_between_words(n in 0u32..100_000, unit in 0usize..6,
             before in "[a-z ]{0,10} ", after in "( [a-z ]{0,10})?") {
             let (name, exponent) = UNITS[unit];
             let msg = format!("{before}{n}{name}{after}");

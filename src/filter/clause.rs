@@ -1,14 +1,15 @@
-//! Terms, and groups of them.
+//! Groups of clauses: what a MATCH is made of.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::Glob;
+use super::glob::Glob;
 use super::key::{Found, Key};
 use super::pattern::Pattern;
+use super::quote::Quoted;
 use crate::event::{EventLine, Level};
 
-/// What a term asks of a value.
+/// The operator of a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     /// `!=`
@@ -30,7 +31,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// All of them, those of two characters first.
+    /// All operators, the longer ones first.
     pub const ALL: [Self; 8] = [
         Self::IsNot,
         Self::Unlike,
@@ -42,7 +43,7 @@ impl Op {
         Self::Less,
     ];
 
-    /// As it is typed.
+    /// The operator in a MATCH.
     pub const fn symbol(self) -> &'static str {
         match self {
             Self::IsNot => "!=",
@@ -62,17 +63,18 @@ impl Op {
         Self::ALL.into_iter().find_map(|op| Some((key, op, rest.strip_prefix(op.symbol())?)))
     }
 
-    /// Whether it says what must not be: then it holds where the key is absent.
+    /// `true` for the operators that hold where the key is absent.
     const fn is_negative(self) -> bool {
         matches!(self, Self::IsNot | Self::Unlike)
     }
 
-    /// Whether it compares sizes.
+    /// `true` for the operators that compare numbers or levels.
     pub(super) const fn is_order(self) -> bool {
         matches!(self, Self::AtLeast | Self::AtMost | Self::More | Self::Less)
     }
 
-    /// Whether a value may compare so with the operand. `!=` asks the same as `=` here.
+    /// `true` if a value that compares so with the operand is accepted. The negative operators
+    /// accept what their positive ones do; [`Clause::holds`] inverts the result.
     const fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::AtLeast => order.is_ge(),
@@ -84,13 +86,13 @@ impl Op {
     }
 }
 
-/// What a value is compared with.
+/// The right side of a term.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Operand {
     Glob(Glob),
     Text(Box<str>),
     Level(Level),
-    /// A number, of seconds for `took`, and how it was typed: not every number has a short text.
+    /// A number (seconds for `took`), and its text in the MATCH.
     Number(f64, Box<str>),
     Pattern(Pattern),
 }
@@ -100,7 +102,7 @@ impl Operand {
         match (self, found) {
             (Self::Glob(glob), found) => glob.matches(&found.text()),
             (Self::Text(text), found) => *found.text() == **text,
-            // The worst level is the smallest, and counts as the most.
+            // The worst level is the smallest, and the greatest in a MATCH.
             (Self::Level(level), Found::Level(found)) => op.accepts(level.cmp(&found)),
             (Self::Level(_), _) => false,
             (Self::Number(number, _), found) => {
@@ -116,7 +118,7 @@ impl Operand {
 pub(super) struct Clause {
     pub(super) key: Key,
     pub(super) op: Op,
-    /// At least one; more only with `=`.
+    /// At least one. More than one only with `=`.
     pub(super) operands: Vec<Operand>,
 }
 
@@ -128,12 +130,12 @@ impl Clause {
     }
 }
 
-/// Clauses that must all hold.
+/// A conjunction of clauses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Group(Vec<Clause>);
 
 impl Group {
-    /// Adds one more clause: with `=`, to the one of the same key.
+    /// Adds a clause. With `=`, its operands join the clause of the same key.
     pub(super) fn add(&mut self, clause: Clause) {
         let same = |c: &&mut Clause| c.op == Op::Is && clause.op == Op::Is && c.key == clause.key;
         match self.0.iter_mut().find(same) {
@@ -142,7 +144,7 @@ impl Group {
         }
     }
 
-    /// This group and the clauses of another one.
+    /// The clauses of both groups.
     pub(super) fn with(&self, other: &Self) -> Self {
         let mut both = self.clone();
         other.0.iter().cloned().for_each(|clause| both.add(clause));
@@ -191,18 +193,5 @@ impl fmt::Display for Operand {
             Self::Text(text) | Self::Number(_, text) => Quoted(text).fmt(f),
             Self::Pattern(pattern) => Quoted(pattern.source()).fmt(f),
         }
-    }
-}
-
-/// A value as it has to be typed: in quotes where it needs them.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.contains(|c: char| c == '"' || c.is_ascii_whitespace()) {
-            return f.write_str(self.0);
-        }
-        let escaped = self.0.replace('\\', "\\\\").replace('"', "\\\"");
-        write!(f, "\"{escaped}\"")
     }
 }

@@ -1,13 +1,12 @@
-//! Why a text is no MATCH.
+//! Why a text is not a MATCH.
 
-use super::clause::Quoted;
-use super::{BadGlob, FIELD_PREFIX, Glob, KEYS, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
-use crate::event::{BadField, Level, UnknownLevel};
+use super::bounds::{PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+use super::glob::{BadGlob, Glob};
+use super::key::BadKey;
+use super::quote::{Quoted, SHOWN_MAX, shown};
+use crate::event::{Level, UnknownLevel};
 
-/// The most characters that an error repeats of one thing that was typed.
-const SHOWN_MAX: usize = 80;
-
-/// Why a text is no MATCH: one line, for the one who wrote it.
+/// Why a text is not a MATCH. The message is one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MatchError {
     /// Over [`TEXT_MAX`].
@@ -19,68 +18,68 @@ pub enum MatchError {
     /// Over [`PATTERNS_MAX`].
     #[error("the MATCH has more than {PATTERNS_MAX} regular expressions: join some with |")]
     Patterns,
-    /// A quote that nothing closes.
+    /// An unclosed quote.
     #[error("the quote that begins at {0:?} is not closed: a quote within quotes is \\\"")]
     Quote(String),
-    /// A `+` with nothing on one of its sides.
-    #[error("a + stands between two groups of terms, and here one of them is empty")]
+    /// A `+` next to an empty group.
+    #[error("a + separates two groups of terms, and one of them is empty")]
     Plus,
-    /// A word that is no term.
+    /// A word without an operator.
     #[error("{word:?} has no operator (= != ~ !~ > >= < <=): did you mean {meant}?")]
     NoOperator {
         /// The word.
         word: String,
-        /// What would have worked.
+        /// Terms that would work.
         meant: String,
     },
-    /// A term that begins with its operator.
+    /// A term without a key.
     #[error("{0:?} has no key before its operator: write key=value, such as tag=shop.*")]
     NoKey(String),
-    /// A key that begins with `_`, and is none of the origin's.
-    #[error("unknown key {0:?}: what begins with _ is one of {list}", list = origin_keys())]
-    Key(String),
-    /// A key that is no field's name either.
-    #[error("a key that is none of {list} is a field: {0}", list = plain_keys())]
-    Field(BadField),
-    /// A value that no tag can match.
+    /// An invalid key.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    /// A value that matches no tag.
     #[error("{term:?} matches no tag: {why}; * stands for any text, ? for one character")]
     Glob {
         /// The term.
         term: String,
-        /// What is wrong.
+        /// Why.
         why: BadGlob,
     },
-    /// No level.
+    /// A value that is not a level.
     #[error("{0}")]
     Level(UnknownLevel),
-    /// No duration.
+    /// A value that is not a duration.
     #[error(
         "{0:?}: took is compared with a duration such as 100ms or 1.5s, or a number of seconds"
     )]
     Took(String),
-    /// `<` or `>` with what is no number.
-    #[error("{0:?}: < and > compare numbers, and what follows is none; = and ~ compare text")]
+    /// `abandoned` compared with anything but `true`.
+    #[error("{0:?}: write abandoned=true or abandoned!=true")]
+    Abandoned(String),
+    /// A value that is not a number, after `<` or `>`.
+    #[error("{0:?}: < and > need a number; = and ~ compare text")]
     Number(String),
-    /// `<` or `>` on a text.
-    #[error("{term:?}: < and > compare numbers, and {key} is a text; use = != ~ or !~")]
+    /// `<` or `>` on a key whose value is text.
+    #[error("{term:?}: < and > compare numbers, and {key} is text; use = != ~ or !~")]
     Order {
         /// The term.
         term: String,
-        /// Its key.
+        /// The key.
         key: String,
     },
-    /// No regular expression, or a large one.
+    /// A regular expression that is invalid or too large.
     #[error("{term:?}: the regular expression does not work: {why}")]
     Pattern {
         /// The term.
         term: String,
-        /// What is wrong with it.
+        /// Why.
         why: String,
     },
 }
 
 impl MatchError {
-    /// For a word without an operator: what its writer may have wanted.
+    /// The error for a word without an operator, with suggestions.
     pub(super) fn no_operator(word: &str) -> Self {
         let mut meant = Vec::new();
         if Level::from_typed(word).is_ok() {
@@ -89,7 +88,7 @@ impl MatchError {
         if word.len() <= SHOWN_MAX && Glob::new(word).is_ok() {
             meant.push(format!("tag={word}"));
         }
-        // A suggestion is something to copy, so it cannot be shown escaped.
+        // A suggestion must work when it is copied, so it cannot be escaped.
         let plain = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
         if word.len() <= SHOWN_MAX && !word.is_empty() && word.chars().all(plain) {
             meant.push(format!("msg~{}", Quoted(&regex::escape(word))));
@@ -98,22 +97,4 @@ impl MatchError {
         }
         Self::NoOperator { word: shown(word), meant: meant.join(" or ") }
     }
-}
-
-/// The beginning of what was typed: an answer has one line, not 8 KiB.
-pub(super) fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
-}
-
-fn origin_keys() -> String {
-    let names = KEYS.iter().map(|known| known.name).filter(|name| name.starts_with('_'));
-    names.collect::<Vec<_>>().join(" ")
-}
-
-fn plain_keys() -> String {
-    let names = KEYS.iter().map(|known| known.name).filter(|name| !name.starts_with('_'));
-    format!("{} {FIELD_PREFIX}NAME", names.collect::<Vec<_>>().join(" "))
 }

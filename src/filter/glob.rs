@@ -1,14 +1,15 @@
-//! Patterns of tags.
+//! Globs: patterns of tags.
 
 use std::fmt;
 
 use crate::event::{BadTag, Tag};
 
-/// A pattern of tags: `*` stands for any text, dots included, also none; `?` for one character.
+/// A pattern of tags: `*` matches any text, dots and the empty text included; `?` matches one
+/// character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Glob(Box<str>);
 
-/// Why a text is no pattern of tags.
+/// Why a text is not a pattern of tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}{more}", more = match .0 {
     BadTag::Character(_) => ", and * and ? for any text and any character",
@@ -17,32 +18,32 @@ pub struct Glob(Box<str>);
 pub struct BadGlob(BadTag);
 
 impl Glob {
-    /// Takes a pattern that some tag could match; its length is bounded as a tag's.
+    /// Checks a pattern. It must match some tag, and is as long as a tag at most.
     ///
     /// # Errors
-    /// Why no tag could.
+    /// Why it matches no tag.
     pub fn new(text: &str) -> Result<Self, BadGlob> {
         Tag::new(text.replace(['*', '?'], "x")).map_err(BadGlob)?;
         Ok(Self(text.into()))
     }
 
-    /// The pattern of every tag: `*`.
+    /// The pattern `*`, which matches every tag.
     pub fn any() -> Self {
         Self("*".into())
     }
 
-    /// Whether every tag is as the pattern says.
+    /// `true` if the pattern matches every tag.
     pub fn is_any(&self) -> bool {
         self.0.bytes().all(|b| b == b'*')
     }
 
-    /// Whether the whole tag is as the pattern says.
+    /// `true` if the pattern matches the whole tag.
     pub fn matches(&self, tag: &str) -> bool {
         // Tags are ASCII, so that bytes are characters.
         let (pattern, tag) = (self.0.as_bytes(), tag.as_bytes());
         let (mut p, mut t) = (0, 0);
-        // Behind the last star, and how much of the tag it may have to take. Only the last one ever
-        // needs another try: the earlier ones have what they need, and the shortest way to it.
+        // The position after the last star, and the end of what it matches. Only the last star ever
+        // backtracks: the shortest match of the earlier ones leaves the most for the rest.
         let mut star = None;
         while t < tag.len() {
             match pattern.get(p) {
@@ -54,8 +55,8 @@ impl Glob {
                 Some(b'?') => (p, t) = (p + 1, t + 1),
                 Some(b) if *b == tag[t] => (p, t) = (p + 1, t + 1),
                 _ => {
-                    let Some((behind, taken)) = star else { return false };
-                    (p, t) = (behind, taken + 1);
+                    let Some((after, end)) = star else { return false };
+                    (p, t) = (after, end + 1);
                     star = Some((p, t));
                 }
             }
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_tag_could_match_is_refused() {
+    fn rejects_what_matches_no_tag() {
         assert_eq!(Glob::new(""), Err(BadGlob(BadTag::Empty)));
         assert_eq!(Glob::new("a[bc]"), Err(BadGlob(BadTag::Character('['))));
         assert_eq!(Glob::new("a..*"), Err(BadGlob(BadTag::Part)));
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(Glob::new(&"*".repeat(TAG_MAX + 1)), Err(BadGlob(BadTag::Long)));
     }
 
-    /// Slow and plain.
+    /// The definition of a match, by recursion.
     fn model(pattern: &[u8], tag: &[u8]) -> bool {
         match (pattern, tag) {
             ([], _) => tag.is_empty(),
@@ -122,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_the_model_says(pattern in "[ab*?]{1,8}", tag in "[ab]{1,12}") {
+        fn agrees_with_the_model(pattern in "[ab*?]{1,8}", tag in "[ab]{1,12}") {
             let glob = Glob::new(&pattern).expect("valid");
             prop_assert_eq!(glob.matches(&tag), model(pattern.as_bytes(), tag.as_bytes()));
         }

@@ -1,47 +1,69 @@
-//! What a term may look at.
+//! The keys of a MATCH.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use super::MatchError;
-use super::error::shown;
-use crate::event::{EventLine, Level, check_field_name, json::Raw};
+use super::quote::shown;
+use crate::event::{BadField, EventLine, Level, check_field_name, json::Raw};
 
-/// What reaches any field, also one with the name of a known key: `fields.tag`.
+/// The prefix that reaches any field, also one with the name of a known key: `fields.tag`.
 pub const FIELD_PREFIX: &str = "fields.";
 
-/// A key that is no field.
+/// A key that is not a field.
 #[derive(Debug)]
 pub struct KnownKey {
-    /// As it is typed.
+    /// The key in a MATCH.
     pub name: &'static str,
-    /// What it looks at, in one line.
+    /// Its meaning, in one line.
     pub doc: &'static str,
     key: Key,
 }
 
-/// Every key that is no field, as help and man page list them.
-pub static KEYS: [KnownKey; 13] = [
+/// Every key that is not a field. Help and man page list them.
+pub static KEYS: [KnownKey; 15] = [
     known("tag", "the tag: = and != take globs, in which * crosses dots", Key::Tag),
-    known("level", "how serious: level>=warning is that and worse", Key::Level),
+    known("level", "the level: level>=warning is that and worse", Key::Level),
     known("host", "the machine", Key::Host),
     known("msg", "the message", Key::Msg),
-    known("run", "what the event begins or ends", Key::Run),
-    known("took", "how long: 100ms, 1.5s, or a number of seconds", Key::Took),
+    known("run", "the run that the event begins or ends", Key::Run),
+    known("abandoned", "true for a run that the agent ended: abandoned=true", Key::Abandoned),
+    known("took", "the duration: 100ms, 1.5s, or a number of seconds", Key::Took),
     known("_pid", "the process that connected", Key::Origin("pid")),
-    known("_uid", "its user's number", Key::Origin("uid")),
-    known("_user", "its user's name", Key::Origin("user")),
+    known("_uid", "its user id", Key::Origin("uid")),
+    known("_user", "its user name", Key::Origin("user")),
     known("_comm", "its command name", Key::Origin("comm")),
     known("_unit", "its systemd unit, by its whole name: nginx.service", Key::Origin("unit")),
     known("_addr", "the address of a TCP peer", Key::Origin("addr")),
-    known("_token", "the name of the token that a TCP peer gave", Key::Origin("token")),
+    known("_token", "the name of the token of a TCP peer", Key::Origin("token")),
+    known("_conn", "the number of the connection that began the run", Key::Origin("conn")),
 ];
 
 const fn known(name: &'static str, doc: &'static str, key: Key) -> KnownKey {
     KnownKey { name, doc, key }
 }
 
-/// What a term looks at.
+/// Why a text is not a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// A key that begins with `_` and is not in the origin.
+    #[error("unknown key {0:?}: what begins with _ is one of {list}", list = origin_keys())]
+    Unknown(String),
+    /// A key that is not known and not the name of a field.
+    #[error("a key that is none of {list} is a field: {0}", list = plain_keys())]
+    Field(BadField),
+}
+
+fn origin_keys() -> String {
+    let names = KEYS.iter().map(|known| known.name).filter(|name| name.starts_with('_'));
+    names.collect::<Vec<_>>().join(" ")
+}
+
+fn plain_keys() -> String {
+    let names = KEYS.iter().map(|known| known.name).filter(|name| !name.starts_with('_'));
+    format!("{} {FIELD_PREFIX}NAME", names.collect::<Vec<_>>().join(" "))
+}
+
+/// A parsed key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Key {
     Tag,
@@ -49,14 +71,15 @@ pub(super) enum Key {
     Host,
     Msg,
     Run,
+    Abandoned,
     Took,
-    /// A part of the origin, by its name in the line.
+    /// A part of the origin, with its name in the line.
     Origin(&'static str),
-    /// A field, by its checked name.
+    /// A field, with its checked name.
     Field(Box<str>),
 }
 
-/// What an event has under a key.
+/// The value of a key in an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found<'a> {
     Level(Level),
@@ -65,26 +88,25 @@ pub(super) enum Found<'a> {
 }
 
 impl Key {
-    /// Reads a key as it is typed.
-    pub(super) fn parse(name: &str) -> Result<Self, MatchError> {
+    pub(super) fn parse(name: &str) -> Result<Self, BadKey> {
         if let Some(known) = KEYS.iter().find(|known| known.name == name) {
             return Ok(known.key.clone());
         }
         if name.starts_with('_') {
-            return Err(MatchError::Key(shown(name)));
+            return Err(BadKey::Unknown(shown(name)));
         }
         let field = name.strip_prefix(FIELD_PREFIX).unwrap_or(name);
-        // What is too long to be shown is too long for a name.
-        check_field_name(&shown(field)).map_err(MatchError::Field)?;
+        // `shown` truncates only what is too long for a name.
+        check_field_name(&shown(field)).map_err(BadKey::Field)?;
         Ok(Self::Field(field.into()))
     }
 
-    /// Whether it can be a number, so that `<` and `>` mean something.
+    /// `true` if the value may be a number, so that `<` and `>` make sense.
     pub(super) fn may_be_number(&self) -> bool {
-        matches!(self, Self::Took | Self::Field(_) | Self::Origin("pid" | "uid"))
+        matches!(self, Self::Took | Self::Field(_) | Self::Origin("pid" | "uid" | "conn"))
     }
 
-    /// What the event has there.
+    /// The value in an event. `None` if the key is absent.
     pub(super) fn find<'a>(&self, event: &EventLine<'a>) -> Option<Found<'a>> {
         match self {
             Self::Tag => Some(Found::Raw(Raw::Text(event.tag))),
@@ -92,6 +114,7 @@ impl Key {
             Self::Host => Some(Found::Raw(event.host)),
             Self::Msg => event.msg.map(Found::Raw),
             Self::Run => event.run.map(Found::Raw),
+            Self::Abandoned => event.abandoned.then_some(Found::Raw(Raw::Other("true"))),
             Self::Took => event.took.map(Found::Seconds),
             Self::Origin(part) => event.origin_part(part).map(Found::Raw),
             Self::Field(name) => event.field(name).map(Found::Raw),
@@ -117,7 +140,7 @@ impl fmt::Display for Key {
 }
 
 impl<'a> Found<'a> {
-    /// As text, without JSON's escapes.
+    /// The value as decoded text.
     pub(super) fn text(self) -> Cow<'a, str> {
         match self {
             Self::Level(level) => level.name().into(),
@@ -126,7 +149,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// As a number, if it is one.
+    /// The value as a number. `None` if it is not one.
     pub(super) fn number(self) -> Option<f64> {
         match self {
             Self::Level(_) => None,
@@ -142,7 +165,7 @@ mod tests {
     use crate::event::FIELD_NAME_MAX;
 
     #[test]
-    fn every_known_key_is_read_and_shown() {
+    fn parses_and_displays_every_known_key() {
         for known in &KEYS {
             let key = Key::parse(known.name).expect("known");
             assert_eq!((&key, key.to_string().as_str()), (&known.key, known.name));
@@ -161,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_a_field() {
+    fn other_keys_are_fields() {
         for (name, field, text) in [
             ("user", "user", "user"),
             ("fields.user", "user", "user"),
@@ -175,18 +198,18 @@ mod tests {
             assert_eq!(key.to_string(), text);
         }
         for name in ["", "a b", "fields.", "é", "fields._pid"] {
-            assert!(matches!(Key::parse(name), Err(MatchError::Field(_))), "{name:?}");
+            assert!(matches!(Key::parse(name), Err(BadKey::Field(_))), "{name:?}");
         }
         assert!(Key::parse(&"a".repeat(FIELD_NAME_MAX)).is_ok());
         assert!(Key::parse(&"a".repeat(FIELD_NAME_MAX + 1)).is_err());
     }
 
     #[test]
-    fn an_unknown_key_of_the_agent_is_told_with_the_known_ones() {
-        let told = Key::parse("_PID").expect_err("unknown").to_string();
-        assert!(told.contains("\"_PID\""), "{told}");
+    fn an_unknown_origin_key_is_reported_with_the_known_ones() {
+        let error = Key::parse("_PID").expect_err("unknown").to_string();
+        assert!(error.contains("\"_PID\""), "{error}");
         for known in KEYS.iter().filter(|known| known.name.starts_with('_')) {
-            assert!(told.contains(known.name), "{told}");
+            assert!(error.contains(known.name), "{error}");
         }
     }
 }

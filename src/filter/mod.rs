@@ -1,20 +1,21 @@
-//! MATCH: the one language in which a reader says which events it wants. The command line, the
-//! protocol and the monitor all use this parser (pulse-tail(1)).
+//! MATCH: the query language of command line, protocol and monitor (pulse-tail(1)).
 //!
-//! A term is `key op value`. In one group of terms the same key twice with `=` is *or*, everything
-//! else is *and*; a `+` alone between groups is *or*. `=` compares text, and `<` and `>` numbers
-//! only: a field `"40"` is a text, and no number is above or below it. Where a key is absent only
-//! `!=` and `!~` are true; so `user~` finds every event that has the field `user`, and `user!~`
-//! every one that has not. `_unit` compares the whole name, `nginx.service`.
+//! A term is `key op value`. In a group of terms the same key twice with `=` is *or*, everything
+//! else is *and*; a `+` alone between groups is *or*. `=` compares text. `<` and `>` compare
+//! numbers only, and are false for the text `"40"`. Where a key is absent only `!=` and `!~` are
+//! true: `user~` finds every event with the field `user`, `user!~` every other event. `_unit`
+//! compares the whole name, `nginx.service`.
 //!
 //! Pure: no socket, no file, no clock.
 
+mod bounds;
 mod clause;
 mod error;
 mod glob;
 mod key;
 mod parse;
 mod pattern;
+mod quote;
 #[cfg(test)]
 mod tests;
 
@@ -23,69 +24,76 @@ use std::fmt;
 use crate::event::EventLine;
 use clause::Group;
 
+pub use bounds::{PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
 pub use clause::Op;
 pub use error::MatchError;
 pub use glob::{BadGlob, Glob};
-pub use key::{FIELD_PREFIX, KEYS, KnownKey};
+pub use key::{BadKey, FIELD_PREFIX, KEYS, KnownKey};
 pub use pattern::PATTERN_SIZE_MAX;
 
-/// The longest MATCH, in bytes: as it is given, and as it is shown.
-pub const TEXT_MAX: usize = 8 * 1024;
-
-/// The most terms of a MATCH, in all its groups.
-pub const TERMS_MAX: usize = 64;
-
-/// The most regular expressions of a MATCH; the same one again does not count.
-pub const PATTERNS_MAX: usize = 8;
-
-/// Which events a reader wants. The default is all of them.
+/// A parsed MATCH. The default matches every event.
 ///
-/// Its text ([`fmt::Display`]) is read back by [`Match::parse`] as an equal value. Two are equal when
-/// they have the same terms in the same order.
+/// [`Match::parse`] parses its text ([`fmt::Display`]) to an equal value. Two are equal if they
+/// have the same terms in the same order.
+///
+/// ```
+/// use pulsed::event::Line;
+/// use pulsed::filter::Match;
+///
+/// let slow = Match::parse("tag=shop.* took>100ms + level>=err").expect("valid");
+/// let line = concat!(
+///     r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
+///     r#""level":"info","msg":"query took 140ms","took":0.14}"#,
+/// );
+/// let Some(Line::Event(event)) = Line::parse(line) else { panic!("an event") };
+/// assert!(slow.matches(&event));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Match {
-    /// One of them has to hold. Never empty ones; none at all is everything.
+    /// A disjunction of groups that are not empty. Without groups it matches everything.
     groups: Vec<Group>,
 }
 
 impl Match {
-    /// Reads a whole MATCH: terms parted by white space. Within `"…"`, also in the middle of a term,
-    /// white space is text, and `\"` and `\\` stand for `"` and `\`. An empty text matches everything.
+    /// Parses a MATCH that is one text: terms separated by white space. Within `"…"`, also in the
+    /// middle of a term, white space is text, and `\"` and `\\` stand for `"` and `\`. An empty
+    /// text matches everything.
     ///
     /// # Errors
-    /// What is wrong with which term, in one line for the one who wrote it.
+    /// The first invalid term, or the bound that was exceeded.
     pub fn parse(text: &str) -> Result<Self, MatchError> {
         if text.len() > TEXT_MAX {
             return Err(MatchError::Long);
         }
-        parse::words(text)
+        Self::checked(parse::text(text)?)
     }
 
-    /// Reads the words of a command line. Each is one term or a `+`, whatever white space and quotes
-    /// it has: the shell has split and unquoted them already. No words match everything.
+    /// Parses the words of a command line. Each is a term or a `+`. White space and quotes in it
+    /// are text, because the shell has already split and unquoted the words. No words match
+    /// everything.
     ///
     /// # Errors
     /// As [`Match::parse`].
     pub fn from_args<S: AsRef<str>>(args: &[S]) -> Result<Self, MatchError> {
-        // This also bounds how many there are.
+        // This also bounds the number of words.
         if args.iter().map(|arg| arg.as_ref().len() + 1).sum::<usize>() > TEXT_MAX + 1 {
             return Err(MatchError::Long);
         }
-        parse::args(args.iter().map(S::as_ref))
+        Self::checked(parse::args(args.iter().map(S::as_ref))?)
     }
 
-    /// Both, as though the terms of `other` had been typed into every group of this one. So they have
-    /// to hold in each of them, and the same key with `=` in both is still *or*: `tag=a` with `tag=b`
-    /// matches both tags. Options that only write a MATCH are added this way.
+    /// Combines both, as if the terms of `other` were in every group of this one: they must hold in
+    /// each group, and the same key with `=` in both is still *or*, so that `tag=a` with `tag=b`
+    /// matches both tags. Options that write a MATCH are added this way.
     ///
     /// # Errors
-    /// When the result is over a bound.
+    /// If the result exceeds a bound.
     pub fn with(&self, other: &Self) -> Result<Self, MatchError> {
         if self.is_everything() || other.is_everything() {
             let both = if self.is_everything() { other } else { self };
             return Ok(both.clone());
         }
-        // Known before anything is built.
+        // Checked before the product is built.
         if self.terms() * other.groups.len() + other.terms() * self.groups.len() > TERMS_MAX {
             return Err(MatchError::Terms);
         }
@@ -93,13 +101,12 @@ impl Match {
         Self::checked(pairs.map(|(own, added)| own.with(added)).collect())
     }
 
-    /// Whether it matches every event, because it has no terms.
+    /// `true` if it has no terms, so that it matches every event.
     pub fn is_everything(&self) -> bool {
         self.groups.is_empty()
     }
 
-    /// Whether the event is one of those that are wanted. Allocates nothing, but for texts with JSON
-    /// escapes and for `took~`.
+    /// `true` if the event matches. Allocates only for texts with JSON escapes and for `took~`.
     pub fn matches(&self, event: &EventLine<'_>) -> bool {
         self.groups.is_empty() || self.groups.iter().any(|group| group.matches(event))
     }
@@ -108,23 +115,23 @@ impl Match {
         self.groups.iter().map(Group::terms).sum()
     }
 
-    /// Takes groups that hold the bounds.
+    /// Checks the bounds.
     fn checked(groups: Vec<Group>) -> Result<Self, MatchError> {
-        let found = Self { groups };
-        if found.terms() > TERMS_MAX {
+        let checked = Self { groups };
+        if checked.terms() > TERMS_MAX {
             return Err(MatchError::Terms);
         }
-        // Quotes may make the text longer than what was given.
-        if found.to_string().len() > TEXT_MAX {
+        // Quotes can make the displayed text longer than the given one.
+        if checked.to_string().len() > TEXT_MAX {
             return Err(MatchError::Long);
         }
-        if found.patterns() > PATTERNS_MAX {
+        if checked.patterns() > PATTERNS_MAX {
             return Err(MatchError::Patterns);
         }
-        Ok(found)
+        Ok(checked)
     }
 
-    /// How many regular expressions it holds; the same one again does not count.
+    /// The number of different regular expressions.
     pub fn patterns(&self) -> usize {
         let mut patterns: Vec<_> = self.groups.iter().flat_map(Group::patterns).collect();
         patterns.sort_unstable();

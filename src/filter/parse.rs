@@ -1,19 +1,21 @@
-//! From text to a [`Match`].
+//! From text to groups of clauses.
 
+use super::bounds::{PATTERNS_MAX, TERMS_MAX};
 use super::clause::{Clause, Group, Op, Operand};
-use super::error::shown;
+use super::error::MatchError;
+use super::glob::Glob;
 use super::key::Key;
 use super::pattern::Pattern;
-use super::{Glob, Match, MatchError, PATTERNS_MAX, TERMS_MAX};
+use super::quote::shown;
 use crate::event::{Level, took};
 
-/// Reads a whole text.
-pub(super) fn words(text: &str) -> Result<Match, MatchError> {
+/// Parses a MATCH that is one text.
+pub(super) fn text(text: &str) -> Result<Vec<Group>, MatchError> {
     let mut builder = Builder::default();
     let mut rest = text.trim_ascii_start();
     while !rest.is_empty() {
         let (word, after) = split_word(rest)?;
-        // A plus in quotes is no plus.
+        // A + in quotes separates nothing.
         if rest[..rest.len() - after.len()] == *"+" {
             builder.plus()?;
         } else {
@@ -24,8 +26,8 @@ pub(super) fn words(text: &str) -> Result<Match, MatchError> {
     builder.finish()
 }
 
-/// Reads words that are split already.
-pub(super) fn args<'a>(args: impl Iterator<Item = &'a str>) -> Result<Match, MatchError> {
+/// Parses a MATCH that is split into words.
+pub(super) fn args<'a>(args: impl Iterator<Item = &'a str>) -> Result<Vec<Group>, MatchError> {
     let mut builder = Builder::default();
     for arg in args {
         if arg == "+" {
@@ -37,7 +39,7 @@ pub(super) fn args<'a>(args: impl Iterator<Item = &'a str>) -> Result<Match, Mat
     builder.finish()
 }
 
-/// Splits the first word off, without its quotes; the text does not begin with white space.
+/// Splits off the first word, without its quotes. The text does not begin with white space.
 fn split_word(text: &str) -> Result<(String, &str), MatchError> {
     let mut word = String::new();
     let mut quote = None;
@@ -59,14 +61,13 @@ fn split_word(text: &str) -> Result<(String, &str), MatchError> {
     }
 }
 
-/// A match on its way.
 #[derive(Default)]
 struct Builder {
     groups: Vec<Group>,
-    /// The group that terms go to.
+    /// The group that terms are added to.
     open: Group,
     terms: usize,
-    /// Each regular expression once: terms that have the same share it.
+    /// The different regular expressions. Terms share them.
     patterns: Vec<Pattern>,
 }
 
@@ -110,15 +111,15 @@ impl Builder {
         Ok(pattern)
     }
 
-    fn finish(mut self) -> Result<Match, MatchError> {
+    fn finish(mut self) -> Result<Vec<Group>, MatchError> {
         if !self.groups.is_empty() || !self.open.is_empty() {
             self.plus()?;
         }
-        Match::checked(self.groups)
+        Ok(self.groups)
     }
 }
 
-/// Reads the value of a term that has no regular expression.
+/// Parses the operand of a term without a regular expression.
 fn operand(key: &Key, op: Op, term: &str, value: &str) -> Result<Operand, MatchError> {
     match key {
         Key::Level => {
@@ -135,6 +136,9 @@ fn operand(key: &Key, op: Op, term: &str, value: &str) -> Result<Operand, MatchE
         Key::Tag if !op.is_order() => {
             let glob = Glob::new(value);
             glob.map(Operand::Glob).map_err(|why| MatchError::Glob { term: shown(term), why })
+        }
+        Key::Abandoned if !op.is_order() && value != "true" => {
+            Err(MatchError::Abandoned(shown(term)))
         }
         _ if !op.is_order() => Ok(Operand::Text(value.into())),
         _ if key.may_be_number() => {

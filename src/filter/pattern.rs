@@ -1,12 +1,12 @@
-//! Regular expressions, bounded.
+//! Regular expressions of bounded size.
 
 use regex::{Regex, RegexBuilder};
 
-/// The largest regular expression, compiled, in bytes. They come from anybody who may follow, and
-/// each follower keeps its own; matching takes linear time, so memory is what needs a bound.
+/// The largest compiled regular expression, in bytes. Each follower keeps its own. Matching takes
+/// linear time, so only memory needs a bound.
 pub const PATTERN_SIZE_MAX: usize = 1024 * 1024;
 
-/// A regular expression: unanchored, and without regard to case unless it has a capital letter.
+/// An unanchored regular expression. It ignores case unless it has a capital letter (smart case).
 #[derive(Clone, Debug)]
 pub(super) struct Pattern(Regex);
 
@@ -36,18 +36,18 @@ impl PartialEq for Pattern {
     }
 }
 
-/// The cause in one line: the library draws a picture of several.
+/// The cause in one line. The crate's message has several.
 fn why(error: &regex::Error) -> String {
     if let regex::Error::CompiledTooBig(_) = error {
         let most = PATTERN_SIZE_MAX / 1024;
         return format!("it needs more than {most} KiB: repeat less, or write [a-z] for \\w");
     }
-    let picture = error.to_string();
-    let last = picture.lines().last().unwrap_or_default();
+    let message = error.to_string();
+    let last = message.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).into()
 }
 
-/// Whether a literal is a capital letter. Classes such as `\S` and `\p{Greek}` are no literals.
+/// `true` if a literal is a capital letter. Classes like `\S` and `\p{Greek}` are not literals.
 fn has_capital(source: &str) -> bool {
     let mut chars = source.chars();
     while let Some(c) = chars.next() {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capital_letter_makes_case_count() {
+    fn ignores_case_without_a_capital_letter() {
         for (source, text, matched) in [
             ("slow", "a SLOW query", true),
             ("Slow", "a SLOW query", false),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_holds_from_both_sides() {
+    fn bounds_the_size() {
         assert!(Pattern::new("(?i)[a-z]{100}").is_ok());
         assert!(Pattern::new(r"\w{10} \d+ \S+ \w+@\w+").is_ok());
         for large in [r"\w{1000}", "a{1000}{1000}", "((a{99}){99}){99}"] {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_one_line() {
+    fn reports_the_cause_in_one_line() {
         for bad in ["(", "a{2,1}", "[z-a]", r"\y", "(?<n>a)(?<n>b)", "*", "a\n("] {
             let why = Pattern::new(bad).expect_err("bad");
             assert!(!why.is_empty() && !why.contains('\n'), "{why:?}");

@@ -1,4 +1,4 @@
-//! The language as a whole: what matches, what is refused, and that it is shown as it is read.
+//! The language as a whole: what matches, what is rejected, and that the text round-trips.
 
 use super::*;
 use crate::event::Line;
@@ -9,6 +9,11 @@ const EVENT: &str = concat!(
     r#""level":"warning","msg":"say \"hi\"\tto 40","run":"job 1","took":0.04,"#,
     r#""fields":{"user":"123","rows":40,"cost":-1.50,"text":"40","ok":true,"none":null,"tag":"x"},"#,
     r#""origin":{"pid":812,"uid":33,"user":"www-data","comm":"php","unit":"nginx.service"}}"#
+);
+const ABANDONED: &str = concat!(
+    r#"{"seq":9,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"job","#,
+    r#""level":"warning","run":"r","took":12.5,"abandoned":true,"#,
+    r#""fields":{"abandoned":"no"},"origin":{"uid":33,"conn":7}}"#
 );
 const BARE: &str =
     r#"{"seq":1,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"a","level":"info"}"#;
@@ -24,7 +29,7 @@ fn matched(text: &str) -> bool {
 }
 
 #[test]
-fn every_operator_on_a_key_that_is_there() {
+fn compares_present_keys() {
     for (text, expected) in [
         ("user=123", true),
         ("user=12", false),
@@ -66,8 +71,8 @@ fn every_operator_on_a_key_that_is_there() {
 }
 
 #[test]
-fn where_a_key_is_absent_only_the_negative_operators_are_true() {
-    let keys = ["msg", "run", "took", "user", "fields.tag", "_pid", "_unit"];
+fn only_negative_operators_match_absent_keys() {
+    let keys = ["msg", "run", "took", "user", "fields.tag", "_pid", "_unit", "_conn"];
     for key in keys {
         for op in Op::ALL {
             let term = format!("{key}{}1", op.symbol());
@@ -79,12 +84,20 @@ fn where_a_key_is_absent_only_the_negative_operators_are_true() {
             assert_eq!(is_matched(&found, BARE), negative, "{term}");
         }
     }
+    for (term, expected) in [
+        ("abandoned=true", false),
+        ("abandoned~true", false),
+        ("abandoned!=true", true),
+        ("abandoned!~true", true),
+    ] {
+        assert_eq!(is_matched(&Match::parse(term).expect("valid"), BARE), expected, "{term}");
+    }
     assert!(is_matched(&Match::parse("user!~").expect("valid"), BARE));
-    assert!(matched("user~") && !matched("user!~"), "so presence can be asked for");
+    assert!(matched("user~") && !matched("user!~"), "tests presence");
 }
 
 #[test]
-fn only_numbers_are_above_or_below() {
+fn orders_only_numbers() {
     for key in ["text", "user", "ok", "none", "fields.tag"] {
         for op in [">", ">=", "<", "<="] {
             assert!(!matched(&format!("{key}{op}40")), "{key}{op}40");
@@ -93,13 +106,13 @@ fn only_numbers_are_above_or_below() {
     for term in ["rows>many", "rows>", "rows<nan", "rows<inf", "rows>1e999", "_pid>0x1"] {
         assert!(matches!(Match::parse(term), Err(MatchError::Number(_))), "{term}");
     }
-    for term in ["tag>1", "host<1", "msg>=1", "run<=1", "_user>1", "_unit>1"] {
+    for term in ["tag>1", "host<1", "msg>=1", "run<=1", "abandoned>1", "_user>1", "_unit>1"] {
         assert!(matches!(Match::parse(term), Err(MatchError::Order { .. })), "{term}");
     }
 }
 
 #[test]
-fn every_key_finds_its_value() {
+fn finds_the_value_of_every_key() {
     for text in [
         "tag=shop.*",
         "tag!=other.*",
@@ -125,11 +138,37 @@ fn every_key_finds_its_value() {
     assert!(!matched("msg~Hi"), "a capital letter counts");
     assert!(!matched("_unit=nginx"), "the whole name");
     assert!(!matched("tag=x"), "a field never hides a key");
-    assert!(matched("msg=\"say \\\"hi\\\"\tto 40\""), "JSON's escapes are no part of the text");
+    assert!(matched("msg=\"say \\\"hi\\\"\tto 40\""), "compares decoded text");
 }
 
 #[test]
-fn more_of_a_level_is_worse() {
+fn finds_abandoned_runs_and_their_connection() {
+    for (text, expected) in [
+        ("abandoned=true", true),
+        ("abandoned!=true", false),
+        ("abandoned~^true$", true),
+        ("abandoned!~", false),
+        ("fields.abandoned=no", true),
+        ("fields.abandoned=true", false),
+        ("_conn=7", true),
+        ("_conn=07", false),
+        ("_conn!=7", false),
+        ("_conn>6", true),
+        ("_conn>=7.0", true),
+        ("_conn<7", false),
+        ("_conn>7", false),
+        ("_conn~^7", true),
+    ] {
+        let found = Match::parse(text).expect("valid");
+        assert_eq!(is_matched(&found, ABANDONED), expected, "{text}");
+    }
+    for text in ["abandoned=false", "abandoned!=false", "abandoned=1", "abandoned="] {
+        assert!(matches!(Match::parse(text), Err(MatchError::Abandoned(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_greater_level_is_worse() {
     for (text, expected) in [
         ("level>=warning", true),
         ("level>=WARN", true),
@@ -146,12 +185,12 @@ fn more_of_a_level_is_worse() {
     ] {
         assert_eq!(matched(text), expected, "{text}");
     }
-    let told = Match::parse("level>=loud").expect_err("unknown").to_string();
-    assert!(told.contains("\"loud\"") && told.contains("warning"), "{told}");
+    let error = Match::parse("level>=loud").expect_err("unknown").to_string();
+    assert!(error.contains("\"loud\"") && error.contains("warning"), "{error}");
 }
 
 #[test]
-fn or_and_and() {
+fn combines_terms_and_groups() {
     for (text, expected) in [
         ("", true),
         (" \t", true),
@@ -178,7 +217,7 @@ fn or_and_and() {
 }
 
 #[test]
-fn texts_and_words_are_read_alike() {
+fn parses_text_and_words_alike() {
     for (text, args) in [
         ("", &[][..]),
         ("tag=a  msg=\"a b\"", &["tag=a", "msg=a b"]),
@@ -194,8 +233,8 @@ fn texts_and_words_are_read_alike() {
 }
 
 #[test]
-fn what_is_no_match_is_told() {
-    for (text, told) in [
+fn reports_what_is_not_a_match() {
+    for (text, expected) in [
         (
             "shop",
             "\"shop\" has no operator (= != ~ !~ > >= < <=): did you mean tag=shop or msg~shop?",
@@ -211,6 +250,7 @@ fn what_is_no_match_is_told() {
         ("tag=a[b]", "'['"),
         ("tag=", "the tag is empty"),
         ("took>soon", "\"took>soon\": took is compared with a duration"),
+        ("abandoned=no", "\"abandoned=no\": write abandoned=true or abandoned!=true"),
         ("msg~(", "\"msg~(\": the regular expression does not work: unclosed group"),
         ("msg=\"a", "begins at \"\\\"a\""),
         ("+", "empty"),
@@ -219,31 +259,42 @@ fn what_is_no_match_is_told() {
         ("a=1 + + b=2", "empty"),
     ] {
         let error = Match::parse(text).expect_err(text).to_string();
-        assert!(error.contains(told), "{text}: {error}");
+        assert!(error.contains(expected), "{text}: {error}");
         assert!(!error.contains(char::is_control), "{error:?}");
     }
 }
 
 #[test]
-fn an_error_is_short_however_long_the_text_is() {
+fn errors_are_short() {
     let long = "x".repeat(8000);
-    for text in
-        ["", "_", "fields._", "tag=", "took>", "rows>", "msg>", "level=", "msg~(", "\"", "="]
-    {
+    for text in [
+        "",
+        "_",
+        "fields._",
+        "tag=",
+        "took>",
+        "abandoned=",
+        "rows>",
+        "msg>",
+        "level=",
+        "msg~(",
+        "\"",
+        "=",
+    ] {
         let error = Match::parse(&format!("{text}{long}")).expect_err(text).to_string();
         assert!(error.len() < 400, "{error}");
     }
 }
 
 #[test]
-fn every_bound_holds_from_both_sides() {
-    let of_len = |len: usize| format!("msg={}", "x".repeat(len - 4));
-    assert!(Match::parse(&of_len(TEXT_MAX)).is_ok());
-    assert_eq!(Match::parse(&of_len(TEXT_MAX + 1)), Err(MatchError::Long));
-    assert!(Match::from_args(&[of_len(TEXT_MAX)]).is_ok());
-    assert_eq!(Match::from_args(&[of_len(TEXT_MAX + 1)]), Err(MatchError::Long));
-    // Two quotes come on top when it is shown.
-    let spaced = |len: usize| [of_len(len).replacen("xx", "x ", 1)];
+fn checks_every_bound() {
+    let with_len = |len: usize| format!("msg={}", "x".repeat(len - 4));
+    assert!(Match::parse(&with_len(TEXT_MAX)).is_ok());
+    assert_eq!(Match::parse(&with_len(TEXT_MAX + 1)), Err(MatchError::Long));
+    assert!(Match::from_args(&[with_len(TEXT_MAX)]).is_ok());
+    assert_eq!(Match::from_args(&[with_len(TEXT_MAX + 1)]), Err(MatchError::Long));
+    // Its displayed text has two quotes more.
+    let spaced = |len: usize| [with_len(len).replacen("xx", "x ", 1)];
     assert!(Match::from_args(&spaced(TEXT_MAX - 2)).is_ok());
     assert_eq!(Match::from_args(&spaced(TEXT_MAX - 1)), Err(MatchError::Long));
 
@@ -253,13 +304,13 @@ fn every_bound_holds_from_both_sides() {
     assert_eq!(Match::parse(&(terms.join(" ") + " b=1")), Err(MatchError::Terms));
 
     let patterns: Vec<_> = (0..PATTERNS_MAX).map(|n| format!("a~{n}")).collect();
-    assert!(Match::parse(&(patterns.join(" ") + " b~1")).is_ok(), "the same one does not count");
+    assert!(Match::parse(&(patterns.join(" ") + " b~1")).is_ok(), "equal ones count once");
     assert_eq!(Match::parse(&(patterns.join(" ") + " b~x")), Err(MatchError::Patterns));
 }
 
 #[test]
-fn what_is_added_holds_in_every_group() {
-    let of = |text: &str| Match::parse(text).expect("valid");
+fn added_terms_hold_in_every_group() {
+    let parsed = |text: &str| Match::parse(text).expect("valid");
     for (own, added, both) in [
         ("", "", ""),
         ("a=1", "", "a=1"),
@@ -268,21 +319,21 @@ fn what_is_added_holds_in_every_group() {
         ("tag=a x=1", "tag=b", "tag=a tag=b x=1"),
         ("a=1 + b=1", "c=1 + d=1", "a=1 c=1 + a=1 d=1 + b=1 c=1 + b=1 d=1"),
     ] {
-        assert_eq!(of(own).with(&of(added)).expect("small").to_string(), both);
+        assert_eq!(parsed(own).with(&parsed(added)).expect("small").to_string(), both);
     }
-    let groups = |n: usize| of(&vec!["a=1"; n].join(" + "));
-    assert!(groups(TERMS_MAX / 2).with(&of("msg~x")).is_ok());
-    assert_eq!(groups(TERMS_MAX / 2 + 1).with(&of("msg~x")), Err(MatchError::Terms));
+    let groups = |n: usize| parsed(&vec!["a=1"; n].join(" + "));
+    assert!(groups(TERMS_MAX / 2).with(&parsed("msg~x")).is_ok());
+    assert_eq!(groups(TERMS_MAX / 2 + 1).with(&parsed("msg~x")), Err(MatchError::Terms));
     let patterns = |n: usize, key: &str| {
-        of(&(0..n).map(|n| format!("{key}~{key}{n}")).collect::<Vec<_>>().join(" "))
+        parsed(&(0..n).map(|n| format!("{key}~{key}{n}")).collect::<Vec<_>>().join(" "))
     };
     assert!(patterns(PATTERNS_MAX - 1, "a").with(&patterns(1, "b")).is_ok());
     assert_eq!(patterns(PATTERNS_MAX, "a").with(&patterns(1, "b")), Err(MatchError::Patterns));
-    let half = |key: &str| of(&format!("{key}={}", "x".repeat(TEXT_MAX / 2)));
+    let half = |key: &str| parsed(&format!("{key}={}", "x".repeat(TEXT_MAX / 2)));
     assert_eq!(half("a").with(&half("b")), Err(MatchError::Long));
 }
 
-/// Terms of every kind, of which most are valid.
+/// Terms of every kind. Most are valid.
 fn term() -> impl Strategy<Value = String> {
     let key = prop::sample::select(
         KEYS.iter()
@@ -303,10 +354,10 @@ fn term() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_shown_is_read_back(
+    fn round_trips_through_text(
         words in prop::collection::vec(prop_oneof![4 => term(), 1 => Just("+".to_owned())], 0..8)
     ) {
-        // What is not valid is left out, so that the rest has a chance.
+        // Drops invalid words, so that the rest is parsed.
         let mut valid: Vec<String> = Vec::new();
         for word in words {
             let plus = word == "+" && valid.last().is_some_and(|last| last != "+");

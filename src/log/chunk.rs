@@ -19,6 +19,14 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
+/// A line of a [`Chunk`].
+pub struct PlacedLine<'a> {
+    /// The line.
+    pub line: Line<'a>,
+    /// Where it ends in the chunk, in bytes.
+    pub end: usize,
+}
+
 /// Whole lines with consecutive numbers.
 pub struct Chunk {
     /// The lines, in order.
@@ -92,6 +100,28 @@ impl Chunk {
     /// The lines. What is not one (somebody may have edited history) is left out.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         self.pieces.iter().flat_map(|piece| lines_of(piece))
+    }
+
+    /// The lines from `offset` on, which must be where a line begins.
+    pub fn lines_from(&self, mut offset: usize) -> impl Iterator<Item = PlacedLine<'_>> {
+        let mut begin = 0;
+        let pieces = self.pieces.iter().filter_map(move |piece| {
+            let (from, end) = (offset.max(begin), begin + piece.len());
+            let skipped = from - begin;
+            begin = end;
+            (from < end).then(|| {
+                offset = end;
+                (&piece[skipped..], from)
+            })
+        });
+        pieces.flat_map(|(bytes, from)| {
+            let mut end = from;
+            each_line(bytes).filter_map(move |line| {
+                end += line.len();
+                let line = Line::parse(std::str::from_utf8(line).ok()?)?;
+                Some(PlacedLine { line, end })
+            })
+        })
     }
 
     /// The gap, if it is a gap line: such a line comes alone.

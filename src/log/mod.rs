@@ -40,7 +40,7 @@ use ledger::{Ledger, RESERVED_AHEAD};
 use state::{HistoryState, State};
 use writer::Pen;
 
-pub use chunk::{Chunk, lines_of};
+pub use chunk::{Chunk, PlacedLine, lines_of};
 pub use options::{Clock, Durability, HistoryOptions, Options, SyncPolicy};
 pub use reader::{Read, Reader};
 pub use scan::Backward;

@@ -2,35 +2,70 @@
 
 use std::io;
 use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-/// Waits for the end of `child` and outlives it. SIGINT and SIGQUIT, which a terminal sends to both,
-/// are left to the child; SIGTERM and SIGHUP, which may come to us alone, are passed on.
-///
-/// The signals are blocked only now, since a child inherits what is blocked; what the child has of
-/// ignored signals (nohup(1)) stays as it was.
+/// Forwards signals to a child until [`wait`] reaps it. SIGTERM and SIGHUP, which may be sent to us alone,
+/// are passed on. SIGINT and SIGQUIT are dropped: a terminal sends them to the child as well.
+#[derive(Debug)]
+pub struct Forwarder {
+    /// `true` until the child is about to be reaped. While it is locked, the pid is still the child's.
+    running: Arc<Mutex<bool>>,
+}
+
+impl Forwarder {
+    /// Blocks the signals in this thread and in those that it starts from now on, and starts a thread that
+    /// receives them. Call it after the child was spawned, because a child inherits what is blocked.
+    /// Signals that the child ignores (nohup(1)) stay ignored.
+    ///
+    /// # Errors
+    /// Those of pthread_sigmask(3) and pthread_create(3).
+    pub fn start(child: &Child) -> io::Result<Self> {
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP] {
+            signals.add(signal);
+        }
+        signals.thread_block()?;
+        let running = Arc::new(Mutex::new(true));
+        let (pid, until) = (pid_of(child), Arc::clone(&running));
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            while let Ok(signal) = signals.wait() {
+                let running = until.lock().unwrap_or_else(PoisonError::into_inner);
+                if *running && matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
+                    // It may have ended meanwhile, and is then not reaped yet.
+                    let _ = kill(pid, signal);
+                }
+            }
+        })?;
+        Ok(Self { running })
+    }
+}
+
+/// Waits for the end of `child` and reaps it. Needs no SIGCHLD, so another thread cannot swallow it.
 ///
 /// # Errors
-/// What sigmask(2), kill(2) and wait(2) say.
-pub fn wait(child: &mut Child) -> io::Result<ExitStatus> {
-    let mut signals = SigSet::empty();
-    for signal in
-        [Signal::SIGCHLD, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP]
-    {
-        signals.add(signal);
+/// Those of wait(2). [`is_status_lost`] recognizes a process that was started with SIGCHLD ignored: the
+/// kernel then discards the status, and only the end of the child can be observed.
+pub fn wait(child: &mut Child, forwarder: Option<Forwarder>) -> io::Result<ExitStatus> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    // Any other error is that of the wait below.
+    while waitid(Id::Pid(pid_of(child)), flags) == Err(Errno::EINTR) {}
+    if let Some(forwarder) = forwarder {
+        *forwarder.running.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
-    signals.thread_block()?;
-    loop {
-        // First look, then wait: the child may have ended before SIGCHLD was blocked.
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        let signal = signals.wait()?;
-        if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
-            // Not reaped yet, so the number is still the child's.
-            kill(Pid::from_raw(child.id().cast_signed()), signal)?;
-        }
-    }
+    child.wait()
+}
+
+/// `true` if the kernel kept no status of the child because SIGCHLD is ignored (wait(2)).
+pub fn is_status_lost(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ECHILD as i32)
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::event::Timestamp;
 
-/// Now, by the machine's clock. A clock before 1970 counts as 1970.
+/// The current time of the system clock. A clock before 1970 counts as 1970.
 pub fn now() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn now_is_after_this_was_written() {
+    fn now_is_recent() {
         let written: Timestamp = "2025-01-01T00:00:00Z".parse().expect("a time");
         assert!(now() > written);
     }

@@ -2,8 +2,7 @@
 
 use nix::sys::utsname;
 
-/// The name that the machine gives itself (uname(2)), as it is set; `localhost` if it has none that
-/// is UTF-8.
+/// The host name (uname(2)); `localhost` if it is empty or not UTF-8.
 pub fn name() -> String {
     let name = utsname::uname().ok().and_then(|u| u.nodename().to_str().map(str::to_owned));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
@@ -14,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_the_kernel_says() {
+    fn is_the_kernels() {
         let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("proc");
         assert_eq!(name(), kernel.trim_end());
     }

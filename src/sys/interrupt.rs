@@ -1,4 +1,4 @@
-//! Ending a command that waits, at the word of its user.
+//! Interrupts a waiting command on SIGINT or SIGTERM.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -15,15 +15,15 @@ use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-/// SIGHUP is not among them: nohup(1) has it ignored, and it shall stay so.
+/// Without SIGHUP: nohup(1) ignores it, and it must stay ignored.
 const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
-/// How long a command may take to end by itself. One that cannot, because nobody takes its output, is
-/// ended by the signal then, as by a second one.
+/// The grace period after the first signal. A command that does not end, for example because stdout blocks,
+/// is then killed by the signal, as by a second one.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether SIGINT or SIGTERM asked the command to end, or the end of its reader. It wakes whatever waits: for a socket,
-/// or for time to pass.
+/// A request to end: by SIGINT, SIGTERM, or a closed stdout. It wakes [`Interrupt::wait`], and a read from the
+/// stream of [`Interrupt::shuts_down`].
 #[derive(Clone)]
 pub struct Interrupt {
     shared: Arc<Shared>,
@@ -37,20 +37,20 @@ struct Shared {
 #[derive(Default)]
 struct State {
     requested: bool,
-    /// What the command may be reading from.
+    /// The stream that a request shuts down.
     stream: Option<OwnedFd>,
 }
 
 impl Interrupt {
-    /// From here on the signals no longer end the process at once.
+    /// Handles the signals, which no longer kill the process at once.
     ///
     /// # Errors
-    /// What sigaction(2) and pthread_create(3) say.
+    /// Those of sigaction(2) and pthread_create(3).
     pub fn catch() -> io::Result<Self> {
         let own =
             Self { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }) };
         let again = Arc::new(AtomicBool::new(false));
-        // Before the other handler: so the first signal finds the flag not set yet.
+        // Registered before the other handler, so that the first signal finds the flag unset.
         for signal in SIGNALS {
             register_conditional_default(signal, Arc::clone(&again))?;
         }
@@ -61,31 +61,33 @@ impl Interrupt {
             again.store(true, Ordering::Relaxed);
             theirs.request();
             thread::sleep(GRACE);
-            // Ends the process; should it fail, there is a next signal.
+            // Kills the process. If it fails, the next signal does.
             let _ = emulate_default_handler(signal);
         })?;
         Ok(own)
     }
 
-    /// From here on it is also a request when nobody can read any more what is written to `out`: a
-    /// command that only waits would never notice.
+    /// Requests the end as well when the reader of `out` closes it: a command that only waits would not
+    /// notice.
     ///
     /// # Errors
-    /// What dup(2) and pthread_create(3) say.
-    pub fn when_unread(&self, out: BorrowedFd<'_>) -> io::Result<()> {
+    /// Those of dup(2) and pthread_create(3).
+    pub fn watch_output(&self, out: BorrowedFd<'_>) -> io::Result<()> {
         let (out, own) = (out.try_clone_to_owned()?, self.clone());
         let waiting = thread::Builder::new().name("stdout".into());
         waiting.spawn(move || {
-            // Asked for nothing, poll(2) still tells of a hangup and an error.
-            let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+            // poll(2) reports these two even without a requested event.
+            let closed = PollFlags::POLLERR | PollFlags::POLLHUP;
             let mut polled = [PollFd::new(out.as_fd(), PollFlags::empty())];
             loop {
                 match poll(&mut polled, PollTimeout::NONE) {
-                    Ok(_) if polled[0].revents().is_some_and(|told| told.intersects(gone)) => {
+                    Ok(_)
+                        if polled[0].revents().is_some_and(|events| events.intersects(closed)) =>
+                    {
                         return own.request();
                     }
                     Err(Errno::EINTR) => {}
-                    // What cannot be polled is no pipe.
+                    // It is not a pipe or a socket.
                     _ => return,
                 }
             }
@@ -93,28 +95,28 @@ impl Interrupt {
         Ok(())
     }
 
-    /// Asks the command to end, as a signal does.
+    /// Requests the end, as a signal does.
     pub fn request(&self) {
         let mut state = self.state();
         state.requested = true;
         if let Some(stream) = state.stream.take() {
-            // It may be closed already, and that is as good.
+            // It may be closed already.
             let _ = shutdown(stream.as_raw_fd(), Shutdown::Both);
         }
         self.shared.changed.notify_all();
     }
 
-    /// Whether the command was asked to end.
+    /// `true` if the end was requested.
     pub fn requested(&self) -> bool {
         self.state().requested
     }
 
-    /// Names the stream that a request shuts down, so that no read from it waits any longer; if the
-    /// request has come already, that happens at once. It takes the place of an earlier one.
+    /// Sets the stream that a request shuts down, so that a read from it returns. If the end was requested
+    /// already, shuts it down now. Replaces an earlier stream.
     ///
     /// # Errors
-    /// What dup(2) and shutdown(2) say.
-    pub fn wakes(&self, stream: &impl AsFd) -> io::Result<()> {
+    /// Those of dup(2) and shutdown(2).
+    pub fn shuts_down(&self, stream: &impl AsFd) -> io::Result<()> {
         let stream = stream.as_fd().try_clone_to_owned()?;
         let mut state = self.state();
         if state.requested {
@@ -124,7 +126,7 @@ impl Interrupt {
         Ok(())
     }
 
-    /// Lets time pass, and tells whether the command was asked to end meanwhile or before.
+    /// Waits for `time` or until the end is requested. Returns `true` if it was, now or before.
     pub fn wait(&self, time: Duration) -> bool {
         let waiting = |state: &mut State| !state.requested;
         let waited = self.shared.changed.wait_timeout_while(self.state(), time, waiting);
@@ -152,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_request_wakes_a_read_and_a_wait() {
+    fn wakes_a_read_and_a_wait() {
         let interrupt = uncaught();
         let (mut reader, _writer) = UnixStream::pair().expect("a pair");
-        interrupt.wakes(&reader).expect("cloned");
+        interrupt.shuts_down(&reader).expect("cloned");
         assert!(!interrupt.requested());
         assert!(!interrupt.wait(Duration::ZERO));
         let (reads, waits) = (thread::spawn(move || reader.read(&mut [0])), interrupt.clone());
@@ -167,31 +169,31 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_comes_after_the_request_is_shut_down_too() {
+    fn shuts_down_a_stream_set_after_the_request() {
         let interrupt = uncaught();
         interrupt.request();
         let (mut reader, _writer) = UnixStream::pair().expect("a pair");
-        interrupt.wakes(&reader).expect("shut down");
+        interrupt.shuts_down(&reader).expect("shut down");
         assert_eq!(reader.read(&mut [0]).expect("the end"), 0);
     }
 
     #[test]
-    fn a_tcp_stream_is_woken_as_well() {
+    fn wakes_a_tcp_stream() {
         let interrupt = uncaught();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("bound");
         let mut reader = TcpStream::connect(at).expect("listening");
-        interrupt.wakes(&reader).expect("cloned");
+        interrupt.shuts_down(&reader).expect("cloned");
         let reads = thread::spawn(move || reader.read(&mut [0]));
         interrupt.request();
         assert_eq!(reads.join().expect("no panic").expect("the end"), 0);
     }
 
     #[test]
-    fn the_end_of_the_reader_is_a_request() {
+    fn a_closed_output_is_a_request() {
         let interrupt = uncaught();
         let (reader, writer) = io::pipe().expect("a pipe");
-        interrupt.when_unread(writer.as_fd()).expect("a thread");
+        interrupt.watch_output(writer.as_fd()).expect("a thread");
         assert!(!interrupt.wait(Duration::ZERO));
         drop(reader);
         assert!(interrupt.wait(LONG));

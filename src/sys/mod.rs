@@ -1,6 +1,8 @@
-//! The operating system: paths, sockets, peers, users, signals. The only user of nix, directories,
+//! The operating system: paths, files, sockets, peers, users, signals. The only user of nix, directories,
 //! signal-hook, listenfd and sd-notify.
 
+#[cfg(feature = "agent")]
+mod cgroup;
 pub mod child;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
@@ -18,9 +20,9 @@ pub mod lock;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod peer;
+pub mod poll;
 #[cfg(feature = "agent")]
 pub mod random;
-pub mod ready;
 #[cfg(feature = "agent")]
 pub mod signals;
 #[cfg(feature = "agent")]
@@ -28,8 +30,6 @@ pub mod socket;
 #[cfg(feature = "agent")]
 pub mod systemd;
 pub mod tcp;
-#[cfg(feature = "agent")]
-mod unit;
 #[cfg(feature = "agent")]
 pub mod users;
 #[cfg(any(feature = "agent", feature = "tail"))]

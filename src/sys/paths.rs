@@ -1,4 +1,4 @@
-//! Where things are. uid 0 always means the system's places; another user has places of their own.
+//! Default paths. uid 0 uses the system's; each other user has its own.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-/// The system's agent.
+/// The socket of the system's agent.
 pub const SYSTEM_SOCKET: &str = "/run/pulsed/pulsed.sock";
 
-/// The system's configuration.
+/// The configuration of the system's agent.
 #[cfg(feature = "agent")]
 pub const SYSTEM_CONFIG: &str = "/etc/pulsed/pulsed.toml";
 
-/// The system's history.
+/// The state directory of the system's agent.
 #[cfg(feature = "agent")]
 pub const SYSTEM_STATE: &str = "/var/lib/pulsed";
 
-/// Where this user's own agent listens: `$XDG_RUNTIME_DIR/pulsed/pulsed.sock`, else
-/// `/run/user/UID/pulsed/pulsed.sock` if that directory is the user's. None for uid 0, whose agent is
-/// the system's, and where there is no such directory.
+/// The socket of this user's own agent: `$XDG_RUNTIME_DIR/pulsed/pulsed.sock`, else
+/// `/run/user/UID/pulsed/pulsed.sock` if the user owns that directory. `None` for uid 0, and if there is no
+/// runtime directory.
 pub fn user_socket() -> Option<PathBuf> {
-    user_socket_of(geteuid().as_raw(), std::env::var_os("XDG_RUNTIME_DIR"), Path::new("/run/user"))
+    user_socket_in(geteuid().as_raw(), std::env::var_os("XDG_RUNTIME_DIR"), Path::new("/run/user"))
 }
 
-fn user_socket_of(uid: u32, xdg: Option<OsString>, run_user: &Path) -> Option<PathBuf> {
+fn user_socket_in(uid: u32, xdg: Option<OsString>, run_user: &Path) -> Option<PathBuf> {
     if uid == 0 {
         return None;
     }
-    // The XDG base directory specification: a path that is not absolute is to be ignored.
+    // The XDG base directory specification ignores relative paths.
     let named = xdg.map(PathBuf::from).filter(|dir| dir.is_absolute());
     let dir = named.or_else(|| {
         let dir = run_user.join(uid.to_string());
@@ -38,15 +38,14 @@ fn user_socket_of(uid: u32, xdg: Option<OsString>, run_user: &Path) -> Option<Pa
     Some(dir.join("pulsed/pulsed.sock"))
 }
 
-/// Where an agent of this user listens if nothing else is configured; none if there is no place for
-/// it.
+/// The default socket of an agent that this user runs. `None` if there is no runtime directory.
 #[cfg(feature = "agent")]
 pub fn agent_socket() -> Option<PathBuf> {
     if geteuid().is_root() { Some(SYSTEM_SOCKET.into()) } else { user_socket() }
 }
 
-/// Where an agent of this user looks for its configuration: `/etc/pulsed/pulsed.toml`, or the file in
-/// the user's own configuration directory; none for a user without a home.
+/// The default configuration file of an agent that this user runs. `None` if the user has no home
+/// directory.
 #[cfg(feature = "agent")]
 pub fn config_file() -> Option<PathBuf> {
     if geteuid().is_root() {
@@ -55,8 +54,7 @@ pub fn config_file() -> Option<PathBuf> {
     project().map(|dirs| dirs.config_dir().join("pulsed.toml"))
 }
 
-/// Where an agent of this user keeps its history: `/var/lib/pulsed`, or the user's own state
-/// directory; none for a user without a home.
+/// The default state directory of an agent that this user runs. `None` if the user has no home directory.
 #[cfg(feature = "agent")]
 pub fn state_dir() -> Option<PathBuf> {
     if geteuid().is_root() {
@@ -75,13 +73,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_a_socket_where_the_user_has_a_directory() {
+    fn the_user_socket_is_in_the_users_runtime_directory() {
         let run_user = tempfile::tempdir().expect("a directory");
         let uid = fs::metadata(run_user.path()).expect("it is there").uid();
-        // A test that runs as root cannot own a directory as another user without chown.
+        // As root, the directory is given to another user.
         let (me, run) = if uid == 0 { (1234, None) } else { (uid, Some(())) };
         let dir = run_user.path().join(me.to_string());
-        let of = |uid, xdg: Option<&str>| user_socket_of(uid, xdg.map(Into::into), run_user.path());
+        let of = |uid, xdg: Option<&str>| user_socket_in(uid, xdg.map(Into::into), run_user.path());
 
         assert_eq!(of(me, None), None, "there is no directory");
         fs::create_dir(&dir).expect("made");
@@ -99,7 +97,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "agent")]
-    fn root_means_the_system() {
+    fn root_uses_the_system_paths() {
         if geteuid().is_root() {
             assert_eq!(agent_socket(), Some(SYSTEM_SOCKET.into()));
             assert_eq!(config_file(), Some(SYSTEM_CONFIG.into()));

@@ -1,4 +1,4 @@
-//! Who is at the other end of a Unix socket (unix(7), SO_PEERCRED).
+//! The peer of a Unix socket (unix(7), `SO_PEERCRED`).
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -7,39 +7,41 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::unit;
+use super::cgroup;
 use super::users::Names;
 use crate::event::Origin;
 
 /// The longest file below /proc/PID that is read, in bytes.
 const PROC_FILE_MAX: u64 = 64 * 1024;
 
-/// Who connected, as the kernel noted it at connect(2). It says nothing about who holds the
+/// The process that connected, as the kernel recorded it at connect(2). Another process may hold the
 /// descriptor now.
 #[derive(Debug)]
 pub struct Peer {
-    /// The process; none where it lives in a pid namespace that is not visible from here.
+    /// The pid. `None` if the process is in a pid namespace that is not visible from here.
     pub pid: Option<u32>,
-    /// Its effective user.
+    /// Its effective uid.
     pub uid: u32,
-    /// Its effective group.
+    /// Its effective gid.
     pub gid: u32,
     proof: Proof,
 }
 
-/// What will tell whether a pid still means the process that connected.
+/// Shows whether a pid still is that of the process that connected.
 #[derive(Debug)]
 enum Proof {
     /// A reference to the process itself.
     Pidfd(OwnedFd),
-    /// Before Linux 6.5 there is none. Then: when the connection was accepted, in clock ticks since
-    /// the machine started, or none where even that is unknown.
+    /// Before Linux 6.5: the time of accept(2) in clock ticks since boot. `None` if that is unknown.
     Accepted(Option<u64>),
 }
 
 impl Peer {
-    /// Asks the kernel who is at the other end of a connected socket. Call it right after accept(2).
-    pub fn of(socket: &impl AsFd) -> io::Result<Self> {
+    /// Reads the credentials of the peer of a connected socket. Call it right after accept(2).
+    ///
+    /// # Errors
+    /// Those of getsockopt(2).
+    pub fn from_socket(socket: &impl AsFd) -> io::Result<Self> {
         let credentials = getsockopt(socket, sockopt::PeerCredentials)?;
         let proof = match getsockopt(socket, sockopt::PeerPidfd) {
             Ok(pidfd) => Proof::Pidfd(pidfd),
@@ -49,48 +51,54 @@ impl Peer {
         Ok(Self { pid, uid: credentials.uid(), gid: credentials.gid(), proof })
     }
 
-    /// What can be vouched for about it. Reads /proc and may ask a directory service for the user's
-    /// name: never on a thread that serves live traffic, and with a time limit around it.
+    /// Returns what is verified about the peer. Reads /proc and may ask a directory service for the user's
+    /// name, so call it with a timeout and never on a thread that serves live traffic.
     ///
-    /// Command and unit are read by pid, which another process may have by then. With a pidfd it is
-    /// certain that none has. Without, the process must have the peer's user and must have started
-    /// before the connection was accepted. That is weaker: it can be fooled by another process of
-    /// the same user that got the pid in between connect and accept. What fails the test is absent.
+    /// Command and unit are read by pid, which may have been reused. A pidfd rules that out. Without one,
+    /// the process must have the peer's uid and must have started before accept(2). That is weaker: another
+    /// process of the same user that got the pid between connect and accept passes. What fails the check is
+    /// absent.
     pub fn origin(&self, names: &Names) -> Origin {
-        let (comm, unit) = self.process().unwrap_or_default();
+        let Process { comm, unit } = self.process().unwrap_or_default();
         let user = names.get(self.uid);
         Origin { pid: self.pid, uid: Some(self.uid), user, comm, unit, ..Origin::default() }
     }
 
-    /// The command and the unit, if they were still the peer's own after they had been read.
-    fn process(&self) -> Option<(Option<String>, Option<String>)> {
+    /// Reads command and unit. `None` unless the pid was still the peer's afterwards.
+    fn process(&self) -> Option<Process> {
         let pid = self.pid?;
         let comm = read(pid, "comm").map(|text| text.trim_end_matches('\n').to_owned());
-        let unit = read(pid, "cgroup").and_then(|text| unit::of_cgroup(&text).map(str::to_owned));
+        let unit = read(pid, "cgroup").and_then(|text| cgroup::unit(&text).map(str::to_owned));
         let comm = comm.filter(|comm| !comm.is_empty());
         let still = match &self.proof {
             Proof::Pidfd(pidfd) => pid_of(pidfd) == Some(pid),
             Proof::Accepted(ticks) => self.is_older_than((*ticks)?, pid),
         };
-        still.then_some((comm, unit))
+        still.then_some(Process { comm, unit })
     }
 
     fn is_older_than(&self, accepted: u64, pid: u32) -> bool {
         let started = read(pid, "stat").and_then(|stat| started(&stat));
         let uid = read(pid, "status").and_then(|status| effective_uid(&status));
-        // A tick is 10 ms, and a short-lived sender starts and connects within one. The kernel gives
-        // out pids in turn, so that none comes back as soon as that.
+        // Equal counts pass: a tick is 10 ms, and a short-lived sender starts and connects within one. The
+        // kernel assigns pids in sequence, so none is reused within a tick.
         started.is_some_and(|started| started <= accepted) && uid == Some(self.uid)
     }
 }
 
-/// A file below /proc/PID. A command's name may be any bytes: what is not UTF-8 becomes U+FFFD.
+/// What /proc says about a process.
+#[derive(Default)]
+struct Process {
+    comm: Option<String>,
+    unit: Option<String>,
+}
+
+/// Reads a file below /proc/PID. Invalid UTF-8, as a command's name may have, becomes U+FFFD.
 fn read(pid: u32, name: &str) -> Option<String> {
     read_proc(&format!("/proc/{pid}/{name}"))
 }
 
-/// A file of proc(5). It is short, and its kernel side makes it anew for each read: so one read is
-/// asked for all of it.
+/// Reads a file of proc(5). The kernel generates it for each read(2), so one read requests all of it.
 fn read_proc(path: &str) -> Option<String> {
     let mut file = fs::File::open(path).ok()?;
     let mut start = [0; 4096];
@@ -102,27 +110,27 @@ fn read_proc(path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The pid that a pidfd stands for. As long as there is one, the process has not been reaped and its
-/// pid cannot mean another (pidfd_open(2): `Pid` in fdinfo is -1 from then on).
+/// The pid of a pidfd. `None` once the process was reaped, and not before its pid can be reused
+/// (pidfd_open(2): `Pid` in fdinfo is then -1).
 fn pid_of(pidfd: &OwnedFd) -> Option<u32> {
     let info = read_proc(&format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
     info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 
-/// Field 22 of /proc/PID/stat: when it started, in clock ticks since the machine did. The command in
-/// front, in brackets, may hold anything.
+/// Field 22 of /proc/PID/stat: the start time in clock ticks since boot. The command before it, in
+/// parentheses, may hold any characters.
 fn started(stat: &str) -> Option<u64> {
-    let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_ascii_whitespace().nth(19)?.parse().ok()
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// The second number behind `Uid:` in /proc/PID/status.
+/// The second number after `Uid:` in /proc/PID/status.
 fn effective_uid(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Clock ticks since the machine started, counted as /proc/PID/stat counts them.
+/// Clock ticks since boot, as in /proc/PID/stat.
 fn ticks_now() -> Option<u64> {
     let second = sysconf(SysconfVar::CLK_TCK).ok()??;
     ticks(&fs::read_to_string("/proc/uptime").ok()?, u64::try_from(second).ok()?)
@@ -148,7 +156,7 @@ mod tests {
     fn oneself() {
         let (a, _b) = UnixStream::pair().expect("a pair");
         let names = Names::default();
-        let peer = Peer::of(&a).expect("a peer");
+        let peer = Peer::from_socket(&a).expect("a peer");
         assert_eq!(peer.pid, Some(std::process::id()));
         assert_eq!(peer.uid, super::super::users::current());
         let comm = fs::read_to_string("/proc/self/comm").expect("proc");
@@ -159,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn of_the_dead_only_the_kernels_word_remains() {
+    fn a_dead_peer_has_only_its_credentials() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");
         let mut child = connect_as_another(&path);
         let (stream, _) = listener.accept().expect("accepted");
-        let peer = Peer::of(&stream).expect("a peer");
+        let peer = Peer::from_socket(&stream).expect("a peer");
         assert_eq!(peer.pid, Some(child.id()));
         let names = Names::default();
         assert_eq!(peer.origin(&names).comm.as_deref(), Some("nc"));
@@ -185,10 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_pidfd_a_younger_process_or_another_users_is_not_believed() {
+    fn without_a_pidfd_rejects_younger_processes_and_other_users() {
         let (a, _b) = UnixStream::pair().expect("a pair");
         let names = Names::default();
-        let peer = || Peer::of(&a).expect("a peer");
+        let peer = || Peer::from_socket(&a).expect("a peer");
         let accepted = |ticks| Peer { proof: Proof::Accepted(ticks), ..peer() }.origin(&names).comm;
         let stat = fs::read_to_string("/proc/self/stat").expect("proc");
         let began = started(&stat).expect("field 22");
@@ -200,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_proc() {
+    fn parses_proc() {
         let stat = "7 (a) b) 0) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
         assert_eq!(started(stat), Some(4711));
         assert_eq!(started(""), None);

@@ -1,4 +1,4 @@
-//! The signals that the agent obeys.
+//! The signals that the agent handles.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,29 +7,32 @@ use std::pin::Pin;
 use futures_core::Stream as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// What a signal asks for.
+/// What a signal requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP: reload the configuration.
     Reload,
-    /// SIGTERM or SIGINT: finish what came, then end.
+    /// SIGTERM or SIGINT: drain, then end.
     Stop,
 }
 
-/// The signals, one after the other. From here on they no longer end the process by themselves.
+/// The stream of signals. While it exists, they do not kill the process.
 pub struct Signals {
     inner: signal_hook_tokio::Signals,
 }
 
 impl Signals {
-    /// Begins to listen. Needs a tokio runtime around it.
+    /// Installs the handlers. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of sigaction(2).
     pub fn new() -> io::Result<Self> {
         let inner = signal_hook_tokio::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         Ok(Self { inner })
     }
 
-    /// Waits for the next one. Signals of one kind that come faster than they are taken count as
-    /// one. None never comes while this is held. Loses nothing when it is dropped unfinished.
+    /// Waits for the next signal. Several of one kind that arrive between two calls count as one. Never
+    /// returns `None` while `self` exists. Cancel-safe.
     pub async fn next(&mut self) -> Option<Signal> {
         let signal = poll_fn(|cx| Pin::new(&mut self.inner).poll_next(cx)).await?;
         Some(if signal == SIGHUP { Signal::Reload } else { Signal::Stop })
@@ -42,7 +45,7 @@ mod tests {
     use nix::sys::signal;
 
     #[tokio::test]
-    async fn each_signal_has_its_meaning() {
+    async fn maps_signals_to_requests() {
         let mut signals = Signals::new().expect("signals");
         for (sent, meant) in [
             (signal::SIGHUP, Signal::Reload),

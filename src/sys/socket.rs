@@ -1,5 +1,5 @@
-//! The agent's Unix socket (unix(7)): taken over from a dead agent, never from a live one, and open to
-//! nobody before its owner, group and mode are set.
+//! The agent's Unix socket (unix(7)). It replaces a dead agent's socket, never a live one's, and accepts no
+//! connection before its owner, group and mode are set.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -21,50 +21,49 @@ use super::paths;
 /// The longest path of a socket, in bytes: `sun_path` with its NUL is 108.
 pub const PATH_MAX: usize = 107;
 
-/// How many connections may wait to be accepted: 4096. The kernel holds it to
-/// `net.core.somaxconn`.
+/// The length of the accept queue: 4096, and at most `net.core.somaxconn`.
 const BACKLOG: Backlog = Backlog::MAXCONN;
 
 /// Who may connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// The mode of the socket's file; to connect takes the right to write.
+    /// The mode of the socket's file. Connecting requires write permission.
     pub mode: u32,
-    /// The uid that it is given to; none leaves it with the agent's own.
+    /// Its owner. `None` leaves the agent's uid.
     pub owner: Option<u32>,
-    /// The gid that it is given to; none leaves it with the agent's own.
+    /// Its group. `None` leaves the agent's gid.
     pub group: Option<u32>,
 }
 
 /// Why the agent cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// An agent is there, or something else that listens. It keeps its socket.
+    /// A running agent, or another program, listens there. It keeps its socket.
     #[error(
-        "{} is in use by a running agent{}; stop that one first, or give this one another \
+        "cannot listen: {}: in use by a running agent{}; stop that agent first, or set another \
          socket.path", path.display(), by(*pid)
     )]
     Running {
         /// The socket.
         path: PathBuf,
-        /// The process that listens, where the kernel says so.
+        /// The process that listens, if known.
         pid: Option<u32>,
     },
-    /// A file is there that is no stream socket; it is left alone.
-    #[error("{} is there and is not an agent's socket; remove it, or choose another socket.path",
+    /// The file is not a stream socket. It is left alone.
+    #[error("cannot listen: {}: exists and is not an agent's socket; remove it, or set another socket.path",
         path.display())]
     Occupied {
         /// The file.
         path: PathBuf,
     },
-    /// The system said no.
-    #[error("cannot {doing} {}: {cause}", path.display())]
+    /// A system call failed.
+    #[error("cannot {doing}: {}: {cause}", path.display())]
     Io {
         /// What was tried.
         doing: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         #[source]
         cause: io::Error,
     },
@@ -76,19 +75,18 @@ impl BindError {
     }
 }
 
-/// The socket's file, as long as the agent listens. When this is dropped the file is removed, unless
-/// it is no longer the same one.
+/// The file of a listening socket. Removed when this is dropped, unless the file was replaced.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
-    // Released after the file is gone: the next agent finds the place free or taken, nothing between.
+    // Released after the file is removed, so that the next agent finds either both or neither.
     _lock: Lock,
 }
 
 impl SocketFile {
-    /// Where it is.
+    /// The path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -107,32 +105,34 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on `path`. The listener does not block and is closed on exec. Beside the socket lies a
-/// lock file, `path.lock`, so that of two agents that start at once one refuses. The directory must
-/// be there, unless it is a default place, which is then made with mode 0755.
+/// Listens on `path`. The listener does not block and is closed on exec. A lock file, `path.lock`, ensures
+/// that only one of two agents that start at once listens. The directory must exist, unless it is that of
+/// the default socket, which is created with mode 0755.
+///
+/// # Errors
+/// [`BindError`]
 pub fn bind(
     path: &Path,
     permissions: Permissions,
 ) -> Result<(UnixListener, SocketFile), BindError> {
-    make_default_directory(path)?;
+    create_default_directory(path)?;
     let lock = lock(path)?;
     remove_dead(path)?;
 
-    let socket = stream_socket().map_err(|e| BindError::io("make a socket for", path, e))?;
+    let socket = stream_socket().map_err(|e| BindError::io("create a socket", path, e))?;
     let address = UnixAddr::new(path).map_err(|e| BindError::io("bind", path, e))?;
     socket::bind(socket.as_raw_fd(), &address).map_err(|e| BindError::io("bind", path, e))?;
-    let meta = look(path)?.ok_or_else(|| BindError::io("find", path, Errno::ENOENT))?;
+    let meta = metadata(path)?.ok_or_else(|| BindError::io("find", path, Errno::ENOENT))?;
     let file = SocketFile { path: path.into(), device: meta.dev(), inode: meta.ino(), _lock: lock };
 
-    // Until listen(2) every connect(2) is refused, so that nobody gets in under the mode that the
-    // umask left.
+    // Until listen(2) every connect(2) fails, so the mode that the umask left does no harm.
     if permissions.owner.is_some() || permissions.group.is_some() {
         chown(path, permissions.owner, permissions.group)
-            .map_err(|e| BindError::io("change owner and group of", path, e))?;
+            .map_err(|e| BindError::io("change owner and group", path, e))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(permissions.mode))
-        .map_err(|e| BindError::io("change the mode of", path, e))?;
-    socket::listen(&socket, BACKLOG).map_err(|e| BindError::io("listen on", path, e))?;
+        .map_err(|e| BindError::io("change the mode", path, e))?;
+    socket::listen(&socket, BACKLOG).map_err(|e| BindError::io("listen", path, e))?;
     Ok((UnixListener::from(socket), file))
 }
 
@@ -141,17 +141,17 @@ fn stream_socket() -> nix::Result<OwnedFd> {
     socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
 }
 
-fn make_default_directory(path: &Path) -> Result<(), BindError> {
+fn create_default_directory(path: &Path) -> Result<(), BindError> {
     if paths::agent_socket().as_deref() != Some(path) {
         return Ok(());
     }
     let Some(parent) = path.parent() else { return Ok(()) };
-    make_directory(parent).map_err(|cause| BindError::io("make the directory", parent, cause))
+    create_directory(parent).map_err(|cause| BindError::io("create the directory", parent, cause))
 }
 
-fn make_directory(dir: &Path) -> io::Result<()> {
+fn create_directory(dir: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o755).create(dir) {
-        // Whatever the umask: a system's socket behind a closed directory would be of no use.
+        // Regardless of the umask: other users must reach the system's socket.
         Ok(()) => fs::set_permissions(dir, fs::Permissions::from_mode(0o755)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
@@ -163,7 +163,7 @@ fn lock(path: &Path) -> Result<Lock, BindError> {
     name.push(".lock");
     let file = PathBuf::from(name);
     Lock::take(&file).map_err(|error| match error {
-        // The one that listens is the better witness: it may not be the one that holds the lock.
+        // The process that listens may not be the one that holds the lock, and is the one to name.
         LockError::Held { pid, .. } => match probe(path) {
             Ok(Probe::Alive(listening)) => {
                 BindError::Running { path: path.into(), pid: listening.or(pid) }
@@ -174,9 +174,9 @@ fn lock(path: &Path) -> Result<Lock, BindError> {
     })
 }
 
-/// Makes way: removes a socket that nobody listens on.
+/// Removes a socket without a listener.
 fn remove_dead(path: &Path) -> Result<(), BindError> {
-    let Some(meta) = look(path)? else { return Ok(()) };
+    let Some(meta) = metadata(path)? else { return Ok(()) };
     if !meta.file_type().is_socket() {
         return Err(BindError::Occupied { path: path.into() });
     }
@@ -190,22 +190,22 @@ fn remove_dead(path: &Path) -> Result<(), BindError> {
         },
         // A datagram socket: another program's.
         Err(Errno::EPROTOTYPE) => Err(BindError::Occupied { path: path.into() }),
-        Err(error) => Err(BindError::io("connect to the socket that is at", path, error)),
+        Err(error) => Err(BindError::io("connect to the existing socket", path, error)),
     }
 }
 
-fn look(path: &Path) -> Result<Option<Metadata>, BindError> {
+fn metadata(path: &Path) -> Result<Option<Metadata>, BindError> {
     match fs::symlink_metadata(path) {
         Ok(meta) => Ok(Some(meta)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(BindError::io("look at", path, e)),
+        Err(e) => Err(BindError::io("stat", path, e)),
     }
 }
 
 enum Probe {
-    /// Somebody listens; the process, where the kernel says so.
+    /// A process listens. Holds its pid, if known.
     Alive(Option<u32>),
-    /// Nobody does.
+    /// No process listens.
     Dead,
 }
 
@@ -216,7 +216,7 @@ fn probe(path: &Path) -> nix::Result<Probe> {
             let credentials = getsockopt(&socket, sockopt::PeerCredentials)?;
             Ok(Probe::Alive(u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0)))
         }
-        // It listens, but so many wait already that this one would have to wait as well.
+        // The accept queue is full, so a process listens.
         Err(Errno::EAGAIN) => Ok(Probe::Alive(None)),
         Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(Probe::Dead),
         Err(error) => Err(error),

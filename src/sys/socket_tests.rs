@@ -10,22 +10,22 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// What a killed agent leaves behind. Nobody ever listened on this one, so that a child that another
-/// test forks just now cannot keep it alive.
+/// Leaves a socket as a killed agent does. It never had a listener, which a child forked by another test
+/// could keep alive.
 fn leave_dead(path: &Path) {
     let socket = stream_socket().expect("a socket");
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(path).expect("short")).expect("bound");
 }
 
 #[test]
-fn it_listens_with_its_mode_and_goes_away() {
+fn listens_with_its_mode_and_is_removed() {
     let (_dir, path) = place();
     for mode in [0o600, 0o666, 0o660] {
         let (listener, file) = bind(&path, Permissions { mode, ..OPEN }).expect("bound");
-        assert_eq!(look(&path).expect("there").expect("there").mode() & 0o7777, mode);
+        assert_eq!(metadata(&path).expect("there").expect("there").mode() & 0o7777, mode);
         assert_eq!(file.path(), path);
-        let nobody = listener.accept().expect_err("nobody is there, and it does not wait");
-        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
+        let error = listener.accept().expect_err("it does not block");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         UnixStream::connect(&path).expect("connected");
         listener.accept().expect("accepted");
         drop((listener, file));
@@ -34,19 +34,19 @@ fn it_listens_with_its_mode_and_goes_away() {
 }
 
 #[test]
-fn owner_and_group_are_set() {
+fn sets_owner_and_group() {
     let (_dir, path) = place();
     let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
     // Only root can give a socket away.
     let (owner, group) = if uid.is_root() { (1, 2) } else { (uid.as_raw(), gid.as_raw()) };
     let given = Permissions { mode: 0o620, owner: Some(owner), group: Some(group) };
     let (_listener, _file) = bind(&path, given).expect("bound");
-    let meta = look(&path).expect("there").expect("there");
+    let meta = metadata(&path).expect("there").expect("there");
     assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o777), (owner, group, 0o620));
 }
 
 #[test]
-fn a_dead_socket_is_taken_over() {
+fn replaces_a_dead_socket() {
     let (_dir, path) = place();
     leave_dead(&path);
     assert!(path.exists());
@@ -55,7 +55,7 @@ fn a_dead_socket_is_taken_over() {
 }
 
 #[test]
-fn a_live_one_is_not_and_is_named() {
+fn refuses_a_live_socket_and_names_its_process() {
     let (_dir, path) = place();
     let (listener, file) = bind(&path, OPEN).expect("bound");
     let error = bind(&path, OPEN).expect_err("taken");
@@ -65,14 +65,14 @@ fn a_live_one_is_not_and_is_named() {
     UnixStream::connect(&path).expect("the first still listens");
     drop((listener, file));
 
-    // The same with one that knows nothing of our lock file.
+    // The same without a lock file.
     let _foreign = UnixListener::bind(&path).expect("bound");
     let error = bind(&path, OPEN).expect_err("taken");
     assert!(matches!(error, BindError::Running { pid: Some(pid), .. } if pid == me), "{error}");
 }
 
 #[test]
-fn a_live_one_whose_queue_is_full_is_alive() {
+fn a_full_accept_queue_is_alive() {
     let (_dir, path) = place();
     let socket = stream_socket().expect("a socket");
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(&path).expect("short")).expect("bound");
@@ -91,7 +91,7 @@ fn a_live_one_whose_queue_is_full_is_alive() {
 }
 
 #[test]
-fn of_many_that_start_at_once_one_listens() {
+fn one_of_many_concurrent_binds_succeeds() {
     let (_dir, path) = place();
     leave_dead(&path);
     let start = std::sync::Barrier::new(8);
@@ -110,7 +110,7 @@ fn of_many_that_start_at_once_one_listens() {
 }
 
 #[test]
-fn other_files_are_left_alone() {
+fn leaves_other_files_alone() {
     let (dir, path) = place();
     fs::write(&path, "precious").expect("written");
     assert!(matches!(bind(&path, OPEN), Err(BindError::Occupied { .. })));
@@ -126,10 +126,10 @@ fn other_files_are_left_alone() {
 }
 
 #[test]
-fn one_that_was_replaced_is_not_removed() {
+fn does_not_remove_a_replaced_file() {
     let (_dir, path) = place();
     let (_listener, file) = bind(&path, OPEN).expect("bound");
-    // Beside the old one, so that it cannot be given the same inode.
+    // Created beside the old one, so that it has another inode.
     let other = path.with_extension("other");
     let _foreign = UnixListener::bind(&other).expect("bound");
     fs::rename(&other, &path).expect("replaced");
@@ -138,7 +138,7 @@ fn one_that_was_replaced_is_not_removed() {
 }
 
 #[test]
-fn a_place_that_cannot_be_is_named() {
+fn errors_name_the_path() {
     let (dir, _) = place();
     let lost = dir.path().join("missing/pulsed.sock");
     let error = bind(&lost, OPEN).expect_err("there is no such directory");
@@ -151,12 +151,12 @@ fn a_place_that_cannot_be_is_named() {
 }
 
 #[test]
-fn the_directory_of_a_default_place_is_open_whatever_the_umask() {
+fn creates_the_default_directory_regardless_of_the_umask() {
     let (dir, _) = place();
     let made = dir.path().join("pulsed");
-    make_directory(&made).expect("made");
+    create_directory(&made).expect("made");
     assert_eq!(fs::metadata(&made).expect("there").mode() & 0o777, 0o755);
     fs::set_permissions(&made, fs::Permissions::from_mode(0o700)).expect("closed");
-    make_directory(&made).expect("it is there");
+    create_directory(&made).expect("it is there");
     assert_eq!(fs::metadata(&made).expect("there").mode() & 0o777, 0o700, "left as it was");
 }

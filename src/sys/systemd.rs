@@ -1,5 +1,4 @@
-//! What the agent and whoever started it say to each other in systemd's way: a socket that is handed
-//! over (sd_listen_fds(3)), and how the agent fares (sd_notify(3)).
+//! systemd's interfaces: socket activation (sd_listen_fds(3)) and service state (sd_notify(3)).
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -19,69 +18,69 @@ use sd_notify::NotifyState;
 use super::socket::Permissions;
 use super::users;
 
-/// A listening socket that was handed over. It stays its giver's: it is not removed at the end, and
-/// who connects while no agent runs waits in its queue.
+/// A listening socket from socket activation. It belongs to the service manager: it is not removed at the
+/// end, and clients that connect while no agent runs wait in its queue.
 #[derive(Debug)]
 pub struct Inherited {
-    /// What is listened on; it does not block.
+    /// The listener; it does not block.
     pub listener: UnixListener,
-    /// Where that is.
-    pub place: Place,
+    /// Its file.
+    pub file: InheritedFile,
 }
 
-/// The file of a socket that was handed over, as it was then.
+/// The file of an inherited socket, as it was at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct InheritedFile {
     path: PathBuf,
     mode: u32,
     owner: u32,
     group: u32,
 }
 
-/// Why a socket that was handed over is not used. Never is another one made instead: clients would
-/// wait for ever at the one that nobody serves.
+/// Why an inherited socket is not used. The agent does not create another one instead: clients would
+/// wait forever on the inherited one.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
     /// There is more than one.
     #[error(
-        "{0} sockets were handed over, and the agent serves one: leave one ListenStream= in \
-         pulsed.socket (systemctl edit pulsed.socket)"
+        "cannot use the inherited sockets: {0} of them, and the agent serves one: leave one ListenStream= \
+         in pulsed.socket (systemctl edit pulsed.socket)"
     )]
     Many(usize),
-    /// It is something else.
+    /// It is not a listening Unix stream socket with a path.
     #[error(
-        "what was handed over is not the listening Unix stream socket that the agent serves \
-         ({0}): set one ListenStream=/PATH and Accept=no (systemctl edit pulsed.socket)"
+        "cannot use the inherited socket: not a listening Unix stream socket: {0}: set one \
+         ListenStream=/PATH and Accept=no (systemctl edit pulsed.socket)"
     )]
     Kind(io::Error),
-    /// Its file cannot be looked at.
+    /// Its file cannot be read.
     #[error(
-        "cannot look at the socket {} that was handed over: {cause}; if it was removed: systemctl \
-         restart pulsed.socket", path.display()
+        "cannot stat the inherited socket: {}: {cause}; if it was removed: systemctl restart \
+         pulsed.socket", path.display()
     )]
-    Look {
-        /// Where it is.
+    Stat {
+        /// Its path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         #[source]
         cause: io::Error,
     },
-    /// It is not as configured.
+    /// It differs from the configuration.
     #[error(
-        "the socket {} that was handed over is not as configured: {differences}; put what is in \
+        "the inherited socket differs from the configuration: {}: {differences}; put what is in \
          brackets under [Socket] in /etc/systemd/system/pulsed.socket.d/override.conf (systemctl \
          edit pulsed.socket) and restart pulsed.socket, or change the configuration",
         path.display()
     )]
     Differs {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// In what.
+        /// How it differs.
         differences: Differences,
     },
 }
 
-/// In what a socket is not as configured: one or more.
+/// How a socket differs from the configuration, at least once.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Differences(Vec<Difference>);
 
@@ -90,7 +89,7 @@ struct Difference {
     what: &'static str,
     is: String,
     configured: String,
-    /// The unit's word for it.
+    /// The option in the socket unit.
     directive: &'static str,
 }
 
@@ -105,18 +104,18 @@ impl fmt::Display for Differences {
 }
 
 impl Inherited {
-    /// The socket that was handed over, if one was. Forgets the variables that say so: call it once,
-    /// before there are other threads.
+    /// Takes the inherited socket, if there is one, and unsets `$LISTEN_FDS` and `$LISTEN_PID`. Call it
+    /// once, before there are other threads.
     ///
     /// # Errors
-    /// When what was handed over is not one listening Unix stream socket with a file.
+    /// [`InheritError`] unless it is one listening Unix stream socket with a file.
     pub fn take() -> Result<Option<Self>, InheritError> {
-        let mut handed_over = ListenFd::from_env();
-        match handed_over.len() {
+        let mut inherited = ListenFd::from_env();
+        match inherited.len() {
             0 | 1 => {}
             many => return Err(InheritError::Many(many)),
         }
-        let listener = handed_over.take_unix_listener(0).map_err(InheritError::Kind)?;
+        let listener = inherited.take_unix_listener(0).map_err(InheritError::Kind)?;
         listener.map(Self::new).transpose()
     }
 
@@ -127,21 +126,21 @@ impl Inherited {
         }
         let address = listener.local_addr().map_err(InheritError::Kind)?;
         let path = address.as_pathname().ok_or_else(|| other("it has no file"))?;
-        let place = Place::look(path)
-            .map_err(|cause| InheritError::Look { path: path.to_owned(), cause })?;
+        let file = InheritedFile::stat(path)
+            .map_err(|cause| InheritError::Stat { path: path.to_owned(), cause })?;
         listener.set_nonblocking(true).map_err(InheritError::Kind)?;
-        Ok(Self { listener, place })
+        Ok(Self { listener, file })
     }
 }
 
-impl Place {
-    fn look(path: &Path) -> io::Result<Self> {
+impl InheritedFile {
+    fn stat(path: &Path) -> io::Result<Self> {
         let meta = fs::metadata(path)?;
         let (mode, owner, group) = (meta.mode() & 0o7777, meta.uid(), meta.gid());
         Ok(Self { path: path.into(), mode, owner, group })
     }
 
-    /// Where the file is.
+    /// The path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -151,10 +150,10 @@ impl Place {
         self.mode
     }
 
-    /// Holds it against what is configured.
+    /// Compares it with the configured path and permissions.
     ///
     /// # Errors
-    /// When they differ: then the error says what to write where.
+    /// [`InheritError::Differs`], with the options to set.
     pub fn check(&self, path: &Path, permissions: Permissions) -> Result<(), InheritError> {
         let differences = self.differences(path, permissions);
         if differences.is_empty() {
@@ -172,7 +171,7 @@ impl Place {
         };
         if !same_file(&self.path, path) {
             let shown = |path: &Path| path.display().to_string();
-            // The empty one takes the unit's own away.
+            // The empty assignment resets the list.
             note("path", "ListenStream= ListenStream=", shown(&self.path), shown(path));
         }
         if self.mode != mode {
@@ -191,7 +190,7 @@ impl Place {
     }
 }
 
-/// Whether both paths lead to one file, as /run and /var/run do.
+/// `true` if both paths lead to one file, as /run and /var/run do.
 fn same_file(one: &Path, other: &Path) -> bool {
     let file = |path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
     one == other || file(one).is_some_and(|one| Some(one) == file(other))
@@ -201,38 +200,38 @@ fn named(id: u32, name: io::Result<Option<String>>) -> String {
     name.ok().flatten().unwrap_or_else(|| id.to_string())
 }
 
-/// The service manager that started the agent and wants to know how it fares.
+/// The notification socket of the service manager that started the agent.
 ///
-/// The socket is kept: an agent that is out of descriptors must not be taken for one that hangs.
+/// The socket is kept open, so that an agent without free descriptors can still reset the watchdog.
 #[derive(Debug)]
 pub struct Manager {
     socket: UnixDatagram,
     address: SocketAddr,
 }
 
-/// What the manager is told.
+/// A state of the service, with a status text for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News<'a> {
-    /// The agent serves: at its start, and when it has read its configuration again.
+pub enum State<'a> {
+    /// Ready to serve: after the start and after each reload.
     Ready(&'a str),
-    /// It reads its configuration again.
+    /// Reloading the configuration.
     Reloading,
-    /// It works as it should.
+    /// Alive: resets the watchdog.
     Alive(&'a str),
-    /// It ends what it began.
+    /// Draining.
     Stopping(&'a str),
 }
 
 impl Manager {
-    /// The manager that `$NOTIFY_SOCKET` names, if one does.
+    /// Connects to `$NOTIFY_SOCKET`. `None` if it is not set.
     ///
     /// # Errors
-    /// When it cannot be reached, or not in a way that is known here.
+    /// Those of connect(2); [`io::ErrorKind::Unsupported`] unless it is a Unix socket.
     pub fn from_env() -> io::Result<Option<Self>> {
-        std::env::var_os("NOTIFY_SOCKET").map(|name| Self::at(&name)).transpose()
+        std::env::var_os("NOTIFY_SOCKET").map(|name| Self::connect(&name)).transpose()
     }
 
-    fn at(name: &OsStr) -> io::Result<Self> {
+    fn connect(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(name)?,
@@ -245,32 +244,31 @@ impl Manager {
         Ok(Self { socket, address })
     }
 
-    /// How long the manager waits for a sign of life before it takes the agent for hung; none if it
-    /// does not want any (sd_watchdog_enabled(3)).
-    pub fn patience(&self) -> Option<Duration> {
-        sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
+    /// The timeout of the watchdog. `None` if it is not enabled (sd_watchdog_enabled(3)).
+    pub fn watchdog_timeout(&self) -> Option<Duration> {
+        sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero())
     }
 
-    /// Tells it.
+    /// Sends a state.
     ///
     /// # Errors
-    /// When it is gone, or does not listen fast enough.
-    pub fn tell(&self, news: News<'_>) -> io::Result<()> {
-        let text = news.text()?;
-        // The other end is a new one once the manager has been started anew.
-        let told = self.socket.send(text.as_bytes()).or_else(|_| {
+    /// Those of send(2), without blocking.
+    pub fn notify(&self, state: State<'_>) -> io::Result<()> {
+        let text = state.text()?;
+        // A restarted manager has a new socket at the same address.
+        let sent = self.socket.send(text.as_bytes()).or_else(|_| {
             self.socket.connect_addr(&self.address)?;
             self.socket.send(text.as_bytes())
         });
-        told.map(drop)
+        sent.map(drop)
     }
 }
 
-impl News<'_> {
+impl State<'_> {
     fn text(self) -> io::Result<String> {
         let states = match self {
             Self::Ready(status) => vec![NotifyState::Ready, NotifyState::Status(status)],
-            // systemd 253 and later tell by the time which reload this is.
+            // systemd 253 and later identify the reload by its time.
             Self::Reloading => vec![NotifyState::Reloading, NotifyState::monotonic_usec_now()?],
             Self::Alive(status) => vec![NotifyState::Watchdog, NotifyState::Status(status)],
             Self::Stopping(status) => vec![NotifyState::Stopping, NotifyState::Status(status)],
@@ -284,7 +282,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn handed_over() -> (tempfile::TempDir, PathBuf, Inherited) {
+    fn inherited() -> (tempfile::TempDir, PathBuf, Inherited) {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("pulsed.sock");
         let listener = UnixListener::bind(&path).expect("bound");
@@ -294,27 +292,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_configured_is_taken() {
-        let (dir, path, Inherited { listener, place }) = handed_over();
-        let nobody = listener.accept().expect_err("nobody is there, and it does not wait");
-        assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!((place.path(), place.mode()), (path.as_path(), 0o660));
+    fn accepts_a_socket_as_configured() {
+        let (dir, path, Inherited { listener, file }) = inherited();
+        let error = listener.accept().expect_err("it does not block");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!((file.path(), file.mode()), (path.as_path(), 0o660));
         let mut as_it_is = Permissions { mode: 0o660, owner: None, group: None };
-        place.check(&path, as_it_is).expect("owner and group are not configured");
-        (as_it_is.owner, as_it_is.group) = (Some(place.owner), Some(place.group));
-        place.check(&path, as_it_is).expect("the same");
+        file.check(&path, as_it_is).expect("owner and group are not configured");
+        (as_it_is.owner, as_it_is.group) = (Some(file.owner), Some(file.group));
+        file.check(&path, as_it_is).expect("the same");
 
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path(), &link).expect("linked");
-        place.check(&link.join("pulsed.sock"), as_it_is).expect("the same by another name");
+        file.check(&link.join("pulsed.sock"), as_it_is).expect("the same by another name");
     }
 
     #[test]
-    fn what_differs_is_named_with_what_fixes_it() {
-        let (dir, path, Inherited { place, .. }) = handed_over();
+    fn names_differences_and_their_options() {
+        let (dir, path, Inherited { file, .. }) = inherited();
         let same = Permissions { mode: 0o660, owner: None, group: None };
         let other = dir.path().join("other");
-        let (owner, group) = (Some(place.owner ^ 1), Some(4_000_000_000));
+        let (owner, group) = (Some(file.owner ^ 1), Some(4_000_000_000));
         let listen = format!("(ListenStream= ListenStream={})", other.display());
         for (path, permissions, fixes) in [
             (&other, same, vec![listen.as_str()]),
@@ -327,7 +325,7 @@ mod tests {
                 vec!["ListenStream=", "SocketMode=0600", "SocketUser=", "SocketGroup="],
             ),
         ] {
-            let error = place.check(path, permissions).expect_err("it differs").to_string();
+            let error = file.check(path, permissions).expect_err("it differs").to_string();
             for word in fixes.into_iter().chain(["systemctl edit pulsed.socket"]) {
                 assert!(error.contains(word), "{word}: {error}");
             }
@@ -335,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_connect_to_is_refused() {
-        let (_dir, path, _inherited) = handed_over();
+    fn refuses_other_sockets() {
+        let (_dir, path, _inherited) = inherited();
         let refused = |listener| Inherited::new(listener).expect_err("refused").to_string();
         let (connected, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let no_listener = UnixListener::from(std::os::fd::OwnedFd::from(connected));
@@ -355,28 +353,28 @@ mod tests {
     }
 
     #[test]
-    fn the_manager_is_told_even_when_it_was_started_anew() {
+    fn notifies_a_restarted_manager() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("notify");
-        assert!(Manager::at(path.as_os_str()).is_err(), "nobody is there");
-        assert!(Manager::at(OsStr::new("vsock:2:1")).is_err(), "not known here");
+        assert!(Manager::connect(path.as_os_str()).is_err(), "no manager");
+        assert!(Manager::connect(OsStr::new("vsock:2:1")).is_err(), "not a Unix socket");
         let heard = |socket: &UnixDatagram| {
             let mut bytes = [0; 512];
             let length = socket.recv(&mut bytes).expect("something");
             String::from_utf8_lossy(&bytes[..length]).into_owned()
         };
         let first = UnixDatagram::bind(&path).expect("bound");
-        let manager = Manager::at(path.as_os_str()).expect("it is there");
-        manager.tell(News::Ready("fine")).expect("told");
+        let manager = Manager::connect(path.as_os_str()).expect("it is there");
+        manager.notify(State::Ready("fine")).expect("sent");
         assert_eq!(heard(&first), "READY=1\nSTATUS=fine\n");
 
         drop(first);
-        assert!(manager.tell(News::Reloading).is_err(), "nobody is there");
+        assert!(manager.notify(State::Reloading).is_err(), "no manager");
         fs::remove_file(&path).expect("ours");
         let second = UnixDatagram::bind(&path).expect("bound");
-        manager.tell(News::Alive("fine")).expect("told");
+        manager.notify(State::Alive("fine")).expect("sent");
         assert_eq!(heard(&second), "WATCHDOG=1\nSTATUS=fine\n");
-        manager.tell(News::Stopping("bye")).expect("told");
+        manager.notify(State::Stopping("bye")).expect("sent");
         assert_eq!(heard(&second), "STOPPING=1\nSTATUS=bye\n");
     }
 }

@@ -1,31 +1,31 @@
-//! TCP connections that are kept for long (tcp(7)).
+//! Socket options of long-lived TCP connections (tcp(7)).
 
 use std::io;
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
 
-/// After so many seconds of silence the other side is asked whether it is still there.
+/// Idle seconds before the first keepalive probe.
 const IDLE_SECONDS: u32 = 30;
 
-/// How many seconds later it is asked again.
-const AGAIN_SECONDS: u32 = 10;
+/// Seconds between two probes.
+const INTERVAL_SECONDS: u32 = 10;
 
-/// How often, before it is taken for gone.
-const TIMES: u32 = 3;
+/// Unanswered probes before the connection is closed.
+const PROBES: u32 = 3;
 
-/// Sends each write at once, and notices that the other side is gone: a machine that lost its power never says
-/// so. Where nothing is under way, that is within a minute; else when the kernel gives up
-/// sending it again (`tcp_retries2` of tcp(7)).
+/// Sends each write at once (`TCP_NODELAY`), and enables keepalive, which detects a peer that vanished
+/// without closing: within a minute on an idle connection, else when the kernel stops retransmitting
+/// (`tcp_retries2` in tcp(7)).
 ///
 /// # Errors
-/// What setsockopt(2) says.
+/// Those of setsockopt(2).
 pub fn prepare(stream: &impl AsFd) -> io::Result<()> {
     setsockopt(stream, sockopt::TcpNoDelay, &true)?;
     setsockopt(stream, sockopt::KeepAlive, &true)?;
     setsockopt(stream, sockopt::TcpKeepIdle, &IDLE_SECONDS)?;
-    setsockopt(stream, sockopt::TcpKeepInterval, &AGAIN_SECONDS)?;
-    setsockopt(stream, sockopt::TcpKeepCount, &TIMES)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &INTERVAL_SECONDS)?;
+    setsockopt(stream, sockopt::TcpKeepCount, &PROBES)?;
     Ok(())
 }
 
@@ -36,7 +36,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn the_kernel_has_it() {
+    fn sets_the_options() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let stream = TcpStream::connect(listener.local_addr().expect("one")).expect("connected");
         prepare(&stream).expect("set");

@@ -108,7 +108,7 @@ impl Decoder {
                 let syslog = *first == b'<' || first.is_ascii_digit();
                 let host = std::mem::take(&mut self.host);
                 self.dialect =
-                    if syslog { Dialect::Syslog(Syslog::on(host)) } else { Dialect::Native };
+                    if syslog { Dialect::Syslog(Syslog::with_host(host)) } else { Dialect::Native };
                 return true;
             }
             // No more is looked at than is waited for: the pieces in which it comes do not matter.

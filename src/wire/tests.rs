@@ -349,7 +349,7 @@ fn any_draft() -> impl Strategy<Value = Draft<'static>> {
     )
         .prop_map(|(tag, level, msg, run, took, fields)| Draft {
             tag: tag.map(|tag| Tag::new(tag).expect("a tag")),
-            level: Level::of_severity(level),
+            level: Level::from_severity(level),
             msg: msg.into(),
             run: run.map(Into::into),
             took: took.map(|ms| f64::from(ms) / 1000.0),

@@ -1,24 +1,22 @@
-//! Hostile and broken input: its sender is told, or cut off from nothing but its own line, and who
-//! stands next to it notices nothing.
+//! Hostile and broken input: the sender gets an error for that line only, and no other client is affected.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, FIRST, Item, assert_whole, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, assert_contiguous, parse, wait_for};
 
 /// The longest draft, in bytes.
 const DRAFT_MAX: usize = 64 << 10;
 
-/// What nobody should say. Each is said on a connection of its own, and then a `PING` behind a line
-/// end.
+/// Invalid lines, each with its kind.
 fn bad_lines() -> Vec<(&'static str, Vec<u8>)> {
     let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
     let wide: Vec<String> = (0..9000).map(|n| format!("\"f{n}\":1")).collect();
     vec![
         ("garbage", (0..=255).filter(|b| !b"\xff\n0123456789<".contains(b)).collect()),
-        ("no UTF-8", b"SEND a\xc3(b".to_vec()),
-        ("no UTF-8 where a verb should be", b"S\xe4ND a".to_vec()),
-        ("an unknown word", b"GET / HTTP/1.1".to_vec()),
+        ("invalid UTF-8", b"SEND a\xc3(b".to_vec()),
+        ("invalid UTF-8 in the verb", b"S\xe4ND a".to_vec()),
+        ("an unknown verb", b"GET / HTTP/1.1".to_vec()),
         ("an over-long line", [b"SEND ".to_vec(), vec![b'x'; DRAFT_MAX + 1]].concat()),
         ("an over-long verb", vec![b'y'; 3 << 20]),
         ("broken JSON", b"SEND {\"msg\":".to_vec()),
@@ -39,29 +37,29 @@ fn bad_lines() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn each_kind_is_answered_with_err_and_the_connection_goes_on() {
+fn rejects_each_bad_line() {
     let agent = Agent::start();
     for (kind, line) in bad_lines() {
         let mut client = agent.connect();
-        client.say(&line);
-        client.say("\nPING\n");
-        let told = client.line();
-        assert!(told.starts_with("ERR 6"), "{kind}: {told}");
-        assert!(told.len() < 500 && !told.contains(char::is_control), "{kind}: {told}");
+        client.write(&line);
+        client.write("\nPING\n");
+        let answer = client.line();
+        assert!(answer.starts_with("ERR 6"), "{kind}: {answer}");
+        assert!(answer.len() < 500 && !answer.contains(char::is_control), "{kind}: {answer}");
         let newest = client.line();
         assert!(newest.ends_with(&format!("-{}", FIRST - 1)), "{kind}: {newest}");
     }
 }
 
 #[test]
-fn nul_is_a_character_like_any_other_in_the_native_dialect() {
+fn keeps_nul_in_messages() {
     let agent = Agent::start();
-    agent.connect().say("SEND a\0b\n").sync();
+    agent.connect().write("SEND a\0b\n").sync();
     assert_eq!(parse(&agent.connect().tail("{}")[0]).msg(), Some("a\0b"));
 }
 
 #[test]
-fn the_bounds_of_a_draft_hold_from_both_sides() {
+fn enforces_draft_bounds() {
     let agent = Agent::start();
     let fields = |n: usize| {
         let fields: Vec<String> = (0..n).map(|n| format!("\"f{n}\":{n}")).collect();
@@ -85,50 +83,50 @@ fn the_bounds_of_a_draft_hold_from_both_sides() {
     ];
     for (good, bad) in cases {
         let mut client = agent.connect();
-        client.say(format!("SEND {good}\n")).sync();
-        let told = client.ask(&format!("SEND {bad}"));
-        assert!(told.starts_with("ERR 65 "), "{told}");
-        assert!(client.ask("SYNC").starts_with("ERR 65 1 refused, "));
+        client.write(format!("SEND {good}\n")).sync();
+        let answer = client.request(&format!("SEND {bad}"));
+        assert!(answer.starts_with("ERR 65 "), "{answer}");
+        assert!(client.request("SYNC").starts_with("ERR 65 1 refused, "));
     }
-    // The worst that fits: everything in it has to be escaped, and it comes back as it was.
+    // The longest event line: every character needs an escape, and comes back unchanged.
     let worst = "\u{1}".repeat(DRAFT_MAX);
-    agent.connect().say(format!("SEND {worst}\n")).sync();
+    agent.connect().write(format!("SEND {worst}\n")).sync();
     let line = agent.connect().tail("{\"lines\":1}").remove(0);
     assert!(line.len() <= 400 << 10, "{}", line.len());
     assert!(parse(&line).msg() == Some(&worst));
 }
 
 #[test]
-fn within_syslog_a_verb_is_only_text() {
+fn syslog_verbs_are_text() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("<13>app: hello\nQUIT\nTAIL {}\nSYNC\nSEND x\nPING\n");
-    client.say("<11>app: SEND y\n").end();
-    assert_eq!(client.rest(), [""; 0], "nothing is ever answered");
+    client.write("<13>app: hello\nQUIT\nTAIL {}\nSYNC\nSEND x\nPING\n");
+    client.write("<11>app: SEND y\n").shutdown_write();
+    assert_eq!(client.rest(), [""; 0], "syslog lines get no answer");
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
-    let told: Vec<_> = items.iter().filter_map(Item::msg).collect();
-    assert_eq!(told, ["hello", "QUIT", "TAIL {}", "SYNC", "SEND x", "PING", "SEND y"]);
+    let messages: Vec<_> = items.iter().filter_map(Item::msg).collect();
+    assert_eq!(messages, ["hello", "QUIT", "TAIL {}", "SYNC", "SEND x", "PING", "SEND y"]);
     for (item, level) in items.iter().zip([["notice"; 6].as_slice(), &["err"]].concat()) {
         assert_eq!((&item.event()["tag"], &item.event()["level"]), (&"app".into(), &level.into()));
     }
 }
 
 #[test]
-fn a_syslog_line_is_never_refused_for_its_text() {
+fn repairs_malformed_syslog_lines() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say(b"<13>app: bad \xff\xfe bytes\n<13>b\xc3d tag!: x\0<13>app: behind NUL\n");
-    client.say(
+    client.write(b"<13>app: bad \xff\xfe bytes\n<13>b\xc3d tag!: x\0<13>app: after NUL\n");
+    client.write(
         [b"<13>app: ".to_vec(), vec![b'z'; 3 * DRAFT_MAX], b"\n<13>app: end\n".to_vec()].concat(),
     );
-    client.end();
+    client.shutdown_write();
     assert_eq!(client.rest(), [""; 0]);
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
     let repaired =
         |item: &Item| item.event()["fields"]["repaired"].as_str().unwrap_or("").to_owned();
     assert_eq!(items[0].msg(), Some("bad \u{fffd}\u{fffd} bytes"));
     assert!(repaired(&items[0]).contains("utf8"), "{items:?}");
-    assert_eq!(items[2].msg(), Some("behind NUL"));
+    assert_eq!(items[2].msg(), Some("after NUL"));
     let cut: Vec<&Item> = items.iter().filter(|item| repaired(item).contains("cut")).collect();
     assert!(cut.iter().all(|item| item.msg().is_some_and(|msg| msg.len() <= DRAFT_MAX)));
     assert!(!cut.is_empty());
@@ -136,22 +134,22 @@ fn a_syslog_line_is_never_refused_for_its_text() {
 }
 
 #[test]
-fn octet_counts_that_lie_do_no_harm() {
+fn tolerates_wrong_octet_counts() {
     let agent = Agent::start();
     for frame in ["99999999999 <13>x", "5", "12 <13>app: hey", "0 <13>x\n", "3 <13"] {
         let mut client = agent.connect();
-        client.say(frame).end();
+        client.write(frame).shutdown_write();
         assert_eq!(client.rest(), [""; 0], "{frame}");
     }
     let mut client = agent.connect();
-    client.say("13 <13>app: good14 <13>app: good2").end();
+    client.write("13 <13>app: good14 <13>app: good2").shutdown_write();
     client.rest();
-    let told = agent.connect().tail("{\"lines\":2}");
-    assert_eq!([parse(&told[0]).msg(), parse(&told[1]).msg()], [Some("good"), Some("good2")]);
+    let lines = agent.connect().tail("{\"lines\":2}");
+    assert_eq!([parse(&lines[0]).msg(), parse(&lines[1]).msg()], [Some("good"), Some("good2")]);
 }
 
 #[test]
-fn who_behaves_loses_nothing_next_to_all_that() {
+fn bad_input_disturbs_no_other_client() {
     const COUNT: u64 = 30_000;
     let agent = Agent::start();
     let done = AtomicBool::new(false);
@@ -160,10 +158,10 @@ fn who_behaves_loses_nothing_next_to_all_that() {
             let (agent, done) = (&agent, &done);
             scope.spawn(move || {
                 while !done.load(Ordering::Relaxed) {
-                    // Without ever reading what it is told, and it hangs up in the middle.
-                    let mut rude = agent.connect();
-                    rude.try_say(&line);
-                    assert!(agent.connect().ask("PING").starts_with("OK "), "{kind}");
+                    // Closes without reading an answer.
+                    let mut hostile = agent.connect();
+                    hostile.try_write(&line);
+                    assert!(agent.connect().request("PING").starts_with("OK "), "{kind}");
                 }
             });
         }
@@ -174,7 +172,7 @@ fn who_behaves_loses_nothing_next_to_all_that() {
             for from in (0..COUNT).step_by(100) {
                 let event = |n| format!("SEND {{\"tag\":\"good\",\"msg\":\"{n}\"}}\n");
                 let text: String = (from..from + 100).map(event).collect();
-                sender.say(text).sync();
+                sender.write(text).sync();
             }
         });
         for n in 0..COUNT {
@@ -183,34 +181,34 @@ fn who_behaves_loses_nothing_next_to_all_that() {
         done.store(true, Ordering::Relaxed);
     });
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
-    assert_whole(FIRST - 1, &items);
+    assert_contiguous(FIRST - 1, &items);
 }
 
 #[test]
-fn a_sender_that_reads_no_answers_is_not_read_and_disturbs_nobody() {
+fn unread_answers_block_only_their_sender() {
     let agent = Agent::start();
-    let mut deaf = agent.connect();
-    let mut said = deaf.writer();
+    let mut client = agent.connect();
+    let mut writer = client.writer();
     thread::scope(|scope| {
-        // More answers than any buffer holds: it must block, and only it.
-        let blocked = scope.spawn(move || said.try_say("STATS\n".repeat(100_000)));
+        // More answers than the buffers hold: only this client blocks.
+        let blocked = scope.spawn(move || writer.try_write("STATS\n".repeat(100_000)));
         for n in 0..100 {
-            agent.connect().say(format!("SEND {n}\n")).sync();
+            agent.connect().write(format!("SEND {n}\n")).sync();
         }
-        // When it reads, it gets every one of them.
+        // Every answer arrives once the client reads.
         for _ in 0..100_000 {
-            assert!(deaf.line().starts_with('{'));
+            assert!(client.line().starts_with('{'));
         }
-        assert!(blocked.join().expect("it cannot panic"));
+        assert!(blocked.join().expect("no panic"));
     });
 }
 
 #[test]
-fn thousands_of_connections_that_say_nothing_disturb_nobody() {
+fn serves_beside_800_idle_connections() {
     let agent = Agent::start();
     let idle: Vec<Client> = (0..800).map(|_| agent.connect()).collect();
-    until("all of them", || (agent.stats()["connections"] == 801).then_some(()));
-    agent.connect().say("SEND a\n").sync();
+    wait_for("all connections", || (agent.stats()["connections"] == 801).then_some(()));
+    agent.connect().write("SEND a\n").sync();
     drop(idle);
-    until("none of them", || (agent.stats()["connections"] == 1).then_some(()));
+    wait_for("no connection", || (agent.stats()["connections"] == 1).then_some(()));
 }

@@ -1,5 +1,5 @@
-//! The service under a real systemd: the units as they are shipped, sandbox and all. `booted.sh` boots
-//! it, in namespaces of its own, on top of this machine's files.
+//! The service under a real systemd, with the shipped units and their sandbox. `booted.sh` boots it in
+//! namespaces of its own, on top of this machine's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Item, PULSED, Tool, as_root, assert_whole, parse};
+use crate::harness::{Item, PULSED, Tool, as_root, assert_contiguous, parse, report};
 
 const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pulse/booted.sh");
 const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
 
-/// How every script begins: as the package does after it is unpacked.
+/// What the package does after it is unpacked: the start of every script.
 const INSTALL: &str = "
 systemd-sysusers /usr/lib/sysusers.d/pulsed.conf
 systemd-tmpfiles --create /usr/lib/tmpfiles.d/pulsed.conf
 systemctl start pulsed.socket
 ";
 
-/// What such a machine has said and left behind.
+/// The output and the files of a booted system.
 struct Booted {
     out: TempDir,
 }
 
 impl Booted {
-    /// Boots one, runs the script in it to its end, and switches it off. None, said loudly, where this
-    /// machine cannot do that.
+    /// Boots one, runs the script in it, and shuts it down. `None`, with a report, if this machine does not
+    /// allow that.
     #[track_caller]
     fn run(script: &str) -> Option<Self> {
         let what = "the service under a real systemd";
@@ -34,18 +34,18 @@ impl Booted {
             return None;
         }
         let out = tempfile::tempdir().expect("a directory");
-        fs::write(out.path().join("test.sh"), format!("cd /out{INSTALL}{script}\ntouch well\n"))
-            .expect("the directory is ours");
-        let binaries = Path::new(PULSED).parent().expect("a directory");
+        fs::write(out.path().join("test.sh"), format!("cd /out{INSTALL}{script}\ntouch passed\n"))
+            .expect("a writable directory");
+        let binaries = Path::new(PULSED).parent().expect("a parent directory");
         let tool = Tool::new(BOOT).arg(binaries).arg(CONTRIB).arg(out.path());
         let done = tool.run();
         if done.code == Some(77) {
-            eprintln!("\n*** NOT TESTED, because no systemd can be booted here: {what} ***\n");
+            report(&format!("\n*** NOT TESTED, because no systemd boots here: {what} ***\n"));
             return None;
         }
         let booted = Self { out };
-        let said = || (booted.text("said"), booted.text("console"));
-        assert!(done.code == Some(0) && booted.path("well").exists(), "{done:?} {:?}", said());
+        let passed = done.code == Some(0) && booted.path("passed").exists();
+        assert!(passed, "{done:?} {:?}", (booted.text("output"), booted.text("console")));
         Some(booted)
     }
 
@@ -53,19 +53,19 @@ impl Booted {
         self.out.path().join(name)
     }
 
-    /// What the script wrote into this file.
+    /// The content of a file that the script wrote. Empty if there is none.
     fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// The lines that the script wrote into this file.
+    /// The parsed lines of a file that the script wrote.
     fn items(&self, name: &str) -> Vec<Item> {
         self.text(name).lines().map(parse).collect()
     }
 }
 
 #[test]
-fn in_its_sandbox_it_tells_users_commands_and_units_apart_and_has_a_bridge() {
+fn sandboxed_agent_identifies_senders() {
     let Some(booted) = Booted::run(
         r#"
         printf '[tcp]\nlisten = "127.0.0.1:7465"\n' > /etc/pulsed/pulsed.toml
@@ -79,8 +79,8 @@ END
         systemctl daemon-reload
         systemctl start app.service
         setpriv --reuid=daemon --clear-groups pulse-send --timeout 20s again
-        printf 'AUTH %s\nSEND over TCP\nSYNC\n' "$token" | nc -N 127.0.0.1 7465 > heard
-        # Who may watch: those who are in the group, from the next connection on.
+        printf 'AUTH %s\nSEND over TCP\nSYNC\n' "$token" | nc -N 127.0.0.1 7465 > answers
+        # A user may tail from the first connection after joining the group.
         watch='setpriv --reuid=daemon --clear-groups pulse-tail _token=web2'
         $watch 2> refused || echo $? >> refused
         usermod --append --groups pulsed daemon
@@ -104,7 +104,7 @@ END
         assert_eq!((&origin["uid"], &origin["user"]), (&1.into(), &"daemon".into()), "{origin}");
         assert_eq!((&origin["comm"], &origin["unit"]), (&"pulse-send".into(), &unit.into()));
     }
-    assert!(booted.text("heard").starts_with("OK web2\nOK "), "{}", booted.text("heard"));
+    assert!(booted.text("answers").starts_with("OK web2\nOK "), "{}", booted.text("answers"));
     assert!(booted.text("refused").ends_with("\n77\n"), "{}", booted.text("refused"));
     assert!(booted.text("watched").ends_with(": over TCP\n"), "{}", booted.text("watched"));
     let modes = booted.text("modes");
@@ -129,19 +129,19 @@ END
     for line in ["CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n"] {
         assert!(status.contains(line), "{line}: {status}");
     }
-    assert!(status.contains("Seccomp:\t2\n"), "it is filtered: {status}");
-    assert_eq!(booted.text("left"), "", "no socket is left that nobody serves");
+    assert!(status.contains("Seccomp:\t2\n"), "a seccomp filter: {status}");
+    assert_eq!(booted.text("left"), "", "no stale socket is left");
 }
 
 #[test]
-fn restarted_by_systemd_under_load_it_refuses_nobody() {
+fn restart_under_load_refuses_no_sender() {
     let Some(booted) = Booted::run(
         r"
         pulse-send --timeout 20s --cursor first > begin
         pulse-tail -f -o json --after-cursor $(cat begin) --until-match 'msg=last' > followed &
         tail=$!
         touch go
-        # Nothing but what the senders say is on their stderr.
+        # Keeps the shell trace out of the senders' stderr.
         set +x
         for sender in 1 2 3; do
             (
@@ -168,8 +168,8 @@ fn restarted_by_systemd_under_load_it_refuses_nobody() {
         return;
     };
     let items = booted.items("followed");
-    let first = items.first().expect("what was sent").numbers().0;
-    assert_whole(first - 1, &items);
+    let first = items.first().expect("at least one event").seq_range().0;
+    assert_contiguous(first - 1, &items);
     assert!(items.iter().all(|item| item.gap().is_none()), "a clean restart leaves no gap");
     let mut seen: Vec<&str> = items.iter().filter_map(Item::msg).collect();
     assert_eq!(seen.pop(), Some("last"));
@@ -177,33 +177,33 @@ fn restarted_by_systemd_under_load_it_refuses_nobody() {
     let sent: Vec<String> = (1..=3).map(|n| booted.text(&format!("sent.{n}"))).collect();
     let mut sent: Vec<&str> = sent.iter().flat_map(|text| text.lines()).collect();
     sent.sort_unstable();
-    assert!(sent.len() >= 250 && sent == seen, "each was acknowledged, and seen once");
+    assert!(sent.len() >= 250 && sent == seen, "every acknowledged event is seen once");
     for n in 1..=3 {
-        assert_eq!(booted.text(&format!("failed.{n}")), "", "sender {n} noticed");
+        assert_eq!(booted.text(&format!("failed.{n}")), "", "sender {n} saw an error");
     }
     assert_eq!(booted.text("crashes"), "0\n");
 }
 
 #[test]
-fn what_goes_wrong_is_healed_or_told_with_what_heals_it() {
+fn recovers_from_kill_hang_and_misconfiguration() {
     let Some(booted) = Booted::run(
         r#"
         pulse-send --timeout 20s first
         pid() { systemctl show -P MainPID pulsed.service; }
 
-        # Killed, it comes back.
+        # After a kill, systemd restarts it.
         kill -KILL $(pid)
         pulse-send --timeout 20s 'after a kill'
         systemctl show -P NRestarts pulsed.service > killed
 
-        # A bad configuration fails the reload and changes nothing.
+        # An invalid configuration fails the reload, and the old one stays.
         before=$(pid)
         echo nonsense > /etc/pulsed/pulsed.toml
         systemctl reload pulsed.service && touch reloaded
         [ $(pid) = $before ]
         pulse-send --timeout 20s 'after a bad reload'
 
-        # A socket that is not as configured fails the start, until the drop-in is there.
+        # A socket whose mode is not the configured one fails the start, until the drop-in sets it.
         printf '[socket]\nmode = "0660"\n' > /etc/pulsed/pulsed.toml
         systemctl restart pulsed.service && touch started
         systemctl show -P ExecMainStatus pulsed.service > refused
@@ -214,7 +214,7 @@ fn what_goes_wrong_is_healed_or_told_with_what_heals_it() {
         pulse-send --timeout 20s 'after the drop-in'
         stat -c %a /run/pulsed/pulsed.sock > mode
 
-        # Hung, it is ended and comes back.
+        # After a hang, the watchdog kills and restarts it.
         mkdir -p /run/systemd/system/pulsed.service.d
         printf '[Service]\nWatchdogSec=1\n' > /run/systemd/system/pulsed.service.d/fast.conf
         systemctl daemon-reload

@@ -1,16 +1,16 @@
 #!/bin/bash
-# Boots a real systemd in namespaces of its own, on top of this machine's files, with the units as they are
-# shipped; runs a script there; and leaves nothing behind. Nothing there reaches what is outside.
+# Boots a real systemd in namespaces of its own, on top of this machine's files, with the shipped units. Runs a
+# script there and removes everything. The booted system cannot reach the one outside.
 #
 # usage: booted.sh BINARIES CONTRIB OUT
 #   BINARIES  the directory of the three programs
-#   CONTRIB   the directory of the units and what goes with them
-#   OUT       an empty directory: test.sh in it is run, and finds it as /out
+#   CONTRIB   the directory of the units and their configuration
+#   OUT       a directory with test.sh, which is run and sees this directory as /out
 #
-# Ends with 77 where this machine does not allow it.
+# Exits with 77 if this machine does not allow it.
 set -euo pipefail
 
-# Where the second version of control groups is.
+# The mount point of cgroup v2.
 groups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
 
 outside() {
@@ -19,17 +19,17 @@ outside() {
     unshare -m -p -C -i -u -n -f true 2> /dev/null && mkdir "$own" 2> /dev/null || exit 77
     work=$(mktemp -d)
     (
-        # What is said goes to a file: systemd must not get at our terminal.
+        # Output goes to a file: systemd must have no access to this terminal.
         echo "$BASHPID" > "$own/cgroup.procs"
-        # When this script ends, however it ends, so does everything there.
+        # The booted system ends with this script, however the script ends.
         exec setpriv --pdeathsig KILL unshare -m -p -C -i -u -n -f --kill-child "$0" --inside "$@" "$work" < /dev/null
     ) > "$3/console" 2>&1 &
     child=$!
-    # The script in there makes this file at its end; PID 1 goes on for ever.
+    # The inner script creates this file at its end. Its PID 1 does not exit.
     while [ ! -e "$3/done" ] && kill -0 $child 2> /dev/null; do sleep 0.05; done
     kill -9 $child 2> /dev/null || true
     wait $child 2> /dev/null || status=$?
-    # Its processes are killed, but may not all be gone yet.
+    # Its processes were killed, but may not have exited yet.
     while ! find "$own" -depth -type d -exec rmdir {} + 2> /dev/null && ((tries++ < 200)); do
         sleep 0.05
     done
@@ -47,7 +47,7 @@ inside() {
     mkdir -p "$root/out" "$root/dev" "$root/old"
     mount --bind "$out" "$root/out"
     mount -t proc proc "$root/proc"
-    # The kernel's settings are the machine's.
+    # Kernel settings are shared with the machine.
     mount --bind -o ro "$root/proc/sys" "$root/proc/sys"
     mount -o remount,bind,ro "$root/proc/sys"
     mount -t sysfs -o ro sysfs "$root/sys"
@@ -80,7 +80,7 @@ install_into() {
         > "$units/test.target"
     printf '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n%s\n%s\n%s\n%s\n' \
         'ExecStart=/bin/bash -eux /out/test.sh' 'ExecStopPost=/bin/touch /out/done' \
-        'StandardOutput=file:/out/said' 'StandardError=file:/out/said' > "$units/test.service"
+        'StandardOutput=file:/out/output' 'StandardError=file:/out/output' > "$units/test.service"
 }
 
 if [ "$1" = --inside ]; then

@@ -1,4 +1,4 @@
-//! The configuration, and how the agent starts, reloads, shows itself and ends.
+//! The configuration, and how the agent starts, reloads, reports its status and stops.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -7,9 +7,9 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Agent, Tool, as_root, parse, seq_of, until};
+use crate::harness::{Agent, Tool, as_root, parse, seq_of, wait_for};
 
-/// A configuration that has one thing wrong in it, the line that this is in, and what must be said.
+/// Configurations with one error each, the line of the error, and what the message must contain.
 const BAD: &[(&str, usize, &[&str])] = &[
     ("host = \"a b\"", 1, &["host: ", "\"a b\""]),
     ("\n[socket]\npth = \"/x\"", 3, &["socket.pth: unknown key", "did you mean socket.path?"]),
@@ -31,10 +31,10 @@ const BAD: &[(&str, usize, &[&str])] = &[
 ];
 
 #[test]
-fn what_is_wrong_is_told_with_path_line_and_key_and_nothing_starts() {
+fn errors_name_path_line_and_key() {
     for (text, line, words) in BAD {
         let agent = Agent::prepare(&[]);
-        fs::write(agent.config(), format!("{text}\n")).expect("ours");
+        fs::write(agent.config(), format!("{text}\n")).expect("a writable file");
         let place = format!("{}:{line}: ", agent.config().display());
         let words: Vec<&str> = [place.as_str()].into_iter().chain(words.iter().copied()).collect();
         agent.pulsed(&["check"]).run().failed(78, &words);
@@ -44,84 +44,85 @@ fn what_is_wrong_is_told_with_path_line_and_key_and_nothing_starts() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_named() {
+fn names_unreadable_configuration() {
     let agent = Agent::prepare(&[]);
-    fs::remove_file(agent.config()).expect("ours");
+    fs::remove_file(agent.config()).expect("a writable file");
     let path = agent.config();
     agent.pulsed(&["check"]).run().failed(78, &[path.to_str().expect("UTF-8"), "No such file"]);
-    fs::write(&path, b"host = \"\xff\"").expect("ours");
+    fs::write(&path, b"host = \"\xff\"").expect("a writable file");
     agent.pulsed(&["check"]).run().failed(78, &[path.to_str().expect("UTF-8"), "UTF-8"]);
-    fs::write(&path, "#".repeat((1 << 20) + 1)).expect("ours");
+    fs::write(&path, "#".repeat((1 << 20) + 1)).expect("a writable file");
     agent
         .pulsed(&["check"])
         .run()
         .failed(78, &[path.to_str().expect("UTF-8"), "longer than 1 MiB"]);
-    fs::write(&path, "#".repeat(1 << 20)).expect("ours");
+    fs::write(&path, "#".repeat(1 << 20)).expect("a writable file");
     agent.pulsed(&["check"]).ok();
 }
 
 #[test]
-fn check_says_that_all_is_well_and_starts_nothing() {
+fn check_starts_nothing() {
     let agent = Agent::prepare(&["history.sync = \"always\"", "socket.mode = \"0600\""]);
-    let told = agent.pulsed(&["check"]).ok();
-    assert_eq!(told, format!("{}: good\n", agent.config().display()));
+    let printed = agent.pulsed(&["check"]).ok();
+    assert_eq!(printed, format!("{}: valid\n", agent.config().display()));
     assert!(!agent.socket().exists() && !agent.history().exists());
 }
 
 #[test]
-fn a_configuration_that_everybody_may_write_is_a_warning() {
+fn warns_about_world_writable_configuration() {
     let agent = Agent::prepare(&[]);
-    fs::set_permissions(agent.config(), fs::Permissions::from_mode(0o666)).expect("ours");
+    fs::set_permissions(agent.config(), fs::Permissions::from_mode(0o666))
+        .expect("a writable file");
     let done = agent.pulsed(&["check"]).run();
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(done.err.contains("chmod o-w"), "{done:#?}");
 }
 
 #[test]
-fn a_second_agent_on_the_same_socket_refuses_and_names_the_first() {
+fn rejects_second_agent_on_socket() {
     let first = Agent::start();
     let line = format!("socket.path = {:?}", first.socket());
     let second = Agent::prepare(&[&line]);
     let pid = first.pid().to_string();
     second.pulsed(&[]).run().failed(1, &[first.socket_text(), &pid, "running agent"]);
-    assert!(first.connect().ask("PING").starts_with("OK "), "the first one goes on");
+    assert!(first.connect().request("PING").starts_with("OK "), "the first agent still answers");
 }
 
 #[test]
-fn a_second_agent_on_the_same_history_refuses_and_names_the_first() {
+fn rejects_second_agent_on_history() {
     let first = Agent::start();
     let line = format!("history.dir = {:?}", first.history());
     let second = Agent::prepare(&[&line]);
     let history = first.history();
     let pid = first.pid().to_string();
     second.pulsed(&[]).run().failed(1, &[history.to_str().expect("UTF-8"), &pid, "another agent"]);
-    assert!(!second.socket().exists(), "half an agent");
-    first.connect().say("SEND a\n").sync();
+    assert!(!second.socket().exists(), "a socket without an agent");
+    first.connect().write("SEND a\n").sync();
 }
 
 #[test]
-fn somebody_elses_socket_is_not_taken_and_a_dead_one_is() {
+fn replaces_only_stale_sockets() {
     let agent = Agent::prepare(&[]);
-    fs::write(agent.socket(), "precious").expect("ours");
+    fs::write(agent.socket(), "precious").expect("a writable file");
     agent.pulsed(&[]).run().failed(1, &[agent.socket_text(), "not an agent's socket"]);
     assert_eq!(fs::read(agent.socket()).expect("still there"), b"precious");
-    fs::remove_file(agent.socket()).expect("ours");
+    fs::remove_file(agent.socket()).expect("a writable file");
     let other = UnixListener::bind(agent.socket()).expect("free");
     agent.pulsed(&[]).run().failed(1, &[agent.socket_text()]);
-    // Dead from here on: nobody listens, and the file is still there.
+    // From here on the socket file is stale: no process listens.
     drop(other);
     let mut agent = agent;
     agent.restart();
 }
 
 #[test]
-fn the_socket_has_its_owner_group_and_mode() {
+fn socket_has_configured_owner_and_mode() {
     for mode in ["0666", "0600", "0660", "0777"] {
         let agent = Agent::with(&[&format!("socket.mode = {mode:?}")]);
         let meta = fs::metadata(agent.socket()).expect("it listens");
         assert_eq!(format!("{:04o}", meta.mode() & 0o7777), mode);
     }
-    if !as_root("a socket that belongs to somebody else") {
+    if !as_root("a socket that another user owns") {
         return;
     }
     let agent = Agent::with(&[
@@ -132,54 +133,53 @@ fn the_socket_has_its_owner_group_and_mode() {
     let meta = fs::metadata(agent.socket()).expect("it listens");
     assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o7777), (65534, 12345, 0o600));
     drop(agent);
-    // Who may not write to it is told so.
     let agent = Agent::with(&["socket.mode = \"0600\""]);
     for tool in [agent.send(&["hello"]), agent.tail(&[])] {
-        copied(&agent, tool).failed(77, &[agent.socket_text(), "Permission denied"]);
+        run_as_other(&agent, tool).failed(77, &[agent.socket_text(), "Permission denied"]);
     }
 }
 
-/// Runs a command as nobody, from a place where nobody can run it.
-fn copied(agent: &Agent, tool: Tool) -> crate::harness::Done {
+/// Runs a copy of a command as another user, in a directory that this user can read.
+fn run_as_other(agent: &Agent, tool: Tool) -> crate::harness::Output {
     let (program, arguments) = tool.words();
     let copy = agent.dir().join(Path::new(&program).file_name().expect("a name"));
-    fs::copy(&program, &copy).expect("room");
+    fs::copy(&program, &copy).expect("a writable directory");
     let tool = Tool::new("setpriv").args(&["--reuid=65534", "--clear-groups"]).arg(copy);
     arguments.into_iter().fold(tool, Tool::arg).run()
 }
 
 #[test]
-fn a_reload_disturbs_nobody_and_a_bad_one_changes_nothing() {
+fn reload_keeps_connections() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
     let mut sender = agent.connect();
-    sender.say("SEND before\n").sync();
+    sender.write("SEND before\n").sync();
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration read again");
-    sender.say("SEND between\n").sync();
-    fs::write(agent.config(), "hots = \"x\"\n").expect("ours");
+    agent.wait_for_output("configuration reloaded");
+    sender.write("SEND between\n").sync();
+    fs::write(agent.config(), "hots = \"x\"\n").expect("a writable file");
     agent.signal(Signal::SIGHUP);
-    agent.until_said("hots: unknown key");
-    sender.say("SEND after\n").sync();
+    agent.wait_for_output("hots: unknown key");
+    sender.write("SEND after\n").sync();
     for msg in ["before", "between", "after"] {
         assert_eq!(parse(&follower.line()).msg(), Some(msg));
     }
     agent.configure(&["window.size = \"8MiB\""]);
     agent.signal(Signal::SIGHUP);
-    agent.until_said("takes effect at the next start");
+    agent.wait_for_output("takes effect at the next start");
 }
 
 #[test]
-fn at_its_end_everything_that_came_is_kept_and_followers_are_let_go() {
+fn stop_drains_senders_and_followers() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut agent = Agent::start();
         let mut follower = agent.connect();
         follower.follow("");
         let mut sender = agent.connect();
-        // Without a SYNC: what was said before the signal is taken in all the same.
-        sender.say("SEND x\n".repeat(5000));
-        until("all of it", || (agent.stats()["events"] == 5000).then_some(()));
+        // Without a SYNC: what was written before the signal is still accepted.
+        sender.write("SEND x\n".repeat(5000));
+        wait_for("all events", || (agent.stats()["events"] == 5000).then_some(()));
         agent.signal(signal);
         assert_eq!(follower.rest().len(), 5000, "{signal}");
         assert!(agent.wait().success(), "{signal}");
@@ -191,17 +191,17 @@ fn at_its_end_everything_that_came_is_kept_and_followers_are_let_go() {
 }
 
 #[test]
-fn a_started_agent_says_where_it_listens_and_what_to_type() {
+fn start_prints_socket_and_example() {
     let agent = Agent::start();
-    agent.until_said(&format!("listening on {}", agent.socket().display()));
-    agent.until_said("pulse-tail");
-    agent.until_said("\"query took 40ms\"");
+    agent.wait_for_output(&format!("listening on {}", agent.socket().display()));
+    agent.wait_for_output("pulse-tail");
+    agent.wait_for_output("\"query took 40ms\"");
 }
 
 #[test]
-fn status_shows_what_the_agent_says_about_itself() {
+fn status_shows_every_stats_key() {
     let mut agent = Agent::start();
-    agent.connect().say("SEND a\nSEND b\n").sync();
+    agent.connect().write("SEND a\nSEND b\n").sync();
     let json: serde_json::Value =
         serde_json::from_str(&agent.pulsed(&["status", "--json"]).ok()).expect("JSON");
     let readable = agent.pulsed(&["status"]).ok();
@@ -220,24 +220,24 @@ fn status_shows_what_the_agent_says_about_itself() {
 }
 
 #[test]
-fn status_without_a_configuration_finds_the_agent_that_the_others_find() {
+fn status_honors_pulsed_socket() {
     let agent = Agent::start();
-    // Somebody without a home and without a directory for a socket of their own, as in a unit or with su(1).
-    let ask = |tool: Tool| {
+    // A user without a home or a runtime directory, as in a unit or with su(1).
+    let run = |tool: Tool| {
         let tool = tool.env("HOME", "/nowhere").env("XDG_CONFIG_HOME", "/nowhere");
         tool.env("PULSED_SOCKET", agent.socket_text()).run()
     };
     let status = || Tool::pulsed().args(&["status"]);
-    if as_root("status, asked by a user without a directory for a socket") {
-        ask(status().by(65534, &agent)).failed(77, &["may not follow any tag"]);
+    if as_root("status for a user without a runtime directory") {
+        run(status().as_user(65534, &agent)).failed(77, &["may not follow any tag"]);
     } else {
-        let found = ask(status());
+        let found = run(status());
         assert!(found.out.contains(&format!(" {}\n", agent.pid())), "{found:#?}");
     }
 }
 
 #[test]
-fn usage_errors_are_one_line_and_64() {
+fn usage_errors_exit_64() {
     Tool::pulsed().args(&["--frobnicate"]).run().failed(64, &["--frobnicate", "--help"]);
     Tool::pulsed().args(&["frobnicate"]).run().failed(64, &["frobnicate", "--help"]);
     for option in ["--version", "--help"] {

@@ -1,5 +1,5 @@
-//! The program, its help, its README and its example say the same, in both directions. The manual:
-//! `man`.
+//! The programs, their help, the README and the example configuration agree, in both directions. For the man
+//! pages see `man`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::man::certificate;
 
 type Names = BTreeSet<String>;
 
-/// What pulse-send has been promised to understand.
+/// The promised options of pulse-send.
 const SEND: &[&str] = &[
     "-t",
     "--tag",
@@ -54,7 +54,7 @@ const SEND: &[&str] = &[
     "--version",
 ];
 
-/// What pulse-tail has been promised to understand.
+/// The promised options of pulse-tail.
 const TAIL: &[&str] = &[
     "-f",
     "--follow",
@@ -103,7 +103,7 @@ const TAIL: &[&str] = &[
     "--version",
 ];
 
-/// What pulsed has been promised to understand, with its subcommands.
+/// The promised options and subcommands of pulsed.
 const PULSED: &[&str] = &[
     "--config",
     "--json",
@@ -129,21 +129,21 @@ fn names(words: impl IntoIterator<Item = impl Into<String>>) -> Names {
     words.into_iter().map(Into::into).collect()
 }
 
-/// Asserts that both are the same, and says only what is not.
+/// Asserts that both are equal. Reports only the difference.
 #[track_caller]
 fn assert_same(found: &Names, expected: &Names, what: &str) {
     let missing: Vec<_> = expected.difference(found).collect();
-    let more: Vec<_> = found.difference(expected).collect();
+    let unexpected: Vec<_> = found.difference(expected).collect();
     assert!(
-        missing.is_empty() && more.is_empty(),
-        "{what}: without {missing:?}, and with {more:?}"
+        missing.is_empty() && unexpected.is_empty(),
+        "{what}: missing {missing:?}, unexpected {unexpected:?}"
     );
 }
 
-/// The options at the beginning of a line of a help, and the subcommands.
+/// The options at the start of the lines of a help text, and the subcommands.
 fn in_help(help: &str) -> Names {
-    let option = Regex::new(r"^ +(-\w)?(?:, )?(--[a-z][a-z-]*)?").expect("good");
-    let command = Regex::new(r"^  ([a-z]+)  ").expect("good");
+    let option = Regex::new(r"^ +(-\w)?(?:, )?(--[a-z][a-z-]*)?").expect("a valid pattern");
+    let command = Regex::new(r"^  ([a-z]+)  ").expect("a valid pattern");
     let (mut found, mut commands) = (Names::new(), false);
     for line in help.lines() {
         if !line.starts_with(' ') && !line.is_empty() {
@@ -159,7 +159,7 @@ fn in_help(help: &str) -> Names {
 }
 
 #[test]
-fn the_options_are_those_that_were_promised() {
+fn help_lists_exactly_the_promised_options() {
     let help = |tool: Tool| in_help(&tool.args(&["--help"]).ok());
     assert_same(&help(Tool::send()), &names(SEND.iter().copied()), "pulse-send");
     assert_same(&help(Tool::tail()), &names(TAIL.iter().copied()), "pulse-tail");
@@ -178,14 +178,14 @@ fn the_options_are_those_that_were_promised() {
 }
 
 #[test]
-fn the_short_help_names_the_same_options() {
+fn short_help_lists_the_same_options() {
     for tool in [Tool::send, Tool::tail, Tool::pulsed] {
         let (long, short) = (tool().args(&["--help"]).ok(), tool().args(&["-h"]).ok());
         assert_same(&in_help(&short), &in_help(&long), "the short help");
     }
 }
 
-/// The keys in a configuration, the commented-out ones too.
+/// The keys of a configuration, including commented-out ones.
 fn keys_in(text: &str) -> Names {
     let (mut section, mut found) = (String::new(), Names::new());
     for line in text.lines() {
@@ -202,39 +202,39 @@ fn keys_in(text: &str) -> Names {
 }
 
 #[test]
-fn the_example_has_every_key_and_no_other() {
+fn example_has_exactly_the_known_keys() {
     let text = fs::read_to_string(root().join("contrib/pulsed.toml")).expect("the example");
     assert_same(&keys_in(&text), &names(pulsed::config::KEYS), "contrib/pulsed.toml");
 }
 
 #[test]
-fn the_example_is_good_as_it_is_and_with_every_default_written_out() {
+fn example_is_valid_with_all_defaults() {
     let agent = Agent::prepare(&[]);
     let text = fs::read_to_string(root().join("contrib/pulsed.toml")).expect("the example");
-    let keys = Regex::new(r"(?m)^#([a-z]+ = |\[\[)").expect("good");
-    let written_out = keys.replace_all(&text, "$1");
-    assert_ne!(text, written_out);
-    // Not every machine has what is named there.
+    let keys = Regex::new(r"(?m)^#([a-z]+ = |\[\[)").expect("a valid pattern");
+    let with_defaults = keys.replace_all(&text, "$1");
+    assert_ne!(text, with_defaults);
+    // Replaces a group and files that may not exist on this machine.
     let TlsFiles { cert, key } = certificate::make(agent.dir());
-    let written_out = written_out
+    let with_defaults = with_defaults
         .replace("@pulsed", "@root")
         .replace("/etc/pulsed/cert.pem", &cert.display().to_string())
         .replace("/etc/pulsed/key.pem", &key.display().to_string());
-    for text in [text.as_str(), written_out.as_str()] {
-        fs::write(agent.config(), text).expect("ours");
+    for text in [text.as_str(), with_defaults.as_str()] {
+        fs::write(agent.config(), text).expect("a writable file");
         agent.pulsed(&["check"]).ok();
     }
 }
 
 #[test]
-fn the_readme_names_only_options_that_there_are() {
+fn readme_names_only_existing_options() {
     let text = fs::read_to_string(root().join("README.md")).expect("the README");
-    let option = Regex::new(r"(?:^|[\s`(])(--?[A-Za-z][a-z-]*)").expect("good");
+    let option = Regex::new(r"(?:^|[\s`(])(--?[A-Za-z][a-z-]*)").expect("a valid pattern");
     let mut checked = 0;
     for line in text.lines() {
         for (program, options) in [("pulse-send", SEND), ("pulse-tail", TAIL), ("pulsed", PULSED)] {
             let Some((_, rest)) = line.split_once(&format!("{program} ")) else { continue };
-            // Up to the end of the command: what it runs or is piped to has options of its own.
+            // Up to the end of the command, because a child or a pipe has options of its own.
             let end = rest.find(" -- ").or(rest.find(['|', '`', '#', '"'])).unwrap_or(rest.len());
             for named in option.captures_iter(&rest[..end]) {
                 checked += 1;
@@ -242,5 +242,5 @@ fn the_readme_names_only_options_that_there_are() {
             }
         }
     }
-    assert!(checked > 0, "it names none");
+    assert!(checked > 0, "the README names no option");
 }

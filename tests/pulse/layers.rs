@@ -1,127 +1,59 @@
-//! The layers: a module names only modules of the rows above it, and the first rows are pure. Reads the
-//! source as text, without its comments.
+//! The layers: a module names only modules in rows above it, the first rows are pure, the stages of the agent
+//! do not know each other, and the files of a folder import each other without a cycle.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 use regex::Regex;
+
+use crate::source::{Module, Source};
 
 /// The rows, from the top.
 const ROWS: [&[&str]; 8] = [
     &["event"],
     &["filter"],
-    &["wire", "render", "access"],
+    &["wire", "render", "access", "views"],
     &["config", "sys", "diag"],
-    &["log"],
+    &["log", "auth"],
     &["client"],
     &["agent"],
     &["cli"],
 ];
 
-/// So many rows touch nothing but memory.
+/// How many rows are pure: they use nothing but memory.
 const PURE_ROWS: usize = 3;
 
-/// What only a module that touches the world names.
+/// What pure modules do not name.
 const IMPURE: &str = r"\b(tokio|nix|signal_hook|directories)::|\bstd::(fs|net|os|env|process|thread)\b|\b(SystemTime|Instant|UnixStream|TcpStream)\b|\be?print(ln)?!";
 
-/// Crates that are for one module alone.
+/// Crates that only one module uses.
 const RESERVED: [(&str, &str); 4] =
     [("nix", "sys"), ("directories", "sys"), ("signal_hook", "sys"), ("signal_hook_tokio", "sys")];
 
-/// One file of the source.
-struct Source {
-    path: PathBuf,
-    /// The module below the crate that it belongs to.
-    module: String,
-    /// How many modules it is below the crate.
-    depth: usize,
-    text: String,
-}
+/// Stages of the agent, each with those that it must not name. Only what drives a connection, like the
+/// session, knows both ingest and follow.
+const STAGES: [(&str, &[&str]); 5] = [
+    ("ingest", &["follow"]),
+    ("follow", &["ingest"]),
+    ("transport", &["ingest", "follow"]),
+    ("limits", &["ingest", "follow"]),
+    ("access", &["ingest", "follow"]),
+];
 
-fn row_of(module: &str) -> Option<usize> {
-    ROWS.iter().position(|row| row.contains(&module))
-}
-
-/// Every file of every module.
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut dirs = vec![root.clone()];
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir).expect("the source") {
-            let path = entry.expect("read").path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let below = path.strip_prefix(&root).expect("below").with_extension("");
-                let mut parts: Vec<String> =
-                    below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-                if parts.last().is_some_and(|last| last == "mod") {
-                    parts.pop();
-                }
-                let text = without_comments(&fs::read_to_string(&path).expect("UTF-8"));
-                let (module, depth) = (parts[0].clone(), parts.len());
-                found.push(Source { path, module, depth, text });
-            }
-        }
-    }
-    found
-}
-
-fn without_comments(text: &str) -> String {
-    let comment = Regex::new(r"(^|\s)//.*").expect("good");
-    text.lines().map(|line| comment.replace(line, "").into_owned() + "\n").collect()
-}
-
-/// The modules of this crate that a text names: `crate::x`, `crate::{x, y::z}`, `super::super::x`.
-fn named(source: &Source) -> Vec<String> {
-    let mut found = Vec::new();
-    let direct = Regex::new(r"\b(?:crate|pulsed)::(\w+)").expect("good");
-    found.extend(direct.captures_iter(&source.text).map(|found| found[1].to_owned()));
-    let group = Regex::new(r"\bcrate::\{").expect("good");
-    for group in group.find_iter(&source.text) {
-        found.extend(members(&source.text[group.end()..]));
-    }
-    let upwards = Regex::new(r"\b((?:super::)+)(\w+)").expect("good");
-    for way in upwards.captures_iter(&source.text) {
-        // A module in the middle of the file may need one more to get as far.
-        if way[1].matches("super").count() >= source.depth {
-            found.push(way[2].to_owned());
-        }
-    }
-    found
-}
-
-/// The first names in a group that has been opened.
-fn members(text: &str) -> Vec<String> {
-    let (mut depth, mut at_name, mut names) = (0, true, Vec::new());
-    let words = Regex::new(r"\w+|[{},]|::").expect("good");
-    for word in words.find_iter(text) {
-        match word.as_str() {
-            "{" => depth += 1,
-            "}" if depth == 0 => break,
-            "}" => depth -= 1,
-            "," => at_name = depth == 0,
-            "::" => {}
-            name if at_name && depth == 0 => {
-                names.push(name.to_owned());
-                at_name = false;
-            }
-            _ => {}
-        }
-    }
-    names
+/// The row of a module, by the first part of its path. `None` for `lib.rs` and the programs.
+fn row_of(path: &[String]) -> Option<usize> {
+    let module = path.first()?;
+    ROWS.iter().position(|row| row.contains(&module.as_str()))
 }
 
 #[test]
-fn a_module_names_only_modules_of_the_rows_above_it() {
+fn modules_name_only_rows_above() {
+    let source = Source::read();
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| row_of(&source.module).is_some()) {
-        let row = row_of(&source.module).expect("filtered");
-        for name in named(source) {
-            let Some(its_row) = row_of(&name) else { continue };
-            if name != source.module && its_row >= row {
-                wrong.push(format!("{}: names {name}", source.path.display()));
+    for (module, _) in source.files() {
+        let Some(row) = row_of(module) else { continue };
+        for path in source.named(module) {
+            if row_of(&path).is_some_and(|its_row| its_row >= row) && path[0] != module[0] {
+                wrong.push(format!("{}: names {}", module.join("::"), path.join("::")));
             }
         }
     }
@@ -129,81 +61,132 @@ fn a_module_names_only_modules_of_the_rows_above_it() {
 }
 
 #[test]
-fn every_module_has_its_row() {
-    for source in sources() {
-        let known = ["lib", "bin"].contains(&source.module.as_str());
-        assert!(known || row_of(&source.module).is_some(), "{}: no row", source.path.display());
+fn every_module_has_a_row() {
+    for (module, _) in Source::read().files() {
+        let known = module.first().is_none_or(|first| first == "bin");
+        assert!(known || row_of(module).is_some(), "{}: no row", module.join("::"));
     }
 }
 
 #[test]
-fn the_first_rows_are_pure() {
-    let impure = Regex::new(IMPURE).expect("good");
-    let mut wrong = Vec::new();
-    let mut seen = 0;
-    for source in sources() {
-        if row_of(&source.module).is_some_and(|row| row < PURE_ROWS) {
+fn first_rows_are_pure() {
+    let impure = Regex::new(IMPURE).expect("a valid pattern");
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (module, text) in Source::read().files() {
+        if row_of(module).is_some_and(|row| row < PURE_ROWS) {
             seen += 1;
-            wrong.extend(
-                impure
-                    .find_iter(&source.text)
-                    .map(|found| format!("{}: names {}", source.path.display(), found.as_str())),
-            );
+            let found = impure.find_iter(text);
+            wrong.extend(found.map(|found| format!("{}: {}", module.join("::"), found.as_str())));
         }
     }
     assert!(wrong.is_empty() && seen > 10, "{wrong:#?}");
 }
 
 #[test]
-fn some_crates_are_for_one_module_alone() {
-    for source in sources() {
-        for (name, module) in RESERVED {
-            let used = Regex::new(&format!(r"\b{name}::")).expect("good").is_match(&source.text);
-            assert!(!used || source.module == module, "{}: {name}", source.path.display());
+fn reserved_crates_stay_in_their_module() {
+    for (module, text) in Source::read().files() {
+        for (name, owner) in RESERVED {
+            let name = Regex::new(&format!(r"\b{name}::")).expect("a valid pattern");
+            let allowed = module.first().is_some_and(|first| first == owner);
+            assert!(allowed || !name.is_match(text), "{}: {name}", module.join("::"));
         }
     }
 }
 
-/// The stages of the agent: what a connection passes through. Only `agent/mod.rs` knows them all.
-const STAGES: [&str; 4] = ["listen", "bridge", "ingest", "follow"];
-
 #[test]
-fn a_stage_of_the_agent_names_no_other_stage() {
-    let mut seen = 0;
-    for source in sources().iter().filter(|source| source.module == "agent" && source.depth > 1) {
-        let below = source.path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below");
-        let stage = below.iter().nth(2).map(|part| part.to_string_lossy().replace(".rs", ""));
-        let stage = stage.expect("a file of the agent");
-        for other in STAGES.iter().filter(|other| **other != stage) {
-            let named = Regex::new(&format!(r"\b(super|agent)::{other}\b")).expect("good");
-            let named = STAGES.contains(&stage.as_str()) && named.is_match(&source.text);
-            assert!(!named, "{}: names {other}", below.display());
+fn agent_stages_do_not_name_each_other() {
+    let source = Source::read();
+    let arrows = source.arrows();
+    let stage =
+        |module: &Module| (module.len() > 1 && module[0] == "agent").then(|| module[1].clone());
+    for (name, forbidden) in STAGES {
+        let exists = source.files().any(|(module, _)| stage(module).as_deref() == Some(name));
+        assert!(exists, "no stage {name}");
+        for (from, to) in &arrows {
+            let named = stage(to).filter(|_| stage(from).as_deref() == Some(name));
+            let wrong = named.is_some_and(|named| forbidden.contains(&named.as_str()));
+            assert!(!wrong, "{}: names {}", from.join("::"), to.join("::"));
         }
-        seen += usize::from(STAGES.contains(&stage.as_str()));
     }
-    assert!(seen >= STAGES.len(), "{seen}");
+}
+
+/// An arrow between two entries of one folder: files, or folders as a whole. `None` if one of the files is the
+/// `mod.rs` of a folder around the other: it declares its files and defines what they share, so these arrows are
+/// not counted.
+fn between_entries((from, to): &(Module, Module)) -> Option<(Module, Module)> {
+    let folder = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+    let both_below = from.len() > folder && to.len() > folder;
+    both_below.then(|| (from[..=folder].to_vec(), to[..=folder].to_vec()))
+}
+
+/// The arrows that lie on a cycle, or on a way from one cycle to another.
+fn cyclic(mut arrows: BTreeSet<(Module, Module)>) -> BTreeSet<(Module, Module)> {
+    loop {
+        let count = arrows.len();
+        let (from, to): (BTreeSet<_>, BTreeSet<_>) = arrows.iter().cloned().unzip();
+        arrows.retain(|arrow| to.contains(&arrow.0) && from.contains(&arrow.1));
+        if arrows.len() == count {
+            return arrows;
+        }
+    }
+}
+
+/// The arrows between files that make the entries of a folder name each other in a cycle.
+fn wrong_arrows(arrows: &BTreeSet<(Module, Module)>) -> Vec<String> {
+    let cyclic = cyclic(arrows.iter().filter_map(between_entries).collect());
+    let wrong =
+        arrows.iter().filter(|arrow| between_entries(arrow).is_some_and(|it| cyclic.contains(&it)));
+    wrong.map(|(from, to)| format!("{} -> {}", from.join("::"), to.join("::"))).collect()
+}
+
+/// In every folder, its files and its folders can be put into an order in which each names only earlier ones.
+/// Unit tests are not counted.
+#[test]
+fn folders_have_no_import_cycle() {
+    let wrong = wrong_arrows(&Source::read().without_tests().arrows());
+    assert!(wrong.is_empty(), "arrows on cycles: {wrong:#?}");
 }
 
 #[test]
-fn what_is_named_is_found() {
-    let source = |text: &str| Source {
-        path: PathBuf::new(),
-        module: "event".into(),
-        depth: 2,
-        text: without_comments(text),
+fn finds_import_cycles() {
+    let arrows = |text: &str| -> BTreeSet<(Module, Module)> {
+        let module = |path: &str| path.split("::").map(str::to_owned).collect();
+        let arrows = text.split(", ").map(|arrow| arrow.split_once(" -> ").expect("an arrow"));
+        arrows.map(|(from, to)| (module(from), module(to))).collect()
     };
+    for text in [
+        "a::b -> a::c, a::c -> a::d, a::b -> a::d",
+        "a -> a::b, a::b -> a, a::c -> a::b",
+        "a::b -> a::b::c, a::b::c -> a::b",
+    ] {
+        assert_eq!(wrong_arrows(&arrows(text)), [""; 0], "{text}");
+    }
+    for (text, wrong) in [
+        ("a::b -> a::c, a::c -> a::b, a::b -> a::d", &["a::b -> a::c", "a::c -> a::b"][..]),
+        ("a::b::x -> a::c, a::c -> a::b::y, a::d -> a::c", &["a::b::x -> a::c", "a::c -> a::b::y"]),
+        ("a::b -> a::c::d, a::c -> a::b", &["a::b -> a::c::d", "a::c -> a::b"]),
+    ] {
+        assert_eq!(wrong_arrows(&arrows(text)), wrong, "{text}");
+    }
+}
+
+#[test]
+fn finds_named_modules() {
+    let module = vec!["event".to_owned(), "line".to_owned()];
     for (text, names) in [
         ("use crate::log::Log;", &["log"][..]),
         ("use crate::{cli, log::{self, agent}, wire};", &["cli", "log", "wire"]),
         ("use super::super::agent;", &["agent"]),
-        ("use super::line; // crate::agent", &[]),
+        ("use super::line; // crate::agent", &["event"]),
         ("/// [`crate::agent`]\nlet x = crate::sys::clock::now();", &["sys"]),
+        ("pulsed::cli::main()", &["cli"]),
     ] {
-        let found: Vec<String> =
-            named(&source(text)).into_iter().filter(|name| row_of(name).is_some()).collect();
-        assert_eq!(found, names, "{text}");
+        let source = Source::new([(module.clone(), text.to_owned())].into());
+        let found: BTreeSet<String> =
+            source.named(&module).into_iter().map(|path| path[0].clone()).collect();
+        assert!(found.iter().eq(names), "{text}: {found:?}");
     }
-    let impure = Regex::new(IMPURE).expect("good");
+    let impure = Regex::new(IMPURE).expect("a valid pattern");
     for text in ["tokio::spawn", "std::fs::read", "Instant::now", "println!(", "eprint!("] {
         assert!(impure.is_match(text), "{text}");
     }

@@ -1,4 +1,5 @@
-//! The real programs through their real doors: one binary, one harness, a module a theme.
+//! End-to-end tests: the real programs through their real sockets. One binary, one harness, one module per
+//! subject.
 
 mod harness;
 
@@ -9,9 +10,10 @@ mod bridge;
 mod config;
 mod crash;
 mod docs;
-mod doors;
 mod faults;
 mod flood;
+mod interop;
+mod language;
 mod layers;
 mod man;
 mod origin;
@@ -21,9 +23,13 @@ mod pulse_send;
 mod pulse_tail;
 mod readers;
 mod restart;
+mod runs;
+mod send_runs;
 mod server;
+mod server_tls;
 mod service;
 mod soak;
+mod source;
 mod stalled;
 mod threats;
 mod torture;

@@ -1,26 +1,26 @@
-//! The words of the native dialect through the real socket, byte by byte (pulse-protocol(7)).
+//! The verbs of the native dialect through the real socket, byte by byte (pulse-protocol(7)).
 
-use crate::harness::{Agent, Client, Gap, Item, begins_log, parse, seq_of};
+use crate::harness::{Agent, Gap, Item, begins_log, parse, seq_of, wait_for};
 
-/// An event line with what differs from run to run taken out of it.
-fn shape(line: &str) -> String {
-    let time =
-        regex::Regex::new(r#""time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z""#).expect("good");
-    let origin = regex::Regex::new(r#""origin":\{[^}]*\}"#).expect("good");
+/// An event line with a fixed time and an empty origin.
+fn normalize(line: &str) -> String {
+    let time = regex::Regex::new(r#""time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z""#)
+        .expect("a valid pattern");
+    let origin = regex::Regex::new(r#""origin":\{[^}]*\}"#).expect("a valid pattern");
     let line = time.replace(line, r#""time":"T""#);
     origin.replace(&line, r#""origin":{}"#).into_owned()
 }
 
-/// The events that a fresh agent makes of these lines.
-fn made_of(lines: &str) -> Vec<String> {
+/// The event lines that a new agent makes from this input, normalized.
+fn events_from(lines: &str) -> Vec<String> {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say(lines).sync();
-    client.tail("{}").iter().map(|line| shape(line)).collect()
+    client.write(lines).sync();
+    client.tail("{}").iter().map(|line| normalize(line)).collect()
 }
 
 #[test]
-fn an_event_line_has_these_bytes() {
+fn event_lines_match_byte_for_byte() {
     let lines = concat!(
         "SEND query took 40ms\n",
         "send  two  spaces \r\n",
@@ -32,20 +32,22 @@ fn an_event_line_has_these_bytes() {
         "SEND\n",
     );
     let (start, end) = (r#""time":"T","host":"testhost","tag":"#, r#""origin":{}}"#);
-    let by = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("a database");
-    let by = by.map_or_else(|| format!("uid{}", nix::unistd::geteuid()), |user| user.name);
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("a user database");
+    let user = user.map_or_else(|| format!("uid{}", nix::unistd::geteuid()), |user| user.name);
     let expected = [
         format!(
-            r#"{{"seq":2,{start}"{by}","level":"info","msg":"query took 40ms","took":0.04,{end}"#
+            r#"{{"seq":2,{start}"{user}","level":"info","msg":"query took 40ms","took":0.04,{end}"#
         ),
-        format!(r#"{{"seq":3,{start}"{by}","level":"info","msg":" two  spaces ",{end}"#),
+        format!(r#"{{"seq":3,{start}"{user}","level":"info","msg":" two  spaces ",{end}"#),
         format!(
             r#"{{"seq":4,{start}"shop.query","level":"err","msg":"a\nb \"c\" é","run":"r1","took":1.5,"fields":{{"user":"123","rows":-1.50,"ok":true,"none":null}},{end}"#
         ),
-        format!(r#"{{"seq":5,{start}"{by}","level":"info","fields":{{"sent":"yesterday"}},{end}"#),
-        format!(r#"{{"seq":6,{start}"{by}","level":"info",{end}"#),
+        format!(
+            r#"{{"seq":5,{start}"{user}","level":"info","fields":{{"sent":"yesterday"}},{end}"#
+        ),
+        format!(r#"{{"seq":6,{start}"{user}","level":"info",{end}"#),
     ];
-    let made = made_of(lines);
+    let made = events_from(lines);
     for (made, expected) in made.iter().zip(&expected) {
         assert_eq!(made, expected);
     }
@@ -53,33 +55,36 @@ fn an_event_line_has_these_bytes() {
 }
 
 #[test]
-fn a_fresh_log_begins_at_1_and_a_clean_restart_goes_on() {
+fn clean_restart_continues_numbers() {
     let mut agent = Agent::start();
     let mut client = agent.connect();
     let newest = client.newest();
-    assert!(regex::Regex::new("^[0-9a-f]{8}-1$").expect("good").is_match(&newest), "{newest}");
-    assert_eq!(client.sync(), newest, "with nothing to store, SYNC gives the newest");
-    client.say("SEND a\nSEND b\n");
+    assert!(
+        regex::Regex::new("^[0-9a-f]{8}-1$").expect("a valid pattern").is_match(&newest),
+        "{newest}"
+    );
+    assert_eq!(client.sync(), newest, "with nothing to store, SYNC returns the newest cursor");
+    client.write("SEND a\nSEND b\n");
     let cursor = client.sync();
     assert_eq!(cursor, newest.replace("-1", "-3"));
     agent.stop();
     agent.restart();
-    // Each start appends a gap, which says that a clean stop lost nothing.
+    // Each start appends a gap. After a clean stop it lost nothing.
     assert_eq!(agent.connect().newest(), newest.replace("-1", "-4"));
-    assert_eq!(agent.connect().say("SEND c\n").sync(), newest.replace("-1", "-5"));
+    assert_eq!(agent.connect().write("SEND c\n").sync(), newest.replace("-1", "-5"));
     let mut reader = agent.connect();
-    reader.say("TAIL {}\n");
-    let told: Vec<Item> = (0..5).map(|_| parse(&reader.line())).collect();
-    assert_eq!(told[0], Item::Gap(Gap::of_clean_start(0)));
-    assert_eq!(told[3], Item::Gap(Gap::of_clean_start(3)));
-    assert_eq!(told.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b", "c"]);
+    reader.write("TAIL {}\n");
+    let lines: Vec<Item> = (0..5).map(|_| parse(&reader.line())).collect();
+    assert_eq!(lines[0], Item::Gap(Gap::of_clean_start(0)));
+    assert_eq!(lines[3], Item::Gap(Gap::of_clean_start(3)));
+    assert_eq!(lines.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[test]
-fn sync_counts_what_was_refused_since_the_last_one() {
+fn sync_counts_refused_events() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("SEND a\nSEND {\"seq\":7}\nSEND {\"level\":\"loud\"}\nFOO\nSEND b\nSYNC\nSYNC\n");
+    client.write("SEND a\nSEND {\"seq\":7}\nSEND {\"level\":\"loud\"}\nFOO\nSEND b\nSYNC\nSYNC\n");
     let id = agent.connect().newest().split_once('-').expect("a cursor").0.to_owned();
     assert_eq!(
         [client.line(), client.line(), client.line(), client.line(), client.line()],
@@ -94,40 +99,40 @@ fn sync_counts_what_was_refused_since_the_last_one() {
 }
 
 #[test]
-fn a_hundred_errs_are_written_and_further_ones_are_only_counted() {
+fn sync_counts_errs_beyond_100() {
     let agent = Agent::start();
     let mut client = agent.connect();
     for (bad, written) in [(100, 100), (101, 100), (3, 3), (5000, 100)] {
-        client.say("SEND {}}\n".repeat(bad)).say("SYNC\n");
+        client.write("SEND {}}\n".repeat(bad)).write("SYNC\n");
         for _ in 0..written {
             let line = client.line();
             assert!(line.starts_with("ERR 65 not a JSON object: "), "{line}");
         }
         assert!(client.line().starts_with(&format!("ERR 65 {bad} refused, rest stored at ")));
     }
-    assert!(client.ask("PING").ends_with("-1"), "nothing of that was taken");
+    assert!(client.request("PING").ends_with("-1"), "no event was accepted");
 }
 
 #[test]
-fn without_history_sync_means_taken_and_synced_is_an_error() {
+fn sync_synced_fails_without_history() {
     let agent = Agent::with(&["history.enabled = false"]);
     let mut client = agent.connect();
-    assert_eq!(seq_of(&client.say("SEND a\n").sync()), 2);
-    let answer = client.ask("SYNC synced");
+    assert_eq!(seq_of(&client.write("SEND a\n").sync()), 2);
+    let answer = client.request("SYNC synced");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
-    assert_eq!(client.say("SEND b\n").ask("SYNC synced"), answer);
+    assert_eq!(client.write("SEND b\n").request("SYNC synced"), answer);
     assert_eq!(client.tail("{}").len(), 2);
     assert!(!agent.history().exists());
 }
 
 #[test]
-fn synced_and_always_are_acknowledged_too() {
+fn every_sync_policy_acknowledges() {
     for line in ["history.sync = \"always\"", "history.sync = \"never\"", "history.sync = \"1h\""] {
         let agent = Agent::with(&[line]);
         let mut client = agent.connect();
-        let answer = client.say("SEND a\nSEND b\n").ask("SYNC synced");
+        let answer = client.write("SEND a\nSEND b\n").request("SYNC synced");
         assert!(answer.starts_with("OK ") && answer.ends_with("-3"), "{answer}");
-        client.say("SEND c\n").sync();
+        client.write("SEND c\n").sync();
         let synced = agent.stats()["history"]["synced"].as_str().map(seq_of);
         let least = if line.contains("always") { 4 } else { 3 };
         assert!(synced >= Some(least), "{line}: {synced:?}");
@@ -135,17 +140,21 @@ fn synced_and_always_are_acknowledged_too() {
 }
 
 #[test]
-fn help_is_a_line_for_every_form_of_every_verb_and_stats_is_json() {
+fn help_lists_every_verb() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    let help: Vec<String> = client.say("help\nQUIT\n").rest();
+    let help: Vec<String> = client.write("help\nQUIT\n").rest();
     for verb in pulsed::wire::VERBS {
         let form = format!("{} {}", verb.name, verb.usage);
         assert!(help.iter().any(|line| line.starts_with(form.trim_end())), "{form}: {help:#?}");
     }
     assert_eq!(help.len(), pulsed::wire::VERBS.len());
+}
 
-    agent.connect().say("SEND a\nSEND b\n").sync();
+#[test]
+fn stats_is_json() {
+    let agent = Agent::start();
+    agent.connect().write("SEND a\nSEND b\n").sync();
     let stats = agent.stats();
     assert_eq!(stats["pid"], agent.pid());
     assert_eq!((&stats["events"], &stats["host"]), (&2.into(), &"testhost".into()));
@@ -153,10 +162,10 @@ fn help_is_a_line_for_every_form_of_every_verb_and_stats_is_json() {
 }
 
 #[test]
-fn words_that_are_not_understood_are_answered_with_what_is() {
+fn rejects_bad_requests_with_reason() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    for (line, answer) in [
+    for (line, expected) in [
         ("SYNC now", "ERR 64 SYNC \"now\": say SYNC or SYNC synced"),
         ("PING x", "ERR 64 nothing may follow this word, and \"x\" did"),
         ("AUTH", "ERR 64 AUTH needs a token"),
@@ -166,162 +175,162 @@ fn words_that_are_not_understood_are_answered_with_what_is() {
         ("TAIL msg~(", "ERR 64 "),
         ("TAIL {\"follow\":true,\"reverse\":true}", "ERR 64 TAIL: follow has no end"),
     ] {
-        let told = client.ask(line);
-        assert!(told.starts_with(answer), "{line}: {told}");
+        let answer = client.request(line);
+        assert!(answer.starts_with(expected), "{line}: {answer}");
     }
-    let (id, _) =
-        client.newest().split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("");
-    let told = client.ask(&format!("TAIL {{\"after\":\"{id}-5\"}}"));
-    assert_eq!(told, format!("ERR 65 after: the newest is {id}-1"));
-    assert_eq!(client.ask("PING"), format!("OK {id}-1"), "the connection goes on");
+    let newest = client.newest();
+    let (id, _) = newest.split_once('-').expect("a cursor");
+    let answer = client.request(&format!("TAIL {{\"after\":\"{id}-5\"}}"));
+    assert_eq!(answer, format!("ERR 65 after: the newest is {id}-1"));
+    assert_eq!(client.request("PING"), format!("OK {id}-1"), "the connection stays open");
 }
 
 #[test]
-fn a_terminal_is_safe_from_what_an_err_repeats() {
+fn err_escapes_control_characters() {
     let agent = Agent::start();
-    let told = agent.connect().ask("\u{1b}[2J\u{202e}x");
-    assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
-    let told = agent.connect().ask("SEND {\"\u{1b}[2J\\u001b\":1}");
-    assert!(told.starts_with("ERR 65 ") && !told.contains('\u{1b}'), "{told:?}");
+    let answer = agent.connect().request("\u{1b}[2J\u{202e}x");
+    assert!(!answer.contains(['\u{1b}', '\u{202e}']), "{answer:?}");
+    let answer = agent.connect().request("SEND {\"\u{1b}[2J\\u001b\":1}");
+    assert!(answer.starts_with("ERR 65 ") && !answer.contains('\u{1b}'), "{answer:?}");
 }
 
 #[test]
-fn at_the_end_of_input_the_agent_finishes_answers_and_closes() {
+fn end_of_input_answers_then_closes() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    let rest = client.say("SEND a\nSEND b\nSYNC\nSEND without a line end").end().rest();
+    let rest =
+        client.write("SEND a\nSEND b\nSYNC\nSEND without a line end").shutdown_write().rest();
     assert_eq!(rest.len(), 1, "{rest:?}");
     assert_eq!(agent.connect().tail("{}").len(), 3);
-    // An answer to a last word without a line end.
-    assert_eq!(agent.connect().say("PING").end().rest().len(), 1);
-    // A reader that reads only later gets everything.
+    // The last line needs no line end.
+    assert_eq!(agent.connect().write("PING").shutdown_write().rest().len(), 1);
+    // All answers arrive, also if they are read late.
     let mut client = agent.connect();
-    client.say("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").end();
+    client.write("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").shutdown_write();
     let rest = client.rest();
     assert_eq!(rest.len(), 8, "{rest:#?}");
     assert!(begins_log(&rest[0]) && rest[7].ends_with("-5"), "{rest:#?}");
 }
 
 #[test]
-fn a_follow_goes_on_behind_the_end_of_input() {
+fn follow_outlives_end_of_input() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
-    follower.end();
+    follower.shutdown_write();
     for n in 0..3 {
-        agent.connect().say(format!("SEND {n}\n")).sync();
+        agent.connect().write(format!("SEND {n}\n")).sync();
         assert_eq!(parse(&follower.line()).msg(), Some(n.to_string().as_str()));
     }
 }
 
 #[test]
-fn a_quit_that_comes_together_with_a_follow_ends_it() {
+fn pipelined_quit_ends_tail() {
     let agent = Agent::start();
-    for asked in ["TAIL", "TAIL {\"follow\":true}"] {
+    for request in ["TAIL", "TAIL {\"follow\":true}"] {
         let mut follower = agent.connect();
-        follower.say(format!("{asked}\nnonsense\nQUIT\n"));
-        assert_eq!(follower.rest(), [""; 0], "{asked}");
+        follower.write(format!("{request}\nnonsense\nQUIT\n"));
+        assert_eq!(follower.rest(), [""; 0], "{request}");
     }
 }
 
 #[test]
-fn while_following_only_quit_is_understood() {
+fn follow_accepts_only_quit() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
-    follower.say("PING\nSEND not this\nSTATS\nTAIL\nnonsense\n");
-    agent.connect().say("SEND this\n").sync();
+    follower.write("PING\nSEND not this\nSTATS\nTAIL\nnonsense\n");
+    agent.connect().write("SEND this\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("this"));
-    follower.say("quit\n");
+    follower.write("quit\n");
     assert_eq!(follower.rest(), [""; 0]);
-    assert!(agent.connect().ask("PING").ends_with("-2"));
+    assert!(agent.connect().request("PING").ends_with("-2"));
 }
 
 #[test]
-fn without_follow_a_tail_ends_with_ok_and_the_connection_goes_on() {
+fn tail_without_follow_ends_with_ok() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    client.say("SEND a\nSEND b\nSEND c\n");
+    client.write("SEND a\nSEND b\nSEND c\n");
     let cursor = client.sync();
-    client.say("TAIL {\"lines\":2}\nPING\n");
+    client.write("TAIL {\"lines\":2}\nPING\n");
     let lines = [client.line(), client.line(), client.line(), client.line()];
     assert_eq!([parse(&lines[0]).msg(), parse(&lines[1]).msg()], [Some("b"), Some("c")]);
     assert_eq!(lines[2..], [format!("OK {cursor}"), format!("OK {cursor}")]);
 }
 
 #[test]
-fn a_tail_for_people_is_readable_and_safe() {
+fn text_tail_is_readable_and_safe() {
     let agent = Agent::start();
-    let mut person = agent.connect();
-    person.say("TAIL level>=warning + took>1s\r\n");
-    until_following(&agent);
+    let mut reader = agent.connect();
+    reader.write("TAIL level>=warning + took>1s\r\n");
+    wait_for_follower(&agent);
     let mut sender = agent.connect();
-    sender.say("SEND not this\n");
-    sender.say(r#"SEND {"tag":"shop.query","msg":"slow query took 1500ms","fields":{"user":"7"}}"#);
-    sender.say("\n").say(r#"SEND {"tag":"x","level":"err","msg":"\u001b[2Jbad\nline"}"#).say("\n");
+    sender.write("SEND not this\n");
+    sender
+        .write(r#"SEND {"tag":"shop.query","msg":"slow query took 1500ms","fields":{"user":"7"}}"#);
+    sender
+        .write("\n")
+        .write(r#"SEND {"tag":"x","level":"err","msg":"\u001b[2Jbad\nline"}"#)
+        .write("\n");
     sender.sync();
-    let line = person.line();
+    let line = reader.line();
     assert!(line.contains(" testhost shop.query["), "{line}");
     assert!(line.ends_with(": slow query took 1500ms user=7"), "{line}");
-    let (first, second) = (person.line(), person.line());
+    let (first, second) = (reader.line(), reader.line());
     assert!(first.contains(" err: ") && !first.contains('\u{1b}'), "{first:?}");
     assert!(second.starts_with(' ') && second.trim() == "line", "{second:?}");
 }
 
-/// Waits until the agent counts a follower: only a TAIL without a cursor cannot know otherwise where it
+/// Waits until the agent counts a follower: a text TAIL has no cursor and no answer that shows where it
 /// begins.
-fn until_following(agent: &Agent) {
-    let mut last: Option<Client> = None;
-    crate::harness::until("a follower", || {
-        let asker = last.get_or_insert_with(|| agent.connect());
-        let stats = asker.ask("STATS");
-        stats.contains("\"followers\":1").then_some(())
-    });
+fn wait_for_follower(agent: &Agent) {
+    wait_for("a follower", || (agent.stats()["followers"] == 1).then_some(()));
 }
 
 #[test]
-fn a_follower_that_matches_nothing_is_told_how_far_it_has_come() {
-    const PASSED_OVER_MAX: usize = 65_536;
+fn reports_progress_without_matches() {
+    const SKIPPED_MAX: usize = 65_536;
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow(r#","match":"tag=wanted""#);
     let mut sender = agent.connect();
     let wanted = "SEND {\"tag\":\"wanted\"}\n";
-    // One less is not told: the next line is the event.
-    sender.say("SEND x\n".repeat(PASSED_OVER_MAX - 1)).say(wanted).sync();
+    // One fewer is not reported: the next line is the event.
+    sender.write("SEND x\n".repeat(SKIPPED_MAX - 1)).write(wanted).sync();
     assert_eq!(parse(&follower.line()).event()["tag"], "wanted");
-    let cursor = sender.say("SEND x\n".repeat(PASSED_OVER_MAX)).sync();
+    let cursor = sender.write("SEND x\n".repeat(SKIPPED_MAX)).sync();
     assert_eq!(follower.line(), format!("{{\"at\":\"{cursor}\"}}"));
-    sender.say(wanted).sync();
+    sender.write(wanted).sync();
     assert_eq!(parse(&follower.line()).event()["tag"], "wanted");
-    // And whoever takes it up there misses nothing.
+    // A reader that resumes there misses nothing.
     let mut later = agent.connect();
     let rest = later.tail(&format!("{{\"after\":\"{cursor}\",\"match\":\"tag=wanted\"}}"));
     assert_eq!(rest.len(), 1);
 }
 
 #[test]
-fn what_telnet_negotiates_is_skipped() {
+fn skips_telnet_negotiation() {
     let agent = Agent::start();
     let mut telnet = agent.connect();
-    telnet.say(b"\xff\xfd\x03\xff\xfb\x18\xff\xfa\x18\x00XTERM\xff\xf0");
-    telnet.say(b"SEND typed\xff\xf1 by hand\r\n");
-    assert!(telnet.say(b"\xff\xfb\x1fping\r\n").line().ends_with("-2"));
+    telnet.write(b"\xff\xfd\x03\xff\xfb\x18\xff\xfa\x18\x00XTERM\xff\xf0");
+    telnet.write(b"SEND typed\xff\xf1 by hand\r\n");
+    assert!(telnet.write(b"\xff\xfb\x1fping\r\n").line().ends_with("-2"));
     let lines = agent.connect().tail("{}");
     assert_eq!(parse(&lines[0]).msg(), Some("typed by hand"));
 }
 
 #[test]
-fn thousands_in_one_write_are_all_taken_in_order() {
+fn accepts_20000_events_per_write() {
     let agent = Agent::start();
     let mut sender = agent.connect();
     let many: String = (1..=20_000).map(|n| format!("SEND {n}\n")).collect();
-    assert_eq!(seq_of(&sender.say(many).sync()), 20_001);
+    assert_eq!(seq_of(&sender.write(many).sync()), 20_001);
     let lines = agent.connect().tail("{}");
     assert_eq!(lines.len(), 20_000);
     for (line, n) in lines.iter().zip(1..) {
         assert_eq!(
-            (parse(line).numbers().0, parse(line).msg()),
+            (parse(line).seq_range().0, parse(line).msg()),
             (n + 1, Some(n.to_string().as_str()))
         );
     }

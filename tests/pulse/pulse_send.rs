@@ -1,4 +1,4 @@
-//! `pulse-send`: its options, its ends, and what it does while the agent is away.
+//! `pulse-send`: its options, its exit codes, and its behavior while the agent is unavailable.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Agent, PATIENCE, Tool, parse, seq_of, until};
+use crate::harness::{Agent, FIRST, TIMEOUT, Tool, parse, seq_of, wait_for};
 
 /// All events of an agent.
 fn events(agent: &Agent) -> Vec<Value> {
     agent.connect().tail("{}").iter().map(|line| parse(line).event().clone()).collect()
 }
 
-/// What `pulse-send` makes of these arguments and this input: without what the agent adds.
+/// The events that `pulse-send` makes from these arguments and this input, without what the agent adds.
 #[track_caller]
-fn made_of(arguments: &[&str], input: &str) -> Vec<Value> {
+fn events_from(arguments: &[&str], input: &str) -> Vec<Value> {
     let agent = Agent::start();
     agent.send(arguments).input(input).ok();
     let mut events = events(&agent);
@@ -27,7 +27,7 @@ fn made_of(arguments: &[&str], input: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_each_option_makes_of_a_message() {
+fn options_apply_to_message() {
     for (arguments, made) in [
         (
             &["-t", "a", "query", "took", "40ms"][..],
@@ -78,24 +78,24 @@ fn what_each_option_makes_of_a_message() {
     ] {
         let mut expected = json!({"tag": "a", "level": "info"});
         expected.as_object_mut().expect("an object").extend(made.as_object().expect("one").clone());
-        assert_eq!(made_of(arguments, "not read"), [expected], "{arguments:?}");
+        assert_eq!(events_from(arguments, "not read"), [expected], "{arguments:?}");
     }
 }
 
 #[test]
-fn what_each_option_makes_of_a_line() {
+fn options_apply_to_each_line() {
     let messages = |arguments: &[&str], input: &str| -> Vec<String> {
-        let made = made_of(arguments, input);
+        let made = events_from(arguments, input);
         made.iter().map(|event| event["msg"].as_str().unwrap_or("").to_owned()).collect()
     };
     assert_eq!(messages(&[], "a\n\nb\r\nno line end"), ["a", "", "b", "no line end"]);
     assert_eq!(messages(&["-e"], "a\n\n\nb\n"), ["a", "b"]);
     assert_eq!(messages(&["--prio-prefix"], "<11>x\n<3\n"), ["x", "<3"]);
-    let levels = made_of(&["--prio-prefix", "-p", "debug"], "<11>x\ny\n");
+    let levels = events_from(&["--prio-prefix", "-p", "debug"], "<11>x\ny\n");
     assert_eq!((&levels[0]["level"], &levels[1]["level"]), (&"err".into(), &"debug".into()));
     assert_eq!(messages(&["--json"], "{\"msg\":\"a\"}\n{\"msg\":\"b\"}\n"), ["a", "b"]);
     let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(file.path(), "from\na file\n").expect("ours");
+    fs::write(file.path(), "from\na file\n").expect("a writable file");
     assert_eq!(
         messages(&["-f", file.path().to_str().expect("UTF-8")], "not read"),
         ["from", "a file"]
@@ -103,7 +103,7 @@ fn what_each_option_makes_of_a_line() {
 }
 
 #[test]
-fn too_long_is_bad_data_unless_it_may_be_cut() {
+fn rejects_too_long_unless_truncated() {
     let agent = Agent::start();
     let long = "é".repeat(40_000);
     agent.send(&[&long]).run().failed(65, &["not sent", "message"]);
@@ -112,32 +112,32 @@ fn too_long_is_bad_data_unless_it_may_be_cut() {
     assert!(done.err.contains("5 bytes"), "{done:#?}");
     let input = format!("a\n{long}\nb\n");
     agent.send(&[]).input(input).run().failed(65, &["1 of 3 events refused", "line 2"]);
-    let told: Vec<Value> = events(&agent).iter().map(|event| event["msg"].clone()).collect();
-    assert_eq!(told, ["éé", "a", "b"]);
+    let messages: Vec<Value> = events(&agent).iter().map(|event| event["msg"].clone()).collect();
+    assert_eq!(messages, ["éé", "a", "b"]);
 }
 
 #[test]
-fn tag_and_socket_come_from_the_environment_too() {
+fn reads_tag_and_socket_from_environment() {
     let agent = Agent::start();
-    let from =
+    let with_env =
         |tool: Tool| tool.env("PULSED_TAG", "from.env").env("PULSED_SOCKET", agent.socket_text());
-    from(Tool::send()).args(&["a"]).ok();
-    from(Tool::send()).args(&["-t", "typed", "b"]).ok();
-    from(Tool::send()).env("PULSED_TAG", "").args(&["c"]).ok();
-    from(Tool::send())
+    with_env(Tool::send()).args(&["a"]).ok();
+    with_env(Tool::send()).args(&["-t", "typed", "b"]).ok();
+    with_env(Tool::send()).env("PULSED_TAG", "").args(&["c"]).ok();
+    with_env(Tool::send())
         .env("PULSED_TAG", "a b")
         .args(&["d"])
         .run()
         .failed(64, &["$PULSED_TAG", "' '"]);
-    from(Tool::send()).args(&["-u", "/nowhere", "e"]).run().failed(69, &["/nowhere"]);
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("a database");
-    let user = user.expect("who runs tests has a name").name;
+    with_env(Tool::send()).args(&["-u", "/nowhere", "e"]).run().failed(69, &["/nowhere"]);
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("a user database");
+    let user = user.expect("an account for this uid").name;
     let tags: Vec<Value> = events(&agent).iter().map(|event| event["tag"].clone()).collect();
     assert_eq!(tags, ["from.env", "typed", &user]);
 }
 
 #[test]
-fn cursor_copy_and_no_act() {
+fn prints_cursor_and_copy() {
     let agent = Agent::start();
     let cursor = agent.send(&["--cursor", "a"]).ok();
     assert_eq!(cursor, format!("{}\n", agent.connect().newest()));
@@ -155,44 +155,44 @@ fn cursor_copy_and_no_act() {
 }
 
 #[test]
-fn an_agent_that_is_not_there_is_told_at_once() {
+fn absent_agent_fails_at_once() {
     let agent = Agent::prepare(&[]);
     let begun = Instant::now();
     for arguments in [&["--timeout", "60s", "hello"][..], &["--timeout", "60s"]] {
         let words = [agent.socket_text(), "does not exist", "pulsed"];
         agent.send(arguments).input("a line\n").run().failed(69, &words);
     }
-    // A socket that nobody listens on is as none.
+    // A socket without a listener counts as absent.
     drop(UnixListener::bind(agent.socket()).expect("free"));
     agent
         .send(&["--timeout", "60s", "x"])
         .run()
-        .failed(69, &[agent.socket_text(), "nobody listens"]);
-    assert!(begun.elapsed() < PATIENCE, "it waited for nobody");
+        .failed(69, &[agent.socket_text(), "no process listens"]);
+    assert!(begun.elapsed() < TIMEOUT, "it must not wait");
 }
 
 #[test]
-fn an_agent_that_does_not_answer_hangs_nobody() {
+fn unresponsive_agent_times_out() {
     let agent = Agent::prepare(&[]);
     let _silent = UnixListener::bind(agent.socket()).expect("free");
     agent.send(&["--timeout", "50ms", "x"]).run().failed(75, &[agent.socket_text(), "50ms"]);
-    // Who asks for no acknowledgement waits for none.
+    // Without an acknowledgement there is no wait.
     agent.send(&["--timeout", "50ms", "--ack", "none", "x"]).ok();
     let done = agent.send(&["--timeout", "50ms", "--time", "--", "sh", "-c", "exit 4"]).run();
     assert_eq!(done.code, Some(4), "{done:#?}");
 }
 
 #[test]
-fn usage_data_and_storage_have_codes_of_their_own() {
+fn failures_have_distinct_exit_codes() {
     let agent = Agent::with(&["history.enabled = false"]);
     agent
         .send(&["--ack", "synced", "x"])
         .run()
         .failed(74, &["not stored", agent.socket_text(), "history is off"]);
     agent.send(&["--json", "{\"seq\":1}"]).run().failed(65, &["\"seq\""]);
-    // A file never pauses, where a pipe may: then the refusal would be told twice.
+    // A file, because a pipe may pause between the lines, and the refusal would be reported twice.
     let lines = agent.dir().join("lines");
-    fs::write(&lines, "{\"msg\":\"a\"}\n{\n").expect("the directory is ours");
+    fs::write(&lines, "{\"msg\":\"a\"}\n{\n").expect("a writable directory");
     agent
         .send(&["--json", "-f", lines.to_str().expect("UTF-8")])
         .run()
@@ -219,33 +219,33 @@ fn usage_data_and_storage_have_codes_of_their_own() {
 }
 
 #[test]
-fn a_line_that_is_typed_is_delivered_while_the_input_goes_on() {
+fn delivers_typed_lines_at_once() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
     let mut sender = agent.send(&["--timeout", "30s"]).start();
     for n in 0..20 {
-        sender.type_in(&format!("{n}\n"));
+        sender.write_stdin(&format!("{n}\n"));
         assert_eq!(parse(&follower.line()).msg(), Some(n.to_string().as_str()));
     }
     assert_eq!(sender.wait().code, Some(0));
 }
 
 #[test]
-fn the_wait_for_input_is_bounded_by_no_timeout() {
+fn timeout_excludes_waiting_for_input() {
     let agent = Agent::start();
     let mut sender = agent.send(&["--timeout", "100ms"]).start();
     let begun = Instant::now();
-    until("longer than its timeout", || {
+    wait_for("more than its timeout", || {
         (begun.elapsed() > Duration::from_millis(500)).then_some(())
     });
-    sender.type_in("late\n");
-    until("the event", || (agent.connect().tail("{}").len() == 1).then_some(()));
+    sender.write_stdin("late\n");
+    wait_for("the event", || (agent.connect().tail("{}").len() == 1).then_some(()));
     assert_eq!(sender.wait().code, Some(0));
 }
 
 #[test]
-fn a_hundred_thousand_lines_arrive_once_and_in_order() {
+fn delivers_100000_lines_in_order() {
     let agent = Agent::start();
     let many: String = (0..100_000).map(|n| format!("{n}\n")).collect();
     agent.send(&["--timeout", "30s"]).input(many).ok();
@@ -255,17 +255,17 @@ fn a_hundred_thousand_lines_arrive_once_and_in_order() {
 }
 
 #[test]
-fn while_the_agent_restarts_lines_wait_and_come_in_order() {
+fn buffers_lines_across_restarts() {
     let mut agent = Agent::start();
     let mut sender = agent.send(&["--timeout", "30s"]).start();
     let mut typed = 0;
     for kill in [false, true, false] {
         for _ in 0..10 {
-            sender.type_in(&format!("{typed}\n"));
+            sender.write_stdin(&format!("{typed}\n"));
             typed += 1;
         }
         let last = format!("\"msg\":\"{}\",", typed - 1);
-        until("the last line", || {
+        wait_for("the last line", || {
             agent
                 .connect()
                 .tail("{\"lines\":1}")
@@ -279,42 +279,42 @@ fn while_the_agent_restarts_lines_wait_and_come_in_order() {
             assert!(agent.stop().success())
         }
         for _ in 0..10 {
-            sender.type_in(&format!("{typed}\n"));
+            sender.write_stdin(&format!("{typed}\n"));
             typed += 1;
         }
         agent.restart();
     }
     let done = sender.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
-    // What the agent had taken and could not acknowledge any more may stand there again, later.
-    let mut told: Vec<u64> = Vec::new();
+    // Events that the agent accepted but did not acknowledge before it ended may be repeated later.
+    let mut numbers: Vec<u64> = Vec::new();
     for line in agent.connect().tail("{}") {
         let number = parse(&line).msg().map(|msg| msg.parse::<u64>().expect("a number"));
-        told.extend(number.filter(|number| !told.contains(number)));
+        numbers.extend(number.filter(|number| !numbers.contains(number)));
     }
-    assert_eq!(told, (0..typed).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..typed).collect::<Vec<_>>());
 }
 
 #[test]
-fn what_does_not_fit_while_the_agent_is_away_is_told() {
+fn reports_lines_lost_in_outage() {
     let mut agent = Agent::start();
     let mut sender = agent.send(&["--timeout", "100ms"]).start();
-    sender.type_in("first\n");
-    until("the first line", || (agent.stats()["events"] == 1).then_some(()));
+    sender.write_stdin("first\n");
+    wait_for("the first line", || (agent.stats()["events"] == 1).then_some(()));
     agent.kill();
     let line = format!("{}\n", "x".repeat(60_000));
     for _ in 0..40 {
-        sender.type_in(&line);
+        sender.write_stdin(&line);
     }
     let done = sender.wait();
     assert_eq!(done.code, Some(69), "{done:#?}");
-    // Whether the first one had been acknowledged when the agent was killed, nobody can say.
+    // The kill may have come before or after the acknowledgement of the first line.
     let lost = done.err.contains("40 events lost") || done.err.contains("41 events lost");
     assert!(lost && done.err.contains("dropping events"), "{done:#?}");
 }
 
 #[test]
-fn time_tells_the_begin_at_once_and_the_end_with_status_and_duration() {
+fn time_sends_begin_and_end() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     follower.follow("");
@@ -323,7 +323,7 @@ fn time_tells_the_begin_at_once_and_the_end_with_status_and_duration() {
     let begin = parse(&follower.line()).event().clone();
     let running = agent.connect().tail("{\"match\":\"took>=0\"}");
     assert_eq!(running, [""; 0], "the command still runs");
-    sender.type_in("go\n");
+    sender.write_stdin("go\n");
     let end = parse(&follower.line()).event().clone();
     assert_eq!(sender.wait().code, Some(5));
     for event in [&begin, &end] {
@@ -343,7 +343,7 @@ fn time_tells_the_begin_at_once_and_the_end_with_status_and_duration() {
 }
 
 #[test]
-fn the_status_of_a_timed_command_wins_whatever_the_agent_does() {
+fn time_preserves_exit_status() {
     let mut agent = Agent::start();
     for (command, code) in [
         (&["true"][..], 0),
@@ -355,8 +355,8 @@ fn the_status_of_a_timed_command_wins_whatever_the_agent_does() {
         let words = [&["--time", "--"], command].concat();
         let done = agent.send(&words).run();
         assert_eq!(done.code, Some(code), "{done:#?}");
-        let ended = events(&agent).pop().expect("its end");
-        assert_eq!(ended["fields"]["status"], code, "{ended}");
+        let end = events(&agent).pop().expect("the event of the exit");
+        assert_eq!(end["fields"]["status"], code, "{end}");
     }
     agent.stop();
     let done = agent.send(&["--time", "--", "sh", "-c", "echo out; echo err >&2; exit 3"]).run();
@@ -366,8 +366,8 @@ fn the_status_of_a_timed_command_wins_whatever_the_agent_does() {
 }
 
 #[test]
-fn the_first_event_of_a_log_has_the_first_number() {
+fn first_event_has_first_number() {
     let agent = Agent::start();
     let cursor = agent.send(&["--cursor", "a"]).ok();
-    assert_eq!(seq_of(cursor.trim_end()), crate::harness::FIRST);
+    assert_eq!(seq_of(cursor.trim_end()), FIRST);
 }

@@ -1,11 +1,11 @@
-//! `pulse-tail`: its options, its formats and its ends.
+//! `pulse-tail`: its options, its formats and its exit codes.
 
 use std::fs;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Agent, Item, Tool, assert_whole, parse, until};
+use crate::harness::{Agent, Item, Tool, assert_contiguous, parse, seq_of, wait_for};
 
 /// An agent with 30 events: `event 0` to `event 29`.
 fn with_30() -> Agent {
@@ -20,11 +20,11 @@ fn with_30() -> Agent {
         );
         text += "\n";
     }
-    agent.connect().say(text).sync();
+    agent.connect().write(text).sync();
     agent
 }
 
-/// The numbers of the events that these arguments show.
+/// The numbers of the events that these arguments select.
 #[track_caller]
 fn shown(agent: &Agent, arguments: &[&str]) -> Vec<usize> {
     let out = agent.tail(arguments).args(&["-o", "cat"]).ok();
@@ -34,12 +34,12 @@ fn shown(agent: &Agent, arguments: &[&str]) -> Vec<usize> {
     events.map(|line| number(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
 }
 
-fn those(wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+fn numbers(wanted: impl Fn(usize) -> bool) -> Vec<usize> {
     (0..30).filter(|n| wanted(*n)).collect()
 }
 
 #[test]
-fn where_to_begin_and_where_to_end() {
+fn selects_start_and_end() {
     let agent = with_30();
     let all: Vec<usize> = (0..30).collect();
     let lines = agent.connect().tail("{}");
@@ -58,7 +58,7 @@ fn where_to_begin_and_where_to_end() {
     assert_eq!(shown(&agent, &["-c", &cursor]), all[20..]);
     assert_eq!(shown(&agent, &["--after-cursor", &cursor]), all[21..]);
     assert_eq!(shown(&agent, &["--after-cursor", &newest]), [0; 0]);
-    // They were sent at one moment, so that one time has them all or none.
+    // All were sent in one write, so they share one time.
     assert_eq!(shown(&agent, &["-S", &time]), all);
     assert_eq!(shown(&agent, &["-U", &time, "-n", "all"]), all);
     assert_eq!(shown(&agent, &["-S", "10 minutes ago"]), all);
@@ -68,14 +68,14 @@ fn where_to_begin_and_where_to_end() {
 }
 
 #[test]
-fn which_events() {
+fn selects_events() {
     let agent = with_30();
     let all = |arguments: &[&str]| shown(&agent, &[arguments, &["-n", "all"]].concat());
-    assert_eq!(all(&["-t", "shop.*"]), those(|n| n % 3 < 2));
-    assert_eq!(all(&["-t", "cron", "-t", "shop.q*"]), those(|n| n % 3 != 1));
-    assert_eq!(all(&["-p", "warning"]), those(|n| n % 5 == 1 || n % 5 == 2));
-    assert_eq!(all(&["-p", "warning..notice"]), those(|n| n % 5 == 1 || n % 5 == 4));
-    assert_eq!(all(&["-g", "EVENT"]), [0; 0], "with a capital it means just that");
+    assert_eq!(all(&["-t", "shop.*"]), numbers(|n| n % 3 < 2));
+    assert_eq!(all(&["-t", "cron", "-t", "shop.q*"]), numbers(|n| n % 3 != 1));
+    assert_eq!(all(&["-p", "warning"]), numbers(|n| n % 5 == 1 || n % 5 == 2));
+    assert_eq!(all(&["-p", "warning..notice"]), numbers(|n| n % 5 == 1 || n % 5 == 4));
+    assert_eq!(all(&["-g", "EVENT"]), [0; 0], "a capital makes it case-sensitive");
     assert_eq!(all(&["-g", "event .5$"]), [15, 25]);
     assert_eq!(all(&["--slower", "27ms"]), [28, 29]);
     assert_eq!(all(&["took>=28ms"]), [28, 29]);
@@ -88,10 +88,10 @@ fn which_events() {
 }
 
 #[test]
-fn every_format_shows_everything_that_it_should() {
+fn formats_show_every_part() {
     let agent = Agent::start();
-    let object = r#"{"tag":"shop.query","level":"warning","msg":"slow\nquery took 40ms","run":"r1","fields":{"user":"a b","rows":3}}"#;
-    agent.connect().say(format!("SEND {object}\n")).sync();
+    let object = r#"{"tag":"shop.query","level":"warning","msg":"slow\nquery took 40ms","run":"r1","fields":{"user":"a b","rows":3,"took":"40ms"}}"#;
+    agent.connect().write(format!("SEND {object}\n")).sync();
     let line = agent.connect().tail("{}").remove(0);
     let pid = parse(&line).event()["origin"]["pid"].to_string();
     let run = |arguments: &[&str]| agent.tail(arguments).args(&["-n1"]).ok();
@@ -121,7 +121,7 @@ fn every_format_shows_everything_that_it_should() {
     }
 }
 
-/// How further lines of a message are indented by `-o cat`: by something.
+/// The indentation of the further lines of a message in `-o cat`.
 fn cat_indent(run: &dyn Fn(&[&str]) -> String) -> &'static str {
     let out = run(&["-o", "cat"]);
     let second = out.lines().nth(1).unwrap_or_default().to_owned().leak();
@@ -129,11 +129,11 @@ fn cat_indent(run: &dyn Fn(&[&str]) -> String) -> &'static str {
 }
 
 fn matches(regex: &str, text: &str) -> bool {
-    regex::Regex::new(regex).expect("good").is_match(text)
+    regex::Regex::new(regex).expect("a valid pattern").is_match(text)
 }
 
 #[test]
-fn times_are_local_unless_utc_is_asked_for() {
+fn times_are_local_by_default() {
     let agent = with_30();
     let hour = |tool: Tool| {
         let out = tool.args(&["-n1", "-o", "short-iso"]).ok();
@@ -141,48 +141,49 @@ fn times_are_local_unless_utc_is_asked_for() {
     };
     let utc = hour(agent.tail(&["--utc"]).env("TZ", "Asia/Kolkata"));
     assert!(utc.ends_with("+00:00"), "{utc}");
-    let there = hour(agent.tail(&[]).env("TZ", "IST-5:30"));
-    assert!(there.ends_with("+05:30"), "{there}");
+    let local = hour(agent.tail(&[]).env("TZ", "IST-5:30"));
+    assert!(local.ends_with("+05:30"), "{local}");
 }
 
 #[test]
-fn text_from_events_never_drives_the_terminal() {
+fn escapes_terminal_controls() {
     let agent = Agent::start();
-    let evil = "\\u001b[2J\\u009b1m\\u202e\\u0007\\r\\u0000evil";
-    let object = format!(r#"{{"msg":"{evil}","run":"{evil}","fields":{{"f":"{evil}"}}}}"#);
-    agent.connect().say(format!("SEND {object}\n")).sync();
-    let colors = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("good");
+    let controls = "\\u001b[2J\\u009b1m\\u202e\\u0007\\r\\u0000text";
+    let object =
+        format!(r#"{{"msg":"{controls}","run":"{controls}","fields":{{"f":"{controls}"}}}}"#);
+    agent.connect().write(format!("SEND {object}\n")).sync();
+    let colors = regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("a valid pattern");
     for format in ["short", "short-iso", "json", "cat", "logfmt", "verbose"] {
         for color in ["--color=never", "--color=always"] {
             let out = agent.tail(&["-o", format, color]).ok();
-            assert!(out.contains("evil"), "{format}: {out:?}");
+            assert!(out.contains("text"), "{format}: {out:?}");
             let plain = colors.replace_all(&out, "");
             let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}' || c == '\u{9b}';
             assert!(!plain.contains(bad), "{format} {color}: {plain:?}");
         }
     }
-    let summed = agent.tail(&["--stats"]).ok();
-    assert!(!summed.contains(|c: char| c.is_control() && c != '\n'), "{summed:?}");
+    let stats = agent.tail(&["--stats"]).ok();
+    assert!(!stats.contains(|c: char| c.is_control() && c != '\n'), "{stats:?}");
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn colors_need_terminal_or_option() {
     let agent = with_30();
     let colored = |tool: Tool| tool.args(&["-n1", "-p", "err"]).ok().contains('\u{1b}');
-    assert!(!colored(agent.tail(&[])), "a pipe is no terminal");
+    assert!(!colored(agent.tail(&[])), "a pipe is not a terminal");
     assert!(colored(agent.tail(&["--color", "always"])));
     assert!(!colored(agent.tail(&["--color", "never"])));
 }
 
 #[test]
-fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
+fn follow_survives_restarts() {
     let mut agent = Agent::start();
-    let begin = crate::harness::seq_of(&agent.connect().newest());
+    let begin = seq_of(&agent.connect().newest());
     let mut tail = agent.tail(&["-f", "-n", "all", "-o", "json"]).start();
     let mut items = Vec::new();
     for (round, kill) in [false, true, false, true].into_iter().enumerate() {
         let text: String = (0..500).map(|n| format!("SEND {round}:{n}\n")).collect();
-        agent.connect().say(text).sync();
+        agent.connect().write(text).sync();
         let last = format!("{round}:499");
         while items.last().and_then(Item::msg) != Some(&last) {
             items.push(parse(&tail.line()));
@@ -194,29 +195,29 @@ fn a_follow_survives_restarts_without_a_hole_or_a_repeat() {
         }
         agent.restart();
     }
-    agent.connect().say("SEND the end\n").sync();
+    agent.connect().write("SEND the end\n").sync();
     while items.last().and_then(Item::msg) != Some("the end") {
         items.push(parse(&tail.line()));
     }
-    assert_eq!(begin, assert_whole(0, &items[..1]), "the start");
-    assert_whole(0, &items);
-    let told = items.iter().filter(|item| item.msg().is_some()).count();
+    assert_eq!(begin, assert_contiguous(0, &items[..1]), "the first start");
+    assert_contiguous(0, &items);
+    let events = items.iter().filter(|item| item.msg().is_some()).count();
     let gaps: Vec<_> = items.iter().filter_map(Item::gap).collect();
-    assert_eq!((told, gaps.len()), (2001, 5), "a gap for each start: {gaps:?}");
+    assert_eq!((events, gaps.len()), (2001, 5), "a gap for each start: {gaps:?}");
     assert_eq!(gaps.iter().filter(|gap| gap.lost.is_none()).count(), 2, "{gaps:?}");
     tail.signal(Signal::SIGTERM);
     let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
-    assert_eq!(done.err.matches("waiting for it to come back").count(), 4, "{done:#?}");
+    assert_eq!(done.err.matches("reconnecting").count(), 4, "{done:#?}");
 }
 
 #[test]
-fn a_follow_with_a_match_goes_on_after_a_restart_where_it_was() {
+fn filtered_follow_resumes_after_restart() {
     let mut agent = Agent::start();
     let mut tail = agent.tail(&["-f", "-q", "-o", "cat", "-t", "wanted"]).start();
     for n in 0..4 {
         let text = format!("SEND {{\"tag\":\"wanted\",\"msg\":\"{n}\"}}\nSEND other\n");
-        agent.connect().say(text).sync();
+        agent.connect().write(text).sync();
         assert!(tail.line().contains("(restart)"), "each start is a gap");
         assert_eq!(tail.line(), n.to_string());
         agent.stop();
@@ -228,29 +229,29 @@ fn a_follow_with_a_match_goes_on_after_a_restart_where_it_was() {
 }
 
 #[test]
-fn a_cursor_file_gives_every_event_once() {
+fn cursor_file_yields_events_once() {
     let agent = with_30();
-    let file = agent.dir().join("place");
-    let place = file.to_str().expect("UTF-8");
-    assert_eq!(shown(&agent, &["--cursor-file", place, "-n", "all"]).len(), 30);
-    assert_eq!(fs::read_to_string(&file).expect("kept").trim(), agent.connect().newest());
-    assert_eq!(shown(&agent, &["--cursor-file", place]), [0; 0]);
-    agent.connect().say("SEND event 30\nSEND event 31\n").sync();
-    assert_eq!(shown(&agent, &["--cursor-file", place, "--count", "1"]), [30]);
-    assert_eq!(shown(&agent, &["--cursor-file", place]), [31]);
-    // While it follows, the place moves along.
-    let mut tail = agent.tail(&["--cursor-file", place, "-f", "-o", "cat"]).start();
-    agent.connect().say("SEND event 32\n").sync();
+    let file = agent.dir().join("cursor");
+    let path = file.to_str().expect("UTF-8");
+    assert_eq!(shown(&agent, &["--cursor-file", path, "-n", "all"]).len(), 30);
+    assert_eq!(fs::read_to_string(&file).expect("a cursor file").trim(), agent.connect().newest());
+    assert_eq!(shown(&agent, &["--cursor-file", path]), [0; 0]);
+    agent.connect().write("SEND event 30\nSEND event 31\n").sync();
+    assert_eq!(shown(&agent, &["--cursor-file", path, "--count", "1"]), [30]);
+    assert_eq!(shown(&agent, &["--cursor-file", path]), [31]);
+    // A follow updates the file.
+    let mut tail = agent.tail(&["--cursor-file", path, "-f", "-o", "cat"]).start();
+    agent.connect().write("SEND event 32\n").sync();
     assert_eq!(tail.line(), "event 32");
     tail.signal(Signal::SIGTERM);
     assert_eq!(tail.wait().code, Some(0));
-    assert_eq!(fs::read_to_string(&file).expect("kept").trim(), agent.connect().newest());
-    fs::write(&file, "nonsense").expect("ours");
-    agent.tail(&["--cursor-file", place]).run().failed(64, &[place, "not a cursor"]);
+    assert_eq!(fs::read_to_string(&file).expect("a cursor file").trim(), agent.connect().newest());
+    fs::write(&file, "nonsense").expect("a writable file");
+    agent.tail(&["--cursor-file", path]).run().failed(64, &[path, "not a cursor"]);
 }
 
 #[test]
-fn show_cursor_says_where_to_go_on() {
+fn show_cursor_prints_resume_position() {
     let agent = with_30();
     let out = agent.tail(&["-n1", "-o", "cat", "--show-cursor"]).ok();
     assert_eq!(out, format!("event 29\n-- cursor: {}\n", agent.connect().newest()));
@@ -261,7 +262,7 @@ fn show_cursor_says_where_to_go_on() {
 }
 
 #[test]
-fn ends_that_can_be_waited_for() {
+fn count_match_and_timeout_end_follow() {
     let agent = with_30();
     assert_eq!(shown(&agent, &["-f", "-n", "all", "--count", "3"]), [0, 1, 2]);
     assert_eq!(shown(&agent, &["-f", "-n", "all", "--until-match", "n=4"]), [0, 1, 2, 3, 4]);
@@ -269,21 +270,21 @@ fn ends_that_can_be_waited_for() {
     assert_eq!(code(&["--until-match", "n=99"]), Some(1));
     assert_eq!(code(&["-f", "--timeout", "50ms"]), Some(124));
     assert_eq!(code(&["-f", "--timeout", "50ms", "--until-match", "n=99"]), Some(124));
-    let mut waits = agent.tail(&["-f", "--until-match", "msg=now", "-o", "cat"]).start();
-    until("who waits", || (agent.stats()["followers"] == 1).then_some(()));
-    agent.connect().say("SEND then\nSEND now\nSEND later\n").sync();
-    let done = waits.wait();
+    let mut tail = agent.tail(&["-f", "--until-match", "msg=now", "-o", "cat"]).start();
+    wait_for("a follower", || (agent.stats()["followers"] == 1).then_some(()));
+    agent.connect().write("SEND then\nSEND now\nSEND later\n").sync();
+    let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(done.out.ends_with("\nevent 29\nthen\nnow\n"), "{done:#?}");
 }
 
 #[test]
-fn where_events_are_missing_nobody_knows_whether_it_came() {
+fn until_match_exits_3_across_gap() {
     let mut agent = Agent::start();
-    agent.connect().say("SEND a\n").sync();
+    agent.connect().write("SEND a\n").sync();
     agent.kill();
     agent.restart();
-    agent.connect().say("SEND b\n").sync();
+    agent.connect().write("SEND b\n").sync();
     let done = agent.tail(&["-n", "all", "--until-match", "msg=c"]).run();
     assert_eq!((done.code, done.err.as_str()), (Some(3), ""), "{done:#?}");
     let shown = done.lines();
@@ -294,7 +295,7 @@ fn where_events_are_missing_nobody_knows_whether_it_came() {
 }
 
 #[test]
-fn a_broken_pipe_ends_it_quietly() {
+fn broken_pipe_ends_quietly() {
     let agent = with_30();
     let line = format!("{} --socket {} -n all | head -1", Tool::tail_path(), agent.socket_text());
     let done = Tool::new("bash").args(&["-c", &format!("set -o pipefail; {line}")]).run();
@@ -302,9 +303,9 @@ fn a_broken_pipe_ends_it_quietly() {
     let line = format!("{} --socket {} -f | head -1", Tool::tail_path(), agent.socket_text());
     let mut tail = Tool::new("bash").args(&["-c", &format!("set -o pipefail; {line}")]).start();
     tail.line();
-    // It sees that nobody reads any more when it next writes.
-    until("its end", || {
-        agent.connect().say("SEND x\n").sync();
+    // Its next write fails, because head has exited.
+    wait_for("its exit", || {
+        agent.connect().write("SEND x\n").sync();
         (agent.stats()["followers"] == 0).then_some(())
     });
     let done = tail.wait();
@@ -312,7 +313,7 @@ fn a_broken_pipe_ends_it_quietly() {
 }
 
 #[test]
-fn stats_sum_up_what_there_is() {
+fn stats_summarizes_events() {
     let agent = with_30();
     let out = agent.tail(&["--stats"]).ok();
     assert!(out.contains("30 events"), "{out}");
@@ -336,7 +337,7 @@ fn stats_sum_up_what_there_is() {
 }
 
 #[test]
-fn what_is_wrong_is_one_line_with_its_code() {
+fn errors_are_one_line_with_code() {
     let agent = Agent::prepare(&[]);
     for arguments in [&["-n1"][..], &["-f"]] {
         agent.tail(arguments).run().failed(69, &[agent.socket_text(), "does not exist"]);
@@ -363,7 +364,7 @@ fn what_is_wrong_is_one_line_with_its_code() {
 }
 
 #[test]
-fn what_jq_reads_is_json() {
+fn jq_reads_json_output() {
     let agent = with_30();
     let line = format!(
         "{} --socket {} -n 30 -o json | jq -c .fields.n",
@@ -373,7 +374,7 @@ fn what_jq_reads_is_json() {
     let out = Tool::new("sh").args(&["-c", &line]).ok();
     let expected: String = (0..30).map(|n| format!("{n}\n")).collect();
     assert_eq!(out, expected);
-    // And so is the history itself.
+    // The history is JSON too.
     let line = format!("cat {}/*.jsonl | jq -c .seq", agent.history().display());
     assert_eq!(Tool::new("sh").args(&["-c", &line]).ok().lines().count(), 31, "and the start");
     assert!(

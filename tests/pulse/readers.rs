@@ -1,22 +1,21 @@
-//! Whoever reads is a cursor: over the window and over history, as fast or as slow as it likes.
+//! A reader is a cursor over window and history, at its own speed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, FIRST, Gap, Item, assert_whole, parse, seq_of, until};
+use crate::harness::{Agent, Client, FIRST, Gap, Item, assert_contiguous, parse, seq_of, wait_for};
 
-/// Windows and histories that a test can overflow.
+/// A window and a history that a test can overflow.
 const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
 const SMALL_HISTORY: &str = "history.size = \"1MiB\"";
 
-/// Sends so many events that say how many there were before, and waits until they are stored.
+/// Sends `count` events, each with its index as message, and waits until they are stored. Returns the cursor.
 fn send_numbered(agent: &Agent, from: u64, count: u64) -> String {
     let text: String = (from..from + count).map(|n| format!("SEND {n}\n")).collect();
-    agent.connect().say(text).sync()
+    agent.connect().write(text).sync()
 }
 
-/// The events among these lines, of which the one with the number n must say how many there were
-/// before it.
+/// Asserts that the message of each event is its index: the number of events before it.
 fn assert_numbered(items: &[Item]) {
     for item in items {
         if let Item::Event(seq, msg, _) = item {
@@ -34,7 +33,7 @@ fn messages(lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn from_disk_into_the_window_under_load() {
+fn replays_into_live_without_seam() {
     const COUNT: u64 = 60_000;
     let agent = Agent::with(&[SMALL_WINDOW]);
     send_numbered(&agent, 0, COUNT / 2);
@@ -49,9 +48,9 @@ fn from_disk_into_the_window_under_load() {
         });
         for reader in &mut readers {
             scope.spawn(|| {
-                reader.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
+                reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
                 let all: Vec<Item> = (0..=COUNT).map(|_| parse(&reader.line())).collect();
-                assert_eq!(assert_whole(0, &all), FIRST + COUNT - 1);
+                assert_eq!(assert_contiguous(0, &all), FIRST + COUNT - 1);
                 assert_numbered(&all);
             });
         }
@@ -59,21 +58,21 @@ fn from_disk_into_the_window_under_load() {
 }
 
 #[test]
-fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
+fn slow_reader_gets_exact_retention_gaps() {
     let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
     send_numbered(&agent, 0, 1000);
     let mut reader = agent.connect();
-    reader.say("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
+    reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
     let mut all = vec![parse(&reader.line())];
-    // It does not read, until far more than all buffers, the window and history hold has passed.
+    // Does not read until far more was sent than the buffers, the window and history hold.
     let mut sent = 1000;
-    until("a trimmed history", || {
+    wait_for("a trimmed history", || {
         send_numbered(&agent, sent, 20_000);
         sent += 20_000;
         let oldest = agent.stats()["oldest"].as_str().map(seq_of);
         (oldest > Some(50_000)).then_some(())
     });
-    // And it reads while that goes on.
+    // Reads while more is sent.
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             let last = sent + 100_000;
@@ -83,13 +82,13 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
             last
         });
         let last = FIRST + sent + 100_000 - 1;
-        while all.last().is_none_or(|item| item.numbers().1 < last) {
+        while all.last().is_none_or(|item| item.seq_range().1 < last) {
             all.push(parse(&reader.line()));
         }
-        assert_eq!(sender.join().expect("it cannot panic"), sent + 100_000);
+        assert_eq!(sender.join().expect("no panic"), sent + 100_000);
     });
     assert_eq!(all.remove(0), Item::Gap(Gap::of_clean_start(0)));
-    assert_whole(FIRST - 1, &all);
+    assert_contiguous(FIRST - 1, &all);
     assert_numbered(&all);
     let gaps: Vec<&Gap> = all.iter().filter_map(Item::gap).collect();
     assert!(!gaps.is_empty(), "it missed something");
@@ -100,14 +99,14 @@ fn a_reader_whose_segments_go_under_it_is_told_exactly_what_it_missed() {
 }
 
 #[test]
-fn history_is_trimmed_by_size_and_a_cursor_before_it_is_told_how_much_is_gone() {
+fn trims_by_size_and_counts_loss() {
     let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
     let newest = send_numbered(&agent, 0, 40_000);
     let (id, _) = newest.split_once('-').expect("a cursor");
     let all = items(&agent.connect().tail("{}"));
-    let oldest = all[0].numbers().0;
-    assert!(oldest > FIRST && all[0].gap().is_none(), "who names no cursor misses nothing");
-    assert_whole(oldest - 1, &all);
+    let oldest = all[0].seq_range().0;
+    assert!(oldest > FIRST && all[0].gap().is_none(), "a reader without a cursor misses nothing");
+    assert_contiguous(oldest - 1, &all);
     let bytes = agent.stats()["history"]["bytes"].as_u64().expect("a number");
     assert!(bytes <= 1 << 20, "{bytes}");
     assert_eq!(bytes, agent.history_text().len() as u64);
@@ -119,40 +118,40 @@ fn history_is_trimmed_by_size_and_a_cursor_before_it_is_told_how_much_is_gone() 
 }
 
 #[test]
-fn history_is_trimmed_by_age() {
+fn trims_by_age() {
     let agent = Agent::with(&["history.age = \"1s\"", SMALL_WINDOW]);
     let first = seq_of(&send_numbered(&agent, 0, 1));
     let mut sent = 1;
-    until("a history without its first event", || {
+    wait_for("a history without its first event", || {
         send_numbered(&agent, sent, 1);
         sent += 1;
         let text = agent.history_text();
-        let oldest = text.lines().next().map(|line| parse(line).numbers().0);
+        let oldest = text.lines().next().map(|line| parse(line).seq_range().0);
         oldest.is_some_and(|oldest| oldest > first).then_some(())
     });
 }
 
 #[test]
-fn a_cursor_of_another_log_reads_from_the_oldest_behind_a_gap() {
+fn foreign_cursor_restarts_at_oldest() {
     let agent = Agent::start();
     send_numbered(&agent, 0, 3);
     let foreign = "{\"after\":\"00000000-2\"}";
     let read = items(&agent.connect().tail(foreign));
     let gap = Gap { after: 0, before: FIRST, lost: None, why: "restart".into() };
     assert_eq!(read[0], Item::Gap(gap));
-    assert_eq!((read.len(), assert_whole(0, &read)), (4, FIRST + 2));
+    assert_eq!((read.len(), assert_contiguous(0, &read)), (4, FIRST + 2));
     let mut follower = agent.connect();
-    follower.say("TAIL {\"after\":\"00000000-2\",\"follow\":true}\n");
+    follower.write("TAIL {\"after\":\"00000000-2\",\"follow\":true}\n");
     for item in read {
         let line = parse(&follower.line());
-        assert_eq!(line.numbers(), item.numbers());
+        assert_eq!(line.seq_range(), item.seq_range());
     }
     send_numbered(&agent, 3, 1);
     assert_eq!(parse(&follower.line()).msg(), Some("3"));
 }
 
 #[test]
-fn a_cursor_inside_a_gap_is_told_the_rest_of_it() {
+fn cursor_inside_gap_gets_its_rest() {
     let mut agent = Agent::start();
     let newest = send_numbered(&agent, 0, 3);
     agent.kill();
@@ -166,14 +165,12 @@ fn a_cursor_inside_a_gap_is_told_the_rest_of_it() {
         let read = items(&agent.connect().tail(&format!("{{\"after\":\"{id}-{inside}\"}}")));
         assert_eq!(read, [Item::Gap(Gap { after: inside, ..whole.clone() })]);
     }
-    let cursor_of_the_gap = whole.before - 1;
-    assert!(
-        agent.connect().tail(&format!("{{\"after\":\"{id}-{cursor_of_the_gap}\"}}")).is_empty()
-    );
+    let last_of_gap = whole.before - 1;
+    assert!(agent.connect().tail(&format!("{{\"after\":\"{id}-{last_of_gap}\"}}")).is_empty());
 }
 
 #[test]
-fn the_last_lines_the_newest_first_and_times() {
+fn selects_last_lines_and_reverse() {
     let agent = Agent::with(&[SMALL_WINDOW]);
     let newest = send_numbered(&agent, 0, 30_000);
     let (id, _) = newest.split_once('-').expect("a cursor");
@@ -203,14 +200,14 @@ fn the_last_lines_the_newest_first_and_times() {
     assert_eq!(client.tail(&format!("{{\"after\":\"{newest}\"}}")), [""; 0]);
 }
 
-/// The message of a line that is known to have one without a quote in it.
+/// The message of an event line. It must not contain a quote.
 fn msg_of(line: &str) -> &str {
     let (_, rest) = line.split_once("\"msg\":\"").expect("a message");
     rest.split_once('"').expect("its end").0
 }
 
 #[test]
-fn since_and_until_take_in_what_happened_at_that_very_moment() {
+fn since_and_until_are_inclusive() {
     let agent = Agent::start();
     for n in 0..9 {
         send_numbered(&agent, n, 1);
@@ -218,7 +215,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
     let mut client = agent.connect();
     let all = client.tail("{}");
     let time = |n: usize| parse(&all[n]).event()["time"].as_str().expect("a time").to_owned();
-    // Two events may have one time: then both are in.
+    // Events may share a time: then all of them are selected.
     let first = (0..9).find(|n| time(*n) == time(4)).expect("itself");
     let last = (0..9).rfind(|n| time(*n) == time(6)).expect("itself");
     let (since, until) = (time(4), time(6));
@@ -228,7 +225,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
     assert_eq!(client.tail(&format!("{{\"until\":\"{until}\"}}")), all[..=last]);
     assert_eq!(client.tail("{\"since\":\"2999-01-01T00:00:00Z\"}"), [""; 0]);
     assert_eq!(client.tail("{\"until\":\"2000-01-01T00:00:00Z\"}"), [""; 0]);
-    client.say(format!("TAIL {{\"since\":\"{since}\",\"follow\":true}}\n"));
+    client.write(format!("TAIL {{\"since\":\"{since}\",\"follow\":true}}\n"));
     send_numbered(&agent, 9, 1);
     let followed: Vec<String> = (first..10).map(|_| client.line()).collect();
     assert_eq!(messages(&followed).last().map(String::as_str), Some("9"));
@@ -236,7 +233,7 @@ fn since_and_until_take_in_what_happened_at_that_very_moment() {
 }
 
 #[test]
-fn every_follower_gets_what_it_asked_for_and_nothing_else() {
+fn each_follower_gets_its_matches() {
     let agent = Agent::start();
     let matches = ["", "tag=shop.*", "tag=web level>=warning", "n>500", "n=7 + n=8", "tag!=shop.a"];
     let mut followers: Vec<Client> = Vec::new();
@@ -252,10 +249,10 @@ fn every_follower_gets_what_it_asked_for_and_nothing_else() {
         text += &format!(r#"SEND {{"tag":"{tag}","level":"{level}","fields":{{"n":{n}}}}}"#);
         text += "\n";
     }
-    // One that all of them want, so that each knows where it ends.
+    // An event that most filters select, as the end.
     text += r#"SEND {"tag":"shop.web","level":"emerg","msg":"end","fields":{"n":999999}}"#;
     text += "\n";
-    agent.connect().say(&text).sync();
+    agent.connect().write(&text).sync();
     let wanted: [fn(usize) -> bool; 6] = [
         |_| true,
         |n| n % 3 < 2,
@@ -276,7 +273,7 @@ fn every_follower_gets_what_it_asked_for_and_nothing_else() {
 }
 
 #[test]
-fn a_hundred_followers_that_come_and_go_under_load_see_no_hole_and_no_repeat() {
+fn short_follows_see_consecutive_numbers() {
     let agent = Agent::with(&[SMALL_WINDOW]);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -291,11 +288,11 @@ fn a_hundred_followers_that_come_and_go_under_load_see_no_hole_and_no_repeat() {
             let mut follower = agent.connect();
             let newest = follower.follow("");
             let some: Vec<Item> = (0..300).map(|_| parse(&follower.line())).collect();
-            assert_eq!(assert_whole(newest, &some), newest + 300);
+            assert_eq!(assert_contiguous(newest, &some), newest + 300);
             assert_numbered(&some);
         }
         done.store(true, Ordering::Relaxed);
-        sender.join().expect("it cannot panic");
+        sender.join().expect("no panic");
     });
-    until("nobody who follows", || (agent.stats()["followers"] == 0).then_some(()));
+    wait_for("no follower", || (agent.stats()["followers"] == 0).then_some(()));
 }

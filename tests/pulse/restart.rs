@@ -1,5 +1,5 @@
-//! What is promised when the agent is restarted while its socket is held for it: nobody is refused,
-//! nothing that was acknowledged is lost, and every follower goes on where it was.
+//! The guarantees when an agent with a passed socket restarts: no connection is refused, no acknowledged event
+//! is lost, and every follower resumes where it was.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -8,29 +8,29 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::harness::{Agent, Client, Gap, Item, Tool, assert_whole, parse, seq_of, until};
+use crate::harness::{Agent, Client, Gap, Item, Tool, assert_contiguous, parse, seq_of, wait_for};
 
 const SENDERS: usize = 8;
 const FOLLOWERS: usize = 2;
 const TAILS: usize = 2;
 const RESTARTS: u64 = 6;
 
-/// How many acknowledged events pass between two restarts, at least.
+/// The least number of acknowledged events between two restarts.
 const BETWEEN: u64 = 500;
 
 /// The message that ends a follower.
 const END: &str = "the end";
 
-/// Connects, whether an agent runs or not.
+/// Connects, also while no agent runs.
 #[track_caller]
 fn connect(socket: &Path) -> Client {
-    Client::over(UnixStream::connect(socket).expect("nobody is refused"))
+    Client::from_stream(UnixStream::connect(socket).expect("the socket is never closed"))
 }
 
-/// Sends, again and again, some events and a SYNC, and gives those that were acknowledged. A connection
-/// that ends is followed by another one. No message is sent twice.
+/// Sends batches of events with a SYNC until `stop`. Reconnects after the end of a connection, and sends no
+/// message twice. Returns the acknowledged messages.
 fn send(socket: &Path, name: usize, stop: &AtomicBool, acknowledged: &AtomicU64) -> Vec<String> {
-    let (mut sent, mut good) = (0_u64, Vec::new());
+    let (mut sent, mut stored) = (0_u64, Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let mut client = connect(socket);
         loop {
@@ -38,37 +38,38 @@ fn send(socket: &Path, name: usize, stop: &AtomicBool, acknowledged: &AtomicU64)
                 (1..=1 + sent % 20).map(|n| format!("{name}:{}", sent + n)).collect();
             let mut text = String::new();
             for message in &batch {
-                writeln!(text, "SEND {message}").expect("memory");
+                writeln!(text, "SEND {message}").expect("a write to memory");
             }
             sent += batch.len() as u64;
-            if !client.try_say(text + "SYNC\n") {
+            if !client.try_write(text + "SYNC\n") {
                 break;
             }
             let Some(answer) = client.try_whole_line() else { break };
             assert!(answer.starts_with("OK "), "{answer}");
             acknowledged.fetch_add(batch.len() as u64, Ordering::Relaxed);
-            good.extend(batch);
+            stored.extend(batch);
             if stop.load(Ordering::Relaxed) {
                 break;
             }
         }
     }
-    good
+    stored
 }
 
-/// Follows behind this cursor up to the end, over as many connections as it takes.
+/// Follows from this cursor to [`END`], over as many connections as needed. Returns the lines and the number of
+/// connections.
 fn follow(socket: &Path, mut cursor: String) -> (Vec<Item>, u64) {
     let (mut seen, mut connections) = (Vec::new(), 0);
     let log = cursor.split_once('-').expect("a cursor").0.to_owned();
     loop {
         connections += 1;
         let mut client = connect(socket);
-        if !client.try_say(format!("TAIL {{\"after\":\"{cursor}\",\"follow\":true}}\n")) {
+        if !client.try_write(format!("TAIL {{\"after\":\"{cursor}\",\"follow\":true}}\n")) {
             continue;
         }
         while let Some(line) = client.try_whole_line() {
             let item = parse(&line);
-            cursor = format!("{log}-{}", item.numbers().1);
+            cursor = format!("{log}-{}", item.seq_range().1);
             let last = item.msg() == Some(END);
             seen.push(item);
             if last {
@@ -79,9 +80,9 @@ fn follow(socket: &Path, mut cursor: String) -> (Vec<Item>, u64) {
 }
 
 #[test]
-fn restarted_under_load_from_8_senders_and_4_followers() {
+fn restarts_under_load_lose_nothing() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o666);
+    agent.pass_socket(0o666);
     agent.restart();
     let socket = agent.socket();
     let begin = agent.connect().newest();
@@ -90,7 +91,7 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
         .map(|_| agent.tail(&["-f", "-o", "json", "--after-cursor", &begin]).start())
         .collect();
 
-    let (good, followed) = thread::scope(|scope| {
+    let (acknowledged_messages, followed) = thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
             .map(|name| {
                 let (socket, stop, acknowledged) = (&socket, &stop, &acknowledged);
@@ -118,52 +119,50 @@ fn restarted_under_load_from_8_senders_and_4_followers() {
             .collect();
         for _ in 0..RESTARTS {
             let enough = acknowledged.load(Ordering::Relaxed) + BETWEEN;
-            until("acknowledged events", || {
+            wait_for("acknowledged events", || {
                 (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
             });
             assert!(agent.stop().success());
             agent.restart();
         }
         stop.store(true, Ordering::Relaxed);
-        let good: Vec<String> = senders
-            .into_iter()
-            .flat_map(|sender| sender.join().expect("it cannot panic"))
-            .collect();
-        agent.connect().say(format!("SEND {END}\n")).sync();
+        let messages: Vec<String> =
+            senders.into_iter().flat_map(|sender| sender.join().expect("no panic")).collect();
+        agent.connect().write(format!("SEND {END}\n")).sync();
         let mut followed = Vec::new();
         for follower in followers {
-            let (seen, connections) = follower.join().expect("it cannot panic");
-            assert!(connections > 1, "a restart ended its connection");
+            let (seen, connections) = follower.join().expect("no panic");
+            assert!(connections > 1, "each restart ends the connection");
             followed.push(seen);
         }
-        followed.extend(tails.into_iter().map(|tail| tail.join().expect("it cannot panic")));
-        (good, followed)
+        followed.extend(tails.into_iter().map(|tail| tail.join().expect("no panic")));
+        (messages, followed)
     });
 
-    assert!(good.len() as u64 >= RESTARTS * BETWEEN);
+    assert!(acknowledged_messages.len() as u64 >= RESTARTS * BETWEEN);
     assert_eq!(followed.len(), FOLLOWERS + TAILS);
     for seen in &followed {
-        assert_whole(seq_of(&begin), seen);
+        assert_contiguous(seq_of(&begin), seen);
         let gaps: Vec<_> = seen.iter().filter_map(Item::gap).collect();
         assert_eq!(gaps.len() as u64, RESTARTS, "{gaps:?}");
         let clean = |gap: &&Gap| **gap == Gap::of_clean_start(gap.after);
         assert!(gaps.iter().all(clean), "a clean restart loses nothing: {gaps:?}");
         let messages: Vec<&str> = seen.iter().filter_map(Item::msg).collect();
         let once: HashSet<&str> = messages.iter().copied().collect();
-        assert_eq!(once.len(), messages.len(), "nothing comes twice");
-        let lost = good.iter().find(|message| !once.contains(message.as_str()));
+        assert_eq!(once.len(), messages.len(), "no event is repeated");
+        let lost = acknowledged_messages.iter().find(|message| !once.contains(message.as_str()));
         assert_eq!(lost, None, "acknowledged and not seen");
     }
-    // What the followers saw is what is stored.
+    // The followers saw what is stored.
     let stored = agent.connect().tail("{}");
     let stored: Vec<Item> = stored.iter().map(|line| parse(line)).collect();
     assert_eq!(stored, followed[0]);
 }
 
 #[test]
-fn a_one_shot_send_never_notices_a_restart() {
+fn one_shot_sends_survive_restarts() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o666);
+    agent.pass_socket(0o666);
     agent.restart();
     let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -171,14 +170,14 @@ fn a_one_shot_send_never_notices_a_restart() {
             let (socket, stop, sent) = (agent.socket_text(), &stop, &sent);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    // Longer than the default, for a machine that is busy with other tests.
+                    // Longer than the default, because the machine may be busy.
                     Tool::send().args(&["--socket", socket, "--timeout", "20s", "x"]).ok();
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         for round in 1..=RESTARTS {
-            until("some sends", || (sent.load(Ordering::Relaxed) >= round * 40).then_some(()));
+            wait_for("more sends", || (sent.load(Ordering::Relaxed) >= round * 40).then_some(()));
             assert!(agent.stop().success());
             agent.restart();
         }

@@ -1,4 +1,4 @@
-//! What a service manager sees: the socket that it hands over, what it is told, the units.
+//! The interface to a service manager: passed sockets, notifications, and the units.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -10,67 +10,67 @@ use nix::sys::signal::Signal;
 use pulsed::config::DEFAULT_MODE;
 use pulsed::sys::paths::{SYSTEM_SOCKET, SYSTEM_STATE};
 
-use crate::harness::{Agent, Client, PATIENCE, PULSED, Tool, as_root, parse};
+use crate::harness::{Agent, Client, PULSED, TIMEOUT, Tool, as_root, parse, report};
 
-/// The units and what goes with them.
+/// The units and their configuration.
 const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
 
-/// The highest exposure that is allowed, in tenths.
+/// The highest allowed exposure level of `systemd-analyze security`, in tenths.
 const EXPOSURE_MAX: &str = "17";
 
-/// Whether this program is there. Says loudly what is not tested if it is not.
-fn there_is(program: &str) -> bool {
-    let there = Command::new(program).arg("--version").output().is_ok();
-    if !there {
-        eprintln!("\n*** NOT TESTED, because there is no {program}: apt-get install systemd ***\n");
+/// `true` if this program is installed. Otherwise reports what is not tested.
+fn is_installed(program: &str) -> bool {
+    let installed = Command::new(program).arg("--version").output().is_ok();
+    if !installed {
+        report(&format!("\n*** NOT TESTED, because {program} is missing: install systemd ***\n"));
     }
-    there
+    installed
 }
 
 #[test]
-fn activated_by_systemd_it_serves_and_tells_who_it_was() {
-    if !there_is("systemd-socket-activate") {
+fn activated_agent_identifies_senders() {
+    if !is_installed("systemd-socket-activate") {
         return;
     }
     let mut agent = Agent::prepare(&[]);
     let socket = agent.socket_text();
-    agent.launch_by(&["systemd-socket-activate", "--listen", socket]);
+    agent.launch_with(&["systemd-socket-activate", "--listen", socket]);
     agent.restart();
-    // It leaves its sockets to one user, whatever the umask.
-    fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("it is ours");
+    // systemd-socket-activate gives its sockets to one user, whatever the umask.
+    fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("the socket's owner");
     agent.send(&["by hand"]).ok();
     let line = agent.tail(&["-n1", "-o", "json"]).ok();
     let origin = parse(line.trim_end()).event()["origin"].clone();
     assert_eq!(origin["comm"], "pulse-send");
     assert_eq!(origin["uid"], nix::unistd::geteuid().as_raw());
-    if as_root("another user at an activated agent") {
-        let say = format!("printf 'SEND hello\\nSYNC\\n' | nc -NU {socket}");
-        let as_nobody = ["--reuid=65534", "--clear-groups", "sh", "-c", say.as_str()];
-        Tool::new("setpriv").args(&as_nobody).ok();
+    if as_root("another user of an activated agent") {
+        let script = format!("printf 'SEND hello\\nSYNC\\n' | nc -NU {socket}");
+        let as_other = ["--reuid=65534", "--clear-groups", "sh", "-c", script.as_str()];
+        Tool::new("setpriv").args(&as_other).ok();
         let lines = agent.connect().tail("{\"match\":\"_uid=65534 _comm=nc\"}");
         assert_eq!(lines.len(), 1, "{lines:?}");
     }
     assert!(agent.stop().success());
-    assert!(agent.socket().exists(), "it is not the agent's to remove");
+    assert!(agent.socket().exists(), "systemd owns the socket");
 }
 
 #[test]
-fn a_socket_that_is_handed_over_is_served_by_one_agent_after_the_other() {
+fn passed_socket_outlives_agents() {
     let mut agent = Agent::prepare(&[]);
-    agent.hold_socket(0o640);
-    let inode = fs::metadata(agent.socket()).expect("there").ino();
+    agent.pass_socket(0o640);
+    let inode = fs::metadata(agent.socket()).expect("a socket file").ino();
     for round in 1..=2 {
-        // Nobody runs, and nobody is refused.
-        let early = UnixStream::connect(agent.socket()).expect("the socket is held");
+        // No agent runs, and the connection is not refused.
+        let early = UnixStream::connect(agent.socket()).expect("a listening socket");
         agent.restart();
-        Client::over(early).say("SEND early\n").sync();
+        Client::from_stream(early).write("SEND early\n").sync();
         assert!(agent.stop().success());
-        let meta = fs::metadata(agent.socket()).expect("it is not the agent's to remove");
+        let meta = fs::metadata(agent.socket()).expect("systemd owns the socket");
         assert_eq!((meta.ino(), meta.mode() & 0o777), (inode, 0o640));
         let events = agent.history_text().lines().filter(|line| line.contains("early")).count();
         assert_eq!(events, round);
     }
-    // What is configured and true is taken.
+    // A configured mode and owner that match are accepted.
     agent.configure(&["socket.mode = \"0640\"", &format!("socket.owner = {}", own_uid())]);
     agent.restart();
 }
@@ -80,155 +80,155 @@ fn own_uid() -> u32 {
 }
 
 #[test]
-fn one_that_is_not_as_configured_is_refused_with_what_to_write_where() {
-    let elsewhere = "socket.path = \"/nowhere/pulsed.sock\"";
+fn rejects_mismatched_passed_socket() {
+    let other_path = "socket.path = \"/nowhere/pulsed.sock\"";
     for (line, fixes) in [
         ("socket.mode = \"0600\"", ["0666", "SocketMode=0600"]),
         ("socket.owner = 4000000000", ["owner", "SocketUser=4000000000"]),
         ("socket.group = 4000000000", ["group", "SocketGroup=4000000000"]),
-        (elsewhere, ["ListenStream= ", "ListenStream=/nowhere/pulsed.sock"]),
+        (other_path, ["ListenStream= ", "ListenStream=/nowhere/pulsed.sock"]),
     ] {
         let mut agent = Agent::prepare(&[line]);
-        agent.hold_socket(0o666);
+        agent.pass_socket(0o666);
         agent.launch();
-        // 78 is not tried again by the unit: somebody must change something first.
-        assert_eq!(agent.wait().code(), Some(78), "{}", agent.said());
-        let said = agent.said();
-        assert_eq!(said.lines().count(), 1, "{said}");
+        // The unit does not restart after 78: the operator must change something first.
+        assert_eq!(agent.wait().code(), Some(78), "{}", agent.output());
+        let output = agent.output();
+        assert_eq!(output.lines().count(), 1, "{output}");
         for word in fixes.into_iter().chain(["pulsed.socket.d", "systemctl edit pulsed.socket"]) {
-            assert!(said.contains(word), "{word}: {said}");
+            assert!(output.contains(word), "{word}: {output}");
         }
-        assert!(!agent.history().exists(), "nothing was begun");
+        assert!(!agent.history().exists(), "no history was created");
     }
 }
 
 #[test]
-fn two_sockets_or_something_else_are_refused() {
-    for (handed_over, words) in [
+fn rejects_unusable_passed_sockets() {
+    for (passed, words) in [
         ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 sockets"),
         ("exec 3</dev/null; export LISTEN_FDS=1", "not the listening Unix stream socket"),
     ] {
         let mut agent = Agent::prepare(&[]);
-        let script = format!("{handed_over} LISTEN_PID=$$; exec \"$@\"");
-        agent.launch_by(&["sh", "-c", &script, "sh"]);
+        let script = format!("{passed} LISTEN_PID=$$; exec \"$@\"");
+        agent.launch_with(&["sh", "-c", &script, "sh"]);
         agent.launch();
-        assert_eq!(agent.wait().code(), Some(78), "{}", agent.said());
-        assert!(agent.said().contains(words), "{}", agent.said());
+        assert_eq!(agent.wait().code(), Some(78), "{}", agent.output());
+        assert!(agent.output().contains(words), "{}", agent.output());
     }
-    // What was meant for another process is none of ours.
+    // Sockets for another process are ignored.
     let mut agent = Agent::prepare(&[]);
     agent.env("LISTEN_PID", "1");
     agent.env("LISTEN_FDS", "1");
     agent.restart();
 }
 
-/// A service manager's ear.
-struct Ear(UnixDatagram);
+/// The receiving end of a service manager's notification socket.
+struct NotifySocket(UnixDatagram);
 
-impl Ear {
-    fn of(agent: &mut Agent) -> Self {
+impl NotifySocket {
+    fn for_agent(agent: &mut Agent) -> Self {
         let path = agent.dir().join("notify");
-        let socket = UnixDatagram::bind(&path).expect("the directory is ours");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+        let socket = UnixDatagram::bind(&path).expect("a writable directory");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("the timeout is not zero");
         agent.env("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
         Self(socket)
     }
 
     /// The next message, as its lines.
     #[track_caller]
-    fn hear(&self) -> Vec<String> {
+    fn receive(&self) -> Vec<String> {
         let mut bytes = [0; 4096];
         let length = self.0.recv(&mut bytes).expect("a message");
         let text = String::from_utf8(bytes[..length].to_vec()).expect("UTF-8");
         text.lines().map(str::to_owned).collect()
     }
 
-    /// The next message that is no sign of life.
+    /// The next message that is not a watchdog keepalive.
     #[track_caller]
-    fn hear_news(&self) -> Vec<String> {
-        std::iter::repeat_with(|| self.hear())
-            .find(|said| said[0] != "WATCHDOG=1")
-            .expect("endless")
+    fn receive_other(&self) -> Vec<String> {
+        std::iter::repeat_with(|| self.receive())
+            .find(|message| message[0] != "WATCHDOG=1")
+            .expect("an endless iterator")
     }
 }
 
 #[test]
-fn the_manager_is_told_when_it_serves_reads_again_and_ends() {
+fn notifies_ready_reload_and_stop() {
     let mut agent = Agent::prepare(&[]);
-    let ear = Ear::of(&mut agent);
+    let manager = NotifySocket::for_agent(&mut agent);
     agent.launch();
-    let ready = ear.hear();
-    // Not a moment later: who was told may connect.
-    agent.connect().say("SEND hello\n").sync();
+    let ready = manager.receive();
+    // A client may connect as soon as READY=1 is received.
+    agent.connect().write("SEND hello\n").sync();
     assert_eq!(ready[0], "READY=1");
     let status = format!("STATUS=listening on {}", agent.socket().display());
     assert!(ready[1].starts_with(&status), "{ready:?}");
 
     let mut before = 0;
-    for (lines, words) in [(vec![], "read again"), (vec!["nonsense"], "not taken")] {
+    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "not taken")] {
         agent.configure(&lines);
         agent.signal(Signal::SIGHUP);
-        let reloading = ear.hear();
+        let reloading = manager.receive();
         assert_eq!(reloading[0], "RELOADING=1");
         let since = reloading[1].strip_prefix("MONOTONIC_USEC=").expect("a time");
         let since: u64 = since.parse().expect("a number");
         assert!(since > before);
         before = since;
-        let ready = ear.hear();
+        let ready = manager.receive();
         assert_eq!(ready[0], "READY=1");
         assert!(ready[1].contains(": 1 events"), "{ready:?}");
-        agent.until_said(words);
+        agent.wait_for_output(words);
     }
     agent.signal(Signal::SIGTERM);
-    assert_eq!(ear.hear()[0], "STOPPING=1", "and no sign of life that nobody asked for");
+    assert_eq!(manager.receive()[0], "STOPPING=1", "no keepalive without a watchdog");
     assert!(agent.wait().success());
 }
 
 #[test]
-fn the_manager_is_given_signs_of_life() {
-    const PATIENCE_OF_MANAGER: Duration = Duration::from_millis(100);
-    const SIGNS: u32 = 9;
+fn sends_watchdog_keepalives() {
+    const WATCHDOG: Duration = Duration::from_millis(100);
+    const KEEPALIVES: u32 = 9;
     let mut agent = Agent::prepare(&[]);
-    let ear = Ear::of(&mut agent);
-    agent.env("WATCHDOG_USEC", &PATIENCE_OF_MANAGER.as_micros().to_string());
+    let manager = NotifySocket::for_agent(&mut agent);
+    agent.env("WATCHDOG_USEC", &WATCHDOG.as_micros().to_string());
     let start = Instant::now();
     agent.restart();
-    assert_eq!(ear.hear()[0], "READY=1");
-    for _ in 0..SIGNS {
-        let sign = ear.hear();
-        assert_eq!(sign[0], "WATCHDOG=1");
-        assert!(sign[1].starts_with("STATUS=listening on "), "{sign:?}");
+    assert_eq!(manager.receive()[0], "READY=1");
+    for _ in 0..KEEPALIVES {
+        let keepalive = manager.receive();
+        assert_eq!(keepalive[0], "WATCHDOG=1");
+        assert!(keepalive[1].starts_with("STATUS=listening on "), "{keepalive:?}");
     }
-    // The first comes at once, the others at half of the time.
-    assert!(start.elapsed() >= PATIENCE_OF_MANAGER / 2 * (SIGNS - 1));
+    // The first comes at once, the others at half the watchdog interval.
+    assert!(start.elapsed() >= WATCHDOG / 2 * (KEEPALIVES - 1));
     agent.signal(Signal::SIGTERM);
-    assert_eq!(ear.hear_news()[0], "STOPPING=1");
+    assert_eq!(manager.receive_other()[0], "STOPPING=1");
     assert!(agent.wait().success());
 }
 
 #[test]
-fn without_a_manager_it_runs_and_says_so() {
+fn runs_without_service_manager() {
     let mut agent = Agent::prepare(&[]);
     agent.env("NOTIFY_SOCKET", "/nowhere/notify");
     agent.restart();
-    agent.until_said("cannot reach the service manager");
+    agent.wait_for_output("cannot reach the service manager");
 }
 
-/// The units as they are shipped, in a directory where the program is there.
+/// The shipped units in a temporary directory, with the path of the built program.
 fn units() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     for name in ["pulsed.service", "pulsed.socket"] {
         let text = unit(name).replace("/usr/bin/pulsed", PULSED);
-        fs::write(dir.path().join(name), text).expect("the directory is ours");
+        fs::write(dir.path().join(name), text).expect("a writable directory");
     }
     dir
 }
 
 fn unit(name: &str) -> String {
-    fs::read_to_string(format!("{CONTRIB}/systemd/{name}")).expect("it is shipped")
+    fs::read_to_string(format!("{CONTRIB}/systemd/{name}")).expect("a shipped file")
 }
 
-/// The value of a key that stands once in a unit.
+/// The value of a key that occurs once in a unit.
 #[track_caller]
 fn value<'a>(unit: &'a str, key: &str) -> &'a str {
     let mut values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -238,8 +238,8 @@ fn value<'a>(unit: &'a str, key: &str) -> &'a str {
 }
 
 #[test]
-fn the_units_are_sound_and_exposed_little() {
-    if !there_is("systemd-analyze") {
+fn units_are_valid_and_sandboxed() {
+    if !is_installed("systemd-analyze") {
         return;
     }
     let dir = units();
@@ -256,20 +256,22 @@ fn the_units_are_sound_and_exposed_little() {
 }
 
 #[test]
-fn the_units_and_the_program_mean_the_same_places() {
+fn units_match_program_paths() {
     let (service, socket) = (unit("pulsed.service"), unit("pulsed.socket"));
     assert_eq!(value(&socket, "ListenStream"), SYSTEM_SOCKET);
     assert_eq!(value(&socket, "SocketMode"), format!("{DEFAULT_MODE:04o}"));
     assert_eq!(format!("/var/lib/{}", value(&service, "StateDirectory")), SYSTEM_STATE);
 
-    let tmpfiles = fs::read_to_string(format!("{CONTRIB}/tmpfiles/pulsed.conf")).expect("shipped");
+    let tmpfiles =
+        fs::read_to_string(format!("{CONTRIB}/tmpfiles/pulsed.conf")).expect("a shipped file");
     let (mode, user) = (value(&service, "StateDirectoryMode"), value(&service, "User"));
     assert!(tmpfiles.contains(&format!("d {SYSTEM_STATE} {mode} {user} ")), "{tmpfiles}");
     let mode = value(&socket, "DirectoryMode");
     assert!(tmpfiles.contains(&format!("d /run/pulsed {mode} root root ")), "{tmpfiles}");
-    let sysusers = fs::read_to_string(format!("{CONTRIB}/sysusers/pulsed.conf")).expect("shipped");
+    let sysusers =
+        fs::read_to_string(format!("{CONTRIB}/sysusers/pulsed.conf")).expect("a shipped file");
     assert!(sysusers.contains(&format!("u {user} ")), "{sysusers}");
-    // With these it could not tell whose events they are.
+    // With these the agent could not determine the origin of events.
     for key in ["PrivateUsers", "ProtectProc", "ProcSubset"] {
         assert!(!service.lines().any(|line| line.starts_with(&format!("{key}="))), "{key}");
     }

@@ -1,9 +1,9 @@
-//! Senders, followers, restarts, kills and faults at random, held against a model: what each sender was told
-//! is stored stands in history once and in order, what followers see is consecutive or told as a gap, and the
-//! agent's memory and descriptors stay as they are.
+//! Random senders, followers, restarts, kills and faults, checked against a model: history holds every
+//! acknowledged event once and in order, followers see consecutive numbers or gaps, and the agent leaks no
+//! memory and no descriptors.
 //!
-//! It takes 40 s, or `$PULSE_SOAK_SECONDS`. `$PULSE_SOAK_SEED` repeats what a run did, as far as the machine
-//! does too.
+//! It takes 40 s, or `$PULSE_SOAK_SECONDS`. `$PULSE_SOAK_SEED` repeats the random choices of a run, but not its
+//! timing.
 
 use std::collections::HashMap;
 use std::env;
@@ -18,25 +18,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Agent, Client, FIRST, Item, assert_whole, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, assert_contiguous, parse, report, wait_for};
 
 const SENDERS: usize = 4;
 const FOLLOWERS: usize = 3;
 
-/// How long without `$PULSE_SOAK_SECONDS`.
+/// The duration without `$PULSE_SOAK_SECONDS`.
 const SECONDS: u64 = 40;
 
-/// So much more memory in the last quarter than in the third one, in KiB, is a leak.
+/// The most that memory may grow from the third to the last quarter, in KiB.
 const GROWTH_MAX: u64 = 24 << 10;
 
-/// So many more descriptors at rest are a leak.
+/// The most that the number of idle descriptors may grow.
 const DESCRIPTORS_MAX: usize = 4;
 
-/// A small window and small segments, so that everything that can happen does. Nothing is trimmed: the model
-/// is to find it all.
+/// A small window, so that readers reach history. A large history, because the model expects every event.
 const SETTINGS: [&str; 2] = ["window.size = \"1MiB\"", "history.size = \"4GiB\""];
 
-/// Numbers that only the seed decides (splitmix64).
+/// A seeded random number generator (splitmix64).
 struct Random(u64);
 
 impl Random {
@@ -49,16 +48,16 @@ impl Random {
     }
 }
 
-/// How many kinds of faults there are.
+/// The number of kinds of faults.
 const FAULTS: u64 = 7;
 
-/// How many of them end the process.
+/// How many of them end the process. They come first.
 const FAULTS_OF_PROCESS: u64 = 2;
 
-/// What goes on beside the faults.
+/// The state that senders and followers share.
 struct World {
     socket: PathBuf,
-    /// Who sends rests for up to so long, so that the model of an hour fits into memory.
+    /// The longest pause of a sender after a batch, so that the model of an hour fits into memory.
     pause_millis: u64,
     over: AtomicBool,
     acknowledged: AtomicU64,
@@ -70,29 +69,29 @@ impl World {
         self.over.load(Ordering::Relaxed)
     }
 
-    /// Waits until so many more events are acknowledged.
-    fn get_on(&self, count: u64) {
+    /// Waits until `count` more events are acknowledged.
+    fn wait_for_progress(&self, count: u64) {
         let now = || self.acknowledged.load(Ordering::Relaxed);
         let wanted = now() + count;
         while now() < wanted {
-            // However long that takes, some of them come soon.
+            // Bounds the wait for one more, not for all.
             let before = now();
-            until("acknowledged events", || (now() > before || now() >= wanted).then_some(()));
+            wait_for("acknowledged events", || (now() > before || now() >= wanted).then_some(()));
         }
     }
 
-    /// A connection, as soon as there is an agent. None when all is over.
+    /// Connects as soon as an agent listens. `None` once the test is over.
     fn connect(&self) -> Option<Client> {
         while !self.is_over() {
             match UnixStream::connect(&self.socket) {
-                Ok(stream) => return Some(Client::over(stream)),
+                Ok(stream) => return Some(Client::from_stream(stream)),
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         }
         None
     }
 
-    /// Sends on and on, each message once. Gives the numbers of those that were acknowledged.
+    /// Sends each message once until the test is over. Returns the numbers of the acknowledged ones.
     fn send(&self, name: usize, mut random: Random) -> Vec<u64> {
         let (mut sent, mut acknowledged) = (0, Vec::new());
         while let Some(mut client) = self.connect() {
@@ -102,11 +101,11 @@ impl World {
                 sent = batch.end;
                 let mut text = Vec::new();
                 for n in batch.clone() {
-                    writeln!(text, "SEND {name}:{n}:{padding}").expect("memory");
+                    writeln!(text, "SEND {name}:{n}:{padding}").expect("a write to memory");
                 }
                 let how = ["SYNC\n", "SYNC synced\n"][random.next(2) as usize];
                 text.extend_from_slice(how.as_bytes());
-                if !client.try_say(&text) {
+                if !client.try_write(&text) {
                     break;
                 }
                 match client.try_whole_line() {
@@ -114,7 +113,7 @@ impl World {
                         self.acknowledged.fetch_add(batch.end - batch.start, Ordering::Relaxed);
                         acknowledged.extend(batch);
                     }
-                    // The disk was taken away: what was not stored was not promised.
+                    // After a history file was damaged, unstored events may fail.
                     Some(line) => assert!(line.starts_with("ERR 74 "), "{line}"),
                     None => break,
                 }
@@ -124,27 +123,27 @@ impl World {
         acknowledged
     }
 
-    /// Follows on and on from where it was, and sometimes leaves and comes back.
+    /// Follows until the test is over, and reconnects at random, resuming where it was.
     fn follow(&self, mut random: Random) {
         let mut cursor: Option<(String, u64)> = None;
         while let Some(mut client) = self.connect() {
             let Some((id, last)) = &mut cursor else {
-                client.try_say("PING\n");
+                client.try_write("PING\n");
                 let Some(answer) = client.try_whole_line() else { continue };
                 let (id, _) = answer["OK ".len()..].split_once('-').expect("a cursor");
                 cursor = Some((id.to_owned(), FIRST - 1));
                 continue;
             };
-            if !client.try_say(format!("TAIL {{\"after\":\"{id}-{last}\",\"follow\":true}}\n")) {
+            if !client.try_write(format!("TAIL {{\"after\":\"{id}-{last}\",\"follow\":true}}\n")) {
                 continue;
             }
             let stay = 1 + random.next(5000);
             for _ in 0..stay {
                 let Some(line) = client.try_whole_line() else { break };
                 let item = parse(&line);
-                *last = assert_whole(*last, [&item]);
+                *last = assert_contiguous(*last, [&item]);
                 if let Item::Event(seq, msg, _) = item {
-                    let mut seen = self.seen.lock().expect("no follower panicked");
+                    let mut seen = self.seen.lock().expect("no panic");
                     let before = seen.insert(seq, msg.clone());
                     assert!(before.is_none_or(|before| before == msg), "{seq} is two events");
                 }
@@ -156,8 +155,8 @@ impl World {
     }
 }
 
-/// One fault, or one thing that administrators do: the first two end the process. Gives its name.
-fn strike(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
+/// Injects one fault or administrative action. Returns its name.
+fn inject(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
     match which {
         0 => {
             agent.kill();
@@ -180,11 +179,11 @@ fn strike(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
             "SIGHUP"
         }
         4 => {
-            // Whoever writes to the newest file next finds it grown by what is not a line.
+            // The writer finds the newest file grown by an invalid line.
             let newest = newest_file(agent);
-            let file = fs::File::options().append(true).open(newest).expect("ours");
-            (&file).write_all(b"not a line\n").expect("ours");
-            "a spoiled file"
+            let file = fs::File::options().append(true).open(newest).expect("a writable file");
+            (&file).write_all(b"not a line\n").expect("a writable file");
+            "a damaged file"
         }
         5 => {
             let crowd: Vec<_> = (0..200).map(|_| agent.connect()).collect();
@@ -192,9 +191,9 @@ fn strike(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
             "a crowd"
         }
         _ => {
-            // Somebody who follows from the beginning, and never reads.
+            // A follower from the oldest event that never reads.
             let mut stalled = agent.connect();
-            stalled.say("TAIL {\"lines\":1000000,\"follow\":true}\n");
+            stalled.write("TAIL {\"lines\":1000000,\"follow\":true}\n");
             thread::sleep(Duration::from_millis(300));
             "a stalled follower"
         }
@@ -202,55 +201,54 @@ fn strike(agent: &mut Agent, which: u64, random: &mut Random) -> &'static str {
 }
 
 fn newest_file(agent: &Agent) -> PathBuf {
-    let entries = fs::read_dir(agent.history()).expect("a history");
-    let paths = entries.map(|entry| entry.expect("read").path());
+    let entries = fs::read_dir(agent.history()).expect("a history directory");
+    let paths = entries.map(|entry| entry.expect("a readable entry").path());
     let files = paths.filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
     files.max().expect("a segment")
 }
 
 fn resident_kib(agent: &Agent) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("it runs");
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 fn descriptors(agent: &Agent) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", agent.pid())).expect("it runs").count()
+    fs::read_dir(format!("/proc/{}/fd", agent.pid())).expect("a running process").count()
 }
 
-/// Strikes until `end`, with faults from `first` on, each as soon as senders have got on since the last one. Gives the
-/// most memory that the agent had.
-fn strike_until(
+/// Injects faults from number `first` on until `end`. After each, waits until the senders have made progress.
+/// Returns the agent's peak memory, in KiB.
+fn inject_until(
     end: Instant,
     first: u64,
     agent: &mut Agent,
     world: &World,
     random: &mut Random,
-    struck: &mut HashMap<&'static str, usize>,
+    injected: &mut HashMap<&'static str, usize>,
 ) -> u64 {
-    let mut most = 0;
+    let mut peak = 0;
     while Instant::now() < end {
         let which = first + random.next(FAULTS - first);
-        *struck.entry(strike(agent, which, random)).or_default() += 1;
-        world.get_on(random.next(600));
-        most = most.max(resident_kib(agent));
+        *injected.entry(inject(agent, which, random)).or_default() += 1;
+        world.wait_for_progress(random.next(600));
+        peak = peak.max(resident_kib(agent));
     }
-    most
+    peak
 }
 
 #[test]
-fn at_random_for_a_while_nothing_is_lost_in_silence() {
+fn random_faults_lose_nothing_silently() {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
-    let of_now = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64);
-    let seed = number("PULSE_SOAK_SEED").unwrap_or_else(of_now);
+    let from_clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64);
+    let seed = number("PULSE_SOAK_SEED").unwrap_or_else(from_clock);
     let seconds = number("PULSE_SOAK_SECONDS").unwrap_or(SECONDS);
-    let told = format!("\nPULSE_SOAK_SEED={seed} PULSE_SOAK_SECONDS={seconds}\n");
-    // Not by a macro, whose output a test that passes does not show.
-    let _ = std::io::stderr().write_all(told.as_bytes());
+    report(&format!("\nPULSE_SOAK_SEED={seed} PULSE_SOAK_SECONDS={seconds}\n"));
     let mut random = Random(seed);
     let mut agent = Agent::with(&SETTINGS);
-    agent.connect().say("SEND begin\n").sync();
-    let descriptors_at_rest = at_rest(&agent);
+    agent.connect().write("SEND begin\n").sync();
+    let descriptors_before = idle_descriptors(&agent);
     let world = World {
         socket: agent.socket(),
         pause_millis: 20 * (1 + seconds / 100),
@@ -260,8 +258,8 @@ fn at_random_for_a_while_nothing_is_lost_in_silence() {
     };
     let begin = Instant::now();
     let length = Duration::from_secs(seconds);
-    let mut struck = HashMap::new();
-    let mut grown = 0;
+    let mut injected = HashMap::new();
+    let mut growth = 0;
     let acknowledged = thread::scope(|scope| {
         let world = &world;
         let mut seed = || Random(random.next(u64::MAX));
@@ -274,31 +272,30 @@ fn at_random_for_a_while_nothing_is_lost_in_silence() {
             .map(|random| scope.spawn(move || world.follow(random)))
             .collect();
         let _over = Over(&world.over);
-        let mut strike_until =
-            |end, first| strike_until(end, first, &mut agent, world, &mut random, &mut struck);
-        // From half-time on it is one process, which has half of that to show what it needs.
-        strike_until(begin + length / 2, 0);
-        let before = strike_until(begin + length * 3 / 4, FAULTS_OF_PROCESS);
-        let then = strike_until(begin + length, FAULTS_OF_PROCESS);
-        grown = then.saturating_sub(before);
+        let mut inject_until =
+            |end, first| inject_until(end, first, &mut agent, world, &mut random, &mut injected);
+        // The second half is one process, whose third quarter shows how much memory it needs.
+        inject_until(begin + length / 2, 0);
+        let before = inject_until(begin + length * 3 / 4, FAULTS_OF_PROCESS);
+        let after = inject_until(begin + length, FAULTS_OF_PROCESS);
+        growth = after.saturating_sub(before);
         world.over.store(true, Ordering::Relaxed);
-        // It wakes whoever follows, and is the last of all.
         let acknowledged: Vec<Vec<u64>> =
-            senders.into_iter().map(|sender| sender.join().expect("what a sender saw")).collect();
-        agent.connect().say("SEND end\n").sync();
-        followers.into_iter().for_each(|follower| follower.join().expect("what a follower saw"));
+            senders.into_iter().map(|sender| sender.join().expect("no panic")).collect();
+        // The last event wakes the followers.
+        agent.connect().write("SEND end\n").sync();
+        followers.into_iter().for_each(|follower| follower.join().expect("no panic"));
         acknowledged
     });
-    assert!(grown < GROWTH_MAX, "{grown} KiB more at the end");
-    let descriptors = at_rest(&agent);
-    assert!(descriptors <= descriptors_at_rest + DESCRIPTORS_MAX, "{descriptors} descriptors");
-    let kills = struck.get("kill -9").copied().unwrap_or(0);
-    check(&agent, &acknowledged, &world.seen.into_inner().expect("nobody panicked"), kills);
-    let told = format!("{struck:?}, {} acknowledged\n", world.acknowledged.into_inner());
-    let _ = std::io::stderr().write_all(told.as_bytes());
+    assert!(growth < GROWTH_MAX, "memory grew by {growth} KiB");
+    let descriptors = idle_descriptors(&agent);
+    assert!(descriptors <= descriptors_before + DESCRIPTORS_MAX, "{descriptors} descriptors");
+    let kills = injected.get("kill -9").copied().unwrap_or(0);
+    check(&agent, &acknowledged, &world.seen.into_inner().expect("no panic"), kills);
+    report(&format!("{injected:?}, {} acknowledged\n", world.acknowledged.into_inner()));
 }
 
-/// Lets all threads go, also where a test fails.
+/// Stops all threads, also if the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -307,16 +304,16 @@ impl Drop for Over<'_> {
     }
 }
 
-/// How many descriptors the agent has when nobody is connected but who asks.
-fn at_rest(agent: &Agent) -> usize {
-    until("nobody is connected", || (agent.stats()["connections"] == 1).then_some(()));
+/// The number of the agent's descriptors while only the test itself is connected.
+fn idle_descriptors(agent: &Agent) -> usize {
+    wait_for("no other connection", || (agent.stats()["connections"] == 1).then_some(()));
     descriptors(agent)
 }
 
-/// Holds history against what everybody knows.
+/// Checks the history against what senders and followers recorded.
 fn check(agent: &Agent, acknowledged: &[Vec<u64>], seen: &HashMap<u64, String>, kills: usize) {
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
-    assert_whole(FIRST - 1, &items);
+    assert_contiguous(FIRST - 1, &items);
     let gaps: Vec<_> = items.iter().filter_map(Item::gap).collect();
     assert!(gaps.iter().all(|gap| gap.why == "restart"), "{gaps:?}");
     let unclean = gaps.iter().filter(|gap| gap.lost != Some(0)).count();
@@ -333,7 +330,7 @@ fn check(agent: &Agent, acknowledged: &[Vec<u64>], seen: &HashMap<u64, String>, 
         }
     }
     for (name, (found, acknowledged)) in found.iter().zip(acknowledged).enumerate() {
-        assert!(found.is_sorted_by(|a, b| a < b), "sender {name}: once, and in order");
+        assert!(found.is_sorted_by(|a, b| a < b), "sender {name}: a repeat, or out of order");
         let missing = acknowledged.iter().find(|n| found.binary_search(n).is_err());
         assert_eq!(missing, None, "sender {name}: acknowledged, and not in history");
     }

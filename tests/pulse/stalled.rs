@@ -1,4 +1,4 @@
-//! A follower that never reads: the promise that every peer breaks.
+//! A follower that never reads delays no other client, and loses nothing.
 
 use std::fs;
 use std::thread;
@@ -10,15 +10,15 @@ const ROUNDS: u64 = 10;
 const EVENTS_A_ROUND: u64 = 100_000;
 const EVENTS: u64 = ROUNDS * EVENTS_A_ROUND;
 
-/// What the agent may need in all, in KiB, with a window of 4 MiB and a follower who is a gigabyte
-/// behind.
+/// The most resident memory of the agent, in KiB, with a window of 4 MiB and a follower that lags by a
+/// million events.
 const RESIDENT_MAX: u64 = 64 << 10;
 
-/// How long it takes until a follower has everything that a sender sends as fast as it can.
+/// How long it takes until the follower has received what the sender sends at full speed.
 fn pass_round(sender: &mut Client, follower: &mut Client, text: &str) -> Duration {
     let begin = Instant::now();
     thread::scope(|scope| {
-        scope.spawn(|| sender.say(text));
+        scope.spawn(|| sender.write(text));
         for _ in 0..EVENTS_A_ROUND {
             follower.line();
         }
@@ -27,7 +27,7 @@ fn pass_round(sender: &mut Client, follower: &mut Client, text: &str) -> Duratio
 }
 
 #[test]
-fn a_follower_that_never_reads_slows_nobody_and_loses_nothing() {
+fn stalled_follower_slows_no_other() {
     let agents = [(); 2].map(|()| Agent::with(&["window.size = \"4MiB\""]));
     let mut senders = agents.each_ref().map(Agent::connect);
     let mut followers = agents.each_ref().map(Agent::connect);
@@ -36,7 +36,7 @@ fn a_follower_that_never_reads_slows_nobody_and_loses_nothing() {
     }
     let mut stalled = agents[1].connect();
     stalled.follow("");
-    // The two take turns, so that what else the machine does falls on both.
+    // The agents take turns, so that other load on the machine affects both.
     let mut times = [Duration::ZERO; 2];
     for round in 0..ROUNDS {
         let numbers = round * EVENTS_A_ROUND..(round + 1) * EVENTS_A_ROUND;
@@ -52,16 +52,17 @@ fn a_follower_that_never_reads_slows_nobody_and_loses_nothing() {
     for n in 0..EVENTS {
         let line = stalled.line();
         let expected = format!("{{\"seq\":{},", n + FIRST);
-        assert!(line.starts_with(&expected), "{expected}… and not {line}");
+        assert!(line.starts_with(&expected), "{expected}…: {line}");
         assert!(line.contains(&format!(",\"msg\":\"{n}\",")), "{n}: {line}");
     }
-    // It follows on, as if nothing had been.
-    senders[1].say("SEND live again\n");
+    // Its follow continues live.
+    senders[1].write("SEND live again\n");
     assert!(stalled.line().contains("live again"));
 }
 
 fn resident_kib(agent: &Agent) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("it runs");
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

@@ -1,4 +1,4 @@
-//! The page of threats: its table of doors, roles and words, tried cell by cell.
+//! The page of threats: every cell of its table of doors, roles and verbs.
 
 use std::fs;
 use std::path::Path;
@@ -6,37 +6,37 @@ use std::thread;
 
 use crate::access::{AGENT, NONE, RULES, SENDER, SHOP, WATCHER, among_users, run_as_agent};
 use crate::bridge::{BRIDGE, REFUSAL, WRONG};
-use crate::harness::{Agent, Client, Via};
+use crate::harness::{Agent, Client, Relay};
 
-/// Whom nobody may follow but who may follow everything.
+/// A tag that only a role with the right to every tag may follow.
 const OTHER: &str = "other";
 
-/// A way in, as somebody.
+/// A client of one kind, through one door.
 #[derive(Clone)]
 enum Role {
-    /// A local user who speaks the native dialect.
+    /// A local user with the native dialect.
     Local(u32),
-    /// A local user who speaks syslog.
+    /// A local user with syslog lines.
     Syslog(u32),
-    /// Nobody by TCP; with this said first.
-    Stranger(Option<String>),
-    /// Nobody by TCP who speaks syslog.
-    StrangerSyslog,
-    /// Whoever has this token.
+    /// An unauthenticated TCP client, after this first line.
+    Unauthenticated(Option<String>),
+    /// An unauthenticated TCP client with syslog lines.
+    UnauthenticatedSyslog,
+    /// A TCP client with this token.
     Token(String),
 }
 
-/// A connection, however it came about.
-enum Caller {
+/// A connection of the test's own user, or of another user.
+enum Connection {
     Own(Client),
-    Other(Via),
+    Relayed(Relay),
 }
 
-impl Caller {
+impl Connection {
     fn client(&mut self) -> &mut Client {
         match self {
             Self::Own(client) => client,
-            Self::Other(via) => via,
+            Self::Relayed(relay) => relay,
         }
     }
 }
@@ -55,46 +55,48 @@ impl Role {
             "Unix, syslog lines, may send every tag" => Self::Syslog(SENDER),
             "Unix, syslog lines, may send `shop.*`" => Self::Syslog(SHOP),
             "Unix, syslog lines, has no right" => Self::Syslog(NONE),
-            "TCP, no token" => Self::Stranger(None),
-            "TCP, wrong token" => Self::Stranger(Some(format!("AUTH {WRONG}"))),
-            "TCP, syslog lines" => Self::StrangerSyslog,
+            "TCP, no token" => Self::Unauthenticated(None),
+            "TCP, wrong token" => Self::Unauthenticated(Some(format!("AUTH {WRONG}"))),
+            "TCP, syslog lines" => Self::UnauthenticatedSyslog,
             "TCP, token that sends every tag" => token("sends", &["*"], &[]),
             "TCP, token that follows every tag" => token("tails", &[], &["*"]),
             "TCP, token that sends and follows `shop.*`" => token("both", &["shop.*"], &["shop.*"]),
-            _ => panic!("no test plays the role {name}"),
+            _ => panic!("unknown role: {name}"),
         }
     }
 
-    fn connect(&self, agent: &Agent) -> Caller {
+    fn connect(&self, agent: &Agent) -> Connection {
         match self {
-            Self::Local(uid) | Self::Syslog(uid) => Caller::Other(agent.connect_as(*uid)),
-            Self::StrangerSyslog | Self::Stranger(None) => Caller::Own(agent.connect_by_tcp()),
-            Self::Stranger(Some(first)) => {
-                let mut client = agent.connect_by_tcp();
-                assert_eq!(client.ask(first), REFUSAL);
-                Caller::Own(client)
+            Self::Local(uid) | Self::Syslog(uid) => Connection::Relayed(agent.connect_as(*uid)),
+            Self::UnauthenticatedSyslog | Self::Unauthenticated(None) => {
+                Connection::Own(agent.connect_tcp())
             }
-            Self::Token(token) => Caller::Own(agent.connect_with(token)),
+            Self::Unauthenticated(Some(first)) => {
+                let mut client = agent.connect_tcp();
+                assert_eq!(client.request(first), REFUSAL);
+                Connection::Own(client)
+            }
+            Self::Token(token) => Connection::Own(agent.connect_with_token(token)),
         }
     }
 
-    /// What a word comes to, as the page says it. `mark` is in no other event.
-    fn cell(&self, word: &str, mark: &str, agent: &Agent) -> String {
-        let mut caller = self.connect(agent);
-        let client = caller.client();
-        match (self, word) {
-            (Self::Syslog(_) | Self::StrangerSyslog, _) => {
-                syslog(client, word, mark, agent, matches!(self, Self::Syslog(_)))
+    /// The cell for a verb, as the page writes it. `mark` is a message that no other event has.
+    fn cell(&self, verb: &str, mark: &str, agent: &Agent) -> String {
+        let mut connection = self.connect(agent);
+        let client = connection.client();
+        match (self, verb) {
+            (Self::Syslog(_) | Self::UnauthenticatedSyslog, _) => {
+                syslog(client, verb, mark, agent, matches!(self, Self::Syslog(_)))
             }
             (_, "SEND") => {
-                let taken = |client: &mut Client, tag: &str| {
-                    client.say(format!("SEND {{\"tag\":\"{tag}\"}}\nSYNC\n"));
-                    let told = client.line();
-                    if code(&told) == "yes" { None } else { Some(code(&told)) }
+                let refused = |client: &mut Client, tag: &str| {
+                    client.write(format!("SEND {{\"tag\":\"{tag}\"}}\nSYNC\n"));
+                    let answer = client.line();
+                    if code(&answer) == "yes" { None } else { Some(code(&answer)) }
                 };
-                let (shop, other) = (taken(client, "shop.a"), {
-                    let mut anew = self.connect(agent);
-                    taken(anew.client(), OTHER)
+                let (shop, other) = (refused(client, "shop.a"), {
+                    let mut second = self.connect(agent);
+                    refused(second.client(), OTHER)
                 });
                 match (shop, other) {
                     (None, None) => "yes".into(),
@@ -104,7 +106,7 @@ impl Role {
                 }
             }
             (_, "TAIL") => {
-                client.say("TAIL {\"lines\":2,\"match\":\"msg=seed\"}\n");
+                client.write("TAIL {\"lines\":2,\"match\":\"msg=seed\"}\n");
                 let mut first = client.line();
                 // A new log begins with a gap.
                 if first.starts_with("{\"gap\":") {
@@ -122,52 +124,52 @@ impl Role {
                 "yes".into()
             }
             (_, "STATS") => {
-                let told = client.ask("STATS");
-                match told.starts_with('{') {
-                    true if told.contains("\"events\":") => "yes".into(),
+                let answer = client.request("STATS");
+                match answer.starts_with('{') {
+                    true if answer.contains("\"events\":") => "yes".into(),
                     true => "some".into(),
-                    false => code(&told),
+                    false => code(&answer),
                 }
             }
             (_, "HELP") => {
-                let told = client.ask("HELP");
-                if told.starts_with("SEND ") { "yes".into() } else { code(&told) }
+                let answer = client.request("HELP");
+                if answer.starts_with("SEND ") { "yes".into() } else { code(&answer) }
             }
-            (_, "AUTH") => code(&client.ask(&format!("AUTH {WRONG}"))),
-            (_, "SYNC" | "PING" | "LINK") => code(&client.ask(word)),
+            (_, "AUTH") => code(&client.request(&format!("AUTH {WRONG}"))),
+            (_, "SYNC" | "PING" | "LINK") => code(&client.request(verb)),
             (_, "QUIT") => {
-                client.say("QUIT\n");
+                client.write("QUIT\n");
                 let rest = client.rest();
                 if rest.is_empty() { "yes".into() } else { format!("{rest:?}") }
             }
-            _ => panic!("no test says {word}"),
+            _ => panic!("unknown verb: {verb}"),
         }
     }
 }
 
 /// `yes` for an OK, and the code of an ERR.
-fn code(told: &str) -> String {
-    match told.strip_prefix("ERR ") {
+fn code(answer: &str) -> String {
+    match answer.strip_prefix("ERR ") {
         Some(rest) => rest.split(' ').next().unwrap_or_default().to_owned(),
-        None if told.starts_with("OK ") => "yes".into(),
-        None => told.to_owned(),
+        None if answer.starts_with("OK ") => "yes".into(),
+        None => answer.to_owned(),
     }
 }
 
-/// What a word comes to in syslog.
-fn syslog(client: &mut Client, word: &str, mark: &str, agent: &Agent, answers_no: bool) -> String {
-    if word == "SEND" {
-        client.say(format!("<13>shop.a: {mark}\n<13>{OTHER}: {mark}\n")).end();
+/// The cell for a verb in syslog lines.
+fn syslog(client: &mut Client, verb: &str, mark: &str, agent: &Agent, silent: bool) -> String {
+    if verb == "SEND" {
+        client.write(format!("<13>shop.a: {mark}\n<13>{OTHER}: {mark}\n")).shutdown_write();
     } else {
-        client.say(format!("<13>shop.a: first\nshop.a: {word} {mark}\n")).end();
+        client.write(format!("<13>shop.a: first\nshop.a: {verb} {mark}\n")).shutdown_write();
     }
-    // A stranger is answered, but for what they say and not with an event.
-    for told in client.rest() {
-        assert!(!answers_no && told == REFUSAL, "{word}: {told}");
+    // An unauthenticated client is refused. A local sender of syslog lines gets no answer.
+    for answer in client.rest() {
+        assert!(!silent && answer == REFUSAL, "{verb}: {answer}");
     }
-    // What came has been taken in or left out before the connection ended.
+    // The agent accepts or drops every line before it closes the connection.
     let lines = agent.connect().tail(&format!("{{\"match\":\"msg~{mark}$\"}}"));
-    match (word, lines.len()) {
+    match (verb, lines.len()) {
         (_, 0) => "no".into(),
         ("SEND", 1) if lines[0].contains("\"tag\":\"shop.a\"") => "some".into(),
         ("SEND", 2) => "yes".into(),
@@ -176,10 +178,10 @@ fn syslog(client: &mut Client, word: &str, mark: &str, agent: &Agent, answers_no
     }
 }
 
-/// The rows of the table of doors: its head first.
+/// The rows of the table, the header first.
 fn table() -> Vec<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/threats.md");
-    let page = fs::read_to_string(page).expect("the page");
+    let page = fs::read_to_string(page).expect("a readable page");
     let rows = page.lines().skip_while(|line| !line.starts_with("| door and role |"));
     let rows =
         rows.take_while(|line| line.starts_with('|')).filter(|line| !line.starts_with("|--"));
@@ -191,18 +193,18 @@ fn table() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_cell_of_the_table_is_as_it_says() {
+fn access_table_matches_agent() {
     let lines = [&[BRIDGE][..], &RULES].concat();
-    let Some(mut agent) = among_users("the table of doors, roles and words", &lines) else {
+    let Some(mut agent) = among_users("the table of doors, roles and verbs", &lines) else {
         return;
     };
     run_as_agent(&mut agent);
     agent.restart();
-    // For the command, which does not live among those users.
+    // `pulsed token` does not see the test's accounts: it gets a configuration without rules.
     agent.configure(&[BRIDGE]);
     let mut root = agent.connect();
-    root.say("SEND {\"tag\":\"shop.a\",\"msg\":\"seed\"}\n");
-    root.say(format!("SEND {{\"tag\":\"{OTHER}\",\"msg\":\"seed\"}}\n")).sync();
+    root.write("SEND {\"tag\":\"shop.a\",\"msg\":\"seed\"}\n");
+    root.write(format!("SEND {{\"tag\":\"{OTHER}\",\"msg\":\"seed\"}}\n")).sync();
     let table = table();
     let (head, rows) = table.split_first().expect("a table");
     assert_eq!(
@@ -219,17 +221,20 @@ fn every_cell_of_the_table_is_as_it_says() {
                 scope.spawn(move || {
                     assert_eq!(row.len(), head.len(), "{row:?}");
                     let mut wrong = Vec::new();
-                    for (word, said) in head.iter().zip(row).skip(1) {
-                        let found = role.cell(word, &format!("mark{word}{number}"), agent);
-                        if found != *said {
-                            wrong.push(format!("{}: {word}: {said}, and it is {found}", row[0]));
+                    for (verb, expected) in head.iter().zip(row).skip(1) {
+                        let found = role.cell(verb, &format!("mark{verb}{number}"), agent);
+                        if found != *expected {
+                            wrong.push(format!(
+                                "{}: {verb}: {expected} on the page, {found} found",
+                                row[0]
+                            ));
                         }
                     }
                     wrong
                 })
             })
             .collect();
-        rows.into_iter().flat_map(|row| row.join().expect("a row")).collect()
+        rows.into_iter().flat_map(|row| row.join().expect("no panic")).collect()
     });
     assert_eq!(wrong, [""; 0]);
 }

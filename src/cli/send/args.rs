@@ -1,52 +1,57 @@
-//! The command line of pulse-send, read into checked values.
+//! The command line of pulse-send, parsed into checked values.
 
-use std::ffi::OsString;
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
 use super::priority::Priority;
+use super::report::NAME;
 use super::template::{Claim, parse_claim};
-use crate::client::Server;
+use crate::cli::connect::ConnectArgs;
 use crate::event::{BadField, BadTag, DRAFT_MAX, Tag, check_run, took};
 
-/// The environment variable that gives the tag.
+/// The environment variable that holds the default tag.
 pub const TAG_VARIABLE: &str = "PULSED_TAG";
 
 const EXIT_CODES: &str = "\
-Exit status: 0 taken, 64 usage, 65 bad data, 69 agent not there, 74 not stored, 75 timed out,
-77 not permitted; with --time that of CMD (126 and 127 if it cannot be run, 128+n if signal n
-ended it).";
+Exit status: 0 accepted, 64 usage, 65 bad data, 69 agent unavailable, 74 not stored, 75 timed out or
+over a limit, 77 not permitted; with --time that of CMD (126 and 127 if it cannot be run, 128+n if
+signal n ended it).";
 
 /// Send events to the pulsed agent, as logger(1) does to syslog
 ///
-/// Without MESSAGE, each line of the standard input is an event.
+/// Without MESSAGE, each line of standard input is an event.
 #[derive(Debug, Parser)]
 #[command(
-    name = super::NAME,
+    name = NAME,
     version,
     after_help = EXIT_CODES,
-    override_usage = "pulse-send [OPTIONS] [--] [MESSAGE]…\n       pulse-send [OPTIONS] --time -- CMD…"
+    override_usage = "pulse-send [OPTIONS] [--] [MESSAGE]…\n       pulse-send [OPTIONS] --time -- CMD…",
+    // The letters that logger has for them.
+    mut_arg("socket", |arg| arg.short('u')),
+    mut_arg("server", |arg| arg.short('n'))
 )]
 pub(super) struct Args {
     /// The words of the message, or with --time the command
     #[arg(value_name = "MESSAGE")]
     pub(super) words: Vec<OsString>,
 
-    /// What sends it, such as shop.query [env: PULSED_TAG] [default: your login name]
+    /// Name the source, such as shop.query [env: PULSED_TAG] [default: your login name]
     #[arg(short, long, value_parser = parse_tag)]
     pub(super) tag: Option<Tag<'static>>,
 
-    /// How serious it is, as LEVEL or facility.LEVEL [default: info]
+    /// Set the severity: LEVEL or facility.LEVEL [default: info]
     #[arg(short, long, value_name = "LEVEL", value_parser = Priority::parse)]
     pub(super) priority: Option<Priority>,
 
-    /// A field: key=text, or key:=json for a number, true, false or null
+    /// Add a field: key=text, or key:=json for a number, true, false or null
     #[arg(short = 'F', long = "field", value_name = "KEY=VALUE", value_parser = parse_claim)]
     pub(super) fields: Vec<Claim>,
 
-    /// What this event begins, or ends if it has a duration; with --time a name for CMD's run
+    /// Begin the run NAME, or end it if the event has a duration; with --time, name CMD's run
     #[arg(long, value_name = "NAME", value_parser = parse_run)]
     pub(super) run: Option<String>,
 
@@ -54,7 +59,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["words", "time"])]
     pub(super) file: Option<PathBuf>,
 
-    /// Each message is a JSON object: tag level msg run fields time
+    /// Read each message as a JSON object with the keys tag level msg run fields time
     #[arg(long, conflicts_with = "time")]
     pub(super) json: bool,
 
@@ -62,46 +67,34 @@ pub(super) struct Args {
     #[arg(short = 'e', long)]
     pub(super) skip_empty: bool,
 
-    /// Cut messages that are longer than SIZE bytes, instead of having them refused
+    /// Cut messages longer than SIZE bytes instead of refusing them
     #[arg(short = 'S', long, value_parser = parse_size)]
     pub(super) size: Option<usize>,
 
-    #[arg(help = "Take the level from a <N> in front of each line", long, conflicts_with = "json")]
+    #[arg(help = "Take the level from a <N> at the beginning of each line")]
+    #[arg(long, conflicts_with = "json")]
     pub(super) prio_prefix: bool,
 
-    /// Copy what is sent to stderr
+    /// Also print each message on stderr
     #[arg(short = 's', long)]
     pub(super) stderr: bool,
 
-    /// Do everything but send
+    /// Do everything except sending
     #[arg(long)]
     pub(super) no_act: bool,
 
-    /// The agent's socket [env: PULSED_SOCKET] [default: your own agent's, else the system's]
-    #[arg(short = 'u', long, value_name = "PATH")]
-    pub(super) socket: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
 
-    /// An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]
-    #[arg(short = 'n', long, value_name = "HOST[:PORT]", conflicts_with = "socket")]
-    pub(super) server: Option<Server>,
-
-    /// Trust only the certificates in FILE (PEM) to vouch for the server, not the system's
-    #[arg(long, value_name = "FILE", requires = "server")]
-    pub(super) ca: Option<PathBuf>,
-
-    /// The file that holds the token for the server [env: PULSED_TOKEN]
-    #[arg(long, value_name = "FILE", requires = "server")]
-    pub(super) token_file: Option<PathBuf>,
-
-    /// What to wait for [default: stored]
+    /// Choose what to wait for [default: stored]
     #[arg(long, value_name = "WHAT")]
     pub(super) ack: Option<Ack>,
 
-    /// How long each wait for the agent may last [default: 1s]
+    /// Limit each wait for the agent [default: 1s]
     #[arg(long, value_name = "DUR", value_parser = parse_timeout)]
     pub(super) timeout: Option<Duration>,
 
-    /// Print where the last event landed
+    /// Print the cursor of the last event
     #[arg(long)]
     pub(super) cursor: bool,
 
@@ -109,7 +102,7 @@ pub(super) struct Args {
     #[arg(long, requires = "words")]
     pub(super) time: bool,
 
-    /// Accepted for logger's sake: the agent records who sends
+    /// Accepted as in logger: the agent records the sender's pid in any case
     #[arg(short = 'i')]
     pub(super) pid: bool,
 
@@ -123,11 +116,11 @@ pub(super) struct Args {
     )]
     pub(super) id: Option<String>,
 
-    /// Accepted for logger's sake: nothing is ever sent as a datagram
+    /// Accepted as in logger: events are never sent as datagrams
     #[arg(short = 'T', long)]
     pub(super) tcp: bool,
 
-    /// Accepted for logger's sake: errors are always told
+    /// Accepted as in logger: errors are always reported
     #[arg(
         long,
         value_name = "MODE",
@@ -139,15 +132,20 @@ pub(super) struct Args {
     pub(super) socket_errors: Option<String>,
 }
 
-/// What to wait for before the end.
+/// What to wait for before the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Ack {
-    /// Nothing: a refusal is not noticed
+    /// Nothing: a refusal goes unnoticed
     None,
-    /// Written: survives the end of the agent
+    /// Written to history: survives the end of the agent
     Stored,
-    /// On the disk: survives a power cut
+    /// On disk: survives a power cut
     Synced,
+}
+
+/// Joins the words of a message with spaces, as logger does. Invalid UTF-8 becomes U+FFFD.
+pub(super) fn joined<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
+    words.map(OsStr::to_string_lossy).collect::<Vec<Cow<'_, str>>>().join(" ")
 }
 
 fn parse_tag(text: &str) -> Result<Tag<'static>, BadTag> {
@@ -161,15 +159,15 @@ fn parse_run(text: &str) -> Result<String, BadField> {
 /// Why a number on the command line is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadNumber {
-    /// No size.
-    #[error("use 1 to 65536 bytes, such as 1000 or 4KiB")]
+    /// It is not a size, or out of bounds.
+    #[error("use 1 to {DRAFT_MAX} bytes, such as 1000 or 4KiB")]
     Size,
-    /// No time to wait.
-    #[error("use a duration such as 500ms or 2s, at most a day")]
+    /// It is not a duration, or out of bounds.
+    #[error("use a duration such as 500ms or 2s, at most {}h", TIMEOUT_MAX.as_secs() / 3600)]
     Timeout,
 }
 
-/// A number of bytes, with `k`, `K` or `KiB` for 1024, as logger has it.
+/// Parses a number of bytes, with `k`, `K` or `KiB` for 1024, as in logger.
 fn parse_size(text: &str) -> Result<usize, BadNumber> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -188,7 +186,7 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 fn parse_timeout(text: &str) -> Result<Duration, BadNumber> {
     let seconds = took::parse(text).filter(|seconds| *seconds <= TIMEOUT_MAX.as_secs_f64());
     let wait = seconds.map(Duration::from_secs_f64);
-    // The kernel counts in microseconds, and to it none at all means for ever.
+    // The kernel counts microseconds, and 0 of them mean no timeout.
     wait.filter(|wait| wait.as_micros() > 0).ok_or(BadNumber::Timeout)
 }
 
@@ -199,7 +197,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     fn parse(words: &[&str]) -> Result<Args, clap::Error> {
-        Args::try_parse_from([super::super::NAME].iter().chain(words))
+        Args::try_parse_from([NAME].iter().chain(words))
     }
 
     #[test]
@@ -208,20 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn loggers_own_command_lines_are_understood() {
+    fn accepts_command_lines_of_logger() {
         let line = ["-i", "-T", "--id=77", "--socket-errors=on", "-t", "x", "-p", "local0.warn"];
         let args = parse(&[&line[..], &["-s", "-e", "-S", "2KiB", "hello", "world"]].concat())
             .expect("logger's");
         assert_eq!(args.words, ["hello", "world"]);
         assert_eq!(args.id.as_deref(), Some("77"));
         assert_eq!(args.size, Some(2048));
-        // Neither takes the word that follows.
+        // Neither consumes the word that follows.
         let args = parse(&["--id", "hello", "--socket-errors", "world"]).expect("logger's");
         assert_eq!(args.words, ["hello", "world"]);
     }
 
     #[test]
-    fn what_makes_no_sense_together_is_refused() {
+    fn rejects_contradictions() {
         for line in [
             &["-f", "x", "hello"][..],
             &["--time"],
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_hold_their_bounds_from_both_sides() {
+    fn sizes_and_timeouts_keep_their_bounds() {
         for (text, size) in [("1", 1), ("65536", 65536), ("64KiB", 65536), ("1k", 1024)] {
             assert_eq!(parse_size(text), Ok(size));
         }

@@ -1,47 +1,48 @@
-//! Input in pieces, line by line, in bounded memory.
+//! Splits input into lines, in bounded memory.
 
 use crate::event::DRAFT_MAX;
 
-/// How much of a line is kept, in bytes: no draft holds more, and a `<N>` may stand before it.
+/// The kept beginning of a line, in bytes: no draft is longer, and a `<N>` may precede it.
 const KEPT_MAX: usize = DRAFT_MAX + 16;
 
-/// The line that has not ended yet.
+/// Turns pieces of input into lines. Holds the unfinished one.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    /// Its beginning.
+pub(super) struct InputLines {
+    /// The beginning of the unfinished line, at most [`KEPT_MAX`] bytes.
     kept: Vec<u8>,
-    /// How long it is so far.
+    /// Its length so far.
     length: usize,
 }
 
-/// One line.
+/// One line of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    /// Its bytes, without the line end (LF or CRLF). Of a line that no draft can hold the first ones.
+pub(super) struct InputLine<'a> {
+    /// Its bytes without the line end (LF or CRLF). Of a line that is longer than any draft, the first
+    /// ones.
     pub(super) bytes: &'a [u8],
-    /// How long it is without them being cut.
+    /// The length of the whole line, in bytes.
     pub(super) length: usize,
 }
 
-impl Lines {
-    /// Takes a piece of input in and calls `each` with every line that ends in it.
-    pub(super) fn push(&mut self, piece: &[u8], mut each: impl FnMut(Line<'_>)) {
+impl InputLines {
+    /// Adds a piece of input and calls `each` with every line that ends in it.
+    pub(super) fn push(&mut self, piece: &[u8], mut each: impl FnMut(InputLine<'_>)) {
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|b| *b == b'\n') {
-            let (line, behind) = (&rest[..end], &rest[end + 1..]);
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
             if self.length == 0 && line.len() <= KEPT_MAX {
-                each(Line::of(line, line.len()));
+                each(InputLine::new(line, line.len()));
             } else {
                 self.keep(line);
                 self.end(&mut each);
             }
-            rest = behind;
+            rest = after;
         }
         self.keep(rest);
     }
 
-    /// At the end of the input, what is there counts as a line.
-    pub(super) fn finish(&mut self, mut each: impl FnMut(Line<'_>)) {
+    /// Ends the input: an unfinished line counts as one.
+    pub(super) fn finish(&mut self, mut each: impl FnMut(InputLine<'_>)) {
         if self.length > 0 {
             self.end(&mut each);
         }
@@ -53,22 +54,22 @@ impl Lines {
         self.length += part.len();
     }
 
-    fn end(&mut self, each: &mut impl FnMut(Line<'_>)) {
-        each(Line::of(&self.kept, self.length));
+    fn end(&mut self, each: &mut impl FnMut(InputLine<'_>)) {
+        each(InputLine::new(&self.kept, self.length));
         self.kept.clear();
         self.length = 0;
     }
 }
 
-impl<'a> Line<'a> {
-    fn of(bytes: &'a [u8], length: usize) -> Self {
+impl<'a> InputLine<'a> {
+    fn new(bytes: &'a [u8], length: usize) -> Self {
         match bytes.strip_suffix(b"\r") {
             Some(bytes) if length == bytes.len() + 1 => Self { bytes, length: length - 1 },
             _ => Self { bytes, length },
         }
     }
 
-    /// Whether some of it is missing.
+    /// `true` if `bytes` is not the whole line.
     pub(super) const fn is_cut(&self) -> bool {
         self.bytes.len() < self.length
     }
@@ -80,8 +81,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<(Vec<u8>, usize)> {
-        let (mut reader, mut all) = (Lines::default(), Vec::new());
-        let mut each = |line: Line<'_>| all.push((line.bytes.to_vec(), line.length));
+        let (mut reader, mut all) = (InputLines::default(), Vec::new());
+        let mut each = |line: InputLine<'_>| all.push((line.bytes.to_vec(), line.length));
         for piece in pieces {
             reader.push(piece, &mut each);
         }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_holds_from_both_sides() {
+    fn keeps_at_most_its_bound() {
         let whole = vec![b'x'; KEPT_MAX];
         let long = vec![b'x'; KEPT_MAX + 1];
         for line in [[&whole[..], b"\n"].concat(), whole.clone()] {

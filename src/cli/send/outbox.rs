@@ -1,40 +1,35 @@
-//! Events on their way to the agent, kept until it has said what became of them.
+//! Events that the agent has not acknowledged yet.
 
 use crate::client::{ClientError, Connection};
 use crate::event::{DRAFT_MAX, Draft};
 use crate::wire::{Answer, Code, encode_send};
 
-use super::Trouble;
 use super::args::Ack;
+use super::error::{Refusal, TooLong, Trouble};
 
-/// Events that are not acknowledged, encoded, in order.
+/// Unacknowledged events, encoded, in order.
 #[derive(Debug)]
 pub(super) struct Outbox {
     ack: Ack,
     lines: Vec<u8>,
     events: u64,
-    /// How many bytes of the lines this connection was given.
+    /// How many bytes of the lines were written to the current connection.
     written: usize,
 }
 
-/// A draft that is too long for the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of {0} bytes: {DRAFT_MAX} is the most (-S cuts messages)")]
-pub(super) struct TooLong(pub usize);
-
-/// What became of the events.
+/// What SYNC returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Settled {
-    /// How many were refused, as far as SYNC tells it.
+pub(super) struct SyncResult {
+    /// How many events were refused, as far as SYNC reports it.
     pub(super) refused: u64,
-    /// Why: the first refusal, or why nothing could be stored.
-    pub(super) failure: Option<(Code, String)>,
-    /// Where the last of them landed.
+    /// The first refusal, or why nothing could be stored.
+    pub(super) refusal: Option<Refusal>,
+    /// The cursor of the last stored event.
     pub(super) cursor: Option<String>,
 }
 
 impl Outbox {
-    /// An empty one.
+    /// Creates an empty one.
     pub(super) const fn new(ack: Ack) -> Self {
         Self { ack, lines: Vec::new(), events: 0, written: 0 }
     }
@@ -55,28 +50,35 @@ impl Outbox {
         Ok(())
     }
 
-    /// How many events it holds.
+    /// The number of events.
     pub(super) const fn events(&self) -> u64 {
         self.events
     }
 
-    /// How many bytes they are.
+    /// Their size in bytes.
     pub(super) const fn size(&self) -> usize {
         self.lines.len()
     }
 
-    /// Takes the event back that was pushed when the outbox had this size.
-    pub(super) fn take_back(&mut self, size: usize) {
+    /// Removes the last event. `size` is the size before it was pushed.
+    pub(super) fn pop(&mut self, size: usize) {
         self.lines.truncate(size);
         self.events -= 1;
     }
 
-    /// From here on everything is to be sent again, on another connection.
-    pub(super) const fn again(&mut self) {
+    /// Marks everything as unwritten: another connection begins.
+    pub(super) const fn rewind(&mut self) {
         self.written = 0;
     }
 
-    /// Sends what was not sent yet, and does not wait.
+    /// Removes all events.
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.events = 0;
+        self.written = 0;
+    }
+
+    /// Writes what was not written yet, and waits for no answer.
     ///
     /// # Errors
     /// [`ClientError`]; the events are kept.
@@ -86,12 +88,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends what was not sent yet, in one write with the question what became of it all, and reads
-    /// the answer. Empty afterwards.
+    /// Writes what was not written yet and the SYNC in one write, and reads the answer. The outbox is empty
+    /// afterwards.
     ///
     /// # Errors
     /// [`Trouble`]; the events are kept.
-    pub(super) fn settle(&mut self, agent: &mut Connection) -> Result<Settled, Trouble> {
+    pub(super) fn sync(&mut self, agent: &mut Connection) -> Result<SyncResult, Trouble> {
         let events = self.lines.len();
         self.lines.extend_from_slice(match self.ack {
             Ack::None => b"",
@@ -102,64 +104,72 @@ impl Outbox {
         self.lines.truncate(events);
         written?;
         self.written = events;
-        let settled = match self.ack {
-            Ack::None => Settled::default(),
-            Ack::Stored | Ack::Synced => read(agent, self.events)?,
+        let result = match self.ack {
+            Ack::None => SyncResult::default(),
+            Ack::Stored | Ack::Synced => read_result(agent, self.events)?,
         };
-        self.forget();
-        Ok(settled)
-    }
-
-    /// Empties it.
-    pub(super) fn forget(&mut self) {
-        self.lines.clear();
-        self.events = 0;
-        self.written = 0;
+        self.clear();
+        Ok(result)
     }
 }
 
-/// Reads answers up to that of SYNC. Refusals of single events come before it; when there is but one
-/// event, the first answer settles it.
-fn read(agent: &mut Connection, events: u64) -> Result<Settled, Trouble> {
-    let mut settled = Settled::default();
+/// Reads answers up to that of SYNC. Refusals of single events come before it. With only one event, the
+/// first answer decides.
+fn read_result(agent: &mut Connection, events: u64) -> Result<SyncResult, Trouble> {
+    let mut result = SyncResult::default();
     loop {
         match agent.answer()? {
             Some(Answer::Ok(cursor)) => {
-                settled.cursor = Some(cursor.to_owned());
-                return Ok(settled);
+                result.cursor = Some(cursor.to_owned());
+                return Ok(result);
             }
             Some(Answer::Err { code, why }) => {
-                let of_sync = of_sync(why);
-                if let Some((refused, rest)) = of_sync {
-                    settled.refused = refused;
-                    settled.cursor = rest.strip_prefix("stored at ").map(str::to_owned);
+                let partial = SyncRefusal::parse(why);
+                if let Some(partial) = &partial {
+                    result.refused = partial.refused;
+                    result.cursor = partial.cursor.map(str::to_owned);
                 } else if code != Code::NotStored {
-                    settled.refused += 1;
+                    result.refused += 1;
                 }
-                // That nothing is stored is said only to a SYNC.
-                let whole = of_sync.is_some() || code == Code::NotStored || events == 1;
-                settled.failure.get_or_insert_with(|| (code, why.to_owned()));
-                if whole {
-                    return Ok(settled);
+                // NotStored is only ever the answer to a SYNC.
+                let last = partial.is_some() || code == Code::NotStored || events == 1;
+                result.refusal.get_or_insert_with(|| Refusal { code, why: why.to_owned() });
+                if last {
+                    return Ok(result);
                 }
             }
-            // Nothing else was asked for.
+            // Nothing else was requested.
             Some(_) => {}
-            None => return Err(dismissed(agent, settled)),
+            None => return Err(Trouble::closed(agent, result.refusal)),
         }
     }
 }
 
-/// The answer of SYNC when some were refused: `<n> refused, rest stored at <cursor>`.
-fn of_sync(why: &str) -> Option<(u64, &str)> {
-    let (count, rest) = why.split_once(" refused, rest ")?;
-    Some((count.parse().ok()?, rest))
+/// The answer of SYNC when some events were refused: `<n> refused, rest stored at <cursor>`.
+struct SyncRefusal<'a> {
+    refused: u64,
+    cursor: Option<&'a str>,
 }
 
-/// Why an agent closes the connection instead of answering: it may have said so.
-fn dismissed(agent: &Connection, settled: Settled) -> Trouble {
-    match settled.failure {
-        None => agent.closed().into(),
-        Some((code, why)) => Trouble::Dismissed { at: agent.at().clone(), code, why },
+impl<'a> SyncRefusal<'a> {
+    /// `None` if the text is another error.
+    fn parse(why: &'a str) -> Option<Self> {
+        let (count, rest) = why.split_once(" refused, rest ")?;
+        Some(Self { refused: count.parse().ok()?, cursor: rest.strip_prefix("stored at ") })
+    }
+}
+
+/// Reads to the end of a connection that the agent closed, and returns why it did.
+pub(super) fn read_closed(agent: &mut Connection) -> Trouble {
+    let mut refusal = None;
+    loop {
+        match agent.answer() {
+            Ok(Some(Answer::Err { code, why })) => {
+                refusal.get_or_insert_with(|| Refusal { code, why: why.to_owned() });
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Trouble::closed(agent, refusal),
+            Err(error) => return error.into(),
+        }
     }
 }

@@ -2,36 +2,36 @@
 
 use crate::event::{Level, UnknownLevel};
 
-/// The facilities of syslog in the order of their numbers; those without a common name go by the
-/// number.
+/// The facilities of syslog in the order of their numbers. Those without a common name are called by
+/// their number.
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
     "ftp", "12", "13", "14", "15", "local0", "local1", "local2", "local3", "local4", "local5",
     "local6", "local7",
 ];
 
-/// A level, and the facility if one was named.
+/// A level, and a facility if one was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Priority {
-    /// How serious.
+    /// The severity.
     pub(super) level: Level,
     /// Becomes the field `facility`.
     pub(super) facility: Option<&'static str>,
 }
 
-/// Why a text is no priority.
+/// Why a text is not a priority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadPriority {
-    /// The level.
+    /// The level is unknown.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
-    /// The facility.
+    /// The facility is unknown.
     #[error("unknown facility {0:?}: use one of syslog's, such as user, daemon, cron or local0")]
     Facility(String),
 }
 
 impl Priority {
-    /// Reads `level` or `facility.level`.
+    /// Parses `level` or `facility.level`.
     pub(super) fn parse(text: &str) -> Result<Self, BadPriority> {
         let Some((name, level)) = text.split_once('.') else {
             return Ok(Self { level: Level::from_typed(text)?, facility: None });
@@ -44,15 +44,15 @@ impl Priority {
         Ok(Self { level: Level::from_typed(level)?, facility: Some(facility) })
     }
 
-    /// Splits the `<N>` off the front of a line; none if there is no such thing, and then all of it
-    /// is text. A number below 8 names only a level.
+    /// Splits the `<N>` off the beginning of a line. `None` if there is none. A number below 8 is a level
+    /// without a facility.
     pub(super) fn split_prefix(line: &str) -> Option<(Self, &str)> {
         let (digits, text) = line.strip_prefix('<')?.split_once('>')?;
         let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let number = digits.parse::<u8>().ok().filter(|_| plain)?;
         let facility = *FACILITIES.get(usize::from(number / 8))?;
         let facility = (number >= 8).then_some(facility);
-        Some((Self { level: Level::of_severity(number), facility }, text))
+        Some((Self { level: Level::from_severity(number), facility }, text))
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_logger_has_them() {
+    fn parses_what_logger_accepts() {
         let priority = |level, facility| Ok(Priority { level, facility });
         assert_eq!(Priority::parse("warn"), priority(Level::Warning, None));
         assert_eq!(Priority::parse("local7.ERR"), priority(Level::Err, Some("local7")));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_taken_only_where_there_is_one() {
+    fn splits_only_valid_prefixes() {
         let split =
             |line| Priority::split_prefix(line).map(|(p, rest)| (p.level, p.facility, rest));
         assert_eq!(split("<3>bad"), Some((Level::Err, None, "bad")));

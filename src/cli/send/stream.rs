@@ -1,34 +1,35 @@
-//! Each line of the input is an event.
+//! An input of lines: each line is an event.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::courier::Courier;
-use super::lines::{Line, Lines};
-use super::outbox::TooLong;
-use super::{Common, SendError};
-use crate::sys::ready;
+use super::delivery::Delivery;
+use super::error::{SendError, TooLong};
+use super::lines::{InputLine, InputLines};
+use super::options::Options;
+use crate::sys::poll;
 
 /// How much input is read at once, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Sends every line of `input`; `name` is what errors call it. Gives where the last event landed.
+/// Sends every line of `input`, which errors call `name`. Returns the cursor of the last event.
 pub(super) fn run(
-    common: &Common,
+    options: &Options,
     mut input: impl io::Read + AsFd,
     name: &str,
 ) -> Result<Option<String>, SendError> {
     let failed = |source| SendError::Input { name: name.to_owned(), source };
-    let mut stream = Stream { common, courier: Courier::new(common)?, lines: 0, cut: false };
-    let mut lines = Lines::default();
+    let delivery = Delivery::connected(options)?;
+    let mut stream = Stream { options, delivery, lines: 0, cut: false };
+    let mut lines = InputLines::default();
     let mut piece = vec![0; PIECE];
     loop {
-        // Only an agent that is away makes us look up from the input.
-        if let Some(wait) = stream.courier.retry_in()
-            && !ready::readable(input.as_fd(), wait).map_err(failed)?
+        // Waits in poll(2) only while the agent is away; otherwise the read itself waits.
+        if let Some(wait) = stream.delivery.retry_in()
+            && !poll::readable(input.as_fd(), wait).map_err(failed)?
         {
-            stream.courier.settle();
+            stream.delivery.sync();
             continue;
         }
         let length = match input.read(&mut piece) {
@@ -38,46 +39,47 @@ pub(super) fn run(
             Err(error) => return Err(failed(error)),
         };
         lines.push(&piece[..length], |line| stream.line(line));
-        // Whoever writes a line and then waits sees it delivered; a flood goes on at full speed.
-        if ready::readable(input.as_fd(), Duration::ZERO).map_err(failed)? {
-            stream.courier.write();
+        // An input that pauses is synced at once; one that has more waiting is only written.
+        if poll::readable(input.as_fd(), Duration::ZERO).map_err(failed)? {
+            stream.delivery.write();
         } else {
-            stream.courier.settle();
+            stream.delivery.sync();
         }
     }
     lines.finish(|line| stream.line(line));
-    stream.courier.finish(common.timeout)
+    stream.delivery.flush(options.timeout);
+    stream.delivery.detach_runs();
+    stream.delivery.outcome()
 }
 
 struct Stream<'a> {
-    common: &'a Common,
-    courier: Courier<'a>,
-    /// How many lines there were.
+    options: &'a Options,
+    delivery: Delivery<'a>,
+    /// The number of the current line, from 1.
     lines: u64,
-    /// Whether a message was cut.
+    /// Whether cutting a message was reported.
     cut: bool,
 }
 
 impl Stream<'_> {
-    fn line(&mut self, line: Line<'_>) {
+    fn line(&mut self, line: InputLine<'_>) {
         self.lines += 1;
-        if line.bytes.is_empty() && self.common.skip_empty {
+        if line.bytes.is_empty() && self.options.skip_empty {
             return;
         }
-        let template = &self.common.template;
+        let template = &self.options.template;
         if line.is_cut() && (template.size.is_none() || template.json) {
             return self.refuse(TooLong(line.length));
         }
-        // What is no UTF-8 is sent with U+FFFD in its place: better than nothing.
         let text = String::from_utf8_lossy(line.bytes);
         match template.line(&text) {
             Err(bad) => self.refuse(bad),
-            Ok((draft, cut)) => {
-                if cut && !std::mem::replace(&mut self.cut, true) {
-                    self.common.tell_cut();
+            Ok(message) => {
+                if message.cut && !std::mem::replace(&mut self.cut, true) {
+                    self.options.warn_cut();
                 }
-                self.common.copy(&draft);
-                if let Err(long) = self.courier.push(&draft) {
+                self.options.echo(&message.draft);
+                if let Err(long) = self.delivery.push(&message.draft) {
                     self.refuse(long);
                 }
             }
@@ -85,6 +87,6 @@ impl Stream<'_> {
     }
 
     fn refuse(&mut self, why: impl std::fmt::Display) {
-        self.courier.refuse(format!("line {}: {why}", self.lines));
+        self.delivery.refuse(format!("line {}: {why}", self.lines));
     }
 }

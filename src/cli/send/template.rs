@@ -1,5 +1,4 @@
-//! From what the user gives to a draft: the options say what all events have in common, each message
-//! adds its own.
+//! Makes drafts: the options set what all events have in common, each message adds its own.
 
 use std::borrow::Cow;
 
@@ -13,30 +12,30 @@ use crate::event::{
 };
 use crate::wire::{Decoder, Request};
 
-/// One `-F`: a field, or the duration.
+/// The value of `-F`: a field, or the duration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Claim {
     /// The field `took`, in seconds.
     Took(f64),
-    /// Any other.
+    /// Any other field.
     Field(Field<'static>),
 }
 
-/// Why a `-F` is refused.
+/// Why a value of `-F` is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadClaim {
-    /// No `=`.
+    /// There is no `=`.
     #[error("use key=text, or key:=json")]
     Form,
-    /// Not JSON.
+    /// The value after `:=` is not JSON.
     #[error("what follows := is not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The name or the value.
+    /// The name or the value is not allowed.
     #[error(transparent)]
     Field(#[from] BadField),
 }
 
-/// Reads `key=text` or `key:=json`.
+/// Parses `key=text` or `key:=json`.
 pub(super) fn parse_claim(text: &str) -> Result<Claim, BadClaim> {
     let (name, text) = text.split_once('=').ok_or(BadClaim::Form)?;
     let (name, value) = match name.strip_suffix(':') {
@@ -67,7 +66,7 @@ fn typed(name: &str, json: &str) -> Result<Value<'static>, BadClaim> {
     })
 }
 
-/// What all events of this command have in common, and how messages become events.
+/// What all events have in common, and how a message becomes an event.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Template {
     /// From `-t` or `$PULSED_TAG`.
@@ -80,21 +79,36 @@ pub(super) struct Template {
     pub(super) took: Option<f64>,
     /// From `-F`; each name once.
     pub(super) fields: Vec<Field<'static>>,
-    /// Messages are cut to so many bytes.
+    /// From `-S`: longer messages are cut to this length in bytes.
     pub(super) size: Option<usize>,
-    /// Messages are JSON objects.
+    /// From `--json`: messages are JSON objects.
     pub(super) json: bool,
-    /// Lines begin with `<N>`.
+    /// From `--prio-prefix`: lines may begin with `<N>`.
     pub(super) prio_prefix: bool,
+}
+
+/// A message as a draft.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Message<'a> {
+    /// The event.
+    pub(super) draft: Draft<'a>,
+    /// Whether its message was cut to the size of `-S`.
+    pub(super) cut: bool,
 }
 
 /// Why a message does not become an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadMessage {
-    /// A JSON object that the protocol refuses.
+    /// It is not an object.
+    #[error("not a JSON object")]
+    NotObject,
+    /// The protocol is one object a line.
+    #[error("a line break within a JSON object")]
+    LineBreak,
+    /// The protocol's decoder refuses it.
     #[error("{0}")]
-    Json(String),
-    /// The options and the object have too many fields together.
+    Refused(String),
+    /// The options and the object together have too many fields.
     #[error(transparent)]
     Field(#[from] BadField),
 }
@@ -123,46 +137,52 @@ impl Template {
         Ok(())
     }
 
-    /// The tag, if the text is one.
+    /// Sets the tag.
+    ///
+    /// # Errors
+    /// [`BadTag`] if the text is not one.
     pub(super) fn set_tag(&mut self, text: String) -> Result<(), BadTag> {
         self.tag = Some(Tag::new(text)?);
         Ok(())
     }
 
-    /// The draft of one line of input. The flag tells whether the message was cut.
-    pub(super) fn line<'a>(&'a self, line: &'a str) -> Result<(Draft<'a>, bool), BadMessage> {
+    /// Makes the event of a line of input.
+    ///
+    /// # Errors
+    /// Those of [`Self::message`].
+    pub(super) fn line<'a>(&'a self, line: &'a str) -> Result<Message<'a>, BadMessage> {
         match Priority::split_prefix(line).filter(|_| self.prio_prefix) {
             None => self.message(line.into()),
             Some((own, text)) => {
-                let (mut draft, cut) = self.message(text.into())?;
+                let mut message = self.message(text.into())?;
+                let draft = &mut message.draft;
                 draft.level = own.level;
                 if let Some(facility) = own.facility {
                     draft.fields.retain(|field| field.name != "facility");
                     draft.fields.push(facility_field(facility));
                 }
-                Ok((draft, cut))
+                Ok(message)
             }
         }
     }
 
-    /// The draft of one message. The flag tells whether the message was cut.
-    pub(super) fn message<'a>(
-        &'a self,
-        text: Cow<'a, str>,
-    ) -> Result<(Draft<'a>, bool), BadMessage> {
-        if !self.json {
-            return Ok(self.plain(text));
-        }
-        let mut draft = self.object(&text)?;
-        let cut = self.size.is_some_and(|size| cut(&mut draft.msg, size));
-        Ok((draft, cut))
+    /// Makes the event of a message.
+    ///
+    /// # Errors
+    /// [`BadMessage`], only with `--json`.
+    pub(super) fn message<'a>(&'a self, text: Cow<'a, str>) -> Result<Message<'a>, BadMessage> {
+        if self.json { Ok(self.fit(self.object(&text)?)) } else { Ok(self.plain(text)) }
     }
 
-    /// The draft of a message that is text. The flag tells whether it was cut.
-    pub(super) fn plain<'a>(&'a self, text: Cow<'a, str>) -> (Draft<'a>, bool) {
-        let mut draft = self.text(text);
+    /// Makes the event of a message that is plain text.
+    pub(super) fn plain<'a>(&'a self, text: Cow<'a, str>) -> Message<'a> {
+        self.fit(self.text(text))
+    }
+
+    /// Cuts the message to the size of `-S`.
+    fn fit<'a>(&self, mut draft: Draft<'a>) -> Message<'a> {
         let cut = self.size.is_some_and(|size| cut(&mut draft.msg, size));
-        (draft, cut)
+        Message { draft, cut }
     }
 
     fn text<'a>(&'a self, msg: Cow<'a, str>) -> Draft<'a> {
@@ -178,7 +198,7 @@ impl Template {
         draft
     }
 
-    /// What the object says itself is stronger than what the options say.
+    /// Keys of the object override the options.
     fn object(&self, text: &str) -> Result<Draft<'static>, BadMessage> {
         let mut draft = decode(text)?;
         draft.tag = draft.tag.or_else(|| self.tag.clone());
@@ -206,14 +226,13 @@ fn facility_field(facility: &'static str) -> Field<'static> {
     Field { name: "facility".into(), value: Value::Text(facility.into()) }
 }
 
-/// Reads an object as the agent would, so that both refuse the same in the same words.
+/// Decodes an object with the agent's decoder, so that both refuse the same in the same words.
 fn decode(text: &str) -> Result<Draft<'static>, BadMessage> {
-    let bad = |why: &str| Err(BadMessage::Json(why.into()));
     if !text.trim_start().starts_with('{') {
-        return bad("not a JSON object");
+        return Err(BadMessage::NotObject);
     }
     if text.contains('\n') {
-        return bad("a line break within a JSON object");
+        return Err(BadMessage::LineBreak);
     }
     let mut decoder = Decoder::new();
     decoder.push(b"SEND ");
@@ -221,8 +240,8 @@ fn decode(text: &str) -> Result<Draft<'static>, BadMessage> {
     decoder.finish();
     match decoder.next() {
         Some(Ok(Request::Send(draft))) => Ok(owned(draft)),
-        Some(Err(refused)) => bad(&refused.why),
-        _ => bad("not a JSON object"),
+        Some(Err(refused)) => Err(BadMessage::Refused(refused.why)),
+        _ => Err(BadMessage::NotObject),
     }
 }
 
@@ -255,7 +274,7 @@ fn owned(draft: Draft<'_>) -> Draft<'static> {
     }
 }
 
-/// Cuts a text to at most `size` bytes, between two characters.
+/// Cuts a text to at most `size` bytes at a character boundary. Returns `true` if it was longer.
 fn cut(text: &mut Cow<'_, str>, size: usize) -> bool {
     if text.len() <= size {
         return false;
@@ -282,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_have_the_type_that_was_asked_for() {
+    fn parses_claims_with_their_types() {
         let value = |text| match parse_claim(text) {
             Ok(Claim::Field(field)) => field.value,
             other => panic!("{other:?}"),
@@ -302,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_comes_once_and_only_so_many() {
+    fn rejects_repeated_names_and_too_many_fields() {
         let names: Vec<String> = (0..FIELDS_MAX).map(|n| format!("f{n}=x")).collect();
         let mut full = template(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let add = |template: &mut Template, text| template.add(parse_claim(text).expect("a claim"));
@@ -313,34 +332,35 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_the_options_say_and_its_prefix_is_stronger() {
+    fn a_prefix_overrides_the_options() {
         let mut template = template(&["user=7"]);
         template.priority = Priority::parse("daemon.err").ok();
         template.prio_prefix = true;
         fn facility<'a>(draft: &Draft<'a>) -> Option<Value<'a>> {
             draft.fields.last().map(|field| field.value.clone())
         }
-        let (plain, _) = template.line("<x>y").expect("a line");
+        let plain = template.line("<x>y").expect("a line").draft;
         assert_eq!((plain.level, &*plain.msg), (Level::Err, "<x>y"));
         assert_eq!(facility(&plain), Some(Value::Text("daemon".into())));
-        let (own, _) = template.line("<22>z").expect("a line");
+        let own = template.line("<22>z").expect("a line").draft;
         assert_eq!((own.level, &*own.msg, own.fields.len()), (Level::Info, "z", 2));
         assert_eq!(facility(&own), Some(Value::Text("mail".into())));
     }
 
     #[test]
-    fn an_object_is_stronger_than_the_options() {
+    fn an_object_overrides_the_options() {
         let mut template = template(&["user=7", "page=/"]);
         template.json = true;
         template.priority = Priority::parse("err").ok();
         template.set_tag("shop".into()).expect("a tag");
-        let (own, _) = template
+        let own = template
             .line(r#"{"tag":"a","level":"debug","msg":"m","fields":{"user":8}}"#)
-            .expect("an object");
+            .expect("an object")
+            .draft;
         assert_eq!(own.tag.as_ref().map(Tag::as_str), Some("a"));
         assert_eq!((own.level, own.fields.len()), (Level::Debug, 2));
         assert_eq!(own.fields[0].value, Value::Number("8".into()));
-        let (bare, _) = template.line(r#" {"msg":"m"}"#).expect("an object");
+        let bare = template.line(r#" {"msg":"m"}"#).expect("an object").draft;
         assert_eq!(bare.tag.as_ref().map(Tag::as_str), Some("shop"));
         assert_eq!((bare.level, bare.fields.len()), (Level::Err, 2));
         for bad in ["", "m", "[1]", r#"{"seq":1}"#, r#"{"msg":"m""#, "{}\nQUIT"] {
@@ -349,11 +369,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_never_splits_a_character() {
+    fn cuts_between_characters() {
         let mut template = Template { size: Some(3), ..Template::default() };
         let msg = |template: &Template, text: &'static str| {
-            let (draft, cut) = template.message(text.into()).expect("text");
-            (draft.msg.into_owned(), cut)
+            let message = template.message(text.into()).expect("text");
+            (message.draft.msg.into_owned(), message.cut)
         };
         assert_eq!(msg(&template, "abc"), ("abc".into(), false));
         assert_eq!(msg(&template, "abcd"), ("abc".into(), true));

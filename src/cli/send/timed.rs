@@ -1,125 +1,175 @@
-//! `--time`: runs a command and tells its begin and its end.
+//! `--time`: runs a command and sends its begin and its end.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::courier::Courier;
-use super::{Common, say};
-use crate::event::{Draft, Field, Level, RUN_MAX, Value, took};
-use crate::sys::child;
+use super::args::joined;
+use super::delivery::Delivery;
+use super::options::Options;
+use super::report::report;
+use crate::event::{Draft, Field, Level, RUN_MAX, Value};
+use crate::sys::child::{self, Forwarder};
 
-/// What a shell says when there is no such command, and when it cannot be run.
+/// The exit status of a shell when there is no such command, and when it cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_RUNNABLE: u8 = 126;
 
-/// Runs the command and gives its status: its exit code, 128+n if signal n ended it, 127 or 126 if it
-/// could not be run. Whatever goes wrong with the agent is one warning.
-pub(super) fn run(common: &Common, program: &OsStr, arguments: &[OsString]) -> u8 {
-    let text =
-        super::joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
-    let run = run_name(common, program);
-    let (mut draft, cut) = common.template.plain(text.as_str().into());
-    draft.run = Some(run.into());
-    if cut {
-        common.tell_cut();
+/// Runs the command and returns its exit status: its exit code, 128+n if signal n ended it, 127 or 126 if it
+/// could not be run. Trouble with the agent is one warning and changes nothing.
+pub(super) fn run(options: &Options, program: &OsStr, arguments: &[OsString]) -> u8 {
+    let text = joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
+    let message = options.template.plain(text.as_str().into());
+    if message.cut {
+        options.warn_cut();
     }
-    let mut courier = Courier::patient(common);
-    let begin = Draft { msg: without_duration(&draft.msg).into(), ..draft.clone() };
-    tell(&mut courier, common, begin, None);
-    // The command waits for nobody: whether its begin was taken is asked at its end.
-    courier.write();
+    let mut draft = Draft { run: Some(run_name(options, program).into()), ..message.draft };
+    let mut delivery = Delivery::unconnected(options);
+    push(&mut delivery, options, &draft);
 
-    let began = Instant::now();
+    let begun = Instant::now();
+    // It is started before there is a connection: the command never waits for the agent.
     let end = match Command::new(program).args(arguments).spawn() {
-        Ok(mut child) => End::of(&mut child),
-        Err(error) => End::not_run(program, &error),
+        Ok(mut child) => accompany(&mut child, &mut delivery, begun),
+        Err(error) => End { how: How::not_run(program, &error), took: begun.elapsed() },
     };
-    let took = began.elapsed().as_micros() as f64 / 1e6;
-    tell(&mut courier, common, draft, Some((&end, took)));
-    match courier.finish(Duration::ZERO) {
-        Ok(cursor) => common.print(cursor.as_deref()),
-        Err(warning) => say(warning),
+    end.describe(&mut draft, options.template.priority.is_none());
+    push(&mut delivery, options, &draft);
+    delivery.flush(Duration::ZERO);
+    match delivery.outcome() {
+        Ok(cursor) => options.print(cursor.as_deref()),
+        Err(warning) => report(warning),
     }
-    end.status
+    end.how.exit()
 }
 
-/// A name that no other run of this connection has: what the user chose, else program and process.
-fn run_name(common: &Common, program: &OsStr) -> String {
-    common.template.run.clone().unwrap_or_else(|| {
+/// Waits for the command. Meanwhile another thread keeps its begin written on an open connection: a
+/// connection that closes first means that we were killed.
+fn accompany(child: &mut Child, delivery: &mut Delivery<'_>, begun: Instant) -> End {
+    // Its thread and the next one inherit the blocked signals.
+    let forwarder = Forwarder::start(child);
+    let forwarder = forwarder.map_err(|error| report(format_args!("no signals: {error}"))).ok();
+    thread::scope(|scope| {
+        let running = io::pipe().and_then(|(ended, running)| {
+            let keep = move || {
+                if let Err(error) = delivery.keep_written(ended.as_fd()) {
+                    report(format_args!("cannot watch the connection: {error}"));
+                }
+            };
+            thread::Builder::new().name("delivery".into()).spawn_scoped(scope, keep)?;
+            Ok(running)
+        });
+        let how = How::wait(child, forwarder);
+        let took = begun.elapsed();
+        match running {
+            // Closing it ends the other thread.
+            Ok(running) => drop(running),
+            Err(error) => report(format_args!("cannot watch the connection: {error}")),
+        }
+        End { how, took }
+    })
+}
+
+/// The name of the run, unique within this connection: `--run`, else the program and our pid.
+fn run_name(options: &Options, program: &OsStr) -> String {
+    options.template.run.clone().unwrap_or_else(|| {
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
         let id = format!(".{}", std::process::id());
         name.chars().take(RUN_MAX - id.len()).chain(id.chars()).collect()
     })
 }
 
-/// The words of a text up to the first that would be taken for the duration of the event: what has
-/// only begun has none, but a command line may, as in `sleep 5s`.
-fn without_duration(text: &str) -> String {
-    if took::find(text).is_none() {
-        return text.to_owned();
+fn push(delivery: &mut Delivery<'_>, options: &Options, draft: &Draft<'_>) {
+    options.echo(draft);
+    if let Err(long) = delivery.push(draft) {
+        delivery.refuse(format!("the command line: {long}"));
     }
-    let ends = text.match_indices(' ').map(|(at, _)| at);
-    let kept = ends.take_while(|end| took::find(&text[..*end]).is_none()).last().unwrap_or(0);
-    format!("{} …", &text[..kept])
+}
+
+/// The end of the command.
+struct End {
+    how: How,
+    took: Duration,
 }
 
 /// How the command ended.
-struct End {
-    status: u8,
-    signal: Option<i32>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Exited(u8),
+    Killed {
+        signal: i32,
+    },
+    /// The shell's status for the reason.
+    NotRun(u8),
+    /// The kernel kept no status.
+    Unknown,
 }
 
 impl End {
-    fn of(child: &mut Child) -> Self {
-        match child::wait(child) {
+    /// Makes the draft that of the end.
+    fn describe(&self, draft: &mut Draft<'_>, sets_level: bool) {
+        draft.took = Some(self.took.as_micros() as f64 / 1e6);
+        if self.how != How::Exited(0) && sets_level {
+            draft.level = Level::Warning;
+        }
+        if let Some(status) = self.how.status() {
+            set(draft, "status", i32::from(status));
+        }
+        if let How::Killed { signal } = self.how {
+            set(draft, "signal", signal);
+        }
+    }
+}
+
+impl How {
+    fn wait(child: &mut Child, forwarder: Option<Forwarder>) -> Self {
+        match child::wait(child, forwarder) {
             Ok(status) => Self::from(status),
             Err(error) => {
-                say(format_args!("cannot wait: process {}: {error}", child.id()));
-                Self { status: NOT_RUNNABLE, signal: None }
+                let pid = child.id();
+                if child::is_status_lost(&error) {
+                    report(format_args!("exit status lost: process {pid}: SIGCHLD is ignored"));
+                } else {
+                    report(format_args!("cannot wait: process {pid}: {error}"));
+                }
+                Self::Unknown
             }
         }
     }
 
     fn not_run(program: &OsStr, error: &io::Error) -> Self {
-        say(format_args!("cannot run: {}: {error}", program.display()));
+        report(format_args!("cannot run: {}: {error}", program.display()));
         let found = error.kind() != io::ErrorKind::NotFound;
-        Self { status: if found { NOT_RUNNABLE } else { NOT_FOUND }, signal: None }
+        Self::NotRun(if found { NOT_RUNNABLE } else { NOT_FOUND })
+    }
+
+    /// The status as a shell has it. `None` if it is unknown.
+    fn status(self) -> Option<u8> {
+        match self {
+            Self::Exited(code) | Self::NotRun(code) => Some(code),
+            Self::Killed { signal } => Some(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Our own exit status.
+    fn exit(self) -> u8 {
+        self.status().unwrap_or(NOT_RUNNABLE)
     }
 }
 
-impl From<ExitStatus> for End {
+impl From<ExitStatus> for How {
     fn from(status: ExitStatus) -> Self {
-        let signal = status.signal();
-        let code = status.code().or(signal.map(|signal| 128 + signal));
-        let status = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX);
-        Self { status, signal }
-    }
-}
-
-/// What is said of the begin, and of the end.
-fn tell(
-    courier: &mut Courier<'_>,
-    common: &Common,
-    mut draft: Draft<'_>,
-    end: Option<(&End, f64)>,
-) {
-    if let Some((end, took)) = end {
-        draft.took = Some(took);
-        if end.status != 0 && common.template.priority.is_none() {
-            draft.level = Level::Warning;
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(u8::try_from(code).unwrap_or(u8::MAX)),
+            (None, Some(signal)) => Self::Killed { signal },
+            (None, None) => Self::Unknown,
         }
-        set(&mut draft, "status", i32::from(end.status));
-        if let Some(signal) = end.signal {
-            set(&mut draft, "signal", signal);
-        }
-    }
-    common.copy(&draft);
-    if let Err(long) = courier.push(&draft) {
-        courier.refuse(format!("the command line: {long}"));
     }
 }
 
@@ -134,22 +184,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_begin_of_a_command_has_no_duration() {
-        for (text, kept) in [
-            ("make -j2 all", "make -j2 all"),
-            ("sleep 5s", "sleep …"),
-            ("a b 40 ms c", "a b 40 …"),
-            ("5s", " …"),
-        ] {
-            assert_eq!(without_duration(text), kept);
-            assert_eq!(took::find(kept), None);
-        }
-    }
-
-    #[test]
-    fn a_command_ends_with_its_status_or_its_signal() {
-        let end = |raw| End::from(ExitStatus::from_raw(raw));
-        assert_eq!((end(3 << 8).status, end(3 << 8).signal), (3, None));
-        assert_eq!((end(9).status, end(9).signal), (137, Some(9)));
+    fn status_and_signal_of_an_end() {
+        let how = |raw| How::from(ExitStatus::from_raw(raw));
+        assert_eq!((how(3 << 8), how(3 << 8).exit()), (How::Exited(3), 3));
+        assert_eq!((how(9), how(9).exit()), (How::Killed { signal: 9 }, 137));
     }
 }

@@ -6,28 +6,29 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
 
-use crate::client::Server;
+use super::report::NAME;
+use crate::cli::connect::ConnectArgs;
 use crate::event::{Cursor, Level, UnknownLevel, took};
 use crate::filter::{KEYS, Match, MatchError};
 use crate::render::Format;
 
-/// The longest `--timeout`: 31 days. Who wants more wants none.
+/// The longest `--timeout`: 31 days.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
-/// Watch what the pulsed agent is told, as it is told
+/// Watch events as they are sent to the pulsed agent
 ///
-/// Without -f it prints the last 10 events and ends. Everything that an event says is shown with
-/// control characters escaped, wherever the output goes.
+/// Without -f, it prints the last 10 events and exits. Control characters in events are shown escaped,
+/// on a terminal and in a pipe.
 #[derive(Debug, Parser)]
-#[command(name = super::NAME, version, after_long_help = after_help(), max_term_width = 100)]
+#[command(name = NAME, version, after_long_help = after_help(), max_term_width = 100)]
 #[command(after_help = "\
-MATCH is key=value with one of = != ~ !~ > >= < <=; --help tells the keys.")]
+MATCH is key=value with one of = != ~ !~ > >= < <=; --help lists the keys.")]
 pub(super) struct Args {
     /// Only events that match: tag=shop.* 'took>100ms' user=123 (see below)
     #[arg(value_name = "MATCH")]
     pub(super) matching: Vec<String>,
 
-    /// Go on with what comes; survives a restart of the agent
+    /// Wait for new events; survives a restart of the agent
     #[arg(short, long, conflicts_with_all = ["reverse", "until"], help_heading = "What to show")]
     pub(super) follow: bool,
 
@@ -36,35 +37,35 @@ pub(super) struct Args {
     #[arg(help_heading = "What to show")]
     pub(super) lines: Option<Lines>,
 
-    /// The newest first
+    /// Newest first
     #[arg(short, long, help_heading = "What to show")]
     pub(super) reverse: bool,
 
-    /// Nothing before TIME: "2026-11-22 17:00", 17:00, yesterday, -5min, "10 minutes ago"
+    /// Only events from TIME on: "2026-11-22 17:00", 17:00, yesterday, -5min, "10 minutes ago"
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
     pub(super) since: Option<String>,
 
-    /// Nothing after TIME
+    /// Only events until TIME
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
     pub(super) until: Option<String>,
 
-    /// Begin with the event at CURSOR
+    /// Start at the event at CURSOR
     #[arg(short, long, help_heading = "What to show")]
     #[arg(conflicts_with_all = ["since", "after_cursor", "cursor_file"])]
     pub(super) cursor: Option<Cursor>,
 
-    /// Begin behind the event at CURSOR
+    /// Start after the event at CURSOR
     #[arg(long, value_name = "CURSOR", help_heading = "What to show")]
     #[arg(conflicts_with_all = ["since", "cursor_file"])]
     pub(super) after_cursor: Option<Cursor>,
 
-    /// Begin behind the cursor in FILE if it is there, and keep the place in it
+    /// Start after the cursor in FILE, if it exists, and save the cursor there
     #[arg(long, value_name = "FILE", help_heading = "What to show")]
     pub(super) cursor_file: Option<PathBuf>,
 
-    /// Only these tags; * stands for any text (repeatable)
+    /// Only these tags; * matches any text (repeatable)
     #[arg(short, long = "tag", value_name = "TAG-GLOB", help_heading = "Which events")]
     pub(super) tags: Vec<String>,
 
@@ -73,29 +74,29 @@ pub(super) struct Args {
     #[arg(help_heading = "Which events")]
     pub(super) priority: Option<Levels>,
 
-    /// Only these systemd units; * stands for any text (repeatable)
+    /// Only these systemd units; * matches any text (repeatable)
     #[arg(short, long = "unit", value_name = "UNIT", help_heading = "Which events")]
     pub(super) units: Vec<String>,
 
-    /// Only messages with this in them; without regard to case unless it has a capital
+    /// Only messages that match REGEX; case-insensitive unless it has a capital letter
     #[arg(short, long, value_name = "REGEX", allow_hyphen_values = true)]
     #[arg(help_heading = "Which events")]
     pub(super) grep: Option<String>,
 
-    /// Only what took longer: 100ms, 1.5s
+    /// Only events that took longer than DUR: 100ms, 1.5s
     #[arg(long, value_name = "DUR", value_parser = parse_slower, help_heading = "Which events")]
     pub(super) slower: Option<String>,
 
-    /// What each event becomes
+    /// Print events in FORMAT
     #[arg(short, long, value_name = "FORMAT", value_parser = formats(), default_value = "short")]
     #[arg(help_heading = "How to show it")]
     pub(super) output: Format,
 
-    /// Times in UTC
+    /// Show times in UTC
     #[arg(long, help_heading = "How to show it")]
     pub(super) utc: bool,
 
-    /// Leave the host out
+    /// Omit the host name
     #[arg(long, help_heading = "How to show it")]
     pub(super) no_hostname: bool,
 
@@ -103,11 +104,11 @@ pub(super) struct Args {
     #[arg(short, long, help_heading = "How to show it")]
     pub(super) all: bool,
 
-    /// No notices on stderr
+    /// Print no notices on stderr
     #[arg(short, long, help_heading = "How to show it")]
     pub(super) quiet: bool,
 
-    /// Colours by level [auto: on a terminal, unless NO_COLOR is set]
+    /// Color by level [auto: on a terminal, unless NO_COLOR is set]
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "How to show it")]
     pub(super) color: Color,
 
@@ -115,60 +116,46 @@ pub(super) struct Args {
     #[arg(long, help_heading = "How to show it")]
     pub(super) show_cursor: bool,
 
-    /// Sum up instead: rate, tags, levels, durations, what runs now
+    /// Show a summary instead: rate, tags, levels, durations, what is running now
     #[arg(long, help_heading = "How to show it")]
     pub(super) stats: bool,
 
-    /// End after N events
+    /// Exit after N events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(help_heading = "When to end")]
     pub(super) count: Option<u64>,
 
-    /// End with 0 after the first of these events that matches; with 1 if there is none
+    /// Exit with 0 after the first of these events that matches; with 1 if none does
     #[arg(long, value_name = "MATCH", value_parser = parse_match, help_heading = "When to end")]
     pub(super) until_match: Option<Match>,
 
-    /// End with 124 after DUR
+    /// Exit with 124 after DUR
     #[arg(long, value_name = "DUR", value_parser = parse_timeout, help_heading = "When to end")]
     pub(super) timeout: Option<Duration>,
 
-    /// The agent's socket [env: PULSED_SOCKET] [default: your own agent's, else the system's]
-    #[arg(long, value_name = "PATH", help_heading = "Where the agent is")]
-    pub(super) socket: Option<PathBuf>,
-
-    /// An agent on another machine, by its TCP bridge, under TLS [default PORT: 7465]
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "socket")]
-    #[arg(help_heading = "Where the agent is")]
-    pub(super) server: Option<Server>,
-
-    /// Trust only the certificates in FILE (PEM) to vouch for the server, not the system's
-    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Where the agent is")]
-    pub(super) ca: Option<PathBuf>,
-
-    /// The file that holds the token for the server [env: PULSED_TOKEN]
-    #[arg(long, value_name = "FILE", requires = "server", help_heading = "Where the agent is")]
-    pub(super) token_file: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Where the agent is")]
+    pub(super) connect: ConnectArgs,
 }
 
-/// How many of what is there already.
+/// How many of the existing events to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lines {
-    /// No matter how many.
+    /// All of them.
     All,
-    /// The last so many.
+    /// At most this number, the newest.
     Last(u64),
 }
 
-/// From one level to another.
+/// A range of levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Levels {
-    /// The worst.
+    /// The most severe level.
     pub(super) worst: Level,
-    /// The least serious.
+    /// The least severe level.
     pub(super) mildest: Level,
 }
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
     /// On a terminal.
@@ -182,14 +169,14 @@ pub(super) enum Color {
 /// Why a value on the command line is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadValue {
-    /// No number of lines.
+    /// It is not a number of lines.
     #[error("use a number, or all")]
     Lines,
-    /// No duration.
+    /// It is not a duration.
     #[error("use a duration such as 100ms or 2s, or a number of seconds")]
     Slower,
-    /// No time to wait.
-    #[error("use a duration such as 500ms or 30s, at most 31 days")]
+    /// It is not a duration, or out of bounds.
+    #[error("use a duration such as 500ms or 30s, at most {} days", TIMEOUT_MAX.as_secs() / 86_400)]
     Timeout,
 }
 
@@ -205,12 +192,12 @@ fn parse_levels(text: &str) -> Result<Levels, UnknownLevel> {
     let Some((a, b)) = text.split_once("..") else {
         return Ok(Levels { worst: Level::Emerg, mildest: Level::from_typed(text)? });
     };
-    // Either way round, as journalctl has it. The worst is the smallest.
+    // In either order, as in journalctl. The worst level is the smallest.
     let (a, b) = (Level::from_typed(a)?, Level::from_typed(b)?);
     Ok(Levels { worst: a.min(b), mildest: a.max(b) })
 }
 
-/// Stays a text: what is typed is what the MATCH shows.
+/// Checks a duration and keeps it as typed, for the MATCH.
 fn parse_slower(text: &str) -> Result<String, BadValue> {
     took::parse(text).map(|_| text.to_owned()).ok_or(BadValue::Slower)
 }
@@ -229,20 +216,20 @@ fn formats() -> impl clap::builder::TypedValueParser<Value = Format> {
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Format>())
 }
 
-/// The keys of MATCH, from the one table of them, and how the command ends.
+/// The keys of MATCH and the exit statuses.
 fn after_help() -> String {
     let mut text = String::from(
         "MATCH is key=value with one of = != ~ !~ > >= < <=. The same key twice with = is or,\n\
          different keys are and, a + alone between groups is or. Keys:\n",
     );
     for known in &KEYS {
-        text.push_str(&format!("  {:8}{}\n", known.name, known.doc));
+        text.push_str(&format!("  {:11}{}\n", known.name, known.doc));
     }
     text.push_str(
-        "  NAME    the field NAME; fields.NAME reaches any field\n\n\
-         Exit status: 0 done; 1 what --until-match waited for never came; 3 nor can anybody know,\n\
-         because events are missing; 64 usage, 65 no such cursor, 69 agent not there, 74 cannot\n\
-         read or write, 75 the agent took too long, 77 not permitted, 124 --timeout is over.",
+        "  NAME       the field NAME; fields.NAME reaches any field\n\n\
+         Exit status: 0 success; 1 no event matched --until-match; 3 unknown whether one did, because\n\
+         events are missing; 64 usage, 65 no such cursor, 69 agent unavailable, 74 cannot read or\n\
+         write, 75 timed out, 77 not permitted, 124 --timeout is over.",
     );
     text
 }
@@ -253,7 +240,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     fn parse(words: &[&str]) -> Result<Args, clap::Error> {
-        Args::try_parse_from([super::super::NAME].iter().chain(words))
+        Args::try_parse_from([NAME].iter().chain(words))
     }
 
     #[test]
@@ -266,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_type_is_understood() {
+    fn accepts_usual_command_lines() {
         let args = parse(&["-fn0", "-t", "shop.*", "-t", "cron", "-p", "4", "tag=a", "+", "x>1"])
             .expect("sound");
         assert!(args.follow);
@@ -287,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn rejects_contradictions_and_bad_values() {
         for line in [
             &["-f", "-r"][..],
             &["-f", "-U", "now"],

@@ -1,56 +1,62 @@
-//! The file that keeps the reader's place.
+//! The file that stores the cursor between two runs.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use super::report::report;
 use crate::event::{Cursor, CursorError};
+use crate::sys::files::{self, NewFile};
 
-/// The longest cursor file that is read, in bytes: a cursor and its line end are far shorter.
+/// The longest cursor file that is read, in bytes. A cursor and its line end are far shorter.
 const SIZE_MAX: u64 = 256;
 
-/// Why the place cannot be read or kept.
+/// The shortest time between two writes.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why the cursor cannot be read or saved.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CursorFileError {
-    /// The file is there, and holds something else.
-    #[error("cursor file {}: {source}", path.display())]
+    /// The file holds something else.
+    #[error("bad cursor file: {}: {source}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the cursor.
         source: CursorError,
     },
     /// It cannot be read.
-    #[error("cannot read cursor file {}: {source}", path.display())]
+    #[error("cannot read cursor file: {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// It cannot be written.
-    #[error("cannot write cursor file {}: {source}", path.display())]
+    #[error("cannot write cursor file: {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// The cursor in the file. None if there is no file, or nothing in it.
+/// Reads the cursor. `None` if the file does not exist or is empty.
 ///
 /// # Errors
-/// When it holds something else, or cannot be read.
+/// [`CursorFileError::Content`], [`CursorFileError::Read`].
 pub(super) fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
-    let unread = |source| CursorFileError::Read { path: path.to_owned(), source };
+    let unreadable = |source| CursorFileError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unread(error)),
+        Err(error) => return Err(unreadable(error)),
     };
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, SIZE_MAX), &mut bytes).map_err(unread)?;
+    file.take(SIZE_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
     let text = String::from_utf8_lossy(&bytes);
     match text.trim() {
         "" => Ok(None),
@@ -61,48 +67,84 @@ pub(super) fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
     }
 }
 
-/// Puts the cursor into the file. Whoever reads it meanwhile finds the old one or the new one, whole.
-///
-/// # Errors
-/// What the system says.
-pub(super) fn write(path: &Path, cursor: Cursor) -> Result<(), CursorFileError> {
-    replace(path, cursor).map_err(|source| CursorFileError::Write { path: path.to_owned(), source })
+/// Saves the cursor while it moves, if there is a file for it: when the follower has caught up, at most
+/// once a second, and at the end.
+pub(super) struct CursorFile<'a> {
+    path: Option<&'a Path>,
+    saved: Option<Cursor>,
+    saved_at: Option<Instant>,
+    /// Whether a failure was reported.
+    reported: bool,
 }
 
-fn replace(path: &Path, cursor: Cursor) -> io::Result<()> {
-    let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let new = path.with_file_name(name);
-    // Left behind by one that was killed. Nobody's link is ever followed.
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+impl<'a> CursorFile<'a> {
+    /// For this file, which holds `saved`.
+    pub(super) const fn new(path: Option<&'a Path>, saved: Option<Cursor>) -> Self {
+        Self { path, saved, saved_at: None, reported: false }
     }
-    let mut file = File::create_new(&new)?;
-    let renamed = writeln!(file, "{cursor}").and_then(|()| fs::rename(&new, path));
-    if renamed.is_err() {
-        // What went wrong is worth more than whether this does too.
-        let _ = fs::remove_file(&new);
+
+    /// Saves the cursor if that is due, otherwise returns when it is. Only the first failure is reported,
+    /// and reading continues.
+    pub(super) fn save_if_due(&mut self, cursor: Option<Cursor>, now: Instant) -> Option<Instant> {
+        let (path, cursor) = (self.path?, cursor?);
+        if self.saved == Some(cursor) {
+            return None;
+        }
+        let due = self.saved_at.map_or(now, |at| at + SAVE_INTERVAL);
+        if due > now {
+            return Some(due);
+        }
+        self.saved_at = Some(now);
+        match write(path, cursor) {
+            Ok(()) => {
+                self.saved = Some(cursor);
+                None
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.reported, true) {
+                    report(error);
+                }
+                Some(now + SAVE_INTERVAL)
+            }
+        }
     }
-    renamed
+
+    /// Saves the last cursor.
+    ///
+    /// # Errors
+    /// [`CursorFileError::Write`]
+    pub(super) fn save(&mut self, cursor: Option<Cursor>) -> Result<(), CursorFileError> {
+        let (Some(path), Some(cursor)) = (self.path, cursor) else { return Ok(()) };
+        if self.saved == Some(cursor) {
+            return Ok(());
+        }
+        write(path, cursor)
+    }
+}
+
+fn write(path: &Path, cursor: Cursor) -> Result<(), CursorFileError> {
+    let options = NewFile { mode: 0o666, owner: None };
+    files::replace(path, format!("{cursor}\n").as_bytes(), options)
+        .map_err(|source| CursorFileError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
-    fn cursor(text: &str) -> Cursor {
-        text.parse().expect("a cursor")
+    fn cursor(n: u64) -> Option<Cursor> {
+        format!("7f3a9c21-{n}").parse().ok()
     }
 
     #[test]
-    fn what_is_written_is_read_and_nothing_is_left_behind() {
+    fn reads_what_was_written_and_leaves_one_file() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("place");
+        let path = dir.path().join("cursor");
         assert_eq!(read(&path).expect("absent"), None);
-        for text in ["7f3a9c21-1042", "7f3a9c21-1043"] {
-            write(&path, cursor(text)).expect("written");
-            assert_eq!(read(&path).expect("read"), Some(cursor(text)));
+        for n in [1042, 1043] {
+            write(&path, cursor(n).expect("one")).expect("written");
+            assert_eq!(read(&path).expect("read"), cursor(n));
         }
         assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
         fs::write(&path, "\n").expect("written");
@@ -112,16 +154,47 @@ mod tests {
     #[test]
     fn errors_name_the_file() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("place");
+        let path = dir.path().join("cursor");
         fs::write(&path, "elsewhere").expect("written");
-        let error = read(&path).expect_err("no cursor").to_string();
-        assert!(error.contains("place: not a cursor"), "{error}");
+        let error = read(&path).expect_err("not a cursor").to_string();
+        assert!(error.contains("cursor: not a cursor"), "{error}");
         let error = read(dir.path()).expect_err("a directory");
         assert!(matches!(error, CursorFileError::Read { .. }), "{error}");
-        let nowhere = dir.path().join("no/place");
-        let error = write(&nowhere, cursor("7f3a9c21-1")).expect_err("nowhere").to_string();
-        assert!(error.contains("no/place: No such"), "{error}");
-        assert!(write(dir.path(), cursor("7f3a9c21-1")).is_err());
+        let (nowhere, cursor) = (dir.path().join("no/cursor"), cursor(1).expect("one"));
+        let error = write(&nowhere, cursor).expect_err("no directory").to_string();
+        assert!(error.contains("no/cursor: No such"), "{error}");
+        assert!(write(dir.path(), cursor).is_err());
         assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn saves_once_a_second_and_at_the_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("cursor");
+        let held = || read(&path).expect("read");
+        let mut file = CursorFile::new(Some(&path), cursor(1));
+        let begin = Instant::now();
+        assert_eq!(file.save_if_due(None, begin), None);
+        assert_eq!(file.save_if_due(cursor(1), begin), None);
+        assert_eq!(held(), None, "it is saved already");
+        assert_eq!(file.save_if_due(cursor(2), begin), None);
+        assert_eq!(held(), cursor(2));
+        let early = begin + SAVE_INTERVAL - Duration::from_millis(1);
+        assert_eq!(file.save_if_due(cursor(3), early), Some(begin + SAVE_INTERVAL));
+        assert_eq!(held(), cursor(2));
+        assert_eq!(file.save_if_due(cursor(3), begin + SAVE_INTERVAL), None);
+        assert_eq!(held(), cursor(3));
+        file.save(cursor(4)).expect("written");
+        assert_eq!(held(), cursor(4));
+    }
+
+    #[test]
+    fn retries_a_failed_write() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("no/cursor");
+        let mut file = CursorFile::new(Some(&path), None);
+        let begin = Instant::now();
+        assert_eq!(file.save_if_due(cursor(1), begin), Some(begin + SAVE_INTERVAL));
+        assert!(file.save(cursor(1)).is_err());
     }
 }

@@ -8,16 +8,19 @@ use crate::cli::{Exit, Failure};
 use crate::client::{ClientError, OpenError, TokenError};
 use crate::wire::Code;
 
-/// Why pulse-tail fails: one line that says what, where and why.
+/// The longest shown part of an unexpected answer, in characters.
+const ANSWER_SHOWN_MAX: usize = 80;
+
+/// Why pulse-tail fails, as one line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TailError {
-    /// The command line makes no sense.
+    /// The command line is wrong.
     #[error(transparent)]
     Plan(#[from] BadPlan),
-    /// There is nothing to show to a server.
+    /// There is no token for the server.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The place cannot be read or kept.
+    /// The cursor file cannot be read or written.
     #[error(transparent)]
     CursorFile(#[from] CursorFileError),
     /// There is no connection.
@@ -26,39 +29,39 @@ pub(super) enum TailError {
     /// The connection failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The agent says no.
-    #[error("the agent refuses: {why}")]
+    /// The agent refused the request.
+    #[error("refused by the agent: {why}")]
     Refused {
-        /// Its kind.
+        /// The kind of refusal.
         code: Code,
-        /// In its words.
+        /// The reason, in the agent's words.
         why: String,
     },
-    /// What answers is something else.
-    #[error("what answers is no agent of this protocol: {0:?}")]
+    /// The peer does not speak this protocol.
+    #[error("bad answer: not an agent of this protocol: {0:?}")]
     NotAnAgent(String),
-    /// Nothing can be written.
-    #[error("cannot write to stdout: {0}")]
+    /// A write failed.
+    #[error("cannot write: stdout: {0}")]
     Output(io::Error),
-    /// Signals cannot be caught.
-    #[error("cannot watch for signals: {0}")]
+    /// The signal handlers cannot be installed.
+    #[error("cannot handle signals: {0}")]
     Signals(io::Error),
 }
 
 impl TailError {
-    /// For an answer that makes no sense.
+    /// For an answer that is not part of the protocol. Keeps its beginning.
     pub(super) fn not_an_agent(answer: &str) -> Self {
-        Self::NotAnAgent(answer.chars().take(80).collect())
+        Self::NotAnAgent(answer.chars().take(ANSWER_SHOWN_MAX).collect())
     }
 
-    /// Whether nobody reads our stdout any more.
+    /// `true` if the reader of stdout closed it.
     pub(super) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Whether an agent that was there may be there again later. A socket that cannot be used may be
-    /// one that is not set up yet, while the agent is `starting`.
-    pub(super) fn may_pass(&self, starting: bool) -> bool {
+    /// `true` if another attempt may succeed. While the agent is `starting`, the permissions of its socket may
+    /// not be set yet.
+    pub(super) fn is_temporary(&self, starting: bool) -> bool {
         match self {
             Self::Open(OpenError::Denied { .. }) => starting,
             Self::Open(error) => !error.is_final(),

@@ -1,77 +1,82 @@
-//! Reading from the agent until there is a reason to end, over as many connections as it takes.
+//! Reads from the agent until there is a reason to end, and reconnects.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use super::cursor_file::CursorFile;
 use super::error::TailError;
-use super::keeper::Keeper;
 use super::output::Output;
-use super::place::Place;
 use super::plan::Plan;
-use crate::cli::{self, Exit};
+use super::report::report;
+use super::resume_position::ResumePosition;
+use crate::cli::Exit;
 use crate::client::{ClientError, Connection};
 use crate::event::{Cursor, Line};
 use crate::sys::interrupt::Interrupt;
 use crate::wire::{self, Answer};
 
-/// How long the agent may take to take us in, and to answer a PING.
+/// The timeout of connecting, and of the answer to PING.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
-/// How long it may be silent while it reads what is there already. A follow may wait for ever.
+/// The longest silence of an agent that reads existing events. While following there is no limit.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// How soon a lost connection is tried again first; then twice that, and so on.
+/// The first delay before reconnecting; each is twice the one before.
 const RETRY_MIN: Duration = Duration::from_millis(10);
 
-/// The longest time between two tries. A connection that lasted as long was a good one.
+/// The longest delay before reconnecting. A connection that lasted as long resets the delay.
 const RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// How long a refusal may be that of an agent which has not opened its new socket to everybody yet.
+/// How long a permission error may be temporary: a starting agent creates its socket before it sets the
+/// mode.
 const STARTING_MAX: Duration = Duration::from_secs(5);
 
-/// Why it ends well.
+/// The longest shown part of a line that cannot be parsed, in characters.
+const LINE_SHOWN_MAX: usize = 200;
+
+/// Why it ends without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
-    /// Everything that was asked for has come.
+    /// The agent sent everything that was requested.
     Read,
-    /// So many events as were asked for have come.
+    /// `--count` is reached.
     Counted,
-    /// What was waited for has come.
+    /// An event matched `--until-match`.
     Found,
     /// `--timeout` is over.
     TimedOut,
-    /// A signal.
+    /// A signal came.
     Interrupted,
-    /// Nobody reads our stdout any more.
+    /// The reader of stdout closed it.
     Unread,
 }
 
-/// One run of pulse-tail.
+/// One execution of pulse-tail.
 pub(super) struct Follow<'a, W> {
     plan: &'a Plan,
     interrupt: &'a Interrupt,
     output: Output<W>,
-    place: Place,
-    keeper: Keeper<'a>,
-    /// When `--timeout` is over.
+    position: ResumePosition,
+    cursor_file: CursorFile<'a>,
+    /// The end of `--timeout`.
     deadline: Option<Instant>,
-    /// Events that came.
+    /// Events received.
     events: u64,
     /// Whether events are missing.
     missing: bool,
-    /// Since when there is no agent, where there was one.
+    /// When the connection was lost. `None` while connected.
     lost: Option<Instant>,
 }
 
 impl<'a, W: Write> Follow<'a, W> {
-    /// Follows as planned, and writes to `out`.
+    /// Prepares to run a plan and to write to `out`.
     pub(super) fn new(plan: &'a Plan, interrupt: &'a Interrupt, out: W) -> Self {
         Self {
             plan,
             interrupt,
             output: Output::new(plan, out),
-            place: Place::default(),
-            keeper: Keeper::new(plan.cursor_file.as_deref(), plan.tail.after),
+            position: ResumePosition::default(),
+            cursor_file: CursorFile::new(plan.cursor_file.as_deref(), plan.tail.after),
             deadline: plan.timeout.map(|timeout| Instant::now() + timeout),
             events: 0,
             missing: false,
@@ -79,32 +84,32 @@ impl<'a, W: Write> Follow<'a, W> {
         }
     }
 
-    /// Reads to the end.
+    /// Runs to the end. Returns the exit status.
     ///
     /// # Errors
-    /// What ends it before.
+    /// [`TailError`]
     pub(super) fn run(mut self) -> Result<Exit, TailError> {
         let ended = self.read();
-        let told = match ended {
+        let finished = match ended {
             Ok(Ending::Unread) => Ok(()),
-            _ => self.tell_end(),
+            _ => self.finish_output(),
         };
-        let kept = self.keeper.finish(self.place.shown());
-        let ending = match (ended?, told) {
+        let saved = self.cursor_file.save(self.position.shown());
+        let ending = match (ended?, finished) {
             (ending, Ok(())) => ending,
             (_, Err(error)) if error.is_broken_pipe() => Ending::Unread,
             (_, Err(error)) => return Err(error),
         };
-        kept?;
+        saved?;
         Ok(self.exit(ending))
     }
 
-    /// Goes on over lost connections, where it may.
+    /// Reads, and reconnects while following.
     fn read(&mut self) -> Result<Ending, TailError> {
         let mut delay = RETRY_MIN;
         loop {
             let begun = Instant::now();
-            let error = match self.attend() {
+            let error = match self.read_connection() {
                 Ok(ending) => return Ok(ending),
                 Err(error) => error,
             };
@@ -116,7 +121,8 @@ impl<'a, W: Write> Follow<'a, W> {
             }
             let lost = *self.lost.get_or_insert_with(Instant::now);
             let starting = lost.elapsed() < STARTING_MAX;
-            if !self.plan.tail.follow || !self.place.connected() || !error.may_pass(starting) {
+            if !self.plan.tail.follow || !self.position.connected() || !error.is_temporary(starting)
+            {
                 return Err(error);
             }
             if begun.elapsed() >= RETRY_MAX {
@@ -129,7 +135,7 @@ impl<'a, W: Write> Follow<'a, W> {
         }
     }
 
-    /// Lets some time pass before the next try.
+    /// Waits before the next attempt. Returns the reason if there is to be none.
     fn wait_for_agent(
         &mut self,
         error: &TailError,
@@ -138,7 +144,7 @@ impl<'a, W: Write> Follow<'a, W> {
     ) -> Result<Option<Ending>, TailError> {
         self.write_out(Instant::now())?;
         if self.lost.is_some_and(|lost| lost >= begun) {
-            self.notice(&format!("{error}; waiting for it to come back"));
+            self.notice(&format!("{error}; reconnecting"));
         }
         let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         if self.interrupt.wait(left.map_or(delay, |left| left.min(delay))) {
@@ -147,53 +153,53 @@ impl<'a, W: Write> Follow<'a, W> {
         Ok(self.is_over(Instant::now()).then_some(Ending::TimedOut))
     }
 
-    /// Reads over one connection.
-    fn attend(&mut self) -> Result<Ending, TailError> {
+    /// Connects, sends the request, and reads until the connection or the command ends.
+    fn read_connection(&mut self) -> Result<Ending, TailError> {
         let left = self.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let wait = left.map_or(ANSWER_WAIT, |left| left.min(ANSWER_WAIT));
         let mut connection =
             Connection::open(&self.plan.agent, wait.max(Duration::from_millis(1)))?;
-        self.interrupt.wakes(&connection).map_err(TailError::Signals)?;
+        self.interrupt.shuts_down(&connection).map_err(TailError::Signals)?;
         let newest = ping(&mut connection)?;
         let mut request = Vec::new();
-        wire::encode_tail(&self.place.request(&self.plan.tail, newest), &mut request);
+        wire::encode_tail(&self.position.request(&self.plan.tail, newest), &mut request);
         connection.write(&request)?;
         if self.lost.take().is_some() {
-            self.notice("the agent is back");
+            self.notice("reconnected");
         }
-        let mut heard = Instant::now();
-        let mut heard_more = false;
+        let mut received = Instant::now();
+        let mut received_more = false;
         loop {
             if !connection.ready() {
                 let now = Instant::now();
-                if std::mem::take(&mut heard_more) {
-                    heard = now;
+                if std::mem::take(&mut received_more) {
+                    received = now;
                 }
-                if let Some(ending) = self.pause(&mut connection, now, heard)? {
+                if let Some(ending) = self.pause(&mut connection, now, received)? {
                     return Ok(ending);
                 }
             }
             match connection.answer() {
                 Ok(Some(answer)) => {
-                    heard_more = true;
-                    if let Some(ending) = self.take(answer)? {
+                    received_more = true;
+                    if let Some(ending) = self.answer(answer)? {
                         return Ok(ending);
                     }
                 }
                 Ok(None) => return Err(connection.closed().into()),
-                // The pause before the next one sees what time it is.
+                // The next pause checks the deadlines.
                 Err(ClientError::TimedOut { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Before a wait for the agent: writes what there is, and bounds the wait by what is due next.
+    /// Prepares a wait for the agent: flushes, and sets the timeout to the next deadline.
     fn pause(
         &mut self,
         connection: &mut Connection,
         now: Instant,
-        heard: Instant,
+        received: Instant,
     ) -> Result<Option<Ending>, TailError> {
         if self.interrupt.requested() {
             return Ok(Some(Ending::Interrupted));
@@ -201,36 +207,36 @@ impl<'a, W: Write> Follow<'a, W> {
         if self.is_over(now) {
             return Ok(Some(Ending::TimedOut));
         }
-        let silent = (!self.plan.tail.follow).then(|| heard + SILENCE_MAX);
+        let silent = (!self.plan.tail.follow).then(|| received + SILENCE_MAX);
         if silent.is_some_and(|end| end <= now) {
             let at = connection.at().clone();
             return Err(ClientError::TimedOut { at, timeout: SILENCE_MAX }.into());
         }
         let due = self.write_out(now)?;
         let next = [due, self.deadline, silent].into_iter().flatten().min();
-        // Zero would mean for ever.
+        // 0 would mean no timeout.
         let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
         connection.set_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
         Ok(None)
     }
 
-    /// Writes what there is. Tells when something is to be written though nothing came.
+    /// Flushes output and cursor. Returns when to do that again even if nothing arrives.
     fn write_out(&mut self, now: Instant) -> Result<Option<Instant>, TailError> {
         let draw = self.output.pause(now).map_err(TailError::Output)?;
-        self.place.show();
-        let keep = self.keeper.keep(self.place.shown(), now);
-        Ok(draw.into_iter().chain(keep).min())
+        self.position.show();
+        let save = self.cursor_file.save_if_due(self.position.shown(), now);
+        Ok(draw.into_iter().chain(save).min())
     }
 
-    fn take(&mut self, answer: Answer<'_>) -> Result<Option<Ending>, TailError> {
+    fn answer(&mut self, answer: Answer<'_>) -> Result<Option<Ending>, TailError> {
         match answer {
             Answer::Line(line) => self.line(line),
             Answer::At(cursor) => {
-                self.place.pass_to(cursor);
+                self.position.pass_to(cursor);
                 Ok(None)
             }
             Answer::Ok(rest) => {
-                self.place.pass_to(rest.parse().map_err(|_| TailError::not_an_agent(rest))?);
+                self.position.pass_to(rest.parse().map_err(|_| TailError::not_an_agent(rest))?);
                 Ok(Some(Ending::Read))
             }
             Answer::Err { code, why } => Err(TailError::Refused { code, why: why.into() }),
@@ -240,10 +246,10 @@ impl<'a, W: Write> Follow<'a, W> {
 
     fn line(&mut self, text: &str) -> Result<Option<Ending>, TailError> {
         let Some(line) = Line::parse(text) else {
-            // Perhaps a newer agent's. It is told, since what is not shown may be what was looked for.
+            // Reported and counted as missing, because it may be what --until-match waits for.
             self.missing = true;
-            let begin: String = text.chars().take(200).collect();
-            self.notice(&format!("a line that cannot be read: {begin}"));
+            let start: String = text.chars().take(LINE_SHOWN_MAX).collect();
+            self.notice(&format!("cannot parse line: {start}"));
             if let Some(seq) = Line::peek_first_seq(text.as_bytes()) {
                 self.pass(seq);
             }
@@ -252,7 +258,7 @@ impl<'a, W: Write> Follow<'a, W> {
         self.output.line(&line).map_err(TailError::Output)?;
         self.pass(line.last_seq());
         match &line {
-            Line::Gap(told) => self.missing |= told.gap.lost != Some(0),
+            Line::Gap(line) => self.missing |= line.gap.lost != Some(0),
             Line::Event(event) => {
                 self.events += 1;
                 if self.plan.until_match.as_ref().is_some_and(|wanted| wanted.matches(event)) {
@@ -266,19 +272,19 @@ impl<'a, W: Write> Follow<'a, W> {
         Ok(None)
     }
 
-    /// Backwards, only the end tells how far everything is known.
+    /// In reverse order, only the end of the answer moves the position.
     fn pass(&mut self, seq: crate::event::Seq) {
         if !self.plan.tail.reverse {
-            self.place.pass(seq);
+            self.position.pass(seq);
         }
     }
 
-    /// The last words on stdout.
-    fn tell_end(&mut self) -> Result<(), TailError> {
+    /// Flushes stdout at the end.
+    fn finish_output(&mut self) -> Result<(), TailError> {
         self.output.finish().map_err(TailError::Output)?;
-        self.place.show();
-        if let Some(cursor) = self.place.shown().filter(|_| self.plan.show_cursor) {
-            self.output.say(&format!("-- cursor: {cursor}")).map_err(TailError::Output)?;
+        self.position.show();
+        if let Some(cursor) = self.position.shown().filter(|_| self.plan.show_cursor) {
+            self.output.note(&format!("-- cursor: {cursor}")).map_err(TailError::Output)?;
         }
         Ok(())
     }
@@ -299,14 +305,14 @@ impl<'a, W: Write> Follow<'a, W> {
 
     fn notice(&self, text: &str) {
         if !self.plan.quiet {
-            cli::say(super::NAME, text);
+            report(text);
         }
     }
 }
 
-/// The newest cursor of the agent's log.
+/// Requests the newest cursor of the agent's log.
 fn ping(connection: &mut Connection) -> Result<Cursor, TailError> {
-    // An agent that takes nobody in may have said why before it closed.
+    // Even if the write fails: an agent that closed the connection may have sent the reason.
     let written = connection.write(b"PING\n");
     match connection.answer()? {
         Some(Answer::Ok(rest)) => rest.parse().map_err(|_| TailError::not_an_agent(rest)),

@@ -1,17 +1,17 @@
-//! pulse-tail: shows events as they come, as `journalctl -f` and tail(1) do.
+//! pulse-tail: shows events as they arrive, as `journalctl -f` and tail(1) do.
 //!
-//! `args` is what is typed, `plan` what is meant, `follow` reads it from the agent, and `output` shows
-//! it. The place in the log (`place`) outlives connections and, in a file (`cursor_file`, `keeper`),
-//! the command itself.
+//! `args` is the command line, `plan` its meaning, `follow` reads from the agent, and `output` writes to
+//! stdout. The position in the log (`resume_position`) outlives connections and, in a `cursor_file`, the
+//! command.
 
 mod args;
 mod cursor_file;
 mod error;
 mod follow;
-mod keeper;
 mod output;
-mod place;
 mod plan;
+mod report;
+mod resume_position;
 mod stats;
 mod when;
 
@@ -20,24 +20,21 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli;
-use crate::client::Address;
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::zone;
 use args::Args;
 use error::TailError;
 use follow::Follow;
-use plan::{Plan, Surroundings};
+use plan::{Environment, Plan};
 
 // Bounds and defaults that the manual names.
 pub use args::TIMEOUT_MAX;
 pub use plan::LINES_DEFAULT;
+pub use report::NAME;
 pub use stats::{RUNNING_MAX, TAGS_MAX};
 
-/// What the command is called, on the command line and in front of its errors.
-pub const NAME: &str = "pulse-tail";
-
-/// The command line, for the completions and for the tests that hold the manual to it.
+/// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {
     <Args as clap::CommandFactory>::command()
 }
@@ -48,33 +45,28 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, TailError> {
-    let kept = match &args.cursor_file {
+    let saved = match &args.cursor_file {
         Some(path) => cursor_file::read(path)?,
         None => None,
     };
-    let around = Surroundings {
+    let environment = Environment {
         now: clock::now(),
         tz: zone::local(),
         terminal: stdout().is_terminal(),
         colors: wants_colors(),
-        kept,
-        agent: Address::new(
-            args.socket.as_deref(),
-            args.server.as_ref(),
-            args.ca.as_deref(),
-            args.token_file.as_deref(),
-        )?,
+        saved,
+        agent: args.connect.address()?,
     };
-    let plan = Plan::new(args, around)?;
+    let plan = Plan::new(args, environment)?;
     let interrupt = Interrupt::catch().map_err(TailError::Signals)?;
     if plan.tail.follow {
-        interrupt.when_unread(stdout().as_fd()).map_err(TailError::Signals)?;
+        interrupt.watch_output(stdout().as_fd()).map_err(TailError::Signals)?;
     }
     let out = stdout().lock();
     Ok(Follow::new(&plan, &interrupt, out).run()?.into())
 }
 
-/// What the environment says (<https://no-color.org>).
+/// `true` unless the environment disables colors (<https://no-color.org>).
 fn wants_colors() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_some_and(|term| term != "dumb")

@@ -1,4 +1,4 @@
-//! What goes to stdout: lines, or a summary.
+//! The output on stdout: lines, or a summary.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -9,38 +9,37 @@ use crate::event::Line;
 use crate::render::Style;
 use crate::sys::clock;
 
-/// How much text is gathered at most before it is written, in bytes. It is also written before each
-/// wait, so this only bounds memory.
+/// The size of the output buffer, in bytes. It is also flushed before each wait, so this only bounds memory.
 const TEXT_MAX: usize = 64 << 10;
 
-/// The shortest time between two drawings of a summary.
+/// The shortest time between two drawings of a changed summary.
 const DRAW_MIN: Duration = Duration::from_millis(250);
 
-/// How soon a summary is drawn again when only time passes.
+/// The time between two drawings of a summary in which only the clock moves.
 const DRAW_MAX: Duration = Duration::from_secs(1);
 
-/// Everything that is written to stdout.
+/// Writes to stdout.
 pub(super) struct Output<W> {
     out: W,
     style: Style,
-    /// What is not written yet.
+    /// The output buffer.
     text: String,
     summary: Option<Summary>,
 }
 
 struct Summary {
     stats: Stats,
-    /// Whether it is drawn while it changes: on a terminal, while following.
+    /// Whether it is drawn repeatedly: on a terminal, while following.
     live: bool,
-    /// Since it was drawn.
+    /// Whether it changed after it was drawn.
     changed: bool,
     drawn_at: Option<Instant>,
-    /// How many lines of the terminal it takes.
+    /// The lines of the terminal that it covers.
     height: usize,
 }
 
 impl<W: Write> Output<W> {
-    /// Writes to `out` as planned.
+    /// Creates the output of a plan.
     pub(super) fn new(plan: &Plan, out: W) -> Self {
         let summary = plan.stats.then(|| Summary {
             stats: Stats::default(),
@@ -52,10 +51,10 @@ impl<W: Write> Output<W> {
         Self { out, style: plan.style.clone(), text: String::new(), summary }
     }
 
-    /// Takes one line.
+    /// Adds a line.
     ///
     /// # Errors
-    /// What stdout says.
+    /// Those of the write.
     pub(super) fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
         if let Some(summary) = &mut self.summary {
             summary.stats.add(line);
@@ -66,28 +65,28 @@ impl<W: Write> Output<W> {
         if self.text.len() >= TEXT_MAX { self.flush() } else { Ok(()) }
     }
 
-    /// Writes what there is to write before a wait. Tells when to come again, though nothing came.
+    /// Flushes before a wait. Returns when to call it again even if nothing arrives.
     ///
     /// # Errors
-    /// What stdout says.
+    /// Those of the write.
     pub(super) fn pause(&mut self, now: Instant) -> io::Result<Option<Instant>> {
-        let mut again = None;
+        let mut next = None;
         if let Some(summary) = self.summary.as_mut().filter(|summary| summary.live) {
             let due = summary.due(now);
             if due.is_some_and(|due| due <= now) {
                 summary.draw(&mut self.text);
                 summary.drawn_at = Some(now);
             }
-            again = summary.due(now);
+            next = summary.due(now);
         }
         self.flush()?;
-        Ok(again)
+        Ok(next)
     }
 
-    /// Writes what is left.
+    /// Flushes at the end.
     ///
     /// # Errors
-    /// What stdout says.
+    /// Those of the write.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if let Some(summary) = &mut self.summary {
             summary.draw(&mut self.text);
@@ -95,11 +94,11 @@ impl<W: Write> Output<W> {
         self.flush()
     }
 
-    /// Writes a line of our own.
+    /// Writes a line that is not an event.
     ///
     /// # Errors
-    /// What stdout says.
-    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+    /// Those of the write.
+    pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
         self.text.push_str(text);
         self.text.push('\n');
         self.flush()
@@ -110,14 +109,14 @@ impl<W: Write> Output<W> {
             return Ok(());
         }
         let written = self.out.write_all(self.text.as_bytes());
-        // Written or not, it is not written again.
+        // A failed write is not repeated.
         self.text.clear();
         written.and_then(|()| self.out.flush())
     }
 }
 
 impl Summary {
-    /// When it should be drawn next; none while it would stay the same.
+    /// When to draw it next. `None` while it would not change.
     fn due(&self, now: Instant) -> Option<Instant> {
         let Some(drawn_at) = self.drawn_at else { return Some(now) };
         if self.changed {
@@ -126,14 +125,14 @@ impl Summary {
         self.stats.moves(clock::now()).then(|| drawn_at + DRAW_MAX)
     }
 
-    /// Draws it, over the one before.
+    /// Draws it, over the previous drawing.
     fn draw(&mut self, text: &mut String) {
         let shown = self.stats.text(if self.live { Some(clock::now()) } else { None });
         if self.live {
             if self.height > 0 {
                 text.push_str(&format!("\x1b[{}F", self.height));
             }
-            // What is too wide for the terminal is cut by it, so that a line stays a line.
+            // Without line wrap: the terminal cuts long lines, so the height stays known.
             text.push_str("\x1b[J\x1b[?7l");
             text.push_str(&shown);
             text.push_str("\x1b[?7h");

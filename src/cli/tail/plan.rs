@@ -1,4 +1,4 @@
-//! From the command line to what is asked of the agent and how it is shown.
+//! The meaning of the command line: the request, and how lines are shown.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::args::{Args, Color, Lines};
-use super::when::{self, BadMoment};
+use super::when::{self, BadTime};
 use crate::client::Address;
 use crate::event::{Cursor, Level, Timestamp};
 use crate::filter::{Match, MatchError};
 use crate::render::Style;
 use crate::wire::Tail;
 
-/// How many lines are shown of what is there already, if nothing says where to begin.
+/// The number of existing lines to show if no option sets a start.
 pub const LINES_DEFAULT: u64 = 10;
 
 /// The suffixes of unit names (systemd.unit(5)).
@@ -31,60 +31,60 @@ const UNIT_SUFFIXES: [&str; 11] = [
     ".scope",
 ];
 
-/// What the command line does not say.
+/// What a plan needs beside the command line.
 #[derive(Clone, Debug)]
-pub(super) struct Surroundings {
-    /// The moment of the start.
+pub(super) struct Environment {
+    /// The current time.
     pub(super) now: Timestamp,
-    /// The reader's zone.
+    /// The local time zone.
     pub(super) tz: TimeZone,
     /// Whether stdout is a terminal.
     pub(super) terminal: bool,
-    /// Whether that one wants colours, as far as the environment says.
+    /// Whether the environment allows colors.
     pub(super) colors: bool,
-    /// What the cursor file held.
-    pub(super) kept: Option<Cursor>,
-    /// The agent, with its token, which does not stand on the command line.
+    /// The cursor in the cursor file.
+    pub(super) saved: Option<Cursor>,
+    /// The agent, with its token.
     pub(super) agent: Address,
 }
 
 /// What to do.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// The first request. Later ones of the same run begin elsewhere.
+    /// The first request. After a lost connection, a request resumes instead.
     pub(super) tail: Tail,
     /// How lines are shown.
     pub(super) style: Style,
-    /// Whether to sum up instead.
+    /// Whether to show a summary instead.
     pub(super) stats: bool,
     /// Whether stdout is a terminal.
     pub(super) terminal: bool,
-    /// Whether to be silent on stderr.
+    /// Whether to suppress notices on stderr.
     pub(super) quiet: bool,
     /// Whether to print the last cursor.
     pub(super) show_cursor: bool,
-    /// Where to keep the place.
+    /// Where to save the cursor.
     pub(super) cursor_file: Option<PathBuf>,
-    /// End after so many events.
+    /// End after this number of events.
     pub(super) count: Option<u64>,
-    /// End after one of these.
+    /// End after the first event that matches.
     pub(super) until_match: Option<Match>,
-    /// End after this time.
+    /// End after this duration.
     pub(super) timeout: Option<Duration>,
     /// The agent.
     pub(super) agent: Address,
 }
 
-/// Why a command line makes no plan.
+/// Why a command line is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadPlan {
-    /// No moment.
+    /// `--since` is not a time.
     #[error("--since: {0}")]
-    Since(BadMoment),
-    /// No moment.
+    Since(BadTime),
+    /// `--until` is not a time.
     #[error("--until: {0}")]
-    Until(BadMoment),
-    /// No MATCH.
+    Until(BadTime),
+    /// It is not a MATCH.
     #[error("{0}")]
     Match(#[from] MatchError),
 }
@@ -93,18 +93,18 @@ impl Plan {
     /// Makes the plan.
     ///
     /// # Errors
-    /// What of the command line makes no sense.
-    pub(super) fn new(args: Args, around: Surroundings) -> Result<Self, BadPlan> {
-        let tz = if args.utc { TimeZone::UTC } else { around.tz };
-        let moment = |text: &Option<String>| {
-            text.as_deref().map(|text| when::parse(text, around.now, &tz)).transpose()
+    /// [`BadPlan`]
+    pub(super) fn new(args: Args, environment: Environment) -> Result<Self, BadPlan> {
+        let tz = if args.utc { TimeZone::UTC } else { environment.tz };
+        let time = |text: &Option<String>| {
+            text.as_deref().map(|text| when::parse(text, environment.now, &tz)).transpose()
         };
-        let since = moment(&args.since).map_err(BadPlan::Since)?;
-        let until = moment(&args.until).map_err(BadPlan::Until)?;
+        let since = time(&args.since).map_err(BadPlan::Since)?;
+        let until = time(&args.until).map_err(BadPlan::Until)?;
         let matching = matching(&args)?;
-        // The agent begins behind a cursor.
+        // A request names the cursor before its first line.
         let at = args.cursor.map(|at| Cursor { seq: at.seq.previous(), ..at });
-        let after = at.or(args.after_cursor).or(around.kept);
+        let after = at.or(args.after_cursor).or(environment.saved);
         let mut tail = Tail {
             after,
             since,
@@ -115,11 +115,11 @@ impl Plan {
             follow: args.follow,
         };
         if tail.follow && tail.lines.is_none() && after.is_none() && since.is_none() {
-            // Without any beginning, a follow would begin now.
+            // Without a start, a follow would start now.
             tail.since = Some(Timestamp::MIN);
         }
         let color = match args.color {
-            Color::Auto => around.terminal && around.colors,
+            Color::Auto => environment.terminal && environment.colors,
             Color::Always => true,
             Color::Never => false,
         };
@@ -128,30 +128,30 @@ impl Plan {
             tail,
             style: Style { format, tz, hostname, all, color },
             stats: args.stats,
-            terminal: around.terminal,
+            terminal: environment.terminal,
             quiet: args.quiet,
             show_cursor: args.show_cursor,
             cursor_file: args.cursor_file,
             count: args.count,
             until_match: args.until_match,
             timeout: args.timeout,
-            agent: around.agent,
+            agent: environment.agent,
         })
     }
 }
 
-fn lines(args: &Args, begun: bool) -> Option<u64> {
+fn lines(args: &Args, has_start: bool) -> Option<u64> {
     match args.lines {
         Some(Lines::All) => None,
         Some(Lines::Last(lines)) => Some(lines),
-        None if begun => None,
-        // A summary is one of all that is there, or else of what comes.
+        None if has_start => None,
+        // A summary covers everything that exists, or with follow everything that arrives.
         None if args.stats => args.follow.then_some(0),
         None => Some(LINES_DEFAULT),
     }
 }
 
-/// What is typed as MATCH, and what the options write.
+/// Joins the MATCH and those that the options write.
 fn matching(args: &Args) -> Result<Match, MatchError> {
     let mut words: Vec<String> = args.tags.iter().map(|tag| format!("tag={tag}")).collect();
     if let Some(levels) = args.priority {
@@ -166,8 +166,8 @@ fn matching(args: &Args) -> Result<Match, MatchError> {
     Match::from_args(&args.matching)?.with(&Match::from_args(&words)?)
 }
 
-/// Whole names are compared. Where there is a glob among them, one regular expression has them all:
-/// two would both have to hold.
+/// Writes the terms for `--unit`. With a glob among them, one regular expression holds all, because several
+/// would all have to match.
 fn units(units: &[String]) -> Vec<String> {
     let named = |unit: &String| {
         let whole = UNIT_SUFFIXES.iter().any(|suffix| unit.ends_with(suffix));
@@ -186,20 +186,21 @@ fn units(units: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::NAME;
     use super::*;
     use clap::Parser as _;
 
-    fn plan_with(words: &[&str], kept: Option<Cursor>) -> Result<Plan, BadPlan> {
-        let args = Args::try_parse_from([super::super::NAME].iter().chain(words)).expect("sound");
-        let around = Surroundings {
+    fn plan_with(words: &[&str], saved: Option<Cursor>) -> Result<Plan, BadPlan> {
+        let args = Args::try_parse_from([NAME].iter().chain(words)).expect("sound");
+        let environment = Environment {
             now: "2026-11-22T17:32:05Z".parse().expect("a time"),
             tz: TimeZone::posix("CET-1").expect("a zone"),
             terminal: true,
             colors: true,
-            kept,
+            saved,
             agent: Address::Local(None),
         };
-        Plan::new(args, around)
+        Plan::new(args, environment)
     }
 
     fn tail_of(words: &[&str]) -> Tail {
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn where_to_begin() {
+    fn chooses_the_start() {
         let last = |lines| Tail { lines: Some(lines), ..Tail::default() };
         assert_eq!(tail_of(&[]), last(10));
         assert_eq!(tail_of(&["-n", "3"]), last(3));
@@ -234,17 +235,17 @@ mod tests {
         assert_eq!(tail_of(&["--after-cursor", "7f3a9c21-1042"]), after("7f3a9c21-1042"));
         let and_last = Tail { lines: Some(2), ..after("7f3a9c21-1042") };
         assert_eq!(tail_of(&["--after-cursor", "7f3a9c21-1042", "-n2"]), and_last);
-        let kept = plan_with(&["--cursor-file", "x", "-f"], cursor("7f3a9c21-7"));
+        let saved = plan_with(&["--cursor-file", "x", "-f"], cursor("7f3a9c21-7"));
         let follow = Tail { follow: true, ..after("7f3a9c21-7") };
-        assert_eq!(kept.expect("sound").tail, follow);
+        assert_eq!(saved.expect("sound").tail, follow);
     }
 
     #[test]
-    fn times_are_the_readers_unless_utc_is_asked_for() {
+    fn times_are_local_unless_utc() {
         let since = |words: &[&str]| tail_of(words).since.map(|time| time.to_string());
-        let told = Some("2026-11-22T16:00:00.000000Z".to_owned());
-        assert_eq!(since(&["-S", "17:00"]), told);
-        assert_eq!(since(&["-S", "16:00", "--utc"]), told);
+        let expected = Some("2026-11-22T16:00:00.000000Z".to_owned());
+        assert_eq!(since(&["-S", "17:00"]), expected);
+        assert_eq!(since(&["-S", "16:00", "--utc"]), expected);
         assert_eq!(tail_of(&["-S", "17:00"]).lines, None);
         for (option, name) in [("-S", "--since"), ("-U", "--until")] {
             let error = plan_with(&[option, "soon"], None).expect_err("no time");
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn five_options_only_write_a_match() {
+    fn five_options_write_a_match() {
         for (words, written) in [
             (&["-t", "shop.*"][..], "tag=shop.*"),
             (&["-p", "warning"], "level>=warning"),
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals_unless_they_are_asked_for() {
+    fn colors_are_for_terminals_by_default() {
         let colored = |words: &[&str]| plan_with(words, None).expect("sound").style.color;
         assert!(colored(&[]));
         assert!(colored(&["--color", "always"]));

@@ -1,4 +1,4 @@
-//! Moments as people type them: `--since` and `--until`.
+//! Times as people type them: `--since` and `--until`.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -19,22 +19,21 @@ const UNITS: [(&[&str], f64); 9] = [
     (&["y", "year", "years"], 31_557_600e6),
 ];
 
-/// A text that is no moment.
+/// The text is not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a time: {0:?}: use for example \"2026-11-22 17:00\", 17:00, today, yesterday, -5min, \
      \"10 minutes ago\", @1795368725 or 2026-11-22T17:00:00Z"
 )]
-pub(super) struct BadMoment(pub String);
+pub(super) struct BadTime(pub String);
 
-/// Reads a moment, as journalctl does: a date and a time in the reader's zone, either alone (the
-/// beginning of that day; that time today), `now`, `today`, `yesterday`, `tomorrow`, a span from now
-/// (`-5min`, `+1h`, `10 minutes ago`; without a sign it is ago), seconds since 1970 (`@1795368725`),
-/// or RFC 3339.
+/// Parses a time as journalctl does: a local date and time, a date alone (the start of that day), a time
+/// alone (today), `now`, `today`, `yesterday`, `tomorrow`, a span from now (`-5min`, `+1h`,
+/// `10 minutes ago`; without a sign it is in the past), seconds since 1970 (`@1795368725`), or RFC 3339.
 ///
 /// # Errors
-/// [`BadMoment`], with examples of what works.
-pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timestamp, BadMoment> {
+/// [`BadTime`], whose message has examples.
+pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timestamp, BadTime> {
     let trimmed = text.trim();
     let lower = trimmed.to_ascii_lowercase();
     let (lower, tz) = match lower.strip_suffix(" utc") {
@@ -46,12 +45,12 @@ pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timesta
         .ok()
         .or_else(|| by_name(lower, now, tz))
         .or_else(|| since_1970(lower))
-        .or_else(|| by_the_calendar(lower, now, tz))
+        .or_else(|| by_calendar(lower, now, tz))
         .or_else(|| from_now(lower, now));
-    found.ok_or_else(|| BadMoment(text.into()))
+    found.ok_or_else(|| BadTime(text.into()))
 }
 
-/// `now`, or a day by name, with or without a time.
+/// Parses `now`, or the name of a day with an optional time.
 fn by_name(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
     let (name, time) = text.split_once(' ').unwrap_or((text, "00:00"));
     let today = today(now, tz);
@@ -62,7 +61,7 @@ fn by_name(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
         "tomorrow" => today.tomorrow().ok()?,
         _ => return None,
     };
-    moment(day.to_datetime(clock_time(time)?), tz)
+    in_zone(day.to_datetime(clock_time(time)?), tz)
 }
 
 fn since_1970(text: &str) -> Option<Timestamp> {
@@ -72,19 +71,19 @@ fn since_1970(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_micros(micros.round() as i64))
 }
 
-/// A date, a time, or both.
-fn by_the_calendar(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
+/// Parses a date, a time, or both.
+fn by_calendar(text: &str, now: Timestamp, tz: &TimeZone) -> Option<Timestamp> {
     if let Some(time) = clock_time(text) {
-        return moment(today(now, tz).to_datetime(time), tz);
+        return in_zone(today(now, tz).to_datetime(time), tz);
     }
     let (date, time) = text.split_once([' ', 't']).unwrap_or((text, "00:00"));
-    // Only the long form: 20261122 could be meant as anything.
+    // Only the long form: 20261122 is ambiguous.
     let shape = date.len() == 10 && date.bytes().all(|b| b.is_ascii_digit() || b == b'-');
     let date: Date = date.parse().ok().filter(|_| shape)?;
-    moment(date.to_datetime(clock_time(time)?), tz)
+    in_zone(date.to_datetime(clock_time(time)?), tz)
 }
 
-/// `17:00`, `17:00:05` or `17:00:05.25`.
+/// Parses `17:00`, `17:00:05` or `17:00:05.25`.
 fn clock_time(text: &str) -> Option<Time> {
     let plain = |b: u8| b.is_ascii_digit() || matches!(b, b':' | b'.');
     let (hour, _) = text.split_once(':')?;
@@ -95,7 +94,7 @@ fn clock_time(text: &str) -> Option<Time> {
     padded.parse().ok()
 }
 
-/// `-5min`, `+1h`, `5min ago`, `1h 30min`.
+/// Parses `-5min`, `+1h`, `5min ago`, `1h 30min`.
 fn from_now(text: &str, now: Timestamp) -> Option<Timestamp> {
     let (text, ago) = match text.strip_suffix("ago") {
         Some(rest) => (rest.trim_end(), true),
@@ -108,11 +107,11 @@ fn from_now(text: &str, now: Timestamp) -> Option<Timestamp> {
         _ => (text, -1.0),
     };
     let micros = span(text)? * sign;
-    // The cast keeps within the bounds of i64, and the sum within those of a timestamp.
+    // The cast saturates at the bounds of i64, the sum at those of a timestamp.
     Some(now.plus_micros(micros.round() as i64))
 }
 
-/// Numbers with units, in microseconds.
+/// Parses numbers with units. Returns microseconds.
 fn span(text: &str) -> Option<f64> {
     let mut rest = text.trim();
     let mut sum = 0.0;
@@ -137,8 +136,8 @@ fn today(now: Timestamp, tz: &TimeZone) -> Date {
     tz.to_datetime(now).date()
 }
 
-fn moment(there: DateTime, tz: &TimeZone) -> Option<Timestamp> {
-    tz.to_timestamp(there).ok().map(|moment| Timestamp::from_micros(moment.as_microsecond()))
+fn in_zone(local: DateTime, tz: &TimeZone) -> Option<Timestamp> {
+    tz.to_timestamp(local).ok().map(|time| Timestamp::from_micros(time.as_microsecond()))
 }
 
 #[cfg(test)]
@@ -149,14 +148,14 @@ mod tests {
         text.parse().expect("RFC 3339")
     }
 
-    /// In Berlin, where it is 00:30 on Monday the 23rd.
-    fn parsed(text: &str) -> Result<Timestamp, BadMoment> {
+    /// Parses in Berlin, at 00:30 on Monday the 23rd.
+    fn parsed(text: &str) -> Result<Timestamp, BadTime> {
         let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         parse(text, at("2026-11-22T23:30:00Z"), &berlin)
     }
 
     #[test]
-    fn every_form_has_its_moment() {
+    fn parses_every_form() {
         for (text, moment) in [
             ("2026-11-22 17:00", "2026-11-22T16:00:00Z"),
             ("2026-11-22T17:00", "2026-11-22T16:00:00Z"),
@@ -195,20 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_forward_or_back_does_not_refuse() {
+    fn accepts_times_at_a_clock_change() {
         assert_eq!(parsed("2026-03-29 02:30"), Ok(at("2026-03-29T01:30:00Z")));
         assert_eq!(parsed("2026-10-25 02:30"), Ok(at("2026-10-25T00:30:00Z")));
     }
 
     #[test]
-    fn spans_beyond_all_time_stay_within_it() {
+    fn saturates_at_the_bounds_of_time() {
         assert_eq!(parsed("-9999999 years"), Ok(Timestamp::MIN));
         assert_eq!(parsed("+9999999 years"), Ok(Timestamp::MAX));
         assert_eq!(parsed("@99999999999999999999"), Ok(Timestamp::MAX));
     }
 
     #[test]
-    fn anything_else_is_refused_with_examples() {
+    fn rejects_anything_else_with_examples() {
         for text in [
             "",
             "soon",
@@ -238,7 +237,7 @@ mod tests {
             "tomorrow 25:00",
         ] {
             let error = parsed(text).expect_err(text);
-            assert_eq!(error, BadMoment(text.into()));
+            assert_eq!(error, BadTime(text.into()));
             assert!(error.to_string().contains("10 minutes ago"));
         }
     }

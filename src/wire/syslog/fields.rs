@@ -1,13 +1,13 @@
-//! The fields of a syslog message, and what had to be repaired in it.
+//! The fields of a syslog message, and its repairs.
 
 use std::borrow::Cow;
 
 use crate::event::{FIELD_NAME_MAX, FIELDS_MAX, Field, Value, check_field_name};
 
-/// The field that tells what was repaired.
+/// The field that lists the repairs.
 const REPAIRED: &str = "repaired";
 
-/// What could not be taken as it was.
+/// The repairs of one message. Each is `true` if it was made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Repaired {
     pub(super) utf8: bool,
@@ -17,7 +17,7 @@ pub(super) struct Repaired {
 }
 
 impl Repaired {
-    /// The names of what was repaired, with spaces between them; none if all was well.
+    /// The names of the repairs, separated by spaces. `None` if there were none.
     fn text(self) -> Option<Cow<'static, str>> {
         let all =
             [(self.utf8, "utf8"), (self.cut, "cut"), (self.tag, "tag"), (self.fields, "fields")];
@@ -28,7 +28,7 @@ impl Repaired {
     }
 }
 
-/// Collects the fields of one message: each name once, within all bounds.
+/// Collects the fields of one message, with unique names and within all bounds.
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     fields: Vec<Field<'a>>,
@@ -44,12 +44,12 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Adds what the header tells. `name` is a valid one, and no other header has it.
+    /// Adds a field of the header. `name` must be valid and unique.
     pub(super) fn header(&mut self, name: &'static str, text: impl Into<Cow<'a, str>>) {
         self.fields.push(Field { name: name.into(), value: Value::Text(text.into()) });
     }
 
-    /// Adds the process id that the sender claims: a number where it is one.
+    /// Adds the process id that the sender claims, as a number if it is one.
     pub(super) fn pid(&mut self, text: &'a str) {
         // As many digits as a 32-bit number can have; JSON has no leading zeros.
         let number = (1..=10).contains(&text.len())
@@ -59,10 +59,10 @@ impl<'a> Fields<'a> {
         self.fields.push(Field { name: "pid".into(), value });
     }
 
-    /// Adds a parameter of structured data. A name that is no field's is made one; one that is
-    /// there already gets its place behind it; what is over the bound is left out.
+    /// Adds a parameter of structured data. Repairs an invalid name, numbers a duplicate one, and
+    /// drops the parameter at the bound.
     pub(super) fn param(&mut self, name: &'a str, value: Cow<'a, str>) {
-        // One place is kept for the field that tells of the repair.
+        // The last field is reserved for `repaired`.
         if self.fields.len() >= FIELDS_MAX - 1 {
             self.repaired.fields = true;
             return;
@@ -73,23 +73,23 @@ impl<'a> Fields<'a> {
         self.fields.push(Field { name: free, value: Value::Text(value) });
     }
 
-    /// The name, or, if that is taken, the name with the field's place behind it.
+    /// The name, or, if it is taken, the name with the number of the field appended.
     fn free_name(&self, name: Cow<'a, str>) -> Cow<'a, str> {
         let taken = |name: &str| name == REPAIRED || self.fields.iter().any(|f| f.name == name);
         if !taken(&name) {
             return name;
         }
-        // So many names cannot all be taken.
-        let places = self.fields.len() + 1..=2 * FIELDS_MAX;
-        let mut numbered = places.map(|place| {
-            let end = format!(".{place}");
+        // More numbers than fields, so that one is free.
+        let numbers = self.fields.len() + 1..=2 * FIELDS_MAX;
+        let mut numbered = numbers.map(|number| {
+            let end = format!(".{number}");
             let kept = name.len().min(FIELD_NAME_MAX - end.len());
             format!("{}{end}", &name[..kept])
         });
         numbered.find(|name| !taken(name)).map_or(name, Cow::Owned)
     }
 
-    /// The fields, with `repaired` at the end if anything was.
+    /// The fields, with `repaired` last if there were repairs.
     pub(super) fn finish(mut self) -> Vec<Field<'a>> {
         if let Some(text) = self.repaired.text() {
             self.header(REPAIRED, text);
@@ -98,7 +98,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Makes a field's name of any text.
+/// Makes a field name from any text.
 fn valid_name(name: &str) -> Cow<'_, str> {
     if check_field_name(name).is_ok() {
         return name.into();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_valid_and_unique() {
+    fn makes_names_valid_and_unique() {
         assert_eq!(names(&["a", "b"]), ["facility", "a", "b"]);
         assert_eq!(
             names(&["a", "a", "a", "a.5", "a", "facility", "repaired"]),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_stay_within_the_bound() {
+    fn bounds_names() {
         let long: &'static str =
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
         let most = &long[..FIELD_NAME_MAX];
@@ -149,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_fields_holds_its_bound_from_both_sides() {
-        // With the facility and the place of `repaired`, so many are left.
+    fn bounds_the_number_of_fields() {
+        // Facility and `repaired` are two more.
         let most = FIELDS_MAX - 2;
         let made = names(&vec!["a"; most]);
         assert_eq!((made.len(), made[FIELDS_MAX - 1].as_str()), (FIELDS_MAX, REPAIRED));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_repaired_is_told_in_one_text() {
+    fn lists_the_repairs() {
         let all = Repaired { utf8: true, cut: true, tag: true, fields: true };
         assert_eq!(all.text().as_deref(), Some("utf8 cut tag fields"));
         assert_eq!(Repaired::default().text(), None);

@@ -1,46 +1,46 @@
-//! Where a message ends: at LF, at NUL, or after as many bytes as it said (RFC 6587).
+//! Framing: a message ends at LF, at NUL, or after its octet count (RFC 6587).
 
 use super::pri::{self, Priority};
 use crate::event::DRAFT_MAX;
 
-/// The longest message that may be counted, in bytes. What claims to be longer is a line of text:
-/// one wrong number must not swallow a connection.
+/// The largest octet count. A larger number is text, so that a wrong count does not swallow the
+/// rest of the connection.
 const COUNT_MAX: usize = 1024 * 1024;
 
-/// The most digits of a count.
+/// The most digits of an octet count.
 const COUNT_DIGITS_MAX: usize = 7;
 
-/// The longest beginning of a counted message: the count, a space, the priority.
+/// The longest prefix of a counted message: count, space and priority.
 const COUNTED_MAX: usize = COUNT_DIGITS_MAX + 1 + pri::LEN_MAX;
 
-/// Below this many bytes a plain loop is faster than memchr.
+/// Below this length, in bytes, a plain loop is faster than memchr.
 const SHORT: usize = 64;
 
-/// Cuts the bytes of a connection into messages.
+/// Splits the bytes of a connection into messages.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     skip: Skip,
-    /// So many bytes of the buffer are known to have no line end.
+    /// The length of the beginning of the buffer that has no line end.
     seen: usize,
 }
 
-/// The rest of an over-long message.
+/// What is left to skip of an over-long message.
 #[derive(Clone, Copy, Debug, Default)]
 enum Skip {
     #[default]
     Nothing,
-    /// All up to the next line end.
+    /// Up to the next line end.
     Line,
-    /// So many bytes.
+    /// This number of bytes.
     Bytes(usize),
 }
 
-/// What is at the beginning of the buffer.
+/// The first frame of the buffer.
 #[derive(Debug)]
 pub(super) struct Frame<'b> {
-    /// How many bytes are done with. 0 only when more must come.
+    /// The number of bytes consumed. 0 if the frame is incomplete.
     pub(super) consumed: usize,
-    /// None when there was only something to skip.
+    /// `None` if the frame is incomplete, empty or skipped.
     pub(super) message: Option<Message<'b>>,
 }
 
@@ -48,12 +48,12 @@ pub(super) struct Frame<'b> {
 #[derive(Debug)]
 pub(super) struct Message<'b> {
     pub(super) bytes: &'b [u8],
-    /// Whether its end is missing.
+    /// `true` if it was truncated.
     pub(super) cut: bool,
 }
 
 impl Frames {
-    /// Takes the next message from the beginning of `buffer`. `at_end`: nothing more will come.
+    /// Splits off the next frame. `at_end`: the connection ends with `buffer`.
     pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Frame<'b> {
         if !matches!(self.skip, Skip::Nothing) {
             return Frame { consumed: self.skip(buffer), message: None };
@@ -66,7 +66,7 @@ impl Frames {
         frame.inspect(|_| self.seen = 0).unwrap_or(Frame { consumed: 0, message: None })
     }
 
-    /// Skips as much as is there. Gives the number of bytes.
+    /// Skips what the buffer holds. Returns the number of bytes.
     fn skip(&mut self, buffer: &[u8]) -> usize {
         let (consumed, then) = match self.skip {
             Skip::Nothing => (0, Skip::Nothing),
@@ -100,7 +100,7 @@ impl Frames {
             self.skip = Skip::Bytes(len - bytes.len());
             return Some(cut(bytes, consumed));
         }
-        // Some senders count a line end that they add.
+        // Some senders include a line end in the count.
         let bytes = bytes.strip_suffix(b"\n").map_or(bytes, without_cr);
         Some(whole(bytes, consumed))
     }
@@ -141,10 +141,10 @@ fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Leaves out a character of which the cut left only the beginning.
+/// Drops an incomplete character at the end.
 fn without_half_char(bytes: &[u8]) -> &[u8] {
     let is_lead = |b: &u8| *b >= 0xc0;
-    // A character has at most four bytes, so a half one has at most three.
+    // A character has at most four bytes, an incomplete one at most three.
     let tail = bytes.len().saturating_sub(3);
     let Some(lead) = bytes[tail..].iter().rposition(is_lead).map(|at| tail + at) else {
         return bytes;
@@ -163,22 +163,22 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether a message begins with its length.
+/// Whether a message begins with an octet count.
 #[derive(Debug, PartialEq, Eq)]
 enum Counted {
     Yes {
-        /// Where the message begins.
+        /// The offset of the message.
         start: usize,
-        /// Its length.
+        /// The length of the message.
         len: usize,
     },
     No,
-    /// More bytes must tell.
+    /// More bytes are needed to decide.
     Unfinished,
 }
 
 impl Counted {
-    /// A count is one only if a whole priority follows it, and fits in it: other numbers are text.
+    /// A number is a count only if a priority follows it and fits in it. Other numbers are text.
     fn read(buffer: &[u8], at_end: bool) -> Self {
         if !matches!(buffer.first(), Some(b'1'..=b'9')) {
             return Self::No;
@@ -204,7 +204,7 @@ impl Counted {
     }
 }
 
-/// Whether bytes that are no priority yet are the beginning of one.
+/// `true` if the bytes may be the beginning of a priority.
 fn may_become_priority(bytes: &[u8]) -> bool {
     match bytes {
         [] => true,

@@ -1,9 +1,9 @@
 //! The syslog dialect: RFC 3164 and RFC 5424, framed by line ends or by octet counts (RFC 6587).
 //!
-//! Nothing is refused here, because who sends syslog does not read an answer. What cannot be taken
-//! as it is becomes something that can, and the field `repaired` says what was done: `utf8` (bytes
-//! that are no UTF-8 became U+FFFD), `cut` (the end is missing), `tag` (characters that no tag has
-//! became `_`), `fields` (structured data was renamed or left out).
+//! No message is rejected, because a syslog sender reads no answers. An invalid message is
+//! repaired, and the field `repaired` lists the repairs: `utf8` (invalid UTF-8 became U+FFFD),
+//! `cut` (the message was truncated), `tag` (invalid characters became `_`), `fields` (structured
+//! data was renamed or dropped).
 
 mod fields;
 mod frame;
@@ -20,38 +20,39 @@ use self::frame::{Frame, Frames};
 use self::pri::Priority;
 use crate::event::{Draft, Field, Level, Tag, Value};
 
-/// One syslog connection.
+/// The decoder of one syslog connection.
 #[derive(Debug, Default)]
 pub(super) struct Syslog {
     frames: Frames,
-    /// The tag of the message before, which a line without a priority goes on with; empty for none.
+    /// The tag of the previous message, which a line without a priority inherits; empty if it had
+    /// none.
     tag: String,
-    /// The level of the message before.
+    /// The level of the previous message.
     level: Level,
-    /// The name of this machine, which tells a host from the first word of a tag, and is not worth
-    /// a field; empty if nobody said.
+    /// The name of this machine, which distinguishes a host from the first word of a tag and does
+    /// not become a field; empty if it is unknown.
     host: Box<str>,
 }
 
-/// What [`Syslog::next`] found.
+/// The result of [`Syslog::next`].
 #[derive(Debug)]
 pub(super) struct Taken<'b> {
-    /// How many bytes of the buffer are done with. 0 only when more must come.
+    /// The number of bytes consumed. 0 if the message is incomplete.
     pub(super) consumed: usize,
-    /// The message, unless there was only something to skip.
+    /// `None` if the message is incomplete, empty or skipped.
     pub(super) draft: Option<Draft<'b>>,
 }
 
 impl Syslog {
-    /// The beginning of a connection to the machine `host`.
-    pub(super) fn on(host: Box<str>) -> Self {
+    /// A decoder for a connection to the machine `host`.
+    pub(super) fn with_host(host: Box<str>) -> Self {
         Self { host, ..Self::default() }
     }
 
-    /// Takes the next message from the beginning of `buffer`, which holds all bytes that are not
-    /// consumed yet. `at_end`: nothing more will come, so that what is left is a message.
+    /// Decodes the next message of `buffer`, which holds all bytes that are not consumed yet.
+    /// `at_end`: the connection ends with `buffer`, so that the rest is a message.
     ///
-    /// With `DRAFT_MAX` + 64 bytes it never asks for more.
+    /// A buffer of `DRAFT_MAX` + 64 bytes is never incomplete.
     pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Taken<'b> {
         let Frame { consumed, message } = self.frames.next(buffer, at_end);
         let draft = message.map(|message| {
@@ -87,7 +88,7 @@ impl Syslog {
         draft
     }
 
-    /// A line without a priority, such as the second one of a message with a line break in it.
+    /// A line without a priority, for example the second line of a message with a line break.
     fn further_line<'b>(&self, text: &'b str, repaired: Repaired) -> Draft<'b> {
         Draft {
             tag: Tag::new(self.tag.clone()).ok(),

@@ -1,4 +1,4 @@
-//! `<N>`: what kind of program sent it, and how serious it is (RFC 5424, section 6.2.1).
+//! The priority `<N>`: facility and severity (RFC 5424, section 6.2.1).
 
 use crate::event::Level;
 
@@ -8,8 +8,8 @@ const PRIORITY_MAX: u8 = 191;
 /// The longest `<N>`, in bytes.
 pub(super) const LEN_MAX: usize = "<191>".len();
 
-/// The facilities by their numbers, named as `logger -p` knows them; those that it has no name for
-/// are named as RFC 5424 describes them.
+/// The facilities by number, with the names of `logger -p`. Those that it has no name for are named
+/// after their description in RFC 5424.
 const FACILITIES: [&str; 24] = [
     "kern",
     "user",
@@ -37,7 +37,7 @@ const FACILITIES: [&str; 24] = [
     "local7",
 ];
 
-/// The facility of programs that name none. It tells nothing.
+/// The default facility. It does not become a field.
 const USER: u8 = 1;
 
 /// A facility and a level.
@@ -45,7 +45,7 @@ const USER: u8 = 1;
 pub(super) struct Priority(u8);
 
 impl Priority {
-    /// The priority at the beginning of a message, and what follows it.
+    /// Splits off the priority at the beginning.
     pub(super) fn strip(text: &str) -> Option<(Self, &str)> {
         let (priority, len) = Self::read(text.as_bytes())?;
         Some((priority, &text[len..]))
@@ -68,10 +68,10 @@ impl Priority {
     }
 
     pub(super) const fn level(self) -> Level {
-        Level::of_severity(self.0)
+        Level::from_severity(self.0)
     }
 
-    /// The name of the facility; none for `user`.
+    /// The name of the facility. `None` for `user`.
     pub(super) fn facility(self) -> Option<&'static str> {
         let facility = self.0 >> 3;
         (facility != USER).then(|| FACILITIES[usize::from(facility)])
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_holds_from_both_sides() {
+    fn checks_the_bound() {
         let (last, rest) = Priority::strip("<191>x").expect("a priority");
         assert_eq!((last.level(), last.facility(), rest), (Level::Debug, Some("local7"), "x"));
         for text in
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn facilities_and_levels() {
+    fn splits_facility_and_level() {
         for (text, facility, level) in [
             ("<0>", Some("kern"), Level::Emerg),
             ("<13>", None, Level::Notice),

@@ -1,19 +1,19 @@
-//! RFC 3164, as programs really write it: a time, perhaps a host, a tag, perhaps a process id, and
-//! the message. What is missing is missing.
+//! RFC 3164 as programs write it: time, host, tag, process id, message. Every part but the message
+//! is optional.
 
 use super::fields::Fields;
 use crate::event::{Draft, Tag, Timestamp};
 
-/// The longest name in front of a message in which a tag is looked for, in bytes.
+/// The longest header that is searched for a tag, in bytes.
 const NAME_MAX: usize = 256;
 
-/// The most words of a tag that has spaces in it (`logger -t 'we ird'`). With more it is a sentence.
+/// The most words of a tag with spaces (`logger -t 'we ird'`). More words are text.
 const WORDS_MAX: usize = 3;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Reads what follows the priority. `own` is the name of this machine.
+/// Parses what follows the priority. `own` is the name of this machine.
 pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Draft<'a> {
     let (timed, rest) = strip_time(text, &mut fields);
     let Some((header, msg)) = Header::split(rest, timed, own) else {
@@ -30,9 +30,9 @@ pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Draf
     Draft { tag: Some(tag), msg: msg.into(), fields: fields.finish(), ..Draft::default() }
 }
 
-/// Whether there was a time, and what follows it. `Nov 22 17:48:17` has no year and no zone, so
-/// nothing can be said about it that the agent's own time does not say better; an RFC 3339 time,
-/// which rsyslog writes in this place, becomes the field `sent`.
+/// Splits off the time: whether there was one, and what follows it. `Nov 22 17:48:17` is dropped,
+/// because it has no year and no zone. An RFC 3339 time, which rsyslog writes here, becomes the
+/// field `sent`.
 fn strip_time<'a>(text: &'a str, fields: &mut Fields<'a>) -> (bool, &'a str) {
     if let Some(rest) = strip_bsd_time(text) {
         return (true, rest);
@@ -47,7 +47,7 @@ fn strip_time<'a>(text: &'a str, fields: &mut Fields<'a>) -> (bool, &'a str) {
     (false, text)
 }
 
-/// What follows `Mmm dd hh:mm:ss `, where a day of one digit has a space in front.
+/// What follows `Mmm dd hh:mm:ss `. A day of one digit has a leading space.
 fn strip_bsd_time(text: &str) -> Option<&str> {
     const SHAPE: &[u8; 13] = b" _0 00:00:00 ";
     let time = text.as_bytes().get(..3 + SHAPE.len())?;
@@ -61,7 +61,7 @@ fn strip_bsd_time(text: &str) -> Option<&str> {
     (shaped && MONTHS.iter().any(|name| name.as_bytes() == month)).then(|| &text[3 + SHAPE.len()..])
 }
 
-/// What stands between the time and the message.
+/// The header between the time and the message.
 #[derive(Debug)]
 struct Header<'a> {
     host: Option<&'a str>,
@@ -70,8 +70,9 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Parts the header from the message, if there is a tag: `TAG: `, `TAG[PID]: `, and behind a
-    /// time also `HOST TAG: `. A colon without a space is no end: `a:b` is a tag, `http://` is text.
+    /// Splits the header from the message: `TAG: `, `TAG[PID]: `, and after a time also `HOST TAG:
+    /// `. `None` if there is no tag. A colon without a space ends no tag: `a:b` is a tag, `http://`
+    /// is text.
     fn split(text: &'a str, timed: bool, own: &str) -> Option<(Self, &'a str)> {
         let (head, msg) = split_at_colon(text)?;
         let (names, pid) = split_pid(head);
@@ -81,13 +82,13 @@ impl<'a> Header<'a> {
         };
         let most = if timed { WORDS_MAX } else { 1 };
         let few = name.split(' ').count() <= most && name.split(' ').all(|word| !word.is_empty());
-        // An object, a quotation or a mark-up is text, with or without a colon in it.
+        // JSON, a quotation and mark-up are text, also with a colon in it.
         let is_text = name.starts_with(['{', '[', '"', '\'', '<']);
         (few && !is_text).then_some((Self { host, name, pid }, msg))
     }
 }
 
-/// What stands before and after the first colon that ends a word.
+/// Splits at the first colon that ends a word.
 fn split_at_colon(text: &str) -> Option<(&str, &str)> {
     let near = &text.as_bytes()[..text.len().min(NAME_MAX + 1)];
     let ends_word =
@@ -97,7 +98,7 @@ fn split_at_colon(text: &str) -> Option<(&str, &str)> {
     Some((&text[..colon], msg.strip_prefix(' ').unwrap_or(msg)))
 }
 
-/// Parts `TAG[PID]`.
+/// Splits `TAG[PID]`.
 fn split_pid(head: &str) -> (&str, Option<&str>) {
     let Some((name, pid)) = head.strip_suffix(']').and_then(|inside| inside.rsplit_once('['))
     else {
@@ -109,10 +110,10 @@ fn split_pid(head: &str) -> (&str, Option<&str>) {
     (name, Some(pid).filter(|pid| !pid.is_empty()))
 }
 
-/// Whether the first of two words is the name of a host. Programs on the same machine write none,
-/// and a tag may have a space in it: so it must show. This machine's own name is one (`logger
-/// --rfc3164`); so is what has letters with a digit or a dot, what looks like an address, and
-/// whatever stands before one word with a process id.
+/// `true` if the first word of a header is a host. It may also be part of a tag with spaces,
+/// because programs on the same machine send no host. A host is the name of this machine (`logger
+/// --rfc3164`), a name with letters and a digit or a dot, an address, or a name before a single
+/// word with a process id.
 fn is_host(word: &str, rest: &str, pid: Option<&str>, own: &str) -> bool {
     let has = |wanted: fn(&u8) -> bool| word.as_bytes().iter().any(&wanted);
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
@@ -126,7 +127,7 @@ fn is_host(word: &str, rest: &str, pid: Option<&str>, own: &str) -> bool {
     is_own(word, own) || address || shaped || (letters && daemon)
 }
 
-/// Whether a host is this machine, by its whole name or by the first part of it.
+/// `true` if the host is this machine, by its full name or its first label.
 pub(super) fn is_own(host: &str, own: &str) -> bool {
     let short = |name: &str| name.split('.').next().map(str::len);
     host.eq_ignore_ascii_case(own)

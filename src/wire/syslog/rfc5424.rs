@@ -1,4 +1,4 @@
-//! RFC 5424: version, time, host, program, process, kind of message, structured data, message.
+//! RFC 5424: version, time, host, program, process id, message id, structured data, message.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use super::fields::Fields;
 use super::rfc3164::is_own;
 use crate::event::{Draft, Tag, Timestamp, took};
 
-/// What stands for "nothing".
+/// The value of an absent part.
 const NIL: &str = "-";
 
-/// The structured data that logger adds to every message: about its clock, which nobody asked.
+/// The structured data about its clock that logger adds to every message. It is dropped.
 const TIME_QUALITY: &str = "timeQuality";
 
-/// Reads what follows the priority. None if anything is not as section 6 has it. `own` is the name
+/// Parses what follows the priority. `None` if it breaks the syntax of section 6. `own` is the name
 /// of this machine.
 pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Option<Draft<'a>> {
     let mut words = Words(text.strip_prefix("1 ")?);
@@ -43,11 +43,11 @@ pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Opti
     Some(draft)
 }
 
-/// The words of the header, one space behind each.
+/// The words of the header, each with a space after it.
 struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
-    /// The next word; the inner none is for [`NIL`], the outer for no word at all.
+    /// The next word. `Some(None)` for [`NIL`], `None` if there is none.
     fn next(&mut self) -> Option<Option<&'a str>> {
         let (word, rest) = self.0.split_once(' ')?;
         self.0 = rest;
@@ -55,8 +55,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Reads `-` or `[id name="value"…]…`. Gives what follows. A parameter `took` is a duration, as it is
-/// in the native dialect.
+/// Parses `-` or `[id name="value"…]…`. Returns what follows. The parameter `took` is a duration,
+/// as in the native dialect.
 fn structured_data<'a>(
     text: &'a str,
     fields: &mut Fields<'a>,
@@ -75,10 +75,10 @@ fn structured_data<'a>(
         while let Some(param) = rest.strip_prefix(' ') {
             let (name, value, after) = split_param(param)?;
             rest = after;
-            let lasted = if name == "took" { took::parse(&value) } else { None };
-            match lasted {
+            let seconds = if name == "took" { took::parse(&value) } else { None };
+            match seconds {
                 _ if id == TIME_QUALITY => {}
-                Some(_) if took.is_none() => *took = lasted,
+                Some(_) if took.is_none() => *took = seconds,
                 _ => fields.param(name, value),
             }
         }
@@ -90,7 +90,7 @@ fn structured_data<'a>(
     }
 }
 
-/// Parts `name="value"` from what follows.
+/// Splits off `name="value"`.
 fn split_param(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     let (name, value) = text.split_once("=\"")?;
     if name.is_empty() || name.contains([' ', ']', '"', '=']) {
@@ -105,7 +105,7 @@ fn split_param(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     Some((name, unescape(&value[..end]), &value[end + 1..]))
 }
 
-/// Takes the backslash from before `"`, `\` and `]`. Any other backslash is one (section 6.3.3).
+/// Removes the backslash before `"`, `\` and `]`. Any other backslash is literal (section 6.3.3).
 fn unescape(value: &str) -> Cow<'_, str> {
     if !value.contains('\\') {
         return value.into();

@@ -1,4 +1,4 @@
-//! What real logger sends, what others send, and what nobody should.
+//! Messages of logger, of other programs, and malformed ones.
 
 use proptest::prelude::*;
 
@@ -7,9 +7,9 @@ use crate::event::{
     Batch, DRAFT_MAX, Draft, FIELDS_MAX, LINE_MAX, Level, TAG_MAX, Value, check_field_name,
 };
 
-/// The drafts of a connection whose bytes come in these pieces, and then end.
+/// The drafts of a connection whose bytes arrive in these pieces.
 fn drafts_in(pieces: &[&[u8]]) -> Vec<Draft<'static>> {
-    let mut syslog = Syslog::on("vm".into());
+    let mut syslog = Syslog::with_host("vm".into());
     let (mut held, mut drafts) = (Vec::new(), Vec::new());
     for (number, piece) in pieces.iter().enumerate() {
         held.extend_from_slice(piece);
@@ -19,7 +19,7 @@ fn drafts_in(pieces: &[&[u8]]) -> Vec<Draft<'static>> {
             let consumed = taken.consumed;
             assert!(consumed <= held.len());
             if let Some(draft) = taken.draft {
-                assert!(consumed > 0, "a message without progress");
+                assert!(consumed > 0, "a message consumes bytes");
                 drafts.push(into_owned(draft));
             }
             if consumed == 0 {
@@ -55,9 +55,9 @@ fn shown(bytes: &[u8]) -> Vec<String> {
     drafts(bytes).iter().map(show).collect()
 }
 
-/// The bytes that logger of util-linux 2.38.1 sent to a stream socket, on a machine called vm.
+/// Bytes that logger of util-linux 2.38.1 sent to a stream socket, on a machine named vm.
 #[test]
-fn real_logger() {
+fn decodes_logger() {
     for (bytes, event) in [
         ("<13>Nov 23 21:29:43 root: hello\n", "notice root | hello"),
         ("<13>Nov 23 21:29:43 we ird: hello\n", r#"notice we_ird repaired="tag" | hello"#),
@@ -72,7 +72,7 @@ fn real_logger() {
         // --rfc3164
         ("<13>Nov 23 21:29:43 vm root: hello\n", "notice root | hello"),
         ("<13>Nov 23 21:29:43 vm app[5]: q 40ms\n", "notice app pid=5 | q 40ms"),
-        // --rfc5424, then without time, without the clock's quality, without host
+        // --rfc5424, then without time, without timeQuality, without host
         (
             "<13>1 2026-11-23T21:29:43.186451+00:00 vm root - - [timeQuality tzKnown=\"1\" \
              isSynced=\"0\"] hello\n",
@@ -97,7 +97,7 @@ fn real_logger() {
 }
 
 #[test]
-fn real_logger_in_a_row() {
+fn decodes_consecutive_messages_of_logger() {
     let counted = "29 <13>Nov 23 21:29:43 root: one29 <13>Nov 23 21:29:43 root: two\
                    26 <13>Nov 23 21:29:43 root: 31 <13>Nov 23 21:29:43 root: three";
     let ended = "<13>Nov 23 21:29:43 root: one\n<13>Nov 23 21:29:43 root: two\n\
@@ -108,7 +108,7 @@ fn real_logger_in_a_row() {
 }
 
 #[test]
-fn what_others_send() {
+fn decodes_other_programs() {
     for (bytes, event) in [
         (
             "<134>Nov 22 17:48:17 myapp[123]: query took 40ms",
@@ -134,7 +134,7 @@ fn what_others_send() {
         ("<14>my\u{e9}app:  x ", "info my_app repaired=\"tag\" |  x "),
         ("<14>..: x", "info _ repaired=\"tag\" | x"),
         ("<14>", "info - | "),
-        // Nothing that looks like a tag.
+        // Without a tag.
         ("<14>hello world", "info - | hello world"),
         ("<14>hello", "info - | hello"),
         ("<14>could not open: gone", "info - | could not open: gone"),
@@ -152,7 +152,7 @@ fn what_others_send() {
 }
 
 #[test]
-fn rfc5424_whole_and_broken() {
+fn decodes_rfc5424_or_falls_back_to_text() {
     for (bytes, event) in [
         (
             "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 9 ID47 \
@@ -186,7 +186,7 @@ fn rfc5424_whole_and_broken() {
 }
 
 #[test]
-fn line_ends_and_lines_without_a_priority() {
+fn splits_lines_and_inherits_the_priority() {
     let bytes = b"<11>a: 1\r\nSYNC\n\n\r\n\0<192>x\0<14>2\nQUIT\r\0{\"tag\":\"b\"}";
     let events = [
         "err a | 1",
@@ -203,7 +203,7 @@ fn line_ends_and_lines_without_a_priority() {
 }
 
 #[test]
-fn counts_that_lie_are_text() {
+fn wrong_octet_counts_are_text() {
     for text in [
         "5 apples",
         "12",
@@ -228,7 +228,7 @@ fn counts_that_lie_are_text() {
 }
 
 #[test]
-fn invalid_utf8_is_replaced() {
+fn replaces_invalid_utf8() {
     let event = "notice root repaired=\"utf8\" | h\u{fffd}i";
     assert_eq!(shown(b"<13>Nov 23 21:29:43 root: h\xffi\n"), [event]);
     assert_eq!(shown(b"<13>a\xff: \xfe"), ["notice a_ repaired=\"utf8 tag\" | \u{fffd}"]);
@@ -236,7 +236,7 @@ fn invalid_utf8_is_replaced() {
 }
 
 #[test]
-fn the_length_holds_its_bound_from_both_sides() {
+fn truncates_at_the_bound() {
     let line = |len: usize| format!("<13>{}", "x".repeat(len - 4)).into_bytes();
     for end in ["\n", "\r\n", "\0", ""] {
         for (len, cut) in [(DRAFT_MAX, false), (DRAFT_MAX + 1, true), (3 * DRAFT_MAX, true)] {
@@ -264,7 +264,7 @@ fn the_length_holds_its_bound_from_both_sides() {
 }
 
 #[test]
-fn a_cut_leaves_no_half_character() {
+fn truncates_between_characters() {
     for before in 0..4 {
         let text = format!("<13>{}{}", "x".repeat(before), "\u{1f600}".repeat(DRAFT_MAX));
         let draft = &drafts(text.as_bytes())[0];
@@ -275,7 +275,7 @@ fn a_cut_leaves_no_half_character() {
 }
 
 #[test]
-fn a_plain_line_is_borrowed() {
+fn borrows_from_the_buffer() {
     let mut syslog = Syslog::default();
     let line = b"<13>1 - - app 5 m [x@1 a=\"b\"] hello\n";
     let draft = syslog.next(line, false).draft.expect("a draft");
@@ -288,11 +288,11 @@ fn a_plain_line_is_borrowed() {
 }
 
 #[test]
-fn the_host_of_this_machine_is_left_out() {
+fn drops_the_name_of_this_machine() {
     for (own, host) in
         [("vm", "vm"), ("vm.example.com", "VM"), ("vm.example.com", "vm.example.com")]
     {
-        let mut syslog = Syslog::on(own.into());
+        let mut syslog = Syslog::with_host(own.into());
         let line = format!("<13>Nov 23 21:29:43 {host} app: x\n");
         let draft = syslog.next(line.as_bytes(), false).draft.expect("a draft");
         assert_eq!(show(&draft), "notice app | x");
@@ -300,7 +300,7 @@ fn the_host_of_this_machine_is_left_out() {
 }
 
 #[test]
-fn a_word_before_the_tag_is_a_host_only_if_it_shows() {
+fn distinguishes_a_host_from_a_tag_with_spaces() {
     for (names, event) in [
         ("vm app", "notice vm_app repaired=\"tag\" | x"),
         ("vm1 app", "notice app host=\"vm1\" | x"),
@@ -316,7 +316,7 @@ fn a_word_before_the_tag_is_a_host_only_if_it_shows() {
     }
 }
 
-/// Pieces of syslog, so that random ones meet what matters.
+/// Pieces of syslog messages, so that random input reaches the interesting cases.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
         "<13>",
@@ -373,7 +373,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
-    fn how_the_bytes_come_makes_no_difference(bytes in stream(40), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+    fn chunks_do_not_change_the_result(bytes in stream(40), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
@@ -382,14 +382,14 @@ proptest! {
     }
 
     #[test]
-    fn byte_by_byte_makes_no_difference(bytes in prop::collection::vec(piece(), 0..30)) {
+    fn single_bytes_do_not_change_the_result(bytes in prop::collection::vec(piece(), 0..30)) {
         let bytes: Vec<u8> = bytes.into_iter().filter(|piece| piece.len() < 100).flatten().collect();
         let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
         prop_assert_eq!(drafts_in(&pieces), drafts(&bytes));
     }
 
     #[test]
-    fn every_draft_is_within_all_bounds(bytes in stream(60)) {
+    fn drafts_are_within_all_bounds(bytes in stream(60)) {
         for draft in drafts(&bytes) {
             prop_assert!(draft.fields.len() <= FIELDS_MAX);
             for (at, field) in draft.fields.iter().enumerate() {
@@ -402,7 +402,7 @@ proptest! {
 }
 
 #[test]
-fn the_longest_line_stays_within_its_bound() {
+fn the_longest_line_is_within_its_bound() {
     let header = "<13>1 - - a - - [x@1";
     let params: String = (0..FIELDS_MAX).map(|n| format!(" {n}=\"\x01\"")).collect();
     for filler in ["\x01", "\u{fffd}", "\\"] {

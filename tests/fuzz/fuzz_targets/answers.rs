@@ -1,32 +1,32 @@
-//! What an agent says, as the clients take it: the same in whatever pieces it comes, never holding
-//! more than a line, and `ready` tells the truth.
+//! The clients' decoder of answers: the result does not depend on how the stream is split, the buffer holds at most
+//! one line, and `ready` agrees with `next`.
 //!
-//! The input is what the agent sends. A byte 0x0e repeats the byte behind it 1024 times.
+//! The input is what the agent sends. A byte 0x0e repeats the byte after it 1024 times.
 
 #![no_main]
 
-mod pieces;
+mod chunks;
 
 use libfuzzer_sys::fuzz_target;
 use pulsed::event::LINE_MAX;
 use pulsed::wire::{Answer, Answers, BadAnswer, WHY_MAX, encode_at, encode_err};
 
 fuzz_target!(|data: &[u8]| {
-    let bytes = pieces::stretched(data, 2 * LINE_MAX);
+    let bytes = chunks::stretched(data, 2 * LINE_MAX);
     let whole = answers([bytes.as_slice()].into_iter());
     for seed in 0..2 {
-        let pieces = answers(pieces::pieces(&bytes, seed));
-        let differs = whole.iter().zip(&pieces).find(|(a, b)| a != b);
-        assert!(differs.is_none(), "in pieces it is another: {differs:.300?}");
-        assert_eq!(whole.len(), pieces.len(), "in pieces there are more or less");
+        let split = answers(chunks::chunks(&bytes, seed));
+        let differs = whole.iter().zip(&split).find(|(a, b)| a != b);
+        assert!(differs.is_none(), "another answer in chunks: {differs:.300?}");
+        assert_eq!(whole.len(), split.len(), "another number of answers in chunks");
     }
 });
 
 /// All answers, up to the first bad one.
-fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+fn answers<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
     let (mut answers, mut all) = (Answers::new(), Vec::new());
-    for piece in pieces {
-        answers.push(piece);
+    for chunk in chunks {
+        answers.push(chunk);
         loop {
             let ready = answers.ready();
             let next = answers.next();
@@ -45,7 +45,7 @@ fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
 fn check(answer: Answer<'_>) {
     let text = match answer {
         Answer::Ok(text) | Answer::Text(text) | Answer::Line(text) => text,
-        Answer::Err { code, why } => return check_told(code, why),
+        Answer::Err { code, why } => return check_err(code, why),
         Answer::At(cursor) => {
             let mut line = Vec::new();
             encode_at(&cursor, &mut line);
@@ -55,16 +55,15 @@ fn check(answer: Answer<'_>) {
     assert!(text.len() <= LINE_MAX + WHY_MAX && !text.contains('\n'));
 }
 
-/// What the agent would have written is read as the same, once it is safe to show.
-fn check_told(code: pulsed::wire::Code, why: &str) {
+/// Encoding an ERR makes its text safe to show, and changes a safe text no further.
+fn check_err(code: pulsed::wire::Code, why: &str) {
     let mut line = Vec::new();
     encode_err(code, why, &mut line);
     let text = std::str::from_utf8(&line).expect("UTF-8");
-    let told = text.trim_end_matches('\n').splitn(3, ' ').nth(2).expect("a why");
+    let safe = text.trim_end_matches('\n').splitn(3, ' ').nth(2).expect("a why");
     let mut again = Vec::new();
-    encode_err(code, told, &mut again);
-    // What is safe stays as it is.
-    if told.chars().count() <= WHY_MAX {
+    encode_err(code, safe, &mut again);
+    if safe.chars().count() <= WHY_MAX {
         assert_eq!(line, again);
     }
 }
@@ -72,5 +71,5 @@ fn check_told(code: pulsed::wire::Code, why: &str) {
 fn read(line: &[u8]) -> String {
     let mut answers = Answers::new();
     answers.push(line);
-    format!("{:?}", answers.next().expect("an answer").expect("a good one"))
+    format!("{:?}", answers.next().expect("an answer").expect("a valid answer"))
 }

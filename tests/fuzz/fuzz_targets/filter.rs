@@ -1,7 +1,6 @@
-//! MATCH: what is read is shown as a text that is read as the same, which wants the same events; and
-//! what is not read is told in one line.
+//! MATCH: the text of a parsed MATCH parses to an equal one, which matches the same events. An error is one line.
 //!
-//! The input is a MATCH, and event lines below it; without them there are a few.
+//! The input is a MATCH, followed by event lines. A few event lines are built in.
 
 #![no_main]
 
@@ -9,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 use pulsed::event::{EventLine, Line};
 use pulsed::filter::{Match, MatchError, TEXT_MAX};
 
-/// The longest error, in bytes: it repeats little of what was typed.
+/// The longest error, in bytes. An error repeats little of the input.
 const ERROR_MAX: usize = 3000;
 
-const EVENTS: [&str; 3] = [
+const EVENTS: [&str; 4] = [
     concat!(
         r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
         r#""level":"warning","msg":"query took 40ms","run":"r1","took":0.04,"fields":{"user":"123","#,
@@ -23,6 +22,10 @@ const EVENTS: [&str; 3] = [
         r#"{"seq":7,"time":"2026-11-22T17:32:05.123456Z","host":"db","tag":"cron","level":"err","#,
         r#""msg":"Größe \"a b\"\n\t\\","fields":{"big":1e999,"n":-0.5},"#,
         r#""origin":{"addr":"10.0.0.1:4711","token":"shop"}}"#
+    ),
+    concat!(
+        r#"{"seq":9,"time":"2026-11-22T17:32:05.123456Z","host":"db","tag":"job","level":"warning","#,
+        r#""run":"r","took":12.5,"abandoned":true,"origin":{"uid":33,"conn":7}}"#
     ),
     r#"{"seq":2,"time":"2026-11-22T17:32:05.123456Z","host":"h","tag":"t","level":"info"}"#,
 ];
@@ -38,31 +41,31 @@ fuzz_target!(|text: &str| {
     let words: Vec<&str> = text.split('\t').collect();
     let parsed = [check(Match::parse(text), &events), check(Match::from_args(&words), &events)];
     let [Some(a), Some(b)] = parsed else { return };
-    // As though both had been typed.
+    // Both at once, as if typed together.
     let Some(both) = check(a.with(&b), &events) else { return };
     assert_eq!(both.is_everything(), a.is_everything() && b.is_everything());
 });
 
-fn check(found: Result<Match, MatchError>, events: &[EventLine<'_>]) -> Option<Match> {
-    let found = match found {
-        Ok(found) => found,
+fn check(parsed: Result<Match, MatchError>, events: &[EventLine<'_>]) -> Option<Match> {
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
-            let told = error.to_string();
-            assert!(!told.is_empty() && told.len() <= ERROR_MAX, "{} bytes", told.len());
-            assert!(!told.contains(char::is_control), "{told:?}");
+            let text = error.to_string();
+            assert!(!text.is_empty() && text.len() <= ERROR_MAX, "{} bytes", text.len());
+            assert!(!text.contains(char::is_control), "{text:?}");
             return None;
         }
     };
-    let shown = found.to_string();
+    let shown = parsed.to_string();
     assert!(shown.len() <= TEXT_MAX);
     let again = Match::parse(&shown).unwrap_or_else(|e| panic!("{shown:?}: {e}"));
-    assert_eq!(found, again, "{shown:?}");
+    assert_eq!(parsed, again, "{shown:?}");
     assert_eq!(shown, again.to_string());
-    assert_eq!(shown.is_empty(), found.is_everything());
+    assert_eq!(shown.is_empty(), parsed.is_everything());
     for event in events {
-        let wanted = found.matches(event);
-        assert_eq!(wanted, again.matches(event), "{shown:?} of {}", event.line);
-        assert!(wanted || !found.is_everything());
+        let matches = parsed.matches(event);
+        assert_eq!(matches, again.matches(event), "{shown:?} of {}", event.line);
+        assert!(matches || !parsed.is_everything());
     }
-    Some(found)
+    Some(parsed)
 }

@@ -1,6 +1,6 @@
-//! What is found in a history directory: whatever is in its files, the log opens, unless its numbers
-//! come to their end; what it gives is in order and was there; and the next start finds the same, and
-//! nothing to repair.
+//! Recovery of a history directory: with any files the log opens, unless its sequence numbers are near their end.
+//! Readers get contiguous lines that were in the files, and the next start finds the same lines and nothing to
+//! repair.
 //!
 //! The input is the files, each below a line that names it:
 //!
@@ -13,8 +13,8 @@
 //! {"seq":2,"time":"2026-11-22T17:32:05.123456Z","host":"h","tag":"t","level":"info"}
 //! ```
 //!
-//! A number names the segment that begins with it, at most [`SEGMENTS_MAX`] of them. `-1` leaves so
-//! many bytes out at the end.
+//! A number names the segment that begins with it, at most [`SEGMENTS_MAX`] of them. `-1` omits one byte at the
+//! end.
 
 #![no_main]
 
@@ -35,9 +35,9 @@ use tokio::runtime::{Builder, Runtime};
 const SEGMENTS_MAX: usize = 4;
 
 fuzz_target!(|data: &[u8]| {
-    let site = Site::of(data);
+    let site = Site::from_input(data);
     let Ok((running, _)) = site.open() else {
-        assert!(site.huge, "only then it may not open");
+        assert!(site.huge, "it opens unless its numbers are near their end");
         return;
     };
     let log = running.log().clone();
@@ -46,19 +46,19 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(newest.log, id);
     }
     let mut seen = read_all(&log);
-    // Who edits what is taken for good gets what is in order of it, but perhaps not the same twice.
+    // Edits of files that are trusted unread are not found: reads are in order, but may differ between starts.
     let exact = site.is_whole() || !site.trusts();
     if exact {
-        assert_eq!(seen, site.good(newest.seq), "what is good is kept, and nothing else");
+        assert_eq!(seen, site.expected(newest.seq), "exactly the valid lines");
         assert_eq!(read_back(&log), seen);
     }
-    // A number that is given out was never one before.
+    // A new event has a new sequence number.
     let last = log.append(&event()).expect("room");
     assert_eq!(last, newest.seq.next());
     assert_eq!(log.newest(), Cursor { seq: last, ..newest });
-    let behind = read(&log, newest.seq);
-    assert!(matches!(behind[..], [Seen::Event(_)]), "{behind:?}");
-    seen.extend(behind);
+    let appended = read(&log, newest.seq);
+    assert!(matches!(appended[..], [Seen::Event(_)]), "{appended:?}");
+    seen.extend(appended);
     running.close().expect("closed");
 
     let (running, notes) = site.open().expect("opened again");
@@ -67,29 +67,30 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(running.log().newest(), Cursor { seq: start, ..newest });
     seen.push(Seen::Missing(start, start));
     let again = read_all(running.log());
-    assert!(!exact || again == seen, "{again:?} is not {seen:?}");
+    assert!(!exact || again == seen, "{again:?} after {seen:?}");
     running.close().expect("closed");
 });
 
-/// A history directory, and what is to be found in it.
+/// A history directory, and what recovery should find in it.
 struct Site {
     dir: PathBuf,
-    /// What the state file says.
+    /// From the state file.
     id: Option<LogId>,
     clean: bool,
     synced: bool,
-    /// Somewhere in the files is a number that is close to the last one.
+    /// A file contains a number near the last sequence number.
     huge: bool,
     segments: Vec<(Seq, Vec<u8>)>,
 }
 
 impl Site {
-    fn of(data: &[u8]) -> Self {
+    fn from_input(data: &[u8]) -> Self {
         static ROOT: OnceLock<TempDir> = OnceLock::new();
         let in_memory = || tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        let dir = ROOT.get_or_init(|| in_memory().expect("a directory")).path().join("history");
+        let dir =
+            ROOT.get_or_init(|| in_memory().expect("a temporary directory")).path().join("history");
         let _ = fs::remove_dir_all(&dir);
-        fs::create_dir(&dir).expect("a directory");
+        fs::create_dir(&dir).expect("a temporary directory");
         let mut site = Self {
             dir,
             id: None,
@@ -108,7 +109,7 @@ impl Site {
     fn add(&mut self, name: &str, bytes: &[u8]) {
         match name {
             "state" => {
-                self.note_state(bytes);
+                self.read_state(bytes);
                 fs::write(self.dir.join(name), bytes).expect("written");
             }
             "synced" => {
@@ -129,7 +130,7 @@ impl Site {
         }
     }
 
-    fn note_state(&mut self, state: &[u8]) {
+    fn read_state(&mut self, state: &[u8]) {
         #[derive(serde::Deserialize)]
         struct State {
             log: String,
@@ -148,7 +149,7 @@ impl Site {
         let history = HistoryOptions {
             dir: self.dir.clone(),
             size: 1 << 40,
-            // Nothing is too old, also not in the year 0: the end of all time is never reached.
+            // Nothing is too old, not even from the year 0.
             age: Duration::MAX,
             sync: SyncPolicy::Never,
         };
@@ -161,42 +162,42 @@ impl Site {
         Log::open(options)
     }
 
-    /// Whether some of the files is taken for good without a look at all of it.
+    /// `true` if recovery trusts a part of the files unread.
     fn trusts(&self) -> bool {
         self.clean || self.synced
     }
 
-    /// Whether there is nothing to cut off.
+    /// `true` if there is nothing to truncate.
     fn is_whole(&self) -> bool {
         let whole = |(first, bytes): &(Seq, Vec<u8>)| {
-            let lines = good_lines(*first, bytes);
+            let lines = valid_lines(*first, bytes);
             lines.len() == bytes.split_inclusive(|b| *b == b'\n').count()
         };
         self.segments.iter().all(whole)
     }
 
-    /// What is to be read, if nothing is taken for good unseen: of each segment the lines before the
-    /// first bad one, but nothing of a segment that repeats numbers. And gaps, up to the newest number.
-    fn good(&self, newest: Seq) -> Vec<Seen> {
+    /// What readers should get if recovery trusts nothing unread: of each segment the lines before the first
+    /// invalid one, nothing of a segment that repeats numbers, and gaps up to the newest number.
+    fn expected(&self, newest: Seq) -> Vec<Seen> {
         let mut all = Vec::new();
-        let mut expected = None;
+        let mut next = None;
         for (first, bytes) in &self.segments {
-            let lines = good_lines(*first, bytes);
-            if lines.is_empty() || expected.is_some_and(|expected| *first < expected) {
+            let lines = valid_lines(*first, bytes);
+            if lines.is_empty() || next.is_some_and(|next| *first < next) {
                 continue;
             }
             for (seen, first, last) in lines {
-                let missing = expected.unwrap_or(first);
+                let missing = next.unwrap_or(first);
                 if missing < first {
                     note(&mut all, Seen::Missing(missing, first.previous()));
                 }
                 note(&mut all, seen);
-                expected = Some(last.next());
+                next = Some(last.next());
             }
         }
         // After a clean stop, an empty history was trimmed: only the gap of the start is there.
         let first = if self.clean { newest } else { Seq::BEFORE_FIRST };
-        note(&mut all, Seen::Missing(expected.unwrap_or(first), newest));
+        note(&mut all, Seen::Missing(next.unwrap_or(first), newest));
         all
     }
 }
@@ -210,8 +211,8 @@ fn parts(data: &[u8]) -> Vec<(&str, &[u8])> {
         let body = &named[(head + 1).min(named.len())..];
         let next = (0..body.len())
             .find(|at| body[*at..].starts_with(MARK) && (*at == 0 || body[at - 1] == b'\n'));
-        let (bytes, behind) = body.split_at(next.unwrap_or(body.len()));
-        rest = behind;
+        let (bytes, after) = body.split_at(next.unwrap_or(body.len()));
+        rest = after;
         let Ok(head) = std::str::from_utf8(&named[..head]) else { continue };
         let (name, less) = head.split_once(" -").unwrap_or((head, "0"));
         let less = less.parse().unwrap_or(0).min(bytes.len());
@@ -220,8 +221,8 @@ fn parts(data: &[u8]) -> Vec<(&str, &[u8])> {
     parts
 }
 
-fn good_lines(first: Seq, bytes: &[u8]) -> Vec<(Seen, Seq, Seq)> {
-    let (mut good, mut next, mut time) = (Vec::new(), first, Timestamp::MIN);
+fn valid_lines(first: Seq, bytes: &[u8]) -> Vec<(Seen, Seq, Seq)> {
+    let (mut valid, mut next, mut time) = (Vec::new(), first, Timestamp::MIN);
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let text = line.strip_suffix(b"\n").and_then(|text| std::str::from_utf8(text).ok());
         let json = text.filter(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
@@ -230,9 +231,9 @@ fn good_lines(first: Seq, bytes: &[u8]) -> Vec<(Seen, Seq, Seq)> {
             break;
         }
         (next, time) = (line.last_seq().next(), line.time());
-        good.extend(json.map(|text| seen_in(text.as_bytes())));
+        valid.extend(json.map(|text| seen_in(text.as_bytes())));
     }
-    good
+    valid
 }
 
 fn has_huge_number(data: &[u8]) -> bool {
@@ -252,11 +253,11 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Builder::new_current_thread().build().expect("a runtime"))
 }
 
-/// What a reader is given.
+/// What a reader gets.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Event(String),
-    /// These numbers are missing. Those side by side are one, whoever told of them.
+    /// These sequence numbers are missing. Adjacent gaps are merged.
     Missing(Seq, Seq),
 }
 
@@ -269,11 +270,11 @@ fn note(all: &mut Vec<Seen>, seen: Seen) {
     }
 }
 
-/// What a line tells, and the numbers that it stands for.
+/// The content of a line, and the sequence numbers that it covers.
 fn seen_in(line: &[u8]) -> (Seen, Seq, Seq) {
     let text = String::from_utf8_lossy(line).into_owned();
-    if let Some(Line::Gap(told)) = Line::parse(&text) {
-        let (first, last) = (told.gap.first(), told.gap.last());
+    if let Some(Line::Gap(line)) = Line::parse(&text) {
+        let (first, last) = (line.gap.first(), line.gap.last());
         return (Seen::Missing(first, last), first, last);
     }
     let seq = Line::peek_first_seq(line).expect("a numbered line");
@@ -284,12 +285,12 @@ fn lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty())
 }
 
-/// Everything that can be read.
+/// All lines.
 fn read_all(log: &Log) -> Vec<Seen> {
     read(log, log.oldest().previous())
 }
 
-/// Everything behind a number. The numbers must follow one another, and gaps stand where they do not.
+/// All lines after a sequence number. They must be contiguous.
 fn read(log: &Log, seen: Seq) -> Vec<Seen> {
     let mut reader = log.reader(seen);
     let mut all = Vec::new();
@@ -306,7 +307,7 @@ fn read(log: &Log, seen: Seq) -> Vec<Seen> {
                 assert!(!chunk.is_empty());
                 for line in chunk.pieces.iter().flat_map(|piece| lines(piece)) {
                     let (seen, first, last) = seen_in(line);
-                    assert!(first == expected && last >= first, "{seen:?} is not {expected}");
+                    assert!(first == expected && last >= first, "{seen:?}, expected {expected}");
                     note(&mut all, seen);
                     expected = last.next();
                 }
@@ -317,7 +318,7 @@ fn read(log: &Log, seen: Seq) -> Vec<Seen> {
     }
 }
 
-/// Everything that can be read, from the newest back.
+/// All lines, read backward from the newest.
 fn read_back(log: &Log) -> Vec<Seen> {
     let mut backward = log.backward(log.newest().seq.next());
     let mut found: Vec<(Seen, Seq, Seq)> = Vec::new();

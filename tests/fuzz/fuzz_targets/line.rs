@@ -1,11 +1,11 @@
-//! The event line: any text is read or is not, and what is read can be read on and shown without
-//! harm. And a draft that says the same text becomes a line that says it.
+//! The event line: any text parses or does not. What parses can be read in full and shown safely. A draft with the
+//! same text becomes a line with that text.
 //!
-//! The input is some lines.
+//! The input is lines.
 
 #![no_main]
 
-mod taken_in;
+mod line_of;
 
 use libfuzzer_sys::fuzz_target;
 use pulsed::event::{Draft, Field, Line, Value, check_run};
@@ -22,13 +22,13 @@ fuzz_target!(|text: &str| {
         fields: vec![field("text", Value::Text(text.into())), field("tag", Value::Null)],
         ..Draft::default()
     };
-    check_shown(&taken_in::taken_in(&draft));
+    check_shown(&line_of::line_of(&draft));
 });
 
 fn check(text: &str) {
     let Some(line) = Line::parse(text) else { return };
     assert!(line.first_seq() <= line.last_seq());
-    // Who only looks at the beginning sees the same number, or none.
+    // A peek at the beginning finds the same number, or none.
     let peeked = Line::peek_first_seq(text.as_bytes());
     assert!(peeked.is_none_or(|seq| seq == line.first_seq()), "{peeked:?} of {text:?}");
     let ended = format!("{text}\n");
@@ -45,19 +45,19 @@ fn check(text: &str) {
                 let _ = value.text();
             }
         }
-        Line::Gap(told) => {
+        Line::Gap(line) => {
             let mut encoded = Vec::new();
-            told.gap.encode(told.time, &told.host.text(), &mut encoded);
+            line.gap.encode(line.time, &line.host.text(), &mut encoded);
             let encoded = std::str::from_utf8(&encoded).expect("UTF-8");
             let Some(Line::Gap(again)) = Line::parse(encoded) else { panic!("{encoded:?}") };
-            assert_eq!((again.gap, again.time), (told.gap, told.time));
-            assert_eq!(told.gap.rest_after(told.gap.after), told.gap);
+            assert_eq!((again.gap, again.time), (line.gap, line.time));
+            assert_eq!(line.gap.rest_after(line.gap.after), line.gap);
         }
     }
     check_shown(text);
 }
 
-/// Nothing in a line drives the terminal, in any format, and each further line shows that it is one.
+/// In each format, the output is safe for a terminal and continuation lines are indented.
 fn check_shown(text: &str) {
     let line = Line::parse(text).expect("a line");
     for format in Format::ALL {
@@ -77,7 +77,7 @@ fn check_shown(text: &str) {
     }
 }
 
-/// What makes a terminal act, or read a line as another one.
+/// Characters that drive a terminal or reorder its text.
 fn is_harmful(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -87,10 +87,10 @@ fn is_harmful(c: char) -> bool {
     }
 }
 
-/// Shown as JSON it has the same value, if it is JSON that others can read.
+/// The JSON format keeps the value of a line, if the line is JSON to other parsers.
 fn check_same(text: &str, shown: &str) {
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text);
-    if let Ok(told) = value(text) {
-        assert_eq!(Some(told), value(shown).ok(), "{shown:?}");
+    if let Ok(original) = value(text) {
+        assert_eq!(Some(original), value(shown).ok(), "{shown:?}");
     }
 }

@@ -1,13 +1,13 @@
-//! The native dialect, as the agent's decoder takes it: the same in whatever pieces it comes, never
-//! holding more than a line; and what is understood, written again, is understood as the same.
+//! The agent's decoder of the native dialect: the result does not depend on how the stream is split, the buffer
+//! holds at most one line, and a request that is encoded again decodes to the same.
 //!
-//! The input is what a client sends. A byte 0x0e repeats the byte behind it 1024 times.
+//! The input is what a client sends. A byte 0x0e repeats the byte after it 1024 times.
 
 #![no_main]
 
-mod pieces;
-mod taken_in;
-mod understood;
+mod chunks;
+mod decoding;
+mod line_of;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use pulsed::wire::{
@@ -15,9 +15,9 @@ use pulsed::wire::{
 };
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let bytes = pieces::stretched(data, 140_000);
+    let bytes = chunks::stretched(data, 140_000);
     // Syslog has a target of its own.
-    let is_syslog = understood::understood(&bytes, check);
+    let is_syslog = decoding::decode_all(&bytes, check);
     if is_syslog { Corpus::Reject } else { Corpus::Keep }
 });
 
@@ -25,12 +25,12 @@ fn check(found: &Result<Request<'_>, Refused>) {
     let mut again = Vec::new();
     match found {
         Ok(Request::Send(draft)) => {
-            taken_in::taken_in(draft);
+            line_of::line_of(draft);
             encode_send(draft, &mut again);
         }
         Ok(Request::Tail(tail)) => encode_tail(tail, &mut again),
         Ok(_) => return,
-        Err(refused) => return check_told(refused),
+        Err(refused) => return check_refusal(refused),
     }
     // JSON may take more bytes than the sender did.
     if again.len() > REQUEST_MAX {
@@ -42,8 +42,8 @@ fn check(found: &Result<Request<'_>, Refused>) {
     assert_eq!(decoder.next(), None);
 }
 
-/// The sender is told why, in one line that is safe to show, and understands it.
-fn check_told(refused: &Refused) {
+/// The ERR is one line that is safe to show, and the sender's decoder reads it.
+fn check_refusal(refused: &Refused) {
     let mut line = Vec::new();
     encode_err(refused.code, &refused.why, &mut line);
     let text = std::str::from_utf8(&line).expect("UTF-8").strip_suffix('\n').expect("a line");
@@ -54,7 +54,7 @@ fn check_told(refused: &Refused) {
         Some(Ok(Answer::Err { code, why })) => {
             assert!(code == refused.code && !why.is_empty());
         }
-        other => panic!("the sender would read {other:?}"),
+        other => panic!("the sender reads {other:?}"),
     }
     assert_eq!(answers.next(), None);
 }

@@ -1,34 +1,34 @@
-//! Syslog, as the agent's decoder takes it: never refused, the same in whatever pieces it comes, and
-//! every draft becomes a line that says the same.
+//! The agent's decoder of syslog: it refuses nothing, the result does not depend on how the stream is split, and each
+//! draft becomes a line of the same content.
 //!
-//! The input is what a program sends. A byte 0x0e repeats the byte behind it 1024 times.
+//! The input is what a program sends. A byte 0x0e repeats the byte after it 1024 times.
 
 #![no_main]
 
-mod pieces;
-mod taken_in;
-mod understood;
+mod chunks;
+mod decoding;
+mod line_of;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use pulsed::event::{DRAFT_MAX, Draft, FIELDS_MAX, Tag, check_field_name};
 use pulsed::wire::{Refused, Request};
 
-/// U+FFFD has three bytes, and may stand for one.
+/// U+FFFD has three bytes, and may replace one.
 const GROWTH_MAX: usize = 3;
 
 fuzz_target!(|data: &[u8]| -> Corpus {
-    let bytes = pieces::stretched(data, 140_000);
+    let bytes = chunks::stretched(data, 140_000);
     if !bytes.first().is_some_and(|b| *b == b'<' || b.is_ascii_digit()) {
         return Corpus::Reject;
     }
-    assert!(understood::understood(&bytes, check), "the first byte fixes the dialect");
+    assert!(decoding::decode_all(&bytes, check), "the first byte fixes the dialect");
     Corpus::Keep
 });
 
 fn check(found: &Result<Request<'_>, Refused>) {
-    let Ok(Request::Send(draft)) = found else { panic!("syslog became {found:.300?}") };
+    let Ok(Request::Send(draft)) = found else { panic!("syslog decoded as {found:.300?}") };
     check_bounds(draft);
-    taken_in::taken_in(draft);
+    line_of::line_of(draft);
 }
 
 fn check_bounds(draft: &Draft<'_>) {
@@ -36,8 +36,8 @@ fn check_bounds(draft: &Draft<'_>) {
     assert!(draft.fields.len() <= FIELDS_MAX);
     for (at, field) in draft.fields.iter().enumerate() {
         check_field_name(&field.name).expect("a field's name");
-        let twice = draft.fields[..at].iter().any(|other| other.name == field.name);
-        assert!(!twice, "{} is there twice", field.name);
+        let duplicate = draft.fields[..at].iter().any(|other| other.name == field.name);
+        assert!(!duplicate, "duplicate field {}", field.name);
     }
     if let Some(tag) = &draft.tag {
         assert_eq!(Tag::new(tag.as_str()).as_ref(), Ok(tag));

@@ -1,4 +1,4 @@
-//! Who may send and follow what on this machine: other users at the real socket.
+//! `[[access]]` on the real socket, with other users of the machine.
 
 mod follow;
 mod reload;
@@ -6,19 +6,19 @@ mod send;
 
 use crate::harness::{Agent, as_root};
 
-/// Who may do everything by the rules.
+/// May send and follow every tag.
 pub(crate) const WATCHER: u32 = 4001;
 
-/// Who may do everything with `shop.*`, and nothing else; in the group `shop`.
+/// May send and follow `shop.*`, and nothing else, as a member of the group `shop`.
 pub(crate) const SHOP: u32 = 4002;
 
-/// Who may send everything.
+/// May send every tag, and follow none.
 pub(crate) const SENDER: u32 = 4003;
 
-/// Whom no rule names.
+/// Named by no rule.
 pub(crate) const NONE: u32 = 4004;
 
-/// Whom the agent may run as.
+/// The uid of an agent that [`run_as_agent`] starts.
 pub(crate) const AGENT: u32 = 4005;
 
 const USERS: &str = "\
@@ -37,7 +37,7 @@ shop:x:4100:shopkeeper
 watch:x:4101:watcher
 ";
 
-/// The rules in which each of those users has what is said beside them.
+/// The rules that grant the users above their rights.
 pub(crate) const RULES: [&str; 8] = [
     "[[access]]",
     "tag = \"shop.*\"",
@@ -49,25 +49,26 @@ pub(crate) const RULES: [&str; 8] = [
     "tail = [\"@watch\"]",
 ];
 
-/// An agent that lives among those users, and is not started yet; none, said loudly, without root.
+/// Prepares an agent whose user and group database has those users. `None`, with a report, if the test does not
+/// run as root.
 pub(crate) fn among_users(what: &str, lines: &[&str]) -> Option<Agent> {
     if !as_root(what) {
         return None;
     }
     let mut agent = Agent::prepare(lines);
-    agent.live_among(USERS, GROUPS);
+    agent.set_accounts(USERS, GROUPS);
     Some(agent)
 }
 
-/// The same with [`RULES`] and these lines before them, and started.
+/// Starts an agent with those users, these lines and then [`RULES`].
 pub(crate) fn with_rules(what: &str, lines: &[&str]) -> Option<Agent> {
     let mut agent = among_users(what, &[lines, &RULES].concat())?;
     agent.restart();
     Some(agent)
 }
 
-/// From now on it is run by [`AGENT`], among those users: as a copy, since the tests' own place may be closed
-/// to others.
+/// Starts the agent as [`AGENT`] from now on, with the same database. It runs a copy, because other users may not
+/// be able to reach the build directory.
 pub(crate) fn run_as_agent(agent: &mut Agent) {
     let start = format!(
         "mount --bind $0/passwd /etc/passwd && mount --bind $0/group /etc/group && \
@@ -75,18 +76,18 @@ pub(crate) fn run_as_agent(agent: &mut Agent) {
         exec setpriv --reuid={AGENT} --clear-groups $0/agent \"$@\""
     );
     let dir = agent.dir().to_str().expect("UTF-8").to_owned();
-    agent.launch_by(&["unshare", "--mount", "sh", "-c", &start, &dir]);
+    agent.launch_with(&["unshare", "--mount", "sh", "-c", &start, &dir]);
 }
 
-/// What users who may follow only `shop.*` must never see, in whatever answer.
+/// The tag and message that [`SHOP`] must not see in any answer.
 const SECRET: &str = "top-secret";
 
-/// Sends events of the shop, numbered, and between them what is not for everybody.
+/// Sends numbered events of the shop, each followed by one that [`SHOP`] may not follow.
 fn send_mixed(agent: &Agent, events: u32) {
     let mut client = agent.connect();
     for n in 0..events {
-        client.say(format!("SEND {{\"tag\":\"shop.till\",\"msg\":\"sold {n}\"}}\n"));
-        client.say(format!("SEND {{\"tag\":\"{SECRET}\",\"msg\":\"{SECRET}\"}}\n"));
+        client.write(format!("SEND {{\"tag\":\"shop.till\",\"msg\":\"sold {n}\"}}\n"));
+        client.write(format!("SEND {{\"tag\":\"{SECRET}\",\"msg\":\"{SECRET}\"}}\n"));
     }
     client.sync();
 }

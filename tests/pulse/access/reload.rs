@@ -1,4 +1,4 @@
-//! Rules that change while the agent runs.
+//! Access rules that change while the agent runs.
 
 use std::fs;
 use std::thread;
@@ -6,9 +6,9 @@ use std::thread;
 use nix::sys::signal::Signal;
 
 use super::{NONE, RULES, SENDER, SHOP, WATCHER, among_users, with_rules};
-use crate::harness::{Agent, FIRST, Item, Via, assert_whole, parse, until};
+use crate::harness::{Agent, FIRST, Item, Relay, assert_contiguous, parse, wait_for};
 
-/// Rules by which the shop has no right any more.
+/// [`super::RULES`] without the rights of [`SHOP`].
 const WITHOUT_SHOP: [&str; 8] = [
     "[[access]]",
     "tag = \"shop.*\"",
@@ -20,83 +20,83 @@ const WITHOUT_SHOP: [&str; 8] = [
     "tail = [\"@watch\"]",
 ];
 
-/// Makes it read this configuration, and waits until it has.
+/// Reloads the agent with this configuration, and waits until it has read it.
 #[track_caller]
 fn reload(agent: &Agent, lines: &[&str]) {
     agent.configure(lines);
-    let told = |text: &str| text.matches("configuration read again").count();
-    let before = told(&agent.said());
+    let reloads = |text: &str| text.matches("configuration reloaded").count();
+    let before = reloads(&agent.output());
     agent.signal(Signal::SIGHUP);
-    until("new rules", || (told(&agent.said()) > before).then_some(()));
+    wait_for("new rules", || (reloads(&agent.output()) > before).then_some(()));
 }
 
-/// Waits until so many follow: what a follower asks for is answered by nothing.
+/// Waits until this many clients follow. A TAIL has no answer that a test could wait for.
 #[track_caller]
 fn until_followers(agent: &Agent, count: u64) {
-    until("followers", || (agent.stats()["followers"] == count).then_some(()));
+    wait_for("followers", || (agent.stats()["followers"] == count).then_some(()));
 }
 
-/// Waits for the end of a connection; nothing but events comes before it.
+/// Waits until the agent disconnects the client. Only events may come before.
 #[track_caller]
-fn assert_cut(client: &mut Via) {
+fn assert_disconnected(client: &mut Relay) {
     for line in client.rest() {
         parse(&line).event();
     }
 }
 
 #[test]
-fn new_rules_hold_at_once_and_end_what_made_use_of_what_is_gone_and_nothing_else() {
+fn reload_disconnects_only_revoked_clients() {
     let Some(agent) = with_rules("rules that change", &[]) else { return };
-    let mut gone = [agent.connect_as(SHOP), agent.connect_as(SHOP), agent.connect_as(SHOP)];
-    gone[0].follow("");
-    gone[1].say("SEND {\"tag\":\"shop.a\",\"msg\":\"before\"}\n").sync();
-    assert!(gone[2].ask("STATS").starts_with('{'));
-    let mut stays = [agent.connect_as(WATCHER), agent.connect_as(0)];
-    for follower in &mut stays {
+    let mut revoked = [agent.connect_as(SHOP), agent.connect_as(SHOP), agent.connect_as(SHOP)];
+    revoked[0].follow("");
+    revoked[1].write("SEND {\"tag\":\"shop.a\",\"msg\":\"before\"}\n").sync();
+    assert!(revoked[2].request("STATS").starts_with('{'));
+    let mut others = [agent.connect_as(WATCHER), agent.connect_as(0)];
+    for follower in &mut others {
         follower.follow("");
     }
     until_followers(&agent, 3);
     let mut sender = agent.connect_as(SENDER);
-    sender.say("SEND 0\n").sync();
+    sender.write("SEND 0\n").sync();
     thread::scope(|scope| {
-        // In the middle of what others send.
+        // The reload falls into a stream of events.
         scope.spawn(|| {
             for n in 1..=2000 {
-                sender.say(format!("SEND {n}\n")).sync();
+                sender.write(format!("SEND {n}\n")).sync();
             }
         });
         reload(&agent, &WITHOUT_SHOP);
-        gone.iter_mut().for_each(assert_cut);
+        revoked.iter_mut().for_each(assert_disconnected);
     });
-    for follower in &mut stays {
+    for follower in &mut others {
         let items: Vec<Item> = (0..=2000).map(|_| parse(&follower.line())).collect();
-        assert_whole(FIRST, &items);
+        assert_contiguous(FIRST, &items);
         assert_eq!(items[2000].msg(), Some("2000"));
     }
-    agent.until_said(&format!("uid {SHOP}: a right is gone: cut off"));
-    let mut anew = agent.connect_as(SHOP);
-    assert!(anew.ask("SEND {\"tag\":\"shop.a\"}").starts_with("ERR 77 "));
-    assert!(anew.ask("TAIL").starts_with("ERR 77 "));
-    // And what is permitted again holds at once too.
+    agent.wait_for_output(&format!("uid {SHOP}: access revoked, disconnecting"));
+    let mut again = agent.connect_as(SHOP);
+    assert!(again.request("SEND {\"tag\":\"shop.a\"}").starts_with("ERR 77 "));
+    assert!(again.request("TAIL").starts_with("ERR 77 "));
+    // A right that is granted again holds at once.
     reload(&agent, &RULES);
-    agent.connect_as(SHOP).say("SEND {\"tag\":\"shop.a\"}\n").sync();
+    agent.connect_as(SHOP).write("SEND {\"tag\":\"shop.a\"}\n").sync();
 }
 
 #[test]
-fn a_connection_that_was_there_before_gets_nothing_that_is_gone() {
-    let Some(agent) = with_rules("rules that change before they are made use of", &[]) else {
+fn reload_revokes_rights_of_idle_connections() {
+    let Some(agent) = with_rules("rules that change before their first use", &[]) else {
         return;
     };
-    // One that said something, and one that was silent from the beginning.
+    // One has sent a request, the other has not.
     let mut idle = [agent.connect_as(SHOP), agent.connect_as(SHOP)];
     idle[0].newest();
-    until("three connections", || (agent.stats()["connections"] == 3).then_some(()));
+    wait_for("three connections", || (agent.stats()["connections"] == 3).then_some(()));
     reload(&agent, &WITHOUT_SHOP);
     for client in &mut idle {
         assert!(!sends(client));
-        assert!(client.ask("TAIL").starts_with("ERR 77 "));
+        assert!(client.request("TAIL").starts_with("ERR 77 "));
     }
-    // They are still there, and what they may do again they may.
+    // Both are still connected, and regain their rights.
     reload(&agent, &RULES);
     for client in &mut idle {
         assert!(sends(client));
@@ -107,22 +107,22 @@ fn a_connection_that_was_there_before_gets_nothing_that_is_gone() {
     }
 }
 
-/// Whether an event of the shop is taken.
+/// `true` if an event of the shop is accepted.
 #[track_caller]
-fn sends(client: &mut Via) -> bool {
-    client.say("SEND {\"tag\":\"shop.a\"}\nSYNC\n");
-    let told = client.line();
-    if told.starts_with("OK ") {
+fn sends(client: &mut Relay) -> bool {
+    client.write("SEND {\"tag\":\"shop.a\"}\nSYNC\n");
+    let answer = client.line();
+    if answer.starts_with("OK ") {
         return true;
     }
-    assert!(told.starts_with("ERR 77 you may not send the tag shop.a: "), "{told}");
+    assert!(answer.starts_with("ERR 77 you may not send the tag shop.a: "), "{answer}");
     assert!(client.line().starts_with("ERR 77 1 refused, "));
     false
 }
 
 #[test]
-fn a_follower_stays_when_only_a_right_to_send_is_gone_that_it_never_used() {
-    let Some(agent) = with_rules("a right to send that is gone unused", &[]) else { return };
+fn follower_survives_loss_of_send_right() {
+    let Some(agent) = with_rules("a right to send that is revoked unused", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
     until_followers(&agent, 1);
@@ -131,12 +131,12 @@ fn a_follower_stays_when_only_a_right_to_send_is_gone_that_it_never_used() {
     });
     let rules = [&rules[..4], &RULES[4..]].concat();
     reload(&agent, &rules);
-    agent.connect().say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    agent.connect().write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"));
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing() {
+fn invalid_reload_changes_no_right() {
     let Some(agent) = with_rules("a bad configuration", &[]) else { return };
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
@@ -144,14 +144,14 @@ fn a_bad_configuration_changes_nothing() {
     let bad = [&WITHOUT_SHOP[..], &["[[access]]", "tail = [\"no-such-user\"]"]].concat();
     agent.configure(&bad);
     agent.signal(Signal::SIGHUP);
-    agent.until_said("configuration not taken");
-    agent.until_said("no-such-user");
-    agent.connect_as(SHOP).say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    agent.wait_for_output("configuration rejected");
+    agent.wait_for_output("no-such-user");
+    agent.connect_as(SHOP).write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
     assert_eq!(parse(&follower.line()).msg(), Some("still"));
-    assert!(agent.connect_as(NONE).ask("STATS").starts_with("ERR 77 "));
+    assert!(agent.connect_as(NONE).request("STATS").starts_with("ERR 77 "));
 }
 
-/// Many connections of one user that follow; tells when all do, and which of them end.
+/// 1000 followers of one user. Prints when all follow, and then for each the next line or that it ended.
 const MANY: &str = r#"
     for ($n = 0; $n < 1000; $n++) {
         $open[] = $agent = stream_socket_client("unix://" . getenv("SOCK"));
@@ -160,11 +160,11 @@ const MANY: &str = r#"
         fwrite($agent, "TAIL {\"follow\":true,\"lines\":0}\n");
     }
     echo "all\n";
-    foreach ($open as $agent) { echo substr(fgets($agent) ?: "cut", 0, 3), "\n"; }
+    foreach ($open as $agent) { echo substr(fgets($agent) ?: "end", 0, 3), "\n"; }
 "#;
 
 #[test]
-fn a_reload_cuts_off_none_of_many_who_keep_their_rights() {
+fn reload_keeps_1000_followers_connected() {
     let Some(agent) = with_rules("a reload with many followers", &[]) else { return };
     let reuid = format!("--reuid={WATCHER}");
     let words = ["-n4096", "setpriv", &reuid, "--clear-groups", "php", "-r", MANY];
@@ -173,27 +173,34 @@ fn a_reload_cuts_off_none_of_many_who_keep_their_rights() {
     assert_eq!(many.line(), "all");
     until_followers(&agent, 1000);
     reload(&agent, &WITHOUT_SHOP);
-    // Whoever must go has gone when all have been looked at: the last one here is one of them.
-    agent.connect().say("SEND x\n").sync();
+    // A revoked connection would end instead of receiving this event.
+    agent.connect().write("SEND x\n").sync();
     for n in 0..1000 {
         assert_eq!(many.line(), "{\"s", "{n}");
     }
-    let said = agent.said();
-    assert!(!said.contains("cut off"), "{said}");
+    let output = agent.output();
+    assert!(!output.contains("disconnecting"), "{output}");
 }
 
 #[test]
-fn who_left_a_group_loses_what_came_with_it_at_the_next_reload() {
+fn reload_applies_group_changes() {
     let Some(mut agent) = among_users("groups that change", &RULES) else { return };
     agent.restart();
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");
     until_followers(&agent, 1);
     agent.write_groups("root:x:0:\nshop:x:4100:\nwatch:x:4101:watcher\n");
-    assert!(agent.connect_as(SHOP).ask("STATS").starts_with("ERR 77 "), "at once for new ones");
-    agent.connect().say("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
-    assert_eq!(parse(&follower.line()).msg(), Some("still"), "who is connected stays so far");
+    assert!(
+        agent.connect_as(SHOP).request("STATS").starts_with("ERR 77 "),
+        "new connections lose the right at once"
+    );
+    agent.connect().write("SEND {\"tag\":\"shop.a\",\"msg\":\"still\"}\n").sync();
+    assert_eq!(
+        parse(&follower.line()).msg(),
+        Some("still"),
+        "existing connections keep it until the reload"
+    );
     reload(&agent, &RULES);
-    assert_cut(&mut follower);
-    assert!(fs::read_to_string(agent.config()).expect("ours").contains("@shop"));
+    assert_disconnected(&mut follower);
+    assert!(fs::read_to_string(agent.config()).expect("a readable file").contains("@shop"));
 }

@@ -1,7 +1,7 @@
-//! Who may send what.
+//! Sending with rights to some tags.
 
 use super::{NONE, SENDER, SHOP, with_rules};
-use crate::harness::{Agent, Item, parse, until};
+use crate::harness::{Agent, Item, parse, wait_for};
 
 fn tags(agent: &Agent) -> Vec<String> {
     let lines = agent.connect().tail("{}");
@@ -10,54 +10,54 @@ fn tags(agent: &Agent) -> Vec<String> {
 }
 
 #[test]
-fn each_tag_is_taken_or_refused_by_itself_and_sync_counts_what_was_refused() {
+fn rejects_forbidden_tags_and_counts_them() {
     let Some(agent) = with_rules("a sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
-    client.say("SEND {\"tag\":\"shop.a\"}\n");
-    for said in ["SEND {\"tag\":\"other\"}", "SEND {\"tag\":\"shop\"}", "SEND no tag"] {
-        let told = client.ask(said);
-        assert!(told.starts_with("ERR 77 you may not send the tag "), "{said}: {told}");
+    client.write("SEND {\"tag\":\"shop.a\"}\n");
+    for request in ["SEND {\"tag\":\"other\"}", "SEND {\"tag\":\"shop\"}", "SEND no tag"] {
+        let answer = client.request(request);
+        assert!(answer.starts_with("ERR 77 you may not send the tag "), "{request}: {answer}");
     }
-    client.say("SEND {\"tag\":\"shop.b\"}\n");
+    client.write("SEND {\"tag\":\"shop.b\"}\n");
     let newest = agent.connect().newest();
-    let told = client.ask("SYNC");
-    assert_eq!(told, format!("ERR 77 3 refused, rest stored at {}", agent.connect().newest()));
-    assert_ne!(newest, "", "{told}");
-    // It is the tag that counts, and the login name is the tag of what has none.
-    assert!(client.ask("SEND x").contains(" the tag shopkeeper: "));
+    let answer = client.request("SYNC");
+    assert_eq!(answer, format!("ERR 77 3 refused, rest stored at {}", agent.connect().newest()));
+    assert_ne!(newest, "", "{answer}");
+    // An event without a tag has the sender's login name.
+    assert!(client.request("SEND x").contains(" the tag shopkeeper: "));
     assert_eq!(tags(&agent), ["shop.a", "shop.b"]);
-    // It is told to the people who run the agent, with whose it was.
-    agent.until_said(&format!("uid {SHOP} may not send the tag other: refused"));
-    // By the command.
-    agent.send(&["-t", "shop.c", "hello"]).by(SHOP, &agent).ok();
-    agent.send(&["-t", "other", "hello"]).by(SHOP, &agent).run().failed(77, &["other"]);
-    agent.send(&["hello"]).by(NONE, &agent).run().failed(77, &["none"]);
-    agent.send(&["hello"]).by(SENDER, &agent).ok();
+    // A diagnostic names the sender.
+    agent.wait_for_output(&format!("uid {SHOP} may not send the tag other: refused"));
+    // The command is held to the same rules.
+    agent.send(&["-t", "shop.c", "hello"]).as_user(SHOP, &agent).ok();
+    agent.send(&["-t", "other", "hello"]).as_user(SHOP, &agent).run().failed(77, &["other"]);
+    agent.send(&["hello"]).as_user(NONE, &agent).run().failed(77, &["none"]);
+    agent.send(&["hello"]).as_user(SENDER, &agent).ok();
     assert_eq!(tags(&agent), ["shop.a", "shop.b", "shop.c", "sender"]);
     let history = agent.history_text();
     assert_eq!(history.matches("\"msg\":\"hello\"").count(), 2, "{history}");
 }
 
 #[test]
-fn a_syslog_line_with_a_tag_that_its_sender_may_not_send_is_left_out_and_told() {
+fn drops_syslog_lines_with_forbidden_tags() {
     let Some(agent) = with_rules("a syslog sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);
-    client.say("<13>shop.a: yes\n<13>other: no\n<13>shop.b: yes\n").end();
-    assert_eq!(client.rest(), [""; 0], "nothing is ever answered");
-    agent.until_said(&format!("uid {SHOP} may not send the tag other: refused"));
-    until("what may be sent", || (tags(&agent) == ["shop.a", "shop.b"]).then_some(()));
+    client.write("<13>shop.a: yes\n<13>other: no\n<13>shop.b: yes\n").shutdown_write();
+    assert_eq!(client.rest(), [""; 0], "syslog has no answers");
+    agent.wait_for_output(&format!("uid {SHOP} may not send the tag other: refused"));
+    wait_for("the permitted events", || (tags(&agent) == ["shop.a", "shop.b"]).then_some(()));
 }
 
-/// Sends what is refused, and then so much that one read does not take it all; reads nothing, and goes.
-const DEAF: &str = r#"
+/// Sends an event that is refused, then more than one read of the agent holds. It reads no answer, and exits.
+const WRITE_ONLY: &str = r#"
     $agent = stream_socket_client("unix://" . getenv("SOCK"));
-    $text = getenv("SAID") . "\n";
+    $text = getenv("REFUSED") . "\n";
     for ($n = 0; $n < 20000; $n++) { $text .= sprintf(getenv("THEN"), $n) . "\n"; }
     fwrite($agent, $text);
 "#;
 
 #[test]
-fn who_does_not_wait_for_the_answer_to_a_refusal_loses_nothing_else() {
+fn refusals_lose_no_other_event() {
     let Some(agent) = with_rules("senders who read no answers", &[]) else { return };
     let reuid = format!("--reuid={SHOP}");
     for (round, (refused, then)) in [
@@ -68,10 +68,10 @@ fn who_does_not_wait_for_the_answer_to_a_refusal_loses_nothing_else() {
     .enumerate()
     {
         let tool = crate::harness::Tool::new("setpriv");
-        let tool = tool.args(&[&reuid, "--clear-groups", "php", "-r", DEAF]);
-        let tool = tool.env("SAID", refused).env("THEN", then);
+        let tool = tool.args(&[&reuid, "--clear-groups", "php", "-r", WRITE_ONLY]);
+        let tool = tool.env("REFUSED", refused).env("THEN", then);
         tool.env("SOCK", agent.socket_text()).ok();
-        until("every other event", || {
+        wait_for("every other event", || {
             let events = agent.stats()["events"].as_u64();
             (events == Some(20_000 * (round as u64 + 1))).then_some(())
         });

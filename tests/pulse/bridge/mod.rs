@@ -1,14 +1,14 @@
-//! The way in by TCP: tokens, TLS, and strangers.
+//! The TCP bridge: authentication, tokens and TLS.
 
-mod strangers;
 pub(crate) mod tls;
 mod tokens;
+mod unauthenticated;
 
-/// A bridge on this machine, on whichever port is free.
+/// A bridge on loopback, on a free port.
 pub(crate) const BRIDGE: &str = "tcp.listen = \"127.0.0.1:0\"";
 
-/// What is answered to whatever a stranger says that is no good token.
+/// The answer to every line of an unauthenticated client that is not a good token.
 pub(crate) const REFUSAL: &str = "ERR 77 not permitted: say AUTH and a token that this agent knows";
 
-/// A token that is well-formed, and that nobody has.
+/// A well-formed token that the agent does not know.
 pub(crate) const WRONG: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

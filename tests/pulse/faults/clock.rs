@@ -1,16 +1,16 @@
-//! The machine's clock is stepped, under an agent that runs, by faketime(1)'s library. Monotonic time, which
-//! timers go by, goes on as it does when a real clock is stepped.
+//! Clock steps under a running agent, by the library of faketime(1). Monotonic time, which timers use, is not
+//! faked: a step of a real clock does not change it either.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{everything, gaps, ticks_used};
-use crate::harness::{Agent, Client, FIRST, Item, parse, until};
+use crate::harness::{Agent, Client, FIRST, Item, parse, wait_for};
 
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
 
-/// An agent whose clock goes wrong when it is told so.
+/// An agent whose clock a test can step.
 struct Stepped {
     agent: Agent,
     offset: PathBuf,
@@ -18,7 +18,7 @@ struct Stepped {
 
 impl Stepped {
     fn start() -> Self {
-        // Ten years of it, so that a step forward does not make everything too old.
+        // Ten years of history, so that a step forward does not trim it all.
         let mut agent = Agent::prepare(&["history.age = \"3660d\""]);
         let offset = agent.dir().join("offset");
         agent.env("LD_PRELOAD", library().to_str().expect("UTF-8"));
@@ -31,24 +31,26 @@ impl Stepped {
         stepped
     }
 
-    /// Makes the clock wrong by so many seconds.
+    /// Sets the clock to this many seconds after the real time.
     fn step_to(&self, seconds: i64) {
         let fresh = self.offset.with_extension("new");
-        fs::write(&fresh, format!("{seconds:+}\n")).expect("ours");
-        fs::rename(fresh, &self.offset).expect("ours");
+        fs::write(&fresh, format!("{seconds:+}\n")).expect("a writable file");
+        fs::rename(fresh, &self.offset).expect("a writable file");
     }
 }
 
-/// The library that stands between a program and its clock.
+/// The library that fakes a program's clock.
 fn library() -> PathBuf {
-    let dirs = fs::read_dir("/usr/lib").expect("a directory").map(|dir| dir.expect("read").path());
+    let dirs = fs::read_dir("/usr/lib")
+        .expect("a directory")
+        .map(|dir| dir.expect("a readable entry").path());
     let mut libraries = dirs.map(|dir| dir.join("faketime/libfaketimeMT.so.1"));
     libraries.find(|path| path.exists()).expect("faketime is installed")
 }
 
-/// Sends one event and gives its time.
+/// Sends one event and returns its time. With `gap_before`, a gap `clock` must come first.
 fn time_of_one(sender: &mut Client, follower: &mut Client, gap_before: bool) -> jiff::Timestamp {
-    sender.say("SEND tick\n").sync();
+    sender.write("SEND tick\n").sync();
     if gap_before {
         let item = parse(&follower.line());
         let gap = item.gap().unwrap_or_else(|| panic!("a gap before {item:?}"));
@@ -63,9 +65,10 @@ fn time(item: &Item) -> jiff::Timestamp {
     item.event()["time"].as_str().expect("a time").parse().expect("RFC 3339")
 }
 
-/// Asserts that within each file of this history times never decrease. Gives how many files there are.
+/// Asserts that times never decrease within a file of this history. Returns the number of files.
 fn assert_ordered_files(dir: &Path) -> usize {
-    let entries = fs::read_dir(dir).expect("a history").map(|entry| entry.expect("read").path());
+    let entries =
+        fs::read_dir(dir).expect("a history").map(|entry| entry.expect("a readable entry").path());
     let files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).collect();
     for file in &files {
@@ -81,14 +84,14 @@ fn assert_ordered_files(dir: &Path) -> usize {
 }
 
 #[test]
-fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
+fn clock_steps_are_held_or_reported() {
     let stepped = Stepped::start();
     let agent = &stepped.agent;
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
     let real = time_of_one(&mut sender, &mut follower, false);
     assert!(jiff::Timestamp::now().duration_since(real).as_secs().abs() < 30);
-    // Where the clock is taken, and whether that is told as a step back.
+    // The offset of the clock, and whether a gap reports the step.
     let steps = [
         (60, false),
         (52, false),
@@ -103,48 +106,48 @@ fn a_clock_that_steps_is_held_or_told_and_never_hides_an_event() {
         (0, false),
     ];
     let mut before = real;
-    for (to, told) in steps {
+    for (to, reported) in steps {
         stepped.step_to(to);
-        let time = time_of_one(&mut sender, &mut follower, told);
+        let time = time_of_one(&mut sender, &mut follower, reported);
         let off = time.duration_since(real).as_secs();
         let held = time == before;
         assert!(held && to == 52 || (off - to).abs() < 8 && !held, "{to}: {off}");
-        assert!(told == (time < before), "{to}: {before} and then {time}");
+        assert!(reported == (time < before), "{to}: {time} after {before}");
         before = time;
     }
     let items = everything(agent, FIRST - 1);
-    assert_eq!(gaps(&items).len(), steps.iter().filter(|(_, told)| *told).count());
+    assert_eq!(gaps(&items).len(), steps.iter().filter(|(_, reported)| *reported).count());
     assert!(gaps(&items).iter().all(|gap| gap.why == "clock"));
     assert_eq!(items.len() - gaps(&items).len(), steps.len() + 1);
     assert!(assert_ordered_files(&agent.history()) > gaps(&items).len());
-    // Whoever asks for a time gets everything behind the first place where it was.
+    // A search by time returns everything from the first event of that time on.
     for item in items.iter().filter(|item| item.gap().is_none()) {
         let since = format!("--since={}", time(item));
         let found = agent.tail(&[&since, "-n", "all", "-o", "json", "-q"]).ok();
-        let seq = format!("{{\"seq\":{},", item.numbers().0);
+        let seq = format!("{{\"seq\":{},", item.seq_range().0);
         assert!(found.lines().any(|line| line.starts_with(&seq)), "{since}: {seq}: {found}");
     }
 }
 
 #[test]
-fn timers_go_on_when_the_clock_is_stepped() {
+fn timers_survive_clock_steps() {
     let mut stepped = Stepped::start();
     let mut sender = stepped.agent.connect();
     for to in [10 * YEAR, -10 * YEAR, 0] {
         stepped.step_to(to);
-        let newest = sender.say("SEND tick\n").sync();
-        // Synced by itself within a second, with nobody who asks for it.
+        let newest = sender.write("SEND tick\n").sync();
+        // The agent fsyncs within a second without a request.
         let synced = || stepped.agent.stats()["history"]["synced"] == newest.as_str();
-        until("synced", || synced().then_some(()));
+        wait_for("synced", || synced().then_some(()));
     }
     let begin = ticks_used(&stepped.agent);
     stepped.step_to(-20 * YEAR);
     sender.sync();
     assert!(ticks_used(&stepped.agent) - begin < 100, "it does not spin");
     assert!(stepped.agent.stop().success());
-    // An agent that starts with a clock that is years behind its history tells so too.
+    // A start with a clock that is years behind its history is reported too.
     stepped.agent.restart();
-    stepped.agent.connect().say("SEND behind\n").sync();
+    stepped.agent.connect().write("SEND behind\n").sync();
     let items = everything(&stepped.agent, FIRST - 1);
     assert_eq!(items.last().and_then(Item::msg), Some("behind"));
     // In the history it stands right after the gap of the start; a reader is given both as one.

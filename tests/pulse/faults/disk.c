@@ -1,10 +1,10 @@
-// Stands between the agent and its disk (LD_PRELOAD).
+// A library (LD_PRELOAD) between the agent and fsync(2) and fdatasync(2).
 //
-// While the file $DISK_FAILS exists, fsync(2) and fdatasync(2) fail with EIO.
+// While the file $DISK_FAILS exists, both fail with EIO.
 //
-// Into the directory $DISK_KEPT it keeps what a power cut would leave, and no more: of a file the bytes that it
-// had when a sync of it began, under its inode number; of a directory the names that it had when a sync of it
-// began, in the file "names", a line "INODE NAME" each.
+// The directory $DISK_KEPT holds what a power cut would leave: for a synced file, its bytes when the sync began,
+// under its inode number; for a synced directory, its names when the sync began, in the file "names", one line
+// "INODE NAME" each.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -57,7 +57,7 @@ static int sync_by(const char *function, int fd) {
             copy_names(source, fresh);
             snprintf(target, sizeof target, "%s/names", kept);
         } else {
-            // The program opens some files for writing only.
+            // The agent opens some files for writing only.
             int from = open(source, O_RDONLY | O_CLOEXEC);
             copy_bytes(from, fresh, found.st_size);
             close(from);

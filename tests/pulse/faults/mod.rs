@@ -1,5 +1,5 @@
-//! What the machine does to the agent: disks that fill up, hang or lie, clocks that jump, descriptors that
-//! run out, power that goes.
+//! Faults of the machine: full and hung disks, failed fsyncs, power cuts, clock steps, no free descriptors, edited
+//! files.
 
 mod clock;
 mod disk;
@@ -10,33 +10,33 @@ mod sync;
 
 use std::fs;
 
-use crate::harness::{Agent, Client, Gap, Item, assert_whole, parse};
+use crate::harness::{Agent, Client, Gap, Item, assert_contiguous, parse};
 
-/// A window that a test can overflow.
+/// A window small enough to overflow in a test.
 const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
 
-/// Events of about 1 KiB each, of which the message begins with its number.
+/// Events of about 1 KiB each, whose messages begin with these numbers.
 fn numbered(numbers: std::ops::Range<u64>) -> String {
     let padding = "x".repeat(900);
     numbers.map(|n| format!("SEND {n} {padding}\n")).collect()
 }
 
-/// The number in a message that [`numbered`] made, or that is nothing but one.
+/// The number that begins the message. `None` if it is a gap.
 fn number_of(item: &Item) -> Option<u64> {
     let msg = item.msg()?;
     Some(msg.split(' ').next()?.parse().expect("a number"))
 }
 
-/// Everything from the oldest line on, as a reader is told it; whole, from the number `after` on.
+/// All lines from the oldest on, which must be contiguous after `after`.
 fn everything(agent: &Agent, after: u64) -> Vec<Item> {
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
-    assert_whole(after, &items);
+    assert_contiguous(after, &items);
     items
 }
 
-/// Reads so many events, which must have the numbers from `from` on and nothing between them.
+/// Reads events, which must have these numbers, without a gap between them.
 #[track_caller]
-fn follow_on(follower: &mut Client, numbers: std::ops::Range<u64>) {
+fn assert_follows(follower: &mut Client, numbers: std::ops::Range<u64>) {
     for n in numbers {
         let item = parse(&follower.line());
         assert_eq!(number_of(&item), Some(n), "{item:?}");
@@ -47,8 +47,8 @@ fn gaps(items: &[Item]) -> Vec<&Gap> {
     items.iter().filter_map(Item::gap).collect()
 }
 
-/// Asserts that every number from 0 to `count` stands there once and in order, or is one of those that one
-/// gap `storage` counts. Gives how many those are.
+/// Asserts that the numbers below `count` occur once and in order, but for those that one gap `storage` counts as
+/// lost. Returns how many are lost.
 #[track_caller]
 fn assert_one_storage_gap(items: &[Item], count: u64) -> u64 {
     let [gap] = gaps(items)[..] else { panic!("one gap: {:?}", gaps(items)) };
@@ -69,15 +69,16 @@ fn assert_one_storage_gap(items: &[Item], count: u64) -> u64 {
     lost
 }
 
-/// What is wrong with history, as STATS tells it.
+/// The trouble with history that STATS reports, if any.
 fn trouble(agent: &Agent) -> Option<String> {
     agent.stats()["history"]["trouble"].as_str().map(str::to_owned)
 }
 
-/// How much processor time a process has used so far, in clock ticks of 10 ms.
+/// The processor time the agent has used, in clock ticks of 10 ms.
 fn ticks_used(agent: &Agent) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", agent.pid())).expect("it runs");
-    let (_, behind_its_name) = stat.rsplit_once(')').expect("proc(5)");
-    let fields: Vec<&str> = behind_its_name.split_whitespace().collect();
+    let stat =
+        fs::read_to_string(format!("/proc/{}/stat", agent.pid())).expect("a running process");
+    let (_, after_comm) = stat.rsplit_once(')').expect("proc(5)");
+    let fields: Vec<&str> = after_comm.split_whitespace().collect();
     fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
 }

@@ -1,4 +1,4 @@
-//! What the system takes from the process: descriptors, and its turn to run.
+//! An agent without free descriptors, and one that is suspended.
 
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::place::run;
-use super::{everything, follow_on, gaps, number_of, numbered, ticks_used};
-use crate::harness::{Agent, FIRST, parse, until};
+use super::{assert_follows, everything, gaps, number_of, numbered, ticks_used};
+use crate::harness::{Agent, FIRST, parse, wait_for};
 
-/// How many descriptors the agent may have.
+/// The limit of the agent's open descriptors.
 const DESCRIPTORS: usize = 64;
 
-/// How long it is without any: so long that a loop without a pause would show.
-const WITHOUT: Duration = Duration::from_secs(2);
+/// How long there is no free descriptor: long enough for a busy loop to show.
+const EXHAUSTED: Duration = Duration::from_secs(2);
 
 fn allow_descriptors(agent: &Agent, count: usize) {
     let (pid, limit) = (format!("--pid={}", agent.pid()), format!("--nofile={count}:"));
@@ -22,35 +22,35 @@ fn allow_descriptors(agent: &Agent, count: usize) {
 }
 
 #[test]
-fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
+fn serves_connected_clients_without_descriptors() {
     let agent = Agent::start();
     let (mut sender, mut follower) = (agent.connect(), agent.connect());
     follower.follow("");
-    sender.say(numbered(0..1)).sync();
-    follow_on(&mut follower, 0..1);
+    sender.write(numbered(0..1)).sync();
+    assert_follows(&mut follower, 0..1);
     allow_descriptors(&agent, DESCRIPTORS);
     let crowd: Vec<UnixStream> = (0..DESCRIPTORS)
-        .map(|_| UnixStream::connect(agent.socket()).expect("the kernel takes it"))
+        .map(|_| UnixStream::connect(agent.socket()).expect("the kernel queues it"))
         .collect();
-    agent.until_said("cannot accept");
+    agent.wait_for_output("cannot accept");
     let (begin, ticks) = (Instant::now(), ticks_used(&agent));
     let mut next = 1;
-    while begin.elapsed() < WITHOUT {
-        sender.say(numbered(next..next + 1));
-        let answer = sender.ask("SYNC synced");
+    while begin.elapsed() < EXHAUSTED {
+        sender.write(numbered(next..next + 1));
+        let answer = sender.request("SYNC synced");
         assert!(answer.starts_with("OK "), "{answer}");
-        follow_on(&mut follower, next..next + 1);
+        assert_follows(&mut follower, next..next + 1);
         next += 1;
         thread::sleep(Duration::from_millis(50));
     }
     let used = ticks_used(&agent) - ticks;
-    assert!(used < 50, "{used} ticks of 10 ms in {WITHOUT:?}");
-    let said = agent.said();
-    assert_eq!(said.matches("cannot accept").count(), 1, "{said}");
+    assert!(used < 50, "{used} ticks of 10 ms in {EXHAUSTED:?}");
+    let output = agent.output();
+    assert_eq!(output.matches("cannot accept").count(), 1, "{output}");
     drop(crowd);
-    // Nobody tells it that there are descriptors again.
-    until("a new connection is served", || {
-        agent.connect().ask("PING").starts_with("OK ").then_some(())
+    // No event signals a freed descriptor: the agent has to retry.
+    wait_for("a new connection is served", || {
+        agent.connect().request("PING").starts_with("OK ").then_some(())
     });
     let items = everything(&agent, FIRST - 1);
     assert!(gaps(&items).is_empty());
@@ -58,14 +58,14 @@ fn without_descriptors_who_is_connected_goes_on_and_others_wait() {
 }
 
 #[test]
-fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
+fn suspended_agent_loses_nothing() {
     let agent = Agent::start();
     let mut follower = agent.connect();
     let before = follower.follow("");
     let mut shown = agent.tail(&["-f", "-n", "0", "-o", "cat"]).start();
-    until("two followers", || (agent.stats()["followers"] == 2).then_some(()));
+    wait_for("two followers", || (agent.stats()["followers"] == 2).then_some(()));
     let mut sender = agent.connect();
-    sender.say("SEND 0\n").sync();
+    sender.write("SEND 0\n").sync();
     agent.signal(Signal::SIGSTOP);
     let begin = Instant::now();
     thread::scope(|scope| {
@@ -80,13 +80,13 @@ fn while_it_is_stopped_senders_give_up_in_time_and_then_nothing_is_missing() {
             });
         }
     });
-    assert!(begin.elapsed() >= Duration::from_secs(2), "both of them waited");
-    // What is said meanwhile waits in the socket.
-    sender.say("SEND 2\nSYNC\n");
+    assert!(begin.elapsed() >= Duration::from_secs(2), "both runs timed out");
+    // Requests wait in the socket buffer meanwhile.
+    sender.write("SEND 2\nSYNC\n");
     agent.signal(Signal::SIGCONT);
     assert!(sender.line().starts_with("OK "));
-    sender.say("SEND 3\n").sync();
-    // Those who gave up had said all that they had to say: it may be taken, and is then taken once.
+    sender.write("SEND 3\n").sync();
+    // The timed-out senders had written their requests, which the agent may accept, each once.
     let items = everything(&agent, FIRST - 1);
     assert!(gaps(&items).is_empty());
     let count = |n| items.iter().filter(|item| number_of(item) == Some(n)).count();

@@ -1,4 +1,4 @@
-//! A real `pulsed` in a directory of its own.
+//! A `pulsed` process in a directory of its own.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -13,56 +13,56 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Client, Tool, begins_log, until};
+use super::{Client, Tool, begins_log, wait_for};
 
-/// The path of the program.
+/// The path of `pulsed`.
 pub(crate) const PULSED: &str = env!("CARGO_BIN_EXE_pulsed");
 
-/// The name of the machine in every event.
+/// The host in every event.
 pub(crate) const HOST: &str = "testhost";
 
-/// An agent, its configuration and its directory. Killed and removed when it is dropped; a test that
-/// fails shows what it was given and what it said.
+/// An agent, its configuration and its directory. Drop kills the one and removes the other. A failed test
+/// prints the configuration and the agent's output.
 pub(crate) struct Agent {
     dir: TempDir,
     child: Option<Child>,
-    /// What runs it, as a supervisor would; nothing if it is run as it is.
+    /// The command that runs it, if any: the agent's command line is appended.
     launcher: Vec<String>,
-    variables: Vec<(String, String)>,
-    /// The socket that is handed over to it, if one is.
-    held: Option<UnixListener>,
+    environment: Vec<(String, String)>,
+    /// The listening socket that each start passes to it, if any.
+    passed: Option<UnixListener>,
 }
 
-/// Hands what is on stdin over as the first socket, as systemd does (sd_listen_fds(3)).
-const HAND_OVER: [&str; 4] =
+/// Passes its stdin as the first socket, as systemd does (sd_listen_fds(3)).
+const PASS_STDIN: [&str; 4] =
     ["sh", "-c", "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", "sh"];
 
 impl Agent {
-    /// Starts one with everything at its default but the places.
+    /// Starts one with defaults, except for its paths and its host.
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
-    /// Starts one with further lines of configuration, such as `history.size = "1MiB"`.
+    /// Starts one with further configuration lines, for example `history.size = "1MiB"`.
     pub(crate) fn with(lines: &[&str]) -> Self {
         let mut agent = Self::prepare(lines);
         agent.restart();
         agent
     }
 
-    /// Makes its directory and its configuration, and does not start it.
+    /// Creates its directory and its configuration, without starting it.
     pub(crate) fn prepare(lines: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        // Other users of the machine are to get at the socket.
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        // Other users need access to the socket.
         let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(dir.path(), open_to_all).expect("it is ours");
-        let (launcher, variables) = (Vec::new(), Vec::new());
-        let agent = Self { dir, child: None, launcher, variables, held: None };
+        fs::set_permissions(dir.path(), open_to_all).expect("the directory's owner");
+        let (launcher, environment) = (Vec::new(), Vec::new());
+        let agent = Self { dir, child: None, launcher, environment, passed: None };
         agent.configure(lines);
         agent
     }
 
-    /// Writes the configuration anew.
+    /// Rewrites the configuration.
     pub(crate) fn configure(&self, lines: &[&str]) {
         let is_given = |key: &str| lines.iter().any(|line| line.starts_with(key));
         let mut text = String::new();
@@ -78,93 +78,94 @@ impl Agent {
         for line in lines {
             text += &format!("{line}\n");
         }
-        fs::write(self.config(), text).expect("the directory is ours");
+        fs::write(self.config(), text).expect("a writable directory");
     }
 
-    /// Holds its socket for it, with this mode, as systemd does: each agent that is started from now on
-    /// is handed it.
-    pub(crate) fn hold_socket(&mut self, mode: u32) {
-        let listener = UnixListener::bind(self.socket()).expect("the directory is ours");
+    /// Binds its socket with this mode and passes it to every later start, as systemd does.
+    pub(crate) fn pass_socket(&mut self, mode: u32) {
+        let listener = UnixListener::bind(self.socket()).expect("a writable directory");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
-        fs::set_permissions(self.socket(), mode).expect("it is ours");
-        self.held = Some(listener);
-        self.launch_by(&HAND_OVER);
+        fs::set_permissions(self.socket(), mode).expect("the socket's owner");
+        self.passed = Some(listener);
+        self.launch_with(&PASS_STDIN);
     }
 
-    /// From now on it is run by this command, which is given its command line.
-    pub(crate) fn launch_by(&mut self, launcher: &[&str]) {
+    /// Later starts run this command, with the agent's command line appended.
+    pub(crate) fn launch_with(&mut self, launcher: &[&str]) {
         self.launcher = launcher.iter().map(ToString::to_string).collect();
     }
 
-    /// A variable of the environment in which it is started from now on.
+    /// Sets an environment variable for later starts.
     pub(crate) fn env(&mut self, name: &str, value: &str) {
-        self.variables.push((name.into(), value.into()));
+        self.environment.push((name.into(), value.into()));
     }
 
-    /// Starts it and does not wait.
+    /// Starts it without waiting until it answers.
     pub(crate) fn launch(&mut self) {
-        assert!(self.child.is_none(), "it runs");
-        self.child = Some(self.command().spawn().expect("pulsed can be run"));
+        assert!(self.child.is_none(), "already running");
+        self.child = Some(self.command().spawn().expect("an executable pulsed"));
     }
 
-    /// Starts it, again if it ran before, and waits until it answers.
+    /// Starts it, also again after an exit, and waits until it answers.
     pub(crate) fn restart(&mut self) {
         self.launch();
-        until("an agent that answers", || {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("our child"));
-            assert!(ended.is_none(), "pulsed ended at its start: {ended:?}");
+        wait_for("an agent that answers", || {
+            let exited =
+                self.child.as_mut().and_then(|child| child.try_wait().expect("a child process"));
+            assert!(exited.is_none(), "pulsed exited at start: {exited:?}");
             let stream = UnixStream::connect(self.socket()).ok()?;
-            Client::over(stream).ask("PING").starts_with("OK ").then_some(())
+            Client::from_stream(stream).request("PING").starts_with("OK ").then_some(())
         });
     }
 
     fn command(&self) -> Command {
-        let said = File::options().create(true).append(true).open(self.said_file());
-        let said = said.expect("the directory is ours");
+        let output = File::options().create(true).append(true).open(self.output_file());
+        let output = output.expect("a writable directory");
         let mut words = self.launcher.iter().map(String::as_str).chain([PULSED]);
-        let mut command = Command::new(words.next().expect("pulsed itself at least"));
+        let mut command = Command::new(words.next().expect("PULSED at least"));
         command.args(words).arg("--config").arg(self.config());
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let held = self.held.as_ref().map(|held| held.try_clone().expect("a descriptor"));
-        command.stdin(held.map_or(Stdio::null(), |held| OwnedFd::from(held).into()));
-        command.stdout(said.try_clone().expect("a file")).stderr(said);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let passed =
+            self.passed.as_ref().map(|socket| socket.try_clone().expect("a free descriptor"));
+        command.stdin(passed.map_or(Stdio::null(), |socket| OwnedFd::from(socket).into()));
+        command.stdout(output.try_clone().expect("a free descriptor")).stderr(output);
         command
     }
 
-    /// Ends it as a power cut would: SIGKILL.
+    /// Sends SIGKILL and waits for its exit.
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.wait();
     }
 
-    /// Ends it as systemd does: SIGTERM, and waits for its end.
+    /// Sends SIGTERM, as systemd does, and waits for its exit.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.wait()
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let child = self.child.as_mut().expect("it runs");
-        let status = until("the agent's end", || child.try_wait().expect("our child"));
+        let child = self.child.as_mut().expect("a running agent");
+        let status = wait_for("the agent's exit", || child.try_wait().expect("a child process"));
         self.child = None;
         status
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid() as i32), signal).expect("it runs");
+        kill(Pid::from_raw(self.pid() as i32), signal).expect("a running agent");
     }
 
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
+        self.child.as_ref().expect("a running agent").id()
     }
 
     /// A new connection to it.
     #[track_caller]
     pub(crate) fn connect(&self) -> Client {
-        Client::over(UnixStream::connect(self.socket()).expect("the agent listens"))
+        Client::from_stream(UnixStream::connect(self.socket()).expect("the agent listens"))
     }
 
     /// `pulse-send` for this agent.
@@ -181,71 +182,72 @@ impl Agent {
     pub(crate) fn pulsed(&self, arguments: &[&str]) -> Tool {
         let config = self.config();
         let named = ["--config", config.to_str().expect("UTF-8")];
-        // Who is not root has a default place for the socket only where there is such a directory.
+        // Without root there is a default socket path only if this directory is set.
         let tool = Tool::pulsed().env("XDG_RUNTIME_DIR", self.dir().to_str().expect("UTF-8"));
         tool.args(&named).args(arguments)
     }
 
-    /// What STATS says.
+    /// The answer to STATS.
     pub(crate) fn stats(&self) -> Value {
-        let line = self.connect().ask("STATS");
+        let line = self.connect().request("STATS");
         serde_json::from_str(&line).expect("STATS answers JSON")
     }
 
-    /// Where it and everything of it is.
+    /// The directory of its socket, configuration, history and output.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Its socket.
+    /// The path of its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir().join("pulsed.sock")
     }
 
-    /// Its socket, as an argument.
+    /// The path of its socket, as an argument.
     pub(crate) fn socket_text(&self) -> &'static str {
-        // A few bytes a test: simpler than a lifetime in everything that takes arguments.
+        // Leaks a few bytes per test, which is simpler than a lifetime wherever arguments are passed.
         self.socket().to_str().expect("UTF-8").to_owned().leak()
     }
 
-    /// Its configuration.
+    /// The path of its configuration.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir().join("pulsed.toml")
     }
 
-    /// Its history.
+    /// The directory of its history.
     pub(crate) fn history(&self) -> PathBuf {
         self.dir().join("history")
     }
 
-    /// Every line on disk, in order, without the gap with which a new log begins.
+    /// All history lines on disk, in order, without the gap that begins a new log.
     pub(crate) fn history_text(&self) -> String {
-        let entries = fs::read_dir(self.history()).expect("a history");
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("read").path()).collect();
+        let entries = fs::read_dir(self.history()).expect("a history directory");
+        let mut files: Vec<PathBuf> =
+            entries.map(|entry| entry.expect("a readable entry").path()).collect();
         files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
         files.sort();
         let text = |path: &PathBuf| match fs::read_to_string(path) {
-            // Trimmed since it was listed.
+            // Retention removed it after it was listed.
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            text => text.expect("history is UTF-8"),
+            text => text.expect("a readable UTF-8 file"),
         };
         let text: String = files.iter().map(text).collect();
         text.split_inclusive('\n').filter(|line| !begins_log(line)).collect()
     }
 
-    fn said_file(&self) -> PathBuf {
-        self.dir().join("said")
+    fn output_file(&self) -> PathBuf {
+        self.dir().join("output")
     }
 
-    /// Everything that it has said on stdout and stderr.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.said_file()).unwrap_or_default()
+    /// Everything that it has written to stdout and stderr.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(self.output_file()).unwrap_or_default()
     }
 
-    /// Waits until it has said this.
+    /// Waits until its output contains this text.
     #[track_caller]
-    pub(crate) fn until_said(&self, words: &str) {
-        until(&format!("the agent says {words:?}"), || self.said().contains(words).then_some(()));
+    pub(crate) fn wait_for_output(&self, text: &str) {
+        wait_for(&format!("output {text:?}"), || self.output().contains(text).then_some(()));
     }
 }
 
@@ -254,7 +256,7 @@ impl Drop for Agent {
         if thread::panicking() {
             let config = fs::read_to_string(self.config()).unwrap_or_default();
             let command = format!("{PULSED} --config {}", self.config().display());
-            eprintln!("--- {command}\n{config}--- it said\n{}---", self.said());
+            eprintln!("--- {command}\n{config}--- output\n{}---", self.output());
         }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

@@ -1,8 +1,7 @@
-//! The one harness: an agent in a directory of its own, a client that speaks the protocol by hand, and
-//! the commands with their output caught.
+//! The test harness: an agent in a directory of its own, a client that speaks the protocol byte by byte, and
+//! the commands with their output captured.
 //!
-//! Nothing here sleeps to be right: everything waits for a condition, for [`PATIENCE`] at most, which
-//! only a test that fails ever uses up.
+//! Nothing here sleeps to be right: each wait polls for a condition, for at most [`TIMEOUT`].
 
 mod agent;
 mod client;
@@ -16,36 +15,39 @@ use std::time::{Duration, Instant};
 
 pub(crate) use agent::{Agent, PULSED};
 pub(crate) use client::Client;
-pub(crate) use line::{FIRST, Gap, Item, assert_whole, begins_log, parse, seq_of};
-pub(crate) use other::Via;
-pub(crate) use tool::{Done, Running, Tool};
+pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, begins_log, parse, seq_of};
+pub(crate) use other::Relay;
+pub(crate) use tool::{Output, Running, Tool};
 
-/// How long anything may take on a machine that is busy with something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The most that any step may take, on a machine that is busy with other work.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a condition is looked at that nobody tells about.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How often a condition is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Waits until `look` finds something; `what` is what the test says if it never does.
+/// Polls until `condition` returns a value. Panics with `what` after [`TIMEOUT`].
 #[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        if let Some(found) = look() {
-            return found;
+        if let Some(value) = condition() {
+            return value;
         }
-        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
-        thread::sleep(LOOK_EVERY);
+        assert!(Instant::now() < deadline, "{what}: not within {TIMEOUT:?}");
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Whether this test runs as root. Says loudly what is not tested if it does not.
+/// `true` if this test runs as root. Otherwise reports on stderr that `what` is not tested.
 pub(crate) fn as_root(what: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        // Not by a macro, whose output a test that passes does not show.
-        let told = format!("\n*** NOT TESTED, because it takes root: {what} ***\n");
-        let _ = std::io::stderr().write_all(told.as_bytes());
+        report(&format!("\n*** NOT TESTED, because it needs root: {what} ***\n"));
     }
     root
+}
+
+/// Writes to stderr, also from a test that passes: cargo captures what the print macros write.
+pub(crate) fn report(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

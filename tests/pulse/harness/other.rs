@@ -1,4 +1,4 @@
-//! Connections that are not the test's own: of other users, over TCP, through TLS.
+//! Connections of other users, over TCP and through TLS.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -7,35 +7,34 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
-use super::{Agent, Client, Tool, until};
+use super::{Agent, Client, Tool, wait_for};
 
-/// A client that speaks through a program which passes on what is said, both ways. The program ends with
-/// it.
-pub(crate) struct Via {
+/// A client whose bytes a child process relays in both directions. Drop kills the child.
+pub(crate) struct Relay {
     client: Client,
     child: Child,
 }
 
-impl Via {
-    /// Through this command line.
+impl Relay {
+    /// Relays through this command line.
     #[track_caller]
     pub(crate) fn command(words: &[&str]) -> Self {
-        let (near, far) = UnixStream::pair().expect("a pair");
-        let out = far.try_clone().expect("a descriptor");
+        let (near, far) = UnixStream::pair().expect("free descriptors");
+        let out = far.try_clone().expect("a free descriptor");
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).stdin(OwnedFd::from(far)).stdout(OwnedFd::from(out));
         let child = command.stderr(Stdio::null()).spawn().expect("tests/run installs it");
-        Self { client: Client::over(near), child }
+        Self { client: Client::from_stream(near), child }
     }
 
-    /// Waits until the program has ended.
+    /// Waits until the child has exited.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) {
-        until("the program's end", || self.child.try_wait().expect("our child"));
+        wait_for("the relay's exit", || self.child.try_wait().expect("a child process"));
     }
 }
 
-impl Deref for Via {
+impl Deref for Relay {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -43,13 +42,13 @@ impl Deref for Via {
     }
 }
 
-impl DerefMut for Via {
+impl DerefMut for Relay {
     fn deref_mut(&mut self) -> &mut Client {
         &mut self.client
     }
 }
 
-impl Drop for Via {
+impl Drop for Relay {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -57,46 +56,53 @@ impl Drop for Via {
 }
 
 impl Client {
-    /// Over TCP, from this machine.
+    /// Connects over TCP, from this machine.
     #[track_caller]
     pub(crate) fn tcp(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the bridge listens");
-        stream.set_nodelay(true).expect("TCP");
-        // What is done with a stream here, the kernel does with every kind of socket.
-        Self::over(UnixStream::from(OwnedFd::from(stream)))
+        stream.set_nodelay(true).expect("a TCP socket");
+        // Reads, writes and timeouts are the same system calls for every kind of stream socket.
+        Self::from_stream(UnixStream::from(OwnedFd::from(stream)))
+    }
+
+    /// Requests AUTH, which must succeed.
+    #[track_caller]
+    pub(crate) fn auth(&mut self, token: &str) {
+        let answer = self.request(&format!("AUTH {token}"));
+        assert!(answer.starts_with("OK "), "{answer}");
     }
 }
 
 impl Agent {
-    /// A connection to it by another user.
+    /// A connection by another user.
     #[track_caller]
-    pub(crate) fn connect_as(&self, uid: u32) -> Via {
+    pub(crate) fn connect_as(&self, uid: u32) -> Relay {
         let reuid = format!("--reuid={uid}");
-        Via::command(&["setpriv", &reuid, "--clear-groups", "nc", "-NU", self.socket_text()])
+        Relay::command(&["setpriv", &reuid, "--clear-groups", "nc", "-NU", self.socket_text()])
     }
 
-    /// Where its bridge listens.
+    /// The address of its TCP bridge.
     #[track_caller]
     pub(crate) fn tcp(&self) -> SocketAddr {
         let address = &self.stats()["tcp"];
-        address.as_str().and_then(|text| text.parse().ok()).expect("it has a bridge")
+        address.as_str().and_then(|text| text.parse().ok()).expect("a bridge is configured")
     }
 
-    /// A connection through its bridge, which nobody has let in yet.
+    /// An unauthenticated connection through its bridge.
     #[track_caller]
-    pub(crate) fn connect_by_tcp(&self) -> Client {
+    pub(crate) fn connect_tcp(&self) -> Client {
         Client::tcp(self.tcp())
     }
 
-    /// A connection through its bridge that a token has opened.
+    /// A connection through its bridge, authenticated with a token.
     #[track_caller]
-    pub(crate) fn connect_with(&self, token: &str) -> Client {
-        let mut client = self.connect_by_tcp();
+    pub(crate) fn connect_with_token(&self, token: &str) -> Client {
+        let mut client = self.connect_tcp();
         client.auth(token);
         client
     }
 
-    /// Makes a token, which may be sent and followed with as these globs say.
+    /// Adds a token that may send and tail what these globs match.
     #[track_caller]
     pub(crate) fn token(&self, name: &str, send: &[&str], tail: &[&str]) -> String {
         let mut tool = self.pulsed(&["token", "add", name]);
@@ -108,40 +114,31 @@ impl Agent {
         tool.ok().trim_end().to_owned()
     }
 
-    /// From now on it sees these users and groups, and nobody else does: they are in the files `passwd` and
-    /// `group` in its directory, which may be written anew at any time.
-    pub(crate) fn live_among(&mut self, passwd: &str, group: &str) {
+    /// From its next start on, only the agent sees these users and groups, in a mount namespace of its own.
+    /// They are in the files `passwd` and `group` in its directory, and may be rewritten at any time.
+    pub(crate) fn set_accounts(&mut self, passwd: &str, group: &str) {
         let dir = self.dir().to_str().expect("UTF-8").to_owned();
         self.write_groups(group);
-        fs::write(self.dir().join("passwd"), passwd).expect("the directory is ours");
+        fs::write(self.dir().join("passwd"), passwd).expect("a writable directory");
         let mount = "mount --bind $0/passwd /etc/passwd && mount --bind $0/group /etc/group && \
             exec \"$@\"";
-        self.launch_by(&["unshare", "--mount", "sh", "-c", mount, &dir]);
+        self.launch_with(&["unshare", "--mount", "sh", "-c", mount, &dir]);
     }
 
-    /// Changes who is in which group, for an agent that sees such.
+    /// Rewrites the groups of [`Agent::set_accounts`].
     pub(crate) fn write_groups(&self, group: &str) {
-        fs::write(self.dir().join("group"), group).expect("the directory is ours");
-    }
-}
-
-impl Client {
-    /// Says AUTH, which must succeed.
-    #[track_caller]
-    pub(crate) fn auth(&mut self, token: &str) {
-        let told = self.ask(&format!("AUTH {token}"));
-        assert!(told.starts_with("OK "), "{told}");
+        fs::write(self.dir().join("group"), group).expect("a writable directory");
     }
 }
 
 impl Tool {
-    /// The same, run by another user: a copy of it in the agent's directory, since the tests' own place may
-    /// be closed to others.
-    pub(crate) fn by(self, uid: u32, agent: &Agent) -> Self {
+    /// The same command as another user. Runs a copy in the agent's directory, because other users may have no
+    /// access to the build directory.
+    pub(crate) fn as_user(self, uid: u32, agent: &Agent) -> Self {
         let (program, arguments) = self.words();
         let copy = agent.dir().join(std::path::Path::new(&program).file_name().expect("a name"));
         if !copy.exists() {
-            fs::copy(&program, &copy).expect("the directory is ours");
+            fs::copy(&program, &copy).expect("a writable directory");
         }
         let reuid = format!("--reuid={uid}");
         let tool = Self::new("setpriv").args(&[&reuid, "--clear-groups"]).arg(copy);

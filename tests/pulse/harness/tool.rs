@@ -1,4 +1,4 @@
-//! The commands, with their output caught.
+//! The commands, with their output captured.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -10,34 +10,34 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::agent::PULSED;
-use super::{PATIENCE, until};
+use super::{TIMEOUT, wait_for};
 
 const PULSE_SEND: &str = env!("CARGO_BIN_EXE_pulse-send");
 const PULSE_TAIL: &str = env!("CARGO_BIN_EXE_pulse-tail");
 
-/// How many of the last lines of its output a test that fails shows.
+/// How many of the last lines of output a failed test prints.
 const LINES_SHOWN: usize = 20;
 
-/// A command line that is being put together.
+/// A builder of a command line.
 pub(crate) struct Tool {
     command: Command,
     input: Option<Vec<u8>>,
 }
 
-/// A command that has ended.
+/// The result of a command that has exited.
 #[derive(Debug)]
-pub(crate) struct Done {
-    #[expect(dead_code, reason = "shown by a test that fails")]
+pub(crate) struct Output {
+    #[expect(dead_code, reason = "printed by a failed test")]
     line: String,
-    /// Its exit code; none if a signal ended it.
+    /// Its exit code. `None` if a signal ended it.
     pub(crate) code: Option<i32>,
-    /// What it wrote on stdout.
+    /// What it wrote to stdout.
     pub(crate) out: String,
-    /// What it wrote on stderr.
+    /// What it wrote to stderr.
     pub(crate) err: String,
 }
 
-/// A command that runs.
+/// A running command. Drop kills it.
 pub(crate) struct Running {
     line: String,
     child: Child,
@@ -49,7 +49,7 @@ pub(crate) struct Running {
 impl Tool {
     pub(crate) fn new(program: &str) -> Self {
         let mut command = Command::new(program);
-        // What the person who runs the tests has set is none of the tests' business.
+        // The caller's environment must not change what is tested.
         for variable in
             ["PULSED_SOCKET", "PULSED_TAG", "PULSED_TOKEN", "NO_COLOR", "XDG_RUNTIME_DIR"]
         {
@@ -67,7 +67,7 @@ impl Tool {
         Self::new(PULSE_TAIL)
     }
 
-    /// The path of `pulse-tail`, for a line of shell.
+    /// The path of `pulse-tail`, for a shell script.
     pub(crate) fn tail_path() -> &'static str {
         PULSE_TAIL
     }
@@ -76,25 +76,25 @@ impl Tool {
         Self::new(PULSED)
     }
 
-    /// Further arguments.
+    /// Adds arguments.
     pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
         self
     }
 
-    /// A further argument that need not be UTF-8.
+    /// Adds an argument that need not be UTF-8.
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.command.arg(argument.into());
         self
     }
 
-    /// A variable of its environment.
+    /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// What it reads on stdin; nothing if this is not called.
+    /// Sets what it reads from stdin: nothing by default.
     pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
         self
@@ -106,20 +106,20 @@ impl Tool {
         (self.command.get_program().into(), arguments)
     }
 
-    /// Runs it to its end.
+    /// Runs it and waits for its exit.
     #[track_caller]
-    pub(crate) fn run(mut self) -> Done {
+    pub(crate) fn run(mut self) -> Output {
         let input = self.input.take().unwrap_or_default();
         let mut running = self.start();
         let mut stdin = running.child.stdin.take().expect("a pipe");
-        // A command that does not read its input is not stopped by it.
+        // A command may exit without reading its input.
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let done = running.wait();
-        writer.join().expect("it cannot panic");
+        writer.join().expect("the writer does not panic");
         done
     }
 
-    /// Runs it to its end, which must be a good one. Gives what it wrote on stdout.
+    /// Runs it. It must exit with 0 and write nothing to stderr. Returns what it wrote to stdout.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         let done = self.run();
@@ -134,13 +134,13 @@ impl Tool {
         let line = format!("{:?}", self.command);
         let mut child = self.command.spawn().unwrap_or_else(|e| panic!("cannot run {line}: {e}"));
         let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take());
-        let (told, lines) = channel();
+        let (sender, lines) = channel();
         thread::spawn(move || {
             let mut out = BufReader::new(out);
             let mut bytes = Vec::new();
             while out.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
                 let line = String::from_utf8_lossy(&std::mem::take(&mut bytes)).into_owned();
-                if told.send(line).is_err() {
+                if sender.send(line).is_err() {
                     break;
                 }
             }
@@ -156,31 +156,31 @@ impl Tool {
 }
 
 impl Running {
-    /// The next line that it writes on stdout, without its line end.
+    /// The next line that it writes to stdout, without its line end.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.recv_timeout(TIMEOUT) {
             Ok(line) => {
                 self.out.push(line.clone());
                 line.strip_suffix('\n').unwrap_or(&line).to_owned()
             }
-            Err(RecvTimeoutError::Timeout) => panic!("{}: says nothing", self.line),
+            Err(RecvTimeoutError::Timeout) => panic!("{}: no output within {TIMEOUT:?}", self.line),
             Err(RecvTimeoutError::Disconnected) => {
                 let done = self.wait();
-                panic!("it says nothing more: {done:#?}")
+                panic!("exited before another line: {done:#?}")
             }
         }
     }
 
-    /// Writes on its stdin.
-    pub(crate) fn type_in(&mut self, text: &str) {
+    /// Writes to its stdin.
+    pub(crate) fn write_stdin(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("a pipe");
-        stdin.write_all(text.as_bytes()).expect("it reads");
+        stdin.write_all(text.as_bytes()).expect("the command reads");
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid() as i32), signal).expect("it runs");
+        kill(Pid::from_raw(self.pid() as i32), signal).expect("a running child");
     }
 
     /// Its process id.
@@ -188,43 +188,44 @@ impl Running {
         self.child.id()
     }
 
-    /// Ends its input and waits for its end.
+    /// Closes its stdin and waits for its exit.
     #[track_caller]
-    pub(crate) fn wait(&mut self) -> Done {
+    pub(crate) fn wait(&mut self) -> Output {
         drop(self.child.stdin.take());
         let line = self.line.clone();
-        let status: ExitStatus =
-            until(&format!("the end of {line}"), || self.child.try_wait().expect("our child"));
+        let status: ExitStatus = wait_for(&format!("the exit of {line}"), || {
+            self.child.try_wait().expect("a child process")
+        });
         self.out.extend(self.lines.iter());
-        let err = self.err.take().map(|err| err.join().expect("it cannot panic"));
-        Done { line, code: status.code(), out: self.out.concat(), err: err.unwrap_or_default() }
+        let err = self.err.take().map(|err| err.join().expect("the reader does not panic"));
+        Output { line, code: status.code(), out: self.out.concat(), err: err.unwrap_or_default() }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if thread::panicking() {
-            let said: Vec<String> = self.out.drain(..).chain(self.lines.try_iter()).collect();
-            let last = said.len().saturating_sub(LINES_SHOWN);
-            eprintln!("--- {}\n{}---", self.line, said[last..].concat());
+            let output: Vec<String> = self.out.drain(..).chain(self.lines.try_iter()).collect();
+            let last = output.len().saturating_sub(LINES_SHOWN);
+            eprintln!("--- {}\n{}---", self.line, output[last..].concat());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Done {
-    /// Asserts that it failed with this code, and with one line on stderr that has all these words.
+impl Output {
+    /// Asserts that it exited with this code and wrote one line to stderr that contains all these words.
     #[track_caller]
     pub(crate) fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:#?}");
-        assert_eq!(self.err.lines().count(), 1, "one line: {self:#?}");
+        assert_eq!(self.err.lines().count(), 1, "one line on stderr: {self:#?}");
         for word in words {
             assert!(self.err.contains(word), "{word:?}: {self:#?}");
         }
     }
 
-    /// What it wrote on stdout, line by line.
+    /// The lines that it wrote to stdout.
     pub(crate) fn lines(&self) -> Vec<&str> {
         self.out.lines().collect()
     }

@@ -1,13 +1,15 @@
-//! Numbers that pages name, each from the constant that holds it.
+//! The bounds in the pages, compared with the constants that hold them.
 
 use std::time::Duration;
 
 use pulsed::agent::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_KEPT, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GREETING_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_MAX,
+    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
     ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
-    STRANGERS_MAX, STRANGERS_OF_ONE_MAX, UNSTORED_MAX, tokens,
+    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
+    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
+use pulsed::auth::tokens;
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
@@ -18,7 +20,7 @@ use pulsed::{diag, wire};
 
 use super::page::Page;
 
-/// A number of bytes in words.
+/// A number of bytes in the largest unit that divides it: `64 KiB`.
 fn size(bytes: usize) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
@@ -27,7 +29,7 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// A number with commas.
+/// A number with thousands separators.
 fn count(number: u64) -> String {
     match number {
         0..1000 => number.to_string(),
@@ -43,114 +45,116 @@ fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
 
-/// A list of bounds: what each is about, and how much it is, up to the first punctuation.
-fn told(page: &str, section: &str) -> Vec<(String, String)> {
+/// The items of a list of bounds: each name with its value, up to the first punctuation.
+fn documented(page: &str, section: &str) -> Vec<(String, String)> {
     let number = |line: &str| line.split([';', ' ']).take(2).collect::<Vec<_>>().join(" ");
     let clean = |text: String| text.trim_end_matches([',', ' ']).to_owned();
     let items = Page::read(page).items(section);
-    let told = items.into_iter().map(|item| (item.head.clone(), clean(number(&item.body[1]))));
-    told.collect()
+    let bounds = items.into_iter().map(|item| (item.head.clone(), clean(number(&item.body[1]))));
+    bounds.collect()
 }
 
 fn assert_list(page: &str, section: &str, known: &[(&str, String)]) {
     let known: Vec<_> = known.iter().map(|(what, n)| ((*what).to_owned(), n.clone())).collect();
-    // The number may be followed by what it means.
-    let told = told(page, section).into_iter().zip(&known).map(|((what, shown), (_, n))| {
-        let begins = shown
-            .strip_prefix(n.as_str())
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
-        (what, if begins { n.clone() } else { shown })
-    });
-    assert_eq!(told.collect::<Vec<_>>(), known);
-    assert_eq!(self::told(page, section).len(), known.len());
+    // Text may follow the number.
+    let bounds =
+        documented(page, section).into_iter().zip(&known).map(|((what, shown), (_, n))| {
+            let begins = shown
+                .strip_prefix(n.as_str())
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+            (what, if begins { n.clone() } else { shown })
+        });
+    assert_eq!(bounds.collect::<Vec<_>>(), known);
+    assert_eq!(documented(page, section).len(), known.len());
 }
 
 #[test]
-fn bounds_of_the_protocol() {
+fn protocol_bounds_match_constants() {
     let list = [
-        ("A draft, behind its verb", size(DRAFT_MAX)),
-        ("An event line", size(LINE_MAX)),
+        ("A draft, after its verb", size(DRAFT_MAX)),
+        ("The event line", size(LINE_MAX)),
         ("The fields of a draft", FIELDS_MAX.to_string()),
         ("The name of a field, in bytes", FIELD_NAME_MAX.to_string()),
         ("A tag, in bytes", TAG_MAX.to_string()),
         ("A run, in characters", RUN_MAX.to_string()),
-        ("The why of an ERR, in characters", wire::WHY_MAX.to_string()),
-        ("ERRs that are told between two SYNCs", ERRS_MAX.to_string()),
-        ("Events passed over without a word", count(PASSED_OVER_MAX)),
+        ("The text of an ERR, in characters", wire::WHY_MAX.to_string()),
+        ("ERRs between two SYNCs; further ones are counted", ERRS_MAX.to_string()),
+        ("Events without a match before an \\(dqat\\(dq", count(PASSED_OVER_MAX)),
         ("A MATCH", size(TEXT_MAX)),
         ("The terms of a MATCH", TERMS_MAX.to_string()),
         ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
-        (
-            "The patterns of a token, for sending and for following each",
-            tokens::GLOBS_MAX.to_string(),
-        ),
-        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("The globs of a token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
+        ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
+        ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
     ];
     assert_list("pulse-protocol.7", "Bounds", &list);
 }
 
 #[test]
-fn limits_of_the_agent() {
+fn agent_limits_match_constants() {
     let list = [
-        ("Connections at a time", count(CONNECTIONS_MAX as u64)),
-        ("Of those, kept for root and the agent's own user", CONNECTIONS_KEPT.to_string()),
+        ("Connections", count(CONNECTIONS_MAX as u64)),
+        ("Of those, reserved for root and the agent's own user", CONNECTIONS_RESERVED.to_string()),
         (
             "Connections of one other user, one address or one token",
             count(CONNECTIONS_OF_ONE_MAX as u64),
         ),
-        ("TCP connections that have not said a good token yet", STRANGERS_MAX.to_string()),
-        ("Of those, from one address", STRANGERS_OF_ONE_MAX.to_string()),
-        ("A wait for a good token, TLS included", seconds(HANDSHAKE_MAX)),
+        ("Unauthenticated TCP connections", UNAUTHENTICATED_MAX.to_string()),
+        ("Of those, from one address", UNAUTHENTICATED_OF_ONE_MAX.to_string()),
+        ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("The time between two TLS greetings that are answered", millis(GREETING_EVERY)),
+        ("The time between two TLS handshakes", millis(HANDSHAKE_EVERY)),
         ("Tokens", count(tokens::TOKENS_MAX as u64)),
-        ("Patterns of one token, for sending and for watching each", tokens::GLOBS_MAX.to_string()),
+        ("Globs of one token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
         ("Events a second of one other user or one token", count(EVENTS_PER_SECOND as u64)),
         ("Bytes a second of one other user or one token", size(BYTES_PER_SECOND as usize)),
-        ("Regular expressions that all who watch hold together", PATTERNS_HELD_MAX.to_string()),
+        ("Regular expressions of all followers", PATTERNS_HELD_MAX.to_string()),
         ("Of those, of one user or one address", PATTERNS_OF_ONE_MAX.to_string()),
-        ("A wait for the group database", millis(GROUPS_WAIT_MAX)),
-        ("Not stored yet, of one connection", size(UNSTORED_MAX)),
-        ("A wait for a disk that makes no progress", seconds(STALL_MAX)),
-        ("A wait for one fsync that was asked for", seconds(SYNC_WAIT_MAX)),
-        ("Readers that read history at the same time", HISTORY_READERS.to_string()),
+        ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
+        ("Open runs", count(RUNS_MAX as u64)),
+        ("Of those, of one other user or one token", count(RUNS_OF_USER_MAX as u64)),
+        ("Of those, of one connection", count(RUNS_OF_CONNECTION_MAX as u64)),
+        ("The memory of open runs", size(RUNS_BYTES_MAX)),
+        ("Unstored events of one connection", size(UNSTORED_MAX)),
+        ("The timeout of a disk without progress", seconds(STALL_MAX)),
+        ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
+        ("Concurrent readers of the history", HISTORY_READERS.to_string()),
         ("A diagnostic", size(diag::LINE_MAX)),
-        ("Diagnostics that wait for a slow reader", diag::QUEUE_MAX.to_string()),
+        ("Diagnostics queued for a slow reader", diag::QUEUE_MAX.to_string()),
     ];
     assert_list("pulsed.8", "Limits", &list);
 }
 
-fn assert_says(page: &str, sentences: &[String]) {
+fn assert_contains(page: &str, sentences: &[String]) {
     let text = Page::read(page).rendered();
     for sentence in sentences {
-        assert!(text.contains(sentence.as_str()), "{page} does not say {sentence:?}");
+        assert!(text.contains(sentence.as_str()), "{page} does not contain {sentence:?}");
     }
 }
 
 #[test]
-fn numbers_within_sentences() {
+fn numbers_in_sentences_match_constants() {
     let hour = 60 * 60;
     let tag = format!("1 to {TAG_MAX} of A-Z a-z 0-9 _ . / : -");
     let name = format!("1 to {FIELD_NAME_MAX} of A-Z a-z 0-9 _ . -");
-    let burst = format!("and {BURST_SECONDS} s worth of them at once");
-    assert_says(
+    let burst = format!("and a burst of {BURST_SECONDS} s worth of them");
+    assert_contains(
         "pulsed.8",
         &[
-            format!("at most {} ms, while nobody waits", ORIGIN_WAIT_MAX.as_millis()),
-            format!("not done after {} s are cut off", DRAIN_MAX.as_secs()),
+            format!("at most {} ms; no other connection waits", ORIGIN_WAIT_MAX.as_millis()),
+            format!("not ended after {} s are closed", DRAIN_MAX.as_secs()),
             format!("50,000, {burst}"),
             format!("16 MiB, {burst}"),
             format!("NAME is 1 to {} of A-Z a-z 0-9 _ . -,", tokens::NAME_MAX),
-            format!("A database that takes longer than {}", millis(GROUPS_WAIT_MAX)),
-            format!("A bad token is answered after {}", millis(REFUSAL_DELAY)),
-            format!("not said a good one within {} is cut off", seconds(HANDSHAKE_MAX)),
+            format!("does not answer within {}", millis(GROUPS_WAIT_MAX)),
+            format!("answers an invalid token after {}", millis(REFUSAL_DELAY)),
+            format!("not sent a valid token within {}.", seconds(HANDSHAKE_MAX)),
         ],
     );
-    assert_says(
+    assert_contains(
         "pulse-protocol.7",
         &[
             format!("After {ERRS_MAX} such answers"),
@@ -160,13 +164,14 @@ fn numbers_within_sentences() {
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
-            format!("all of it must be done within {}", seconds(HANDSHAKE_MAX)),
-            format!("which comes {} after it was read", millis(REFUSAL_DELAY)),
-            format!("{} after the connection began it ends", seconds(HANDSHAKE_MAX)),
+            format!("the first {RUN_TEXT_MAX} bytes of its message"),
+            format!("The whole handshake must complete within {}", seconds(HANDSHAKE_MAX)),
+            format!("{} after the line was read", millis(REFUSAL_DELAY)),
+            format!("{} after it was accepted, the agent answers", seconds(HANDSHAKE_MAX)),
         ],
     );
     for page in ["pulse-send.1", "pulse-tail.1"] {
-        assert_says(
+        assert_contains(
             page,
             &[
                 format!("Default for the port: {PORT}."),
@@ -180,7 +185,7 @@ fn numbers_within_sentences() {
         assert!(help.contains(&format!("[default PORT: {PORT}]")), "{help}");
     }
     let wait = send::TIMEOUT_MAX.as_secs() / hour;
-    assert_says(
+    assert_contains(
         "pulse-send.1",
         &[
             format!("{tag}, without an empty part"),
@@ -194,11 +199,11 @@ fn numbers_within_sentences() {
             format!("It holds at most {} of events", size(send::HELD_MAX)),
         ],
     );
-    assert_says(
+    assert_contains(
         "pulse-tail.1",
         &[
-            format!("the last {}, and then it ends", tail::LINES_DEFAULT),
-            format!("Default: {}; all of it", tail::LINES_DEFAULT),
+            format!("the last {} events of", tail::LINES_DEFAULT),
+            format!("Default: {}; all of them", tail::LINES_DEFAULT),
             format!("At most {} days.", tail::TIMEOUT_MAX.as_secs() / hour / 24),
             format!(
                 "more than {MESSAGE_SHOWN_MAX} characters and field values of more than \
@@ -210,7 +215,7 @@ fn numbers_within_sentences() {
                 size(TEXT_MAX),
                 size(PATTERN_SIZE_MAX)
             ),
-            format!("at most {} tags by their names", count(tail::TAGS_MAX as u64)),
+            format!("at most {} tags by name", count(tail::TAGS_MAX as u64)),
             format!("at most {} runs", count(tail::RUNNING_MAX as u64)),
         ],
     );

@@ -1,5 +1,4 @@
-//! Completions for shells, generated from the command lines themselves. `SNAPSHOTS=overwrite` writes
-//! them anew.
+//! Shell completions, generated from the definitions of the commands. `SNAPSHOTS=overwrite` updates the files.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,9 +8,9 @@ use pulsed::cli;
 
 const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/completions");
 
-/// The commands, and how each shell's file is called.
+/// Each command and shell, with the name of its file.
 fn files() -> Vec<(clap::Command, Shell, String)> {
-    let commands = [cli::agent::command(), cli::send::command(), cli::tail::command()];
+    let commands = [cli::pulsed::command(), cli::send::command(), cli::tail::command()];
     let shells = |command: clap::Command| {
         let name = command.get_name().to_owned();
         [
@@ -24,7 +23,7 @@ fn files() -> Vec<(clap::Command, Shell, String)> {
 }
 
 #[test]
-fn completions_are_what_the_command_lines_make() {
+fn completions_match_commands() {
     let mut names = Vec::new();
     for (mut command, shell, name) in files() {
         let mut made = Vec::new();
@@ -40,10 +39,10 @@ fn completions_are_what_the_command_lines_make() {
     assert_eq!(super::set(there.map(|name| name.expect("UTF-8"))), super::set(names));
 }
 
-/// What bash offers for the last of these words.
+/// The completions that bash offers for the last of these words.
 fn bash_offers(words: &[&str]) -> Vec<String> {
     let command = words[0];
-    // The function that `complete -F` names is called as bash calls it.
+    // Calls the function that `complete -F` names as bash does.
     let script = format!(
         r#"source {DIR}/{command}.bash
 COMP_WORDS=({}); COMP_CWORD={}
@@ -53,9 +52,9 @@ printf '%s\n' "${{COMPREPLY[@]}}""#,
         words.iter().map(|word| format!("'{word}' ")).collect::<String>(),
         words.len() - 1
     );
-    let done = Command::new("bash").args(["--norc", "-c", &script]).output().expect("bash");
-    assert!(done.status.success(), "{done:?}");
-    String::from_utf8(done.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
+    let output = Command::new("bash").args(["--norc", "-c", &script]).output().expect("bash");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
 }
 
 #[test]

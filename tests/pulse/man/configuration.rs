@@ -14,8 +14,8 @@ use regex::Regex;
 use super::page::{Item, Page};
 use super::set;
 
-/// What the page says of each key, the section in front.
-fn told() -> BTreeMap<String, Item> {
+/// The page's item about each key, by `section.key`.
+fn documented() -> BTreeMap<String, Item> {
     let page = Page::read("pulsed.toml.5");
     let mut found = BTreeMap::new();
     for title in page.lines().filter_map(|line| line.strip_prefix(".Ss ")) {
@@ -24,7 +24,7 @@ fn told() -> BTreeMap<String, Item> {
         for item in page.items(title) {
             let key = item.word();
             let key = section.map_or(key.clone(), |section| format!("{section}.{key}"));
-            assert!(found.insert(key.clone(), item).is_none(), "{key} is told twice");
+            assert!(found.insert(key.clone(), item).is_none(), "{key} is documented twice");
         }
     }
     found
@@ -32,7 +32,7 @@ fn told() -> BTreeMap<String, Item> {
 
 const EXAMPLE: &str = include_str!("../../../contrib/pulsed.toml");
 
-/// The example's keys with their values, and the comment above each.
+/// The example's keys, each with its value and the comment above it.
 fn example() -> BTreeMap<String, (String, String)> {
     let mut found = BTreeMap::new();
     let (mut section, mut comment) = (String::new(), String::new());
@@ -55,11 +55,11 @@ fn example() -> BTreeMap<String, (String, String)> {
 }
 
 #[test]
-fn keys_are_those_of_the_program() {
-    assert_eq!(set(told().into_keys()), set(KEYS));
+fn keys_match_program() {
+    assert_eq!(set(documented().into_keys()), set(KEYS));
 }
 
-/// A machine on which every default is known.
+/// A machine where every default exists.
 fn machine() -> Machine {
     Machine {
         host: "web1".into(),
@@ -68,29 +68,29 @@ fn machine() -> Machine {
         socket: Some("/run/pulsed/pulsed.sock".into()),
         state: Some("/var/lib/pulsed".into()),
         user: |_| Ok(Some(1000)),
-        // Whoever is asked for `nobody` has a machine without it.
+        // Any group exists but `nobody`.
         group: |name| Ok((name != "nobody").then_some(4)),
     }
 }
 
-/// What these lines mean.
+/// The configuration in these lines, which must be valid.
 fn load(lines: &str) -> Config {
     try_load(lines).unwrap_or_else(|e| panic!("{e}: {lines}"))
 }
 
 fn try_load(lines: &str) -> Result<Config, ConfigError> {
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(&file, lines).expect("it is ours");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(&file, lines).expect("a writable file");
     Ok(Config { file: None, ..Config::load(Some(file.path()), &machine())? })
 }
 
 #[test]
-fn defaults_are_those_of_the_program_in_page_and_example() {
+fn defaults_match_program() {
     let mut lines = String::new();
-    for (key, item) in told() {
+    for (key, item) in documented() {
         let (example, _) = &example()[&key];
         if let Some(default) = item.after("Default:") {
-            assert_eq!(*example, default, "{key}: the example, and the page");
+            assert_eq!(*example, default, "{key}: the example and the page");
             if let Some(key) = key.strip_prefix("access.") {
                 let rest = "send = [\"*\"]\n";
                 let written = load(&format!("[[access]]\n{key} = {default}\n{rest}"));
@@ -102,27 +102,27 @@ fn defaults_are_those_of_the_program_in_page_and_example() {
             assert!(item.body.iter().any(|line| line.starts_with("Default:")), "{key}");
         }
     }
-    assert_eq!(lines.lines().count(), 6, "those that do not depend on the machine: {lines}");
+    assert_eq!(lines.lines().count(), 6, "defaults that do not depend on the machine: {lines}");
     assert_eq!(load(&lines), load(""));
     let paths = ["socket.path", "history.dir", "tcp.tokens"];
     let paths = paths.map(|key| format!("{key} = {}\n", example()[key].0));
     assert_eq!(load(&paths.concat()), load(""));
-    // Without a default there is none, and who is not named in a rule is nobody.
+    // TCP has no default, and a rule without a list permits no user.
     assert_eq!(load("").tcp, None);
     assert_eq!(load("[[access]]\n"), load("[[access]]\nsend = []\ntail = []\n"));
 }
 
 #[test]
-fn the_rule_that_is_built_in_is_the_one_that_is_shown() {
+fn default_rule_is_documented() {
     let keys = ["tag", "send", "tail"];
     let lines = keys.map(|key| format!("{key} = {}\n", example()[&format!("access.{key}")].0));
     let rule = format!("[[access]]\n{}", lines.concat());
-    assert_eq!(load(&rule), load(""), "the example's");
+    assert_eq!(load(&rule), load(""), "the rule of the example");
     let shown = Page::read("pulsed.8").displays();
     assert!(shown.contains(&rule.trim_end().to_owned()), "pulsed(8) shows {rule}: {shown:#?}");
-    let told = Page::read("pulsed.toml.5").rendered();
+    let page = Page::read("pulsed.toml.5").rendered();
     let [_, send, tail] = lines.map(|line| line.trim_end().to_owned());
-    assert!(told.contains(&format!("which is {send} and {tail}.")), "{send} {tail}");
+    assert!(page.contains(&format!("which is {send} and {tail}.")), "{send} {tail}");
     assert_eq!(load("access = []\n").access.iter().count(), 0);
 }
 
@@ -134,13 +134,13 @@ fn bounds(item: &Item) -> Option<(String, String)> {
 }
 
 #[test]
-fn bounds_are_those_of_the_program_in_page_and_example() {
+fn bounds_match_program() {
     let mut seen = 0;
-    for (key, item) in told() {
+    for (key, item) in documented() {
         let Some((min, max)) = bounds(&item) else { continue };
         let [least, most] = [&min, &max].map(|value| load(&format!("{key} = \"{value}\"\n")));
         let numbers = |config: &Config| {
-            let history = config.history.clone().expect("on");
+            let history = config.history.clone().expect("history is enabled");
             match key.as_str() {
                 "socket.mode" => u128::from(config.socket.mode),
                 "history.size" => history.size.into(),
@@ -170,11 +170,11 @@ fn bounds_are_those_of_the_program_in_page_and_example() {
 }
 
 #[test]
-fn lengths_are_those_of_the_program() {
+fn lengths_match_constants() {
     let text = Page::read("pulsed.toml.5").rendered();
     for sentence in [
         format!("at most {} MiB", FILE_MAX >> 20),
-        format!("machine: 1 to {HOST_MAX} of A-Z a-z 0-9 _ . -."),
+        format!("in events: 1 to {HOST_MAX} of A-Z a-z 0-9 _ . -."),
         format!("An absolute path of at most {SOCKET_PATH_MAX} bytes."),
         format!("An absolute path of at most {PATH_MAX} bytes."),
         format!("several of these, at most {RULES_MAX}, and"),
@@ -187,15 +187,16 @@ fn lengths_are_those_of_the_program() {
 }
 
 #[test]
-fn errors_are_told_as_they_are() {
+fn documented_errors_match_program() {
     let items = Page::read("pulsed.toml.5").items("DIAGNOSTICS");
-    let capitals = Regex::new(r"[A-Z]{2,}").expect("good");
-    let told: Vec<Regex> = items
+    let capitals = Regex::new(r"[A-Z]{2,}").expect("a valid pattern");
+    let documented: Vec<Regex> = items
         .iter()
         .map(|item| {
-            // What stands for something else, and what goes on.
+            // Capitals are placeholders, and an ellipsis is any text.
             let text = regex::escape(&item.title()).replace(r"\.\.\.", ".+");
-            Regex::new(&format!("^{}$", capitals.replace_all(&text, ".+"))).expect("good")
+            Regex::new(&format!("^{}$", capitals.replace_all(&text, ".+")))
+                .expect("a valid pattern")
         })
         .collect();
     let many = |what: &str, n: usize| vec![what; n].join(", ");
@@ -210,16 +211,16 @@ fn errors_are_told_as_they_are() {
         "tcp.listen = \"0.0.0.0:7465\"".to_owned(),
         "tcp.cert = \"/cert.pem\"".to_owned(),
     ] {
-        let error = try_load(&lines).expect_err("bad").to_string();
-        let found = told.iter().filter(|told| told.is_match(&error)).count();
-        assert_eq!(found, 1, "{error}: {told:#?}");
+        let error = try_load(&lines).expect_err("an invalid configuration").to_string();
+        let found = documented.iter().filter(|text| text.is_match(&error)).count();
+        assert_eq!(found, 1, "{error}: {documented:#?}");
     }
     load(&format!("access = [{}]", many("{}", RULES_MAX)));
     load(&format!("[[access]]\nsend = [{}]", many("\"*\"", SUBJECTS_MAX)));
 }
 
 #[test]
-fn what_the_page_shows_is_good() {
+fn documented_configurations_load() {
     let shown = Page::read("pulsed.toml.5").displays();
     assert_eq!(shown.len(), 6);
     let agents = Page::read("pulsed.8").displays();

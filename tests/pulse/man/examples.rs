@@ -1,4 +1,4 @@
-//! Every command line of ours that a page shows is one that the command understands.
+//! The command lines of our commands in the pages parse.
 
 use pulsed::cli;
 use pulsed::filter::Match;
@@ -6,11 +6,11 @@ use pulsed::filter::Match;
 use super::PAGES;
 use super::page::Page;
 
-/// What stands for a variable.
+/// The value of every variable.
 const CURSOR: &str = "7f3a9c21-1042";
 
-/// The simple commands of a piece of shell, as words without their quotes. Knows what the pages use
-/// of the language, which is little.
+/// The simple commands of a piece of shell, as words without their quotes. It understands only the syntax that the
+/// pages use.
 fn simple_commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = vec![Vec::new()];
     let (mut word, mut in_word, mut quote) = (String::new(), false, None);
@@ -21,7 +21,7 @@ fn simple_commands(text: &str) -> Vec<Vec<String>> {
             (None, '"' | '\'') => (quote, in_word) = (Some(c), true),
             (None, ' ' | '\n' | '|' | '&' | ';' | '>' | ')') => {
                 if std::mem::take(&mut in_word) {
-                    let last = commands.last_mut().expect("never empty");
+                    let last = commands.last_mut().expect("at least one command");
                     last.push(std::mem::take(&mut word));
                 }
                 if c != ' ' {
@@ -34,12 +34,12 @@ fn simple_commands(text: &str) -> Vec<Vec<String>> {
             }
         }
     }
-    assert_eq!(quote, None, "a quote that nothing closes: {text}");
+    assert_eq!(quote, None, "an open quote: {text}");
     commands
 }
 
-/// What of the pages is shell: the displays that have a prompt or begin as a script or a crontab, and
-/// what is quoted within sentences.
+/// The shell in a page: displays with a prompt or of a script or crontab, and commands quoted within
+/// sentences.
 fn shell_of(page: &Page) -> Vec<String> {
     let is_shell = |text: &String| {
         text.starts_with(['$', '#', '*']) || text.starts_with(|c: char| c.is_ascii_digit())
@@ -49,19 +49,19 @@ fn shell_of(page: &Page) -> Vec<String> {
     page.displays().into_iter().filter(is_shell).chain(quoted).collect()
 }
 
-/// Parses the command if it is one of ours. Tells whether it is.
+/// Parses the command if it is one of ours. `true` if it is.
 fn check(page: &str, words: &[String]) -> bool {
     let ours = ["pulsed", "pulse-send", "pulse-tail"];
     let Some(at) = words.iter().position(|word| ours.contains(&word.as_str())) else {
         return false;
     };
-    // A full stop behind a quotation is mdoc's; the variables hold cursors or paths.
+    // A full stop after a quotation belongs to mdoc. Variables hold cursors or paths.
     let words = words[at..].iter().filter(|word| *word != ".");
     let words: Vec<&str> = words
         .map(|word| if word.starts_with('$') || word == "CURSOR" { CURSOR } else { word })
         .collect();
     let command = match words[0] {
-        "pulsed" => cli::agent::command(),
+        "pulsed" => cli::pulsed::command(),
         "pulse-send" => cli::send::command(),
         _ => cli::tail::command(),
     };
@@ -77,12 +77,12 @@ fn check(page: &str, words: &[String]) -> bool {
 }
 
 #[test]
-fn command_lines_are_understood() {
+fn documented_commands_parse() {
     for (name, least) in PAGES.into_iter().zip([0, 14, 16, 12, 2]) {
         let page = Page::read(name);
         let shell = shell_of(&page);
         let commands = shell.iter().flat_map(|text| simple_commands(text));
         let ours = commands.filter(|words| check(name, words)).count();
-        assert!(ours >= least, "{name}: {ours} of at least {least} were found");
+        assert!(ours >= least, "{name}: {ours} commands, at least {least} expected");
     }
 }

@@ -1,13 +1,13 @@
-//! A manual page in mdoc(7), as far as the tests look into it.
+//! A parser for man pages in mdoc(7), as far as the tests need it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The macros that stand in front of words and are none themselves.
+/// The macros that precede words.
 const MACROS: [&str; 8] = ["Ar", "Cm", "Dv", "Fl", "Ic", "Li", "Op", "Va"];
 
-/// One page.
+/// A man page.
 pub(crate) struct Page {
     path: PathBuf,
     text: String,
@@ -16,11 +16,11 @@ pub(crate) struct Page {
 /// An `.It` of a list.
 #[derive(Debug)]
 pub(crate) struct Item {
-    /// How many lists it is in.
+    /// How many lists it is nested in.
     pub(crate) depth: usize,
-    /// What follows `.It`, as it stands.
+    /// The text after `.It`.
     pub(crate) head: String,
-    /// The lines below it, those of inner lists too.
+    /// The lines below it, with those of inner lists.
     pub(crate) body: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Page {
         items(self.lines())
     }
 
-    /// What a reader sees, in one line.
+    /// The text that a reader sees, as one line.
     pub(crate) fn rendered(&self) -> String {
         let shown = self.mandoc(&["-Tutf8", "-Owidth=1000"]);
         // A bold letter is printed twice, and an underlined one over its line.
@@ -67,16 +67,16 @@ impl Page {
         plain.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// What mandoc finds wrong with it.
+    /// The warnings of mandoc.
     pub(crate) fn lint(&self) -> String {
         self.mandoc(&["-Tlint", "-Wwarning"])
     }
 
     fn mandoc(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("mandoc");
-        let done = command.args(arguments).arg(&self.path).output();
-        let done = done.expect("mandoc is installed: tests/run does it");
-        [done.stdout, done.stderr]
+        let output = command.args(arguments).arg(&self.path).output();
+        let output = output.expect("tests/run installs mandoc");
+        [output.stdout, output.stderr]
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .concat()
     }
@@ -100,7 +100,7 @@ impl Page {
 fn items<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Item> {
     let mut depth = 0;
     let mut found: Vec<Item> = Vec::new();
-    // For each list that is open, the item that lines belong to.
+    // For each open list, its current item.
     let mut open: Vec<Option<usize>> = Vec::new();
     for line in lines {
         if line.starts_with(".Bl ") {
@@ -121,12 +121,12 @@ fn items<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Item> {
 }
 
 impl Item {
-    /// The flags that it is about: `-f`, `--follow`.
+    /// The flags in its head: `-f`, `--follow`.
     pub(crate) fn flags(&self) -> Vec<String> {
         flags(&self.head)
     }
 
-    /// What it is about, as a reader sees it, without markup: `SEND text`, `KEY=VALUE`.
+    /// Its head without markup: `SEND text`, `KEY=VALUE`.
     pub(crate) fn title(&self) -> String {
         let mut title = String::new();
         let mut glued = true;
@@ -155,7 +155,7 @@ impl Item {
         self.title().split(' ').next().unwrap_or_default().into()
     }
 
-    /// What stands behind a line that begins with this: `Default:`.
+    /// The first word of the line after this one: `Default:`. `None` if there is no quoted value.
     pub(crate) fn after(&self, line: &str) -> Option<String> {
         let at = self.body.iter().position(|found| found == line)?;
         let value = self.body.get(at + 1)?.replace("\\(dq", "\"");
@@ -163,7 +163,7 @@ impl Item {
         Some(value.split(' ').next().unwrap_or_default().into())
     }
 
-    /// Whether the word stands in its body.
+    /// `true` if its body contains the word.
     pub(crate) fn mentions(&self, word: &str) -> bool {
         let words = self.body.iter().flat_map(|line| line.split([' ', '.', ',']));
         words.into_iter().any(|found| found == word)

@@ -1,9 +1,9 @@
-//! pulse-protocol(7) against the tables of the protocol, and against a running agent.
+//! pulse-protocol(7) against the protocol's tables and a running agent.
 
 use std::collections::BTreeSet;
 
 use pulsed::event::{
-    Batch, Draft, Field, Gap, Line, Origin, Seq, Stamp, Timestamp, Value, Why, json::Members,
+    Abandoned, Batch, Field, Gap, Line, Origin, Seq, Stamp, Timestamp, Value, Why, json::Members,
 };
 use pulsed::wire::{Code, Decoder, VERBS};
 use serde_json::Value as Json;
@@ -16,30 +16,30 @@ fn page() -> Page {
     Page::read("pulse-protocol.7")
 }
 
-/// What the page tells of one verb's object, or of another item with a list in it.
+/// The words of the list inside the item that begins so.
 fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
-    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("told");
+    let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("an item");
     let inner = items[outer + 1..].iter().take_while(|item| item.depth > items[outer].depth);
     inner.map(Item::word).collect()
 }
 
 #[test]
-fn every_verb_is_told_in_each_of_its_forms() {
+fn verbs_match_wire() {
     let items = page().items("Verbs");
     let outer = items.iter().filter(|item| item.depth == 1);
-    let mut told: Vec<String> = outer.map(Item::word).collect();
+    let mut documented: Vec<String> = outer.map(Item::word).collect();
     let mut known: Vec<String> = VERBS.iter().map(|verb| verb.name.into()).collect();
-    told.sort();
+    documented.sort();
     known.sort();
-    assert_eq!(told, known);
+    assert_eq!(documented, known);
 }
 
 #[test]
-fn codes_are_those_of_the_wire() {
+fn codes_match_wire() {
     assert_eq!(words(&page().items("Codes")), set(Code::ALL.map(|code| code.number().to_string())));
 }
 
-/// Why the agent refuses a line.
+/// The error of a line that the decoder rejects.
 fn refusal(line: &str) -> String {
     let mut decoder = Decoder::new();
     decoder.push(line.as_bytes());
@@ -50,7 +50,7 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn objects_have_the_keys_that_an_error_would_name() {
+fn object_keys_match_decoder() {
     let items = page().items("Verbs");
     let why = refusal("SEND {\"x\":1}\n");
     let (_, names) = why.split_once(": use ").expect("names");
@@ -61,7 +61,7 @@ fn objects_have_the_keys_that_an_error_would_name() {
     assert_eq!(inner_words(&items, "Ic TAIL Brq"), known);
 }
 
-/// The event line of a draft that has everything, from a sender of whom everything is known.
+/// An event line with every key, and every part of an origin.
 fn full_line() -> String {
     let text = || Some("x".to_owned());
     let origin = Origin {
@@ -72,19 +72,14 @@ fn full_line() -> String {
         unit: text(),
         addr: text(),
         token: text(),
+        conn: Some(1),
     };
     let field = Field { name: "a".into(), value: Value::Null };
-    let draft = Draft {
-        msg: "x".into(),
-        run: Some("x".into()),
-        took: Some(1.0),
-        fields: vec![field],
-        ..Draft::default()
-    };
+    let end = Abandoned { tag: "x", run: "x", msg: "x", took: 1.0, fields: &[field] };
     let mut encoded = Vec::new();
     origin.encode(&mut encoded);
     let mut batch = Batch::default();
-    batch.push(&draft, "x", &encoded);
+    batch.push_abandoned(&end, &encoded);
     let mut line = Vec::new();
     let body = batch.bodies().next().expect("one");
     Stamp::new(Timestamp::MIN, "x").line(Seq::MAX, body, |piece| line.extend_from_slice(piece));
@@ -92,30 +87,30 @@ fn full_line() -> String {
 }
 
 fn keys_of(object: &str) -> Vec<String> {
-    Members::of(object.trim_end()).map(|(name, _)| name.to_owned()).collect()
+    Members::new(object.trim_end()).map(|(name, _)| name.to_owned()).collect()
 }
 
 #[test]
-fn the_event_line_is_told_key_by_key_in_its_order() {
+fn event_line_keys_match_encoder() {
     let items = page().items("The event line");
     let at = |depth| items.iter().filter(move |item| item.depth == depth).map(Item::word);
     let line = full_line();
     assert_eq!(at(1).collect::<Vec<_>>(), keys_of(&line));
-    let origin = Members::of(line.trim_end()).find(|(name, _)| *name == "origin").expect("one");
+    let origin = Members::new(line.trim_end()).find(|(name, _)| *name == "origin").expect("one");
     assert_eq!(at(2).collect::<Vec<_>>(), keys_of(&origin.1.text()));
 }
 
 #[test]
-fn gaps_are_told_with_their_reasons() {
+fn gap_reasons_match_program() {
     let items = page().items("Gap lines");
     assert_eq!(words(&items), set(Why::ALL.map(Why::name)));
 }
 
 #[test]
-fn the_lines_that_the_page_shows_are_good_ones() {
+fn documented_lines_parse() {
     let shown: Vec<String> = page().displays().iter().map(|text| text.replace('\n', "")).collect();
     let lines: Vec<Line<'_>> = shown.iter().filter_map(|text| Line::parse(text)).collect();
-    assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_)]), "{shown:#?}");
+    assert!(matches!(lines[..], [Line::Event(_), Line::Gap(_), Line::Event(_)]), "{shown:#?}");
     let mut again = Vec::new();
     if let Line::Gap(told) = &lines[1] {
         let Gap { after, before, .. } = told.gap;
@@ -126,9 +121,9 @@ fn the_lines_that_the_page_shows_are_good_ones() {
 }
 
 #[test]
-fn figures_are_those_that_an_agent_answers() {
+fn stats_figures_match_agent() {
     let Json::Object(figures) = Agent::start().stats() else { panic!("an object") };
-    let items = page().items("Figures");
+    let items = page().items("Statistics");
     let outer = items.iter().filter(|item| item.depth == 1).map(Item::word);
     assert_eq!(set(outer), set(figures.keys().cloned()));
     let history = figures["history"].as_object().expect("an object");

@@ -1,0 +1,184 @@
+//! Reading forwards: from a cursor to an end, or on with what comes.
+
+use super::selection::Selection;
+use super::stage::Stage;
+use super::subscription::{Filled, Lines};
+use crate::event::{Cursor, Gap, Seq};
+use crate::log::{Chunk, Log, Read, Reader};
+
+/// Consecutive events without a match after which a subscription yields its progress.
+pub const PASSED_OVER_MAX: u64 = 65_536;
+
+/// Reads of the log after which the task yields to others.
+const READS_MAX: u32 = 8;
+
+/// A position in the log, and what was read there. The reader stands at the first line that is not consumed.
+pub(super) struct Forward {
+    reader: Reader,
+    /// What the follower's cursor cannot reach, to be reported first.
+    first_gap: Option<Gap>,
+    /// The first number that was not there when the subscription began. Nothing from here on is yielded, unless
+    /// following.
+    end: Seq,
+    follow: bool,
+    /// Events without a match since the last line or progress.
+    passed_over: u64,
+    chunk: Option<Scanned>,
+    reads: u32,
+}
+
+/// A chunk of which the first `offset` bytes are consumed or staged.
+struct Scanned {
+    chunk: Chunk,
+    offset: usize,
+}
+
+impl Forward {
+    pub(super) fn new(reader: Reader, first_gap: Option<Gap>, end: Seq, follow: bool) -> Self {
+        Self { reader, first_gap, end, follow, passed_over: 0, chunk: None, reads: 0 }
+    }
+
+    pub(super) async fn fill<'a>(
+        &'a mut self,
+        log: &Log,
+        selection: &mut Selection,
+        stage: &'a mut Stage,
+    ) -> Filled<'a> {
+        if let Some(gap) = self.first_gap {
+            return Filled::Gap(selection.gap(gap));
+        }
+        loop {
+            if self.chunk.is_some() && selection.is_everything() {
+                return self.shared_lines();
+            }
+            self.scan(selection, stage);
+            if !stage.is_empty() {
+                return Filled::Lines(Lines::Staged(stage.bytes()));
+            }
+            if self.passed_over >= PASSED_OVER_MAX {
+                self.passed_over = 0;
+                return Filled::Progress(Cursor { seq: self.reader.seen(), ..log.newest() });
+            }
+            if !self.follow && self.reader.seen().next() >= self.end {
+                return Filled::End;
+            }
+            match self.read(selection).await {
+                Read::Lines(chunk) => self.chunk = Some(Scanned { chunk, offset: 0 }),
+                Read::Gap(gap) => return Filled::Gap(selection.gap(self.clip(gap))),
+                Read::End if self.follow => return Filled::CaughtUp,
+                Read::End => return Filled::End,
+            }
+        }
+    }
+
+    async fn read(&mut self, selection: &mut Selection) -> Read {
+        // A follower far behind must not keep the thread from others.
+        self.reads = self.reads.wrapping_add(1);
+        if self.reads.is_multiple_of(READS_MAX) {
+            tokio::task::yield_now().await;
+        }
+        // From here on everything is live: a clock that steps back must not hide it.
+        if self.reader.seen().next() >= self.end {
+            selection.since = None;
+        }
+        self.reader.read().await
+    }
+
+    /// The rest of the chunk, as it is.
+    fn shared_lines(&self) -> Filled<'_> {
+        let Some(Scanned { chunk, offset }) = &self.chunk else { return Filled::CaughtUp };
+        let to = if self.follow { chunk.len() } else { chunk.len_before(self.end) };
+        match *offset {
+            from if from < to => Filled::Lines(Lines::Shared { chunk, from, to }),
+            _ => Filled::End,
+        }
+    }
+
+    /// Stages what is wanted of the chunk. Where nothing is, moves past it.
+    fn scan(&mut self, selection: &Selection, stage: &mut Stage) {
+        if !stage.is_empty() {
+            return;
+        }
+        let Some(Scanned { chunk, offset }) = &mut self.chunk else { return };
+        let end = if self.follow { Seq::MAX } else { self.end };
+        let mut lines = chunk.lines_from(*offset);
+        loop {
+            if stage.is_full() {
+                break;
+            }
+            let Some(placed) = lines.next() else {
+                *offset = chunk.len();
+                break;
+            };
+            if placed.line.first_seq() >= end {
+                break;
+            }
+            *offset = placed.end;
+            if stage.add(&placed.line, selection) {
+                self.passed_over = 0;
+            } else {
+                self.passed_over += 1;
+            }
+        }
+        drop(lines);
+        if stage.is_empty() {
+            self.advance();
+            self.chunk = None;
+        }
+    }
+
+    /// A gap that reaches past the end of a subscription is none of its business from there on.
+    fn clip(&self, mut gap: Gap) -> Gap {
+        if !self.follow && gap.before > self.end && gap.after < self.end {
+            gap.before = self.end;
+        }
+        gap
+    }
+
+    pub(super) fn consume(&mut self, len: usize, stage: &Stage) {
+        if stage.is_empty() {
+            if let Some(Scanned { offset, .. }) = &mut self.chunk {
+                *offset += len;
+            }
+            self.advance();
+        } else if len == stage.bytes().len() {
+            self.advance();
+        } else {
+            // The rest is read again.
+            self.chunk = None;
+            if let Some(line) = stage.line_ending_at(len) {
+                self.reader.seek(line.last.next());
+            }
+        }
+    }
+
+    /// Moves the reader to what was scanned.
+    fn advance(&mut self) {
+        if let Some(Scanned { chunk, offset }) = &self.chunk {
+            self.reader.advance(chunk, *offset);
+            if *offset == chunk.len() {
+                self.chunk = None;
+            }
+        }
+    }
+
+    pub(super) fn consume_through(&mut self, seq: Seq) {
+        // The reader stands after the first gap already.
+        if self.first_gap.take().is_none() {
+            self.chunk = None;
+            self.reader.seek(seq.next());
+        }
+    }
+
+    pub(super) async fn wait(&self) {
+        self.reader.wait().await;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.chunk = None;
+    }
+
+    pub(super) fn position(&self) -> Seq {
+        if self.follow { self.reader.seen() } else { self.end.previous() }
+    }
+}

@@ -1,0 +1,231 @@
+//! The line protocol's sink: writes a subscription to a connection, as JSON lines or as text for people.
+
+use std::io::{self, IoSlice};
+
+use super::subscription::{Filled, Lines, Subscription};
+use crate::agent::transport::connection::{Connection, Input};
+use crate::event::{Gap, Line, Seq};
+use crate::render::{Format, Style};
+use crate::sys::zone;
+use crate::wire::{self, Request};
+
+/// How a follower gets its lines.
+pub(crate) enum LineFormat {
+    /// The lines themselves.
+    Json,
+    /// Readable text.
+    Text(Style),
+}
+
+impl LineFormat {
+    /// Readable text at this machine's time.
+    pub(crate) fn text() -> Self {
+        Self::Text(Style { tz: zone::local(), ..Style::new(Format::Short) })
+    }
+}
+
+/// How following ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The subscription is complete.
+    Complete,
+    /// History cannot be read.
+    Failed(io::Error),
+    /// The client sent QUIT.
+    Quit,
+    /// The client has disconnected.
+    Gone,
+    /// The agent is stopping.
+    Stopping,
+}
+
+/// Writes everything that the subscription yields, until it is complete or the client leaves.
+///
+/// # Errors
+/// If the client cannot be written to.
+pub(crate) async fn run(
+    connection: &mut Connection,
+    subscription: &mut Subscription,
+    format: &LineFormat,
+) -> io::Result<Ended> {
+    loop {
+        let filled = match subscription.fill().await {
+            Ok(filled) => filled,
+            Err(cause) => return Ok(Ended::Failed(cause)),
+        };
+        match filled {
+            Filled::Lines(lines) => {
+                let delivered = match format {
+                    LineFormat::Json => write_lines(connection, &lines)?,
+                    LineFormat::Text(style) => write_text(connection, &lines, style)?,
+                };
+                deliver(connection, subscription, delivered).await?;
+            }
+            Filled::Gap(gap) => write_gap(connection, subscription, gap, format).await?,
+            Filled::Progress(cursor) => {
+                if matches!(format, LineFormat::Json) {
+                    let mut line = Vec::new();
+                    wire::encode_at(&cursor, &mut line);
+                    connection.write_all(&line).await?;
+                }
+            }
+            Filled::CaughtUp => {
+                subscription.release();
+                if let Some(ended) = wait(connection, subscription).await? {
+                    return Ok(ended);
+                }
+            }
+            Filled::End => return Ok(Ended::Complete),
+        }
+    }
+}
+
+/// What of some lines was written without waiting.
+struct Delivered {
+    consumed: Consumed,
+    /// The rest of a line of which a part was written. The line counts as consumed.
+    rest: Vec<u8>,
+    /// The client takes no more for now.
+    blocked: bool,
+}
+
+enum Consumed {
+    Bytes(usize),
+    Through(Seq),
+}
+
+/// Writes the lines themselves, with as few system calls as possible.
+fn write_lines(connection: &mut Connection, lines: &Lines<'_>) -> io::Result<Delivered> {
+    let len = lines.len();
+    let sent = write(connection, len, |sent| lines.slices(sent))?;
+    let rest = if sent < len { lines.rest_of_line(sent).to_vec() } else { Vec::new() };
+    let consumed = Consumed::Bytes(sent + rest.len());
+    Ok(Delivered { consumed, rest, blocked: sent < len })
+}
+
+/// Writes the lines as text.
+fn write_text(
+    connection: &mut Connection,
+    lines: &Lines<'_>,
+    style: &Style,
+) -> io::Result<Delivered> {
+    let mut text = String::new();
+    let mut ends = Vec::new();
+    for line in lines.iter() {
+        style.line(&line, &mut text);
+        ends.push((text.len(), line.last_seq()));
+    }
+    let sent = write(connection, text.len(), |sent| vec![IoSlice::new(&text.as_bytes()[sent..])])?;
+    if sent == text.len() {
+        let consumed = Consumed::Bytes(lines.len());
+        return Ok(Delivered { consumed, rest: Vec::new(), blocked: false });
+    }
+    // The first line that is not written whole; it is finished if it was begun.
+    let cut = ends.partition_point(|(end, _)| *end <= sent);
+    let begin = cut.checked_sub(1).map_or(0, |before| ends[before].0);
+    let (cut, end) = if sent > begin { (cut + 1, ends[cut].0) } else { (cut, begin) };
+    let consumed = match cut.checked_sub(1) {
+        Some(last) => Consumed::Through(ends[last].1),
+        None => Consumed::Bytes(0),
+    };
+    Ok(Delivered { consumed, rest: text.as_bytes()[sent..end].to_vec(), blocked: true })
+}
+
+/// Writes until all `len` bytes are written or the client takes no more. Returns the number of bytes.
+fn write<'a>(
+    connection: &mut Connection,
+    len: usize,
+    slices: impl Fn(usize) -> Vec<IoSlice<'a>>,
+) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < len {
+        match connection.write_now(&slices(sent))? {
+            0 => break,
+            written => sent += written,
+        }
+    }
+    Ok(sent)
+}
+
+/// Moves the subscription on. Where the client takes no more, waits for it, holding the rest of one line at most.
+async fn deliver(
+    connection: &mut Connection,
+    subscription: &mut Subscription,
+    delivered: Delivered,
+) -> io::Result<()> {
+    match delivered.consumed {
+        Consumed::Bytes(len) => subscription.consume(len),
+        Consumed::Through(seq) => subscription.consume_through(seq),
+    }
+    if delivered.blocked {
+        subscription.release();
+        connection.write_all(&delivered.rest).await?;
+        connection.writable().await?;
+    }
+    Ok(())
+}
+
+async fn write_gap(
+    connection: &mut Connection,
+    subscription: &mut Subscription,
+    gap: Gap,
+    format: &LineFormat,
+) -> io::Result<()> {
+    let mut line = Vec::new();
+    subscription.encode_gap(gap, &mut line);
+    subscription.consume_through(gap.last());
+    if let LineFormat::Text(style) = format
+        && let Some(parsed) = std::str::from_utf8(&line).ok().and_then(Line::parse)
+    {
+        let mut text = String::new();
+        style.line(&parsed, &mut text);
+        line = text.into_bytes();
+    }
+    connection.write_all(&line).await
+}
+
+/// Waits for something to follow. `Some` if following ends.
+async fn wait(
+    connection: &mut Connection,
+    subscription: &Subscription,
+) -> io::Result<Option<Ended>> {
+    connection.flush().await?;
+    if connection.stopping() {
+        return Ok(Some(Ended::Stopping));
+    }
+    if quits(connection) {
+        return Ok(Some(Ended::Quit));
+    }
+    if connection.ended() {
+        // A client that sends no more may still read. On a Unix socket only the next write shows that it does not.
+        if connection.hung_up().await {
+            return Ok(Some(Ended::Gone));
+        }
+        tokio::select! {
+            () = subscription.wait() => return Ok(None),
+            () = connection.gone_or_stopped() => {}
+        }
+        return Ok(Some(if connection.stopping() { Ended::Stopping } else { Ended::Gone }));
+    }
+    let input = tokio::select! {
+        () = subscription.wait() => return Ok(None),
+        input = connection.read() => input?,
+    };
+    let gone = input == Input::End && connection.hung_up().await;
+    Ok(match quits(connection) {
+        true => Some(Ended::Quit),
+        false if gone => Some(Ended::Gone),
+        false => None,
+    })
+}
+
+/// `true` if QUIT has arrived. A follower's other input is not understood, and dropped.
+pub(crate) fn quits(connection: &mut Connection) -> bool {
+    loop {
+        match connection.decoder.next() {
+            None => return false,
+            Some(Ok(Request::Quit)) => return true,
+            Some(_) => {}
+        }
+    }
+}

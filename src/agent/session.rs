@@ -1,0 +1,322 @@
+//! The line protocol of one client: requests from its decoder go to the intake or to a subscription, replies go
+//! back.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
+
+use super::access::Subject;
+use super::client::Client;
+use super::follow::Refusal;
+use super::follow::lines::{self, LineFormat};
+use super::follow::subscription::Subscription;
+use super::ingest::intake::{Intake, Pushed};
+use super::limits::Permit;
+use super::services::Services;
+use super::transport::connection::{Connection, Input};
+use crate::diag;
+use crate::log::Durability;
+use crate::wire::{self, AckLevel, Code, Refused, Request, Tail};
+
+/// ERR replies since the last SYNC after which further errors are only counted.
+pub const ERRS_MAX: u64 = 100;
+
+/// Bytes of replies that are collected before they are written.
+const REPLIES_SIZE: usize = 16 << 10;
+
+/// Serves an authenticated client until it leaves, the agent stops, or a right that it used is revoked.
+pub(crate) async fn serve(
+    services: &Services,
+    connection: &mut Connection,
+    client: &Client,
+    permit: &Permit,
+) {
+    let mut session = Session {
+        services,
+        client,
+        permit,
+        intake: Intake::new(
+            services.log.clone(),
+            client,
+            services.runs.of_connection(client.quota_key.clone()),
+        ),
+        replies: Vec::new(),
+        errs: 0,
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = session.run(connection) => ended,
+        () = client.rights.revoked() => Ok(Ended::Revoked),
+    };
+    match ended {
+        Ok(Ended::Revoked) => {
+            diag::notice(format_args!(
+                "{}: access revoked, disconnecting",
+                client.rights.subject()
+            ));
+        }
+        Ok(_) => connection.close_notify(),
+        Err(_) => {}
+    }
+    // What the agent closes, or the client by QUIT, abandons nothing.
+    if matches!(ended, Ok(Ended::Gone) | Err(_)) && !connection.stopping() {
+        session.intake.abandon_runs().await;
+    }
+}
+
+struct Session<'a> {
+    services: &'a Services,
+    client: &'a Client,
+    permit: &'a Permit,
+    intake: Intake<'a>,
+    /// Replies that are not written yet.
+    replies: Vec<u8>,
+    /// ERR replies since the last SYNC.
+    errs: u64,
+}
+
+/// How a session ended. An error is a client that is gone.
+enum Ended {
+    /// The client disconnected.
+    Gone,
+    /// The client sent QUIT.
+    Quit,
+    /// The agent is stopping.
+    Stopping,
+    /// A right that the client used is revoked.
+    Revoked,
+}
+
+/// What one request leads to, beyond the intake's batch.
+enum Step {
+    None,
+    Flush,
+    WriteReplies,
+    Sync(AckLevel),
+    Query(Query),
+    Tail(Tail, LineFormat),
+    Quit,
+}
+
+/// A request with a reply of its own.
+enum Query {
+    Ping,
+    Stats,
+    Help,
+    Auth,
+    Link,
+}
+
+impl Session<'_> {
+    async fn run(&mut self, connection: &mut Connection) -> io::Result<Ended> {
+        loop {
+            if let Some(ended) = self.serve_buffered(connection).await? {
+                return Ok(ended);
+            }
+            self.intake.flush().await;
+            self.write_replies(connection).await?;
+            self.intake.end_turn().await;
+            match connection.read().await? {
+                Input::Some => {}
+                Input::End if connection.decoder.buffered() == 0 => return Ok(Ended::Gone),
+                Input::End => {}
+                Input::Stopping => return Ok(Ended::Stopping),
+            }
+        }
+    }
+
+    /// Serves every request that has arrived. `Some` if the session ends.
+    async fn serve_buffered(&mut self, connection: &mut Connection) -> io::Result<Option<Ended>> {
+        while let Some(request) = connection.decoder.next() {
+            let step = match request {
+                Ok(Request::Send(draft)) => {
+                    let mut pushed = self.intake.push(&draft);
+                    while matches!(pushed, Ok(Pushed::RightsNeeded)) {
+                        self.intake.refresh_rights().await;
+                        pushed = self.intake.push(&draft);
+                    }
+                    match pushed {
+                        Ok(Pushed::Full) => Step::Flush,
+                        Ok(Pushed::Accepted | Pushed::RightsNeeded) => continue,
+                        Err(refusal) => self.refuse(refusal.code(), &refusal),
+                    }
+                }
+                request => self.step(request),
+            };
+            if let Some(ended) = self.take(step, connection).await? {
+                return Ok(Some(ended));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A request that is no event costs as much as one.
+    fn step(&mut self, request: Result<Request<'_>, Refused>) -> Step {
+        self.intake.charge_request(0);
+        match request {
+            Ok(Request::Send(_)) => Step::None,
+            Ok(Request::Sync(level)) => Step::Sync(level),
+            Ok(Request::Tail(tail)) => Step::Tail(tail, LineFormat::Json),
+            Ok(Request::TailText(matching)) => {
+                let matching = Some(matching.to_owned());
+                let tail = Tail { matching, follow: true, ..Tail::default() };
+                Step::Tail(tail, LineFormat::text())
+            }
+            Ok(Request::Quit) => Step::Quit,
+            Ok(Request::Ping) => Step::Query(Query::Ping),
+            Ok(Request::Stats) => Step::Query(Query::Stats),
+            Ok(Request::Help) => Step::Query(Query::Help),
+            Ok(Request::Auth(_)) => Step::Query(Query::Auth),
+            Ok(Request::Link) => Step::Query(Query::Link),
+            Err(refused) => {
+                if refused.event {
+                    self.intake.note_refused(refused.code);
+                }
+                self.refuse(refused.code, &refused.why)
+            }
+        }
+    }
+
+    async fn take(&mut self, step: Step, connection: &mut Connection) -> io::Result<Option<Ended>> {
+        match step {
+            Step::None => {}
+            Step::Flush => self.intake.flush().await,
+            Step::WriteReplies => self.write_replies(connection).await?,
+            Step::Sync(level) => {
+                self.sync(level).await;
+                self.write_replies(connection).await?;
+            }
+            Step::Query(query) => {
+                self.intake.flush().await;
+                self.answer(query).await;
+                self.write_replies(connection).await?;
+            }
+            Step::Tail(tail, format) => {
+                self.intake.flush().await;
+                self.write_replies(connection).await?;
+                return self.tail(connection, &tail, &format).await;
+            }
+            Step::Quit => {
+                self.intake.flush().await;
+                self.write_replies(connection).await?;
+                return Ok(Some(Ended::Quit));
+            }
+        }
+        Ok(None)
+    }
+
+    fn refuse(&mut self, code: Code, why: &dyn Display) -> Step {
+        self.errs += 1;
+        if self.errs > ERRS_MAX {
+            return Step::None;
+        }
+        wire::encode_err(code, &why.to_string(), &mut self.replies);
+        if self.replies.len() >= REPLIES_SIZE { Step::WriteReplies } else { Step::None }
+    }
+
+    async fn sync(&mut self, level: AckLevel) {
+        let synced = self.intake.sync(durability(level)).await;
+        self.errs = 0;
+        let out = &mut self.replies;
+        match (synced.stored, synced.first_code) {
+            (Err(why), _) => wire::encode_err(Code::NotStored, &why.to_string(), out),
+            (Ok(()), None) => wire::encode_ok(&synced.cursor, out),
+            (Ok(()), Some(code)) => {
+                wire::encode_refused(code, synced.refused, &synced.cursor, out);
+            }
+        }
+    }
+
+    async fn answer(&mut self, query: Query) {
+        let out = &mut self.replies;
+        let by_token = matches!(self.client.rights.subject(), Subject::Token(_));
+        match query {
+            Query::Ping => wire::encode_ok(&self.services.log.newest(), out),
+            Query::Stats => match self.client.rights.tail().await {
+                Ok(scope) => {
+                    out.extend_from_slice(self.services.stats.json(scope).as_bytes());
+                    out.push(b'\n');
+                }
+                Err(why) => wire::encode_err(why.code(), &why.to_string(), out),
+            },
+            Query::Help => out.extend_from_slice(wire::help().as_bytes()),
+            Query::Auth if by_token => {
+                wire::encode_err(Code::Usage, "already authenticated", out);
+            }
+            Query::Auth => {
+                let why = "AUTH is not needed here: the kernel has authenticated you";
+                wire::encode_err(Code::Usage, why, out);
+            }
+            Query::Link if by_token => {
+                wire::encode_err(Code::Denied, "LINK is for users of the agent's machine", out);
+            }
+            Query::Link => wire::encode_err(Code::Unavailable, "this agent has no monitor", out),
+        }
+    }
+
+    /// Serves one TAIL. `Some` if the session ends with it.
+    async fn tail(
+        &mut self,
+        connection: &mut Connection,
+        tail: &Tail,
+        format: &LineFormat,
+    ) -> io::Result<Option<Ended>> {
+        let scope = match self.client.rights.tail().await {
+            Ok(scope) => scope,
+            Err(why) => return self.reply_err(connection, why.code(), &why).await,
+        };
+        let mut follower = self.permit.follower();
+        let log = &self.services.log;
+        let mut subscription = match Subscription::open(log, tail, scope, &mut follower).await {
+            Ok(subscription) => subscription,
+            Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
+        };
+        Ok(match lines::run(connection, &mut subscription, format).await? {
+            lines::Ended::Failed(cause) => {
+                let refusal = Refusal::History(cause);
+                return self.reply_err(connection, refusal.code(), &refusal).await;
+            }
+            lines::Ended::Quit => Some(Ended::Quit),
+            lines::Ended::Gone => Some(Ended::Gone),
+            lines::Ended::Stopping => Some(Ended::Stopping),
+            lines::Ended::Complete => {
+                wire::encode_ok(&subscription.position(), &mut self.replies);
+                self.write_replies(connection).await?;
+                None
+            }
+        })
+    }
+
+    async fn reply_err(
+        &mut self,
+        connection: &mut Connection,
+        code: Code,
+        why: &(dyn Display + Sync),
+    ) -> io::Result<Option<Ended>> {
+        wire::encode_err(code, &why.to_string(), &mut self.replies);
+        self.write_replies(connection).await?;
+        Ok(None)
+    }
+
+    async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
+        let replies = std::mem::take(&mut self.replies);
+        if connection.decoder.is_syslog() {
+            // A syslog sender reads nothing, and may take a reply for the end of the connection.
+            return Ok(());
+        }
+        match connection.write_all(&replies).await {
+            // A client that reads no more may have sent more before: the input is served to its end.
+            Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                Ok(())
+            }
+            written => written,
+        }
+    }
+}
+
+/// What the log must have done before SYNC is acknowledged.
+fn durability(level: AckLevel) -> Durability {
+    match level {
+        AckLevel::Stored => Durability::Stored,
+        AckLevel::Synced => Durability::Synced,
+    }
+}

@@ -1,0 +1,12 @@
+//! How clients reach the agent: accepting, the Unix socket's peer, the TCP bridge's handshake, and the
+//! byte stream that is left once a client is authenticated.
+//!
+//! A transport yields a [`Connection`](connection::Connection) and the [`Client`](super::client::Client)
+//! behind it. It knows nothing of events.
+
+pub(crate) mod accept;
+pub(crate) mod authenticate;
+pub(crate) mod connection;
+pub(crate) mod stream;
+pub(crate) mod tcp;
+pub mod tls;

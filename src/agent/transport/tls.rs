@@ -1,0 +1,159 @@
+//! TLS on the TCP bridge: loading certificate and key, and the server's side of the handshake.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, CertificateError, ServerConfig};
+use tokio_rustls::server::TlsStream;
+
+use crate::agent::limits::pacer::Pacer;
+use crate::config::TlsFiles;
+
+/// Minimum interval between two TLS handshakes: each costs a signature, up to a millisecond of a core.
+pub const HANDSHAKE_EVERY: Duration = Duration::from_millis(2);
+
+/// The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1).
+pub(crate) const HANDSHAKE_RECORD: u8 = 22;
+
+/// Accepts TLS connections, with a certificate that a reload can replace.
+pub(crate) struct Acceptor {
+    /// `None` without a certificate.
+    config: Mutex<Option<Arc<ServerConfig>>>,
+    handshakes: Pacer,
+}
+
+/// Why a TLS connection is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AcceptError {
+    #[error("TLS is not configured: tcp.cert is not set")]
+    NotConfigured,
+    #[error("TLS: {0}")]
+    Handshake(#[from] io::Error),
+}
+
+impl Acceptor {
+    pub(crate) fn new(config: Option<Arc<ServerConfig>>) -> Self {
+        Self { config: Mutex::new(config), handshakes: Pacer::new(HANDSHAKE_EVERY) }
+    }
+
+    /// Uses this certificate from the next handshake on. Established connections are not affected.
+    pub(crate) fn replace(&self, config: Arc<ServerConfig>) {
+        *self.config() = Some(config);
+    }
+
+    /// Runs the handshake, once it is its turn.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, AcceptError> {
+        let config = self.config().clone().ok_or(AcceptError::NotConfigured)?;
+        tokio::time::sleep_until(self.handshakes.turn(Instant::now()).into()).await;
+        Ok(TlsAcceptor::from(config).accept(stream).await?)
+    }
+
+    fn config(&self) -> MutexGuard<'_, Option<Arc<ServerConfig>>> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the certificate or its key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read, or is not PEM.
+    #[error("cannot read {what} {}: {cause}", path.display())]
+    Read {
+        /// `tcp.cert` or `tcp.key`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error.
+        cause: io::Error,
+    },
+    /// The file holds no item of the kind that is needed.
+    #[error("{what} {}: no PEM {wanted} found", path.display())]
+    Empty {
+        /// `tcp.cert` or `tcp.key`.
+        what: &'static str,
+        /// The kind of item.
+        wanted: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Certificate and key do not match, or use an algorithm that is no longer supported.
+    #[error("tcp.cert {} and tcp.key {}: {}", cert.display(), key.display(), explain_pair(cause))]
+    Pair {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// The error of the TLS library.
+        cause: rustls::Error,
+    },
+}
+
+/// Reads certificate and key. The server speaks TLS 1.3 (RFC 8446) only: there are no older clients.
+///
+/// # Errors
+/// [`TlsError`] if a file is missing, not readable or not PEM, or if the two do not match.
+pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let (what, path) = ("tcp.cert", &files.cert);
+    let read = CertificateDer::pem_file_iter(path).map_err(read_error(what, path));
+    let chain: Result<Vec<_>, _> = read?.collect();
+    let chain = chain.map_err(read_error(what, path))?;
+    if chain.is_empty() {
+        return Err(TlsError::Empty { what, wanted: "certificate", path: path.clone() });
+    }
+    let (what, path) = ("tcp.key", &files.key);
+    let key = match PrivateKeyDer::from_pem_file(path) {
+        Err(pem::Error::NoItemsFound) => {
+            return Err(TlsError::Empty {
+                what,
+                wanted: "private key without a passphrase",
+                path: path.clone(),
+            });
+        }
+        key => key.map_err(read_error(what, path))?,
+    };
+    let pair = |cause| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), cause };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(pair)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(pair)?;
+    Ok(Arc::new(config))
+}
+
+/// The cause in the operator's terms.
+fn explain_pair(cause: &rustls::Error) -> String {
+    match cause {
+        rustls::Error::InconsistentKeys(_) => "the key does not belong to the certificate".into(),
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string() == "UnsupportedCertVersion" =>
+        {
+            "the certificate names no host: create it with a subjectAltName".into()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn read_error(what: &'static str, path: &Path) -> impl Fn(pem::Error) -> TlsError {
+    let path = path.to_owned();
+    move |error| {
+        let cause = match error {
+            pem::Error::Io(cause) => cause,
+            pem::Error::MissingSectionEnd { .. } => {
+                io::Error::other("truncated: the line -----END is missing")
+            }
+            other => io::Error::other(other.to_string()),
+        };
+        TlsError::Read { what, path: path.clone(), cause }
+    }
+}

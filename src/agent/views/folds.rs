@@ -1,0 +1,151 @@
+//! The folds that are watched.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::fold::Fold;
+use crate::access::TagScope;
+use crate::agent::follow::Refusal;
+use crate::agent::follow::subscription::Subscription;
+use crate::agent::ingest::runs::Runs;
+use crate::agent::limits::Follower;
+use crate::log::Log;
+use crate::views::WINDOW_MINUTES;
+use crate::wire::{Code, Tail};
+
+/// Folds in all: one for each pair of MATCH and rights. Each takes at most [`crate::views::SIZE_MAX`] bytes.
+pub const FOLDS_MAX: usize = 8;
+
+/// How long a fold goes on without a watcher.
+pub const KEPT_FOR: Duration = Duration::from_secs(60);
+
+const MICROS_PER_MINUTE: i64 = 60_000_000;
+
+/// The folds of all watchers.
+pub(crate) struct Folds {
+    log: Log,
+    runs: Arc<Runs>,
+    entries: Mutex<Vec<Entry>>,
+}
+
+struct Entry {
+    matching: String,
+    scope: TagScope,
+    fold: Arc<Fold>,
+    /// Watchers subscribe; their number decides whether the fold is kept.
+    watchers: watch::Sender<()>,
+}
+
+/// One watcher of a fold. Dropping it ends the watch.
+pub(crate) struct Watch {
+    pub(super) fold: Arc<Fold>,
+    _watcher: watch::Receiver<()>,
+}
+
+/// Why a view cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WatchError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(
+        "views with {FOLDS_MAX} different MATCH are being watched, which is the most: use one of them, or try \
+         again later"
+    )]
+    TooMany,
+}
+
+impl WatchError {
+    /// The code on the wire.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::TooMany => Code::Later,
+        }
+    }
+}
+
+impl Folds {
+    pub(crate) fn new(log: Log, runs: Arc<Runs>) -> Self {
+        Self { log, runs, entries: Mutex::default() }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches the views of the events that match and are within `scope`. Starts a fold if no one else watches them.
+    ///
+    /// # Errors
+    /// [`WatchError`].
+    pub(crate) async fn watch(
+        self: &Arc<Self>,
+        matching: &str,
+        scope: &TagScope,
+        follower: &mut Follower,
+    ) -> Result<Watch, WatchError> {
+        if let Some(watch) = self.existing(matching, scope) {
+            return Ok(watch);
+        }
+        let since = self.log.now().plus_micros(-(WINDOW_MINUTES as i64) * MICROS_PER_MINUTE);
+        let tail = Tail {
+            matching: Some(matching.to_owned()),
+            since: Some(since),
+            follow: true,
+            ..Tail::default()
+        };
+        let subscription = Subscription::open(&self.log, &tail, scope, follower).await?;
+        let mut entries = self.entries();
+        // Another client may have started the same fold meanwhile.
+        if let Some(watch) = find(&entries, matching, scope) {
+            return Ok(watch);
+        }
+        if entries.len() >= FOLDS_MAX {
+            let unwatched = entries.iter().position(|entry| entry.watchers.receiver_count() == 0);
+            entries.remove(unwatched.ok_or(WatchError::TooMany)?);
+        }
+        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone()));
+        let (watchers, watcher) = watch::channel(());
+        let (matching, scope) = (matching.to_owned(), scope.clone());
+        entries.push(Entry { matching, scope, fold: fold.clone(), watchers });
+        drop(entries);
+        tokio::spawn(self.clone().run(fold.clone(), subscription));
+        Ok(Watch { fold, _watcher: watcher })
+    }
+
+    fn existing(&self, matching: &str, scope: &TagScope) -> Option<Watch> {
+        find(&self.entries(), matching, scope)
+    }
+
+    /// Folds until there was no watcher for [`KEPT_FOR`], or the fold made room for another.
+    async fn run(self: Arc<Self>, fold: Arc<Fold>, subscription: Subscription) {
+        tokio::select! {
+            () = fold.run(subscription) => {}
+            () = self.unwatched(&fold) => {}
+        }
+        self.entries().retain(|entry| !Arc::ptr_eq(&entry.fold, &fold));
+    }
+
+    async fn unwatched(&self, fold: &Arc<Fold>) {
+        loop {
+            let watchers = {
+                let entries = self.entries();
+                let entry = entries.iter().find(|entry| Arc::ptr_eq(&entry.fold, fold));
+                let Some(entry) = entry else { return };
+                entry.watchers.clone()
+            };
+            watchers.closed().await;
+            tokio::time::sleep(KEPT_FOR).await;
+            if watchers.receiver_count() == 0 {
+                return;
+            }
+        }
+    }
+}
+
+fn find(entries: &[Entry], matching: &str, scope: &TagScope) -> Option<Watch> {
+    let same = |entry: &&Entry| entry.matching == matching && entry.scope == *scope;
+    let entry = entries.iter().find(same)?;
+    Some(Watch { fold: entry.fold.clone(), _watcher: entry.watchers.subscribe() })
+}

@@ -1,0 +1,11 @@
+//! Serving views: the verb VIEW.
+//!
+//! All watchers with the same MATCH and rights share one [`Fold`](fold::Fold), so that ten pages cost little more than
+//! one. A fold runs while it is watched, and [`KEPT_FOR`](folds::KEPT_FOR) longer.
+
+mod fold;
+mod folds;
+pub(crate) mod serve;
+
+pub(crate) use folds::Folds;
+pub use folds::{FOLDS_MAX, KEPT_FOR};

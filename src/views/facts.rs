@@ -1,0 +1,207 @@
+//! What the views read from one event, found in one pass over its fields and one over its origin.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::text::{self, NAME_MAX, PAGE_MAX};
+use crate::event::json::Raw;
+use crate::event::{EventLine, RUN_MAX, TAG_MAX};
+
+/// How much of a message is looked at, in bytes of its line.
+pub(super) const MSG_READ_MAX: usize = 4096;
+
+/// The fields that may claim a user: an earlier one counts before a later one.
+const USER_FIELDS: [&str; 4] = ["user", "user.id", "user.name", "user_id"];
+
+/// Who sent an event, as the agent verified it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject<'a> {
+    /// A user of the event's host.
+    Uid(u32),
+    /// The holder of a token.
+    Token(Cow<'a, str>),
+    /// A peer by its address alone.
+    Addr(Cow<'a, str>),
+    /// The origin names none.
+    Unverified,
+}
+
+impl Subject<'_> {
+    /// The same, owning its text.
+    pub(super) fn into_owned(self) -> Subject<'static> {
+        match self {
+            Self::Uid(uid) => Subject::Uid(uid),
+            Self::Token(name) => Subject::Token(name.into_owned().into()),
+            Self::Addr(addr) => Subject::Addr(addr.into_owned().into()),
+            Self::Unverified => Subject::Unverified,
+        }
+    }
+
+    /// The text that stands for it in a key.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Uid(uid) => format!("u{uid}"),
+            Self::Token(name) => format!("t{name}"),
+            Self::Addr(addr) => format!("a{addr}"),
+            Self::Unverified => String::new(),
+        }
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Token(text) | Self::Addr(text) => text.len() + text::ALLOCATION,
+            Self::Uid(_) | Self::Unverified => 0,
+        }
+    }
+}
+
+/// What the views read from one event. Texts are bounded and without escapes.
+pub(super) struct Facts<'a> {
+    pub(super) event: EventLine<'a>,
+    pub(super) tag: &'a str,
+    /// The beginning of the message.
+    pub(super) msg: Cow<'a, str>,
+    pub(super) host: Cow<'a, str>,
+    pub(super) run: Option<Cow<'a, str>>,
+    /// The user that the sender claims.
+    pub(super) user: Option<Cow<'a, str>>,
+    pub(super) page: Option<Cow<'a, str>>,
+    pub(super) req: Option<Cow<'a, str>>,
+    pub(super) subject: Subject<'a>,
+    /// The login name in the origin.
+    pub(super) login: Option<Cow<'a, str>>,
+    pub(super) conn: Option<u64>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn read(event: &EventLine<'a>) -> Self {
+        let mut facts = Self {
+            event: *event,
+            tag: text::cut(event.tag, TAG_MAX),
+            msg: event.msg.map_or(Cow::Borrowed(""), |msg| text::head(msg, MSG_READ_MAX)),
+            host: text::head(event.host, NAME_MAX),
+            // At most four bytes a character.
+            run: event.run.and_then(|run| named(run, 4 * RUN_MAX)),
+            user: None,
+            page: None,
+            req: None,
+            subject: Subject::Unverified,
+            login: None,
+            conn: None,
+        };
+        facts.read_fields();
+        facts.read_origin();
+        facts
+    }
+
+    fn read_fields(&mut self) {
+        let mut rank = USER_FIELDS.len();
+        for (name, value) in self.event.fields() {
+            match name {
+                "page" => self.page = named(value, PAGE_MAX),
+                "req" => self.req = named(value, NAME_MAX),
+                _ => {
+                    let better = USER_FIELDS[..rank].iter().position(|field| *field == name);
+                    if let (Some(better), Some(user)) = (better, named(value, NAME_MAX)) {
+                        (rank, self.user) = (better, Some(user));
+                    }
+                }
+            }
+        }
+    }
+
+    fn read_origin(&mut self) {
+        let (mut uid, mut token, mut addr) = (None, None, None);
+        for (name, value) in self.event.origin() {
+            match (name, value) {
+                ("uid", Raw::Other(digits)) => uid = digits.parse().ok(),
+                ("conn", Raw::Other(digits)) => self.conn = digits.parse().ok(),
+                ("token", value) => token = named(value, NAME_MAX),
+                ("addr", value) => addr = named(value, NAME_MAX),
+                ("user", value) => self.login = named(value, NAME_MAX),
+                _ => {}
+            }
+        }
+        self.subject = match (uid, token, addr) {
+            (Some(uid), _, _) => Subject::Uid(uid),
+            (None, Some(token), _) => Subject::Token(token),
+            (None, None, Some(addr)) => Subject::Addr(addr),
+            (None, None, None) => Subject::Unverified,
+        };
+    }
+}
+
+/// The value as a name, `None` if it is empty or null.
+fn named(value: Raw<'_>, max: usize) -> Option<Cow<'_, str>> {
+    let text = text::head(value, max);
+    (!text.is_empty() && value != Raw::Other("null")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Line;
+
+    fn line(fields: &str, origin: &str) -> String {
+        format!(
+            concat!(
+                r#"{{"seq":1,"time":"2026-11-22T17:32:05.000000Z","host":"web1","tag":"a","#,
+                r#""level":"info","fields":{{{}}},"origin":{{{}}}}}"#
+            ),
+            fields, origin
+        )
+    }
+
+    fn read(line: &str, then: impl FnOnce(Facts<'_>)) {
+        match Line::parse(line) {
+            Some(Line::Event(event)) => then(Facts::read(&event)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_user_is_the_first_field_that_names_one() {
+        for (fields, user) in [
+            (r#""user_id":7,"user.name":"n","user.id":5,"user":"u""#, Some("u")),
+            (r#""user":"u","user.id":5"#, Some("u")),
+            (r#""user.name":"n","user.id":5,"user":null"#, Some("5")),
+            (r#""user_id":7,"user":"""#, Some("7")),
+            (r#""users":"x""#, None),
+        ] {
+            read(&line(fields, ""), |facts| assert_eq!(facts.user.as_deref(), user, "{fields}"));
+        }
+    }
+
+    #[test]
+    fn the_subject_is_what_was_verified() {
+        let token = || Subject::Token("shop".into());
+        for (origin, subject) in [
+            (r#""uid":33,"user":"www","token":"shop""#, Subject::Uid(33)),
+            (r#""addr":"10.0.0.1:7","token":"shop""#, token()),
+            (r#""addr":"10.0.0.1:7""#, Subject::Addr("10.0.0.1:7".into())),
+            (r#""conn":3"#, Subject::Unverified),
+        ] {
+            read(&line("", origin), |facts| assert_eq!(facts.subject, subject, "{origin}"));
+        }
+        read(&line(r#""uid":1"#, r#""user":"www","conn":3"#), |facts| {
+            assert_eq!((facts.conn, facts.login.as_deref()), (Some(3), Some("www")));
+            assert_eq!(facts.subject, Subject::Unverified, "a field is only a claim");
+        });
+        assert_ne!(token().key(), Subject::Addr("shop".into()).key());
+    }
+
+    #[test]
+    fn texts_hold_their_bounds() {
+        let long = "x".repeat(5000);
+        let fields = format!(r#""user":"{long}","page":"{long}","req":"{long}""#);
+        read(&line(&fields, &format!(r#""token":"{long}""#)), |facts| {
+            let len = |text: &Option<Cow<'_, str>>| text.as_deref().map_or(0, str::len);
+            assert_eq!([len(&facts.user), len(&facts.req)], [NAME_MAX; 2]);
+            assert_eq!(len(&facts.page), PAGE_MAX);
+            assert_eq!(facts.subject.key().len(), NAME_MAX + 1);
+        });
+    }
+}

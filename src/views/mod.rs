@@ -1,0 +1,279 @@
+//! Views: what users do, which queries there are, what runs now, and how much of what there is.
+//!
+//! [`Views`] is one pure fold over event and gap lines, without a clock: the times are those of the
+//! lines. So a follower's stream, history and another host's stream come to the same numbers, and the
+//! monitor and `pulse-tail --stats` show the same digits. Everything is bounded: a table keeps the rows
+//! that matter most and counts the rest, and one fold takes at most [`SIZE_MAX`] bytes.
+//!
+//! ```
+//! use pulsed::event::Line;
+//! use pulsed::views::{Permits, Views};
+//!
+//! let line = concat!(
+//!     r#"{"seq":1,"time":"2026-11-22T17:32:05.000000Z","host":"web1","tag":"shop.report","#,
+//!     r#""level":"info","msg":"building","run":"r1","origin":{"uid":33,"conn":7}}"#,
+//! );
+//! let line = Line::parse(line).expect("a line");
+//! let mut views = Views::new();
+//! views.line(&line);
+//! let now = line.time().plus_micros(1_500_000);
+//! let running = views.running(&Permits::All, now);
+//! assert_eq!((running.runs[0].run.as_str(), running.runs[0].age), ("r1", 1.5));
+//! ```
+
+mod buckets;
+mod durations;
+mod facts;
+mod rates;
+mod run;
+mod running;
+mod runs;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use crate::event::{EventLine, Line, Timestamp};
+use facts::Facts;
+use rates::Rates;
+use running::Running;
+
+pub use buckets::WINDOW_MINUTES;
+pub use durations::Took;
+pub use facts::Subject;
+pub use rates::{LevelRate, Lost, NOW_SECONDS, RATE_SECONDS, RatesSnapshot, TagRate};
+pub use run::{ABANDONED_SECONDS, OpenRun, RunRow, RunState, UNKNOWN_SECONDS};
+pub use running::RunningSnapshot;
+pub use runs::RUNS_MAX;
+pub use table::Rest;
+pub use text::{MSG_MAX, NAME_MAX, PAGE_MAX};
+
+/// The most entries that a snapshot shows; the rest is counted.
+pub const ENTRIES_MAX: usize = 1000;
+
+/// The most bytes that one fold takes.
+pub const SIZE_MAX: usize = 16 << 20;
+
+/// Which view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ViewName {
+    /// Who is active.
+    Users,
+    /// What took how long, and what failed, by shape.
+    Queries,
+    /// What has begun and not ended.
+    Running,
+    /// How many events, how fast, and which.
+    Rates,
+}
+
+impl ViewName {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Users, Self::Queries, Self::Running, Self::Rates];
+
+    /// Its name in the protocol.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Queries => "queries",
+            Self::Running => "running",
+            Self::Rates => "rates",
+        }
+    }
+}
+
+impl fmt::Display for ViewName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for ViewName {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+/// A text that names no view.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown view {0:?}: use users, queries, running or rates")]
+pub struct UnknownView(pub String);
+
+impl FromStr for ViewName {
+    type Err = UnknownView;
+
+    fn from_str(text: &str) -> Result<Self, UnknownView> {
+        let found = Self::ALL.into_iter().find(|view| view.name() == text);
+        found.ok_or_else(|| UnknownView(text.into()))
+    }
+}
+
+/// What a reader of a view may see. What was folded from several tags is shown only where all may be
+/// seen.
+#[derive(Clone, Copy)]
+pub enum Permits<'a> {
+    /// Everything that was folded.
+    All,
+    /// The tags for which this is `true`.
+    Tags(&'a dyn Fn(&str) -> bool),
+}
+
+impl Permits<'_> {
+    fn all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
+    fn tag(&self, tag: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tags(permits) => permits(tag),
+        }
+    }
+}
+
+impl fmt::Debug for Permits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.all() { "All" } else { "Tags" })
+    }
+}
+
+/// What the numbers of a view are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Period {
+    /// The last [`WINDOW_MINUTES`].
+    Recent,
+    /// Every line.
+    Whole,
+}
+
+/// One fold of all views.
+#[derive(Debug)]
+pub struct Views {
+    running: Running,
+    rates: Rates,
+    /// The time of the first line.
+    from: Option<Timestamp>,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Views {
+    /// A fold whose numbers are about the last [`WINDOW_MINUTES`].
+    pub fn new() -> Self {
+        Self::of(Period::Recent)
+    }
+
+    /// A fold whose numbers are about every line: for a period of the past.
+    pub fn of_all_lines() -> Self {
+        Self::of(Period::Whole)
+    }
+
+    fn of(period: Period) -> Self {
+        Self { running: Running::new(period), rates: Rates::new(period), from: None }
+    }
+
+    /// Adds a line. Lines come in the order of the log.
+    pub fn line(&mut self, line: &Line<'_>) {
+        self.from = self.from.or(Some(line.time()));
+        match line {
+            Line::Event(event) => {
+                let facts = Facts::read(event);
+                self.running.event(&facts);
+                self.rates.event(&facts);
+            }
+            Line::Gap(gap) => {
+                self.running.gap(gap);
+                self.rates.gap(gap);
+            }
+        }
+    }
+
+    /// Adds a run that is known to be open although its begin may come before the first line. One
+    /// that is known here already stays as it is; a begin that is seen after all is progress.
+    pub fn seed(&mut self, run: &OpenRun<'_>) {
+        self.running.seed(run);
+    }
+
+    /// The same for a run whose begin is this event, which is not counted.
+    pub fn seed_event(&mut self, begin: &EventLine<'_>) {
+        let facts = Facts::read(begin);
+        if let Some(run) = begin.run {
+            self.running.seed(&OpenRun::begun_by(&facts, &run.text()));
+        }
+    }
+
+    /// A view as of `now`, which is not before the last line.
+    pub fn snapshot(&self, name: ViewName, permits: &Permits<'_>, now: Timestamp) -> Snapshot {
+        let view = match name {
+            ViewName::Users => View::Users(UsersSnapshot::default()),
+            ViewName::Queries => View::Queries(QueriesSnapshot::default()),
+            ViewName::Running => View::Running(self.running(permits, now)),
+            ViewName::Rates => View::Rates(self.rates(permits, now)),
+        };
+        Snapshot { name, time: now, from: self.from, view }
+    }
+
+    /// What has begun and not ended.
+    pub fn running(&self, permits: &Permits<'_>, now: Timestamp) -> RunningSnapshot {
+        self.running.snapshot(permits, now)
+    }
+
+    /// How many events, how fast, and which.
+    pub fn rates(&self, permits: &Permits<'_>, now: Timestamp) -> RatesSnapshot {
+        self.rates.snapshot(permits, now)
+    }
+
+    /// About how many bytes it takes; at most [`SIZE_MAX`].
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.running.size() + self.rates.size()
+    }
+}
+
+/// A view as of some moment. As JSON it is one object: `view`, `time`, `from`, and the members of the
+/// view.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Which view it is.
+    #[serde(rename = "view")]
+    pub name: ViewName,
+    /// The moment.
+    #[serde(serialize_with = "text::time")]
+    pub time: Timestamp,
+    /// The time of the first line that was folded.
+    #[serde(serialize_with = "text::some_time", skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub view: View,
+}
+
+/// The numbers of one view.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum View {
+    /// Of [`ViewName::Users`].
+    Users(UsersSnapshot),
+    /// Of [`ViewName::Queries`].
+    Queries(QueriesSnapshot),
+    /// Of [`ViewName::Running`].
+    Running(RunningSnapshot),
+    /// Of [`ViewName::Rates`].
+    Rates(RatesSnapshot),
+}
+
+/// Who is active.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UsersSnapshot {}
+
+/// What took how long, and what failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct QueriesSnapshot {}

@@ -1,0 +1,196 @@
+//! Texts with a bound: what a view keeps of what senders wrote.
+
+use std::borrow::Cow;
+
+use crate::event::Timestamp;
+use crate::event::json::Raw;
+
+/// The longest message that a row keeps, in bytes.
+pub const MSG_MAX: usize = 512;
+
+/// The longest `page` that a row keeps, in bytes.
+pub const PAGE_MAX: usize = 256;
+
+/// The longest user, request, host, token or address that a row keeps, in bytes. Longer ones with
+/// the same beginning are the same.
+pub const NAME_MAX: usize = 128;
+
+/// What an allocation costs beside its content, in bytes.
+pub(super) const ALLOCATION: usize = 16;
+
+/// The first `max` bytes at most, cut between two characters.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or_default()]
+}
+
+/// The beginning of a value without its escapes: at most `max` bytes, found in at most `max` bytes of
+/// the line.
+pub(super) fn head(raw: Raw<'_>, max: usize) -> Cow<'_, str> {
+    match raw {
+        Raw::Text(inside) => Raw::Text(cut_escaped(inside, max)).text(),
+        Raw::Other(literal) => cut(literal, max).into(),
+    }
+}
+
+/// The same, without an escape that may be cut.
+fn cut_escaped(inside: &str, max: usize) -> &str {
+    /// The longest escape, `\uXXXX`, in bytes.
+    const ESCAPE_MAX: usize = 6;
+    let text = cut(inside, max);
+    if text.len() == inside.len() {
+        return text;
+    }
+    let near = text.len().saturating_sub(ESCAPE_MAX);
+    let Some(last) = text.as_bytes()[near..].iter().rposition(|b| *b == b'\\') else { return text };
+    let last = near + last;
+    let row = text.as_bytes()[..=last].iter().rev().take_while(|b| **b == b'\\').count();
+    // An even row is backslashes that are escaped themselves.
+    if row % 2 == 0 { text } else { &text[..last] }
+}
+
+/// Sets `out` to a key of these parts. Each has its length in front, so that no two lists of parts
+/// have the same key.
+pub(super) fn set_key(out: &mut String, parts: &[&str]) {
+    out.clear();
+    for part in parts {
+        out.push_str(itoa::Buffer::new().format(part.len()));
+        out.push(':');
+        out.push_str(part);
+    }
+}
+
+/// A text that is often replaced, in memory of its own size.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Text(String);
+
+impl Text {
+    /// Replaces it by the first `max` bytes of `text`.
+    pub(super) fn set(&mut self, text: &str, max: usize) {
+        let text = cut(text, max);
+        self.0.clear();
+        self.0.reserve_exact(text.len());
+        self.0.push_str(text);
+    }
+
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text for a snapshot, `None` if it is empty.
+    pub(super) fn shown(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.clone())
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn size(&self) -> usize {
+        self.0.capacity() + ALLOCATION
+    }
+}
+
+/// `N` short texts in one allocation.
+#[derive(Clone, Debug)]
+pub(super) struct Texts<const N: usize> {
+    text: Box<str>,
+    ends: [u16; N],
+}
+
+impl<const N: usize> Texts<N> {
+    /// These texts; together at most 64 KiB.
+    pub(super) fn new(texts: [&str; N]) -> Self {
+        let mut ends = [0; N];
+        let mut end = 0;
+        for (text, at) in texts.iter().zip(&mut ends) {
+            end += text.len();
+            *at = u16::try_from(end).unwrap_or(u16::MAX);
+        }
+        Self { text: texts.concat().into(), ends }
+    }
+
+    /// The text with this index.
+    pub(super) fn get(&self, index: usize) -> &str {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.text[usize::from(start)..usize::from(self.ends[index])]
+    }
+
+    /// The same for a snapshot, `None` if it is empty.
+    pub(super) fn shown(&self, index: usize) -> Option<String> {
+        let text = self.get(index);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn size(&self) -> usize {
+        self.text.len() + ALLOCATION
+    }
+}
+
+/// Writes a time as RFC 3339.
+pub(super) fn time<S: serde::Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(time)
+}
+
+/// The same where there may be none.
+pub(super) fn some_time<S: serde::Serializer>(
+    time: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => to.collect_str(time),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_between_characters() {
+        assert_eq!((cut("aé", 3), cut("aé", 2), cut("aé", 1), cut("é", 0)), ("aé", "a", "a", ""));
+    }
+
+    #[test]
+    fn cuts_outside_of_escapes() {
+        for (inside, max, text) in [
+            (r"ab\ncd", 6, "ab\ncd"),
+            (r"ab\ncd", 4, "ab"),
+            (r"ab\ncd", 3, "ab"),
+            (r"a\u0001b", 6, "a"),
+            (r"a\u0001bcd", 8, "a\u{1}b"),
+            (r"a\\\\b", 5, r"a\\"),
+            (r"a\\\\b", 4, r"a\"),
+            (r"a\\nb", 4, r"a\n"),
+        ] {
+            let found = head(Raw::Text(inside), max);
+            assert_eq!(found, text, "{inside} {max}");
+        }
+        assert_eq!(head(Raw::Other("12345"), 2), "12");
+    }
+
+    #[test]
+    fn keys_of_different_parts_differ() {
+        let key = |parts: &[&str]| {
+            let mut out = "before".to_owned();
+            set_key(&mut out, parts);
+            out
+        };
+        assert_eq!(key(&["ab", "c"]), "2:ab1:c");
+        assert_ne!(key(&["a", "1:b"]), key(&["a1:b"]));
+        assert_ne!(key(&["", "a"]), key(&["a", ""]));
+    }
+
+    #[test]
+    fn texts_are_found_again() {
+        let texts = Texts::new(["a", "", "bcd"]);
+        assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bcd"));
+        assert_eq!((texts.shown(1), texts.shown(2)), (None, Some("bcd".into())));
+        let mut text = Text::default();
+        text.set("abcdef", 4);
+        assert_eq!((text.as_str(), text.size()), ("abcd", 4 + ALLOCATION));
+    }
+}
