@@ -95,7 +95,7 @@ impl Source {
         let import = Regex::new(r"\buse\s").expect("a valid pattern");
         let text = &self.0[module];
         let found =
-            import.find_iter(text).flat_map(|found| parse(&text[found.shutdown_write()..]).0);
+            import.find_iter(text).flat_map(|found| parse(&text[found.end()..]).0);
         let absolute = |Import { path, name }: Import| {
             Some(Import { path: self.absolute(module, &path)?, name })
         };
