@@ -165,7 +165,7 @@ fn notifies_ready_reload_and_stop() {
     assert!(ready[1].starts_with(&status), "{ready:?}");
 
     let mut before = 0;
-    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "rejected")] {
+    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "configuration rejected")] {
         agent.configure(&lines);
         agent.signal(Signal::SIGHUP);
         let reloading = manager.receive();
