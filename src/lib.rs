@@ -1,20 +1,37 @@
-//! Pulse: watch an application live.
+//! Pulse: watch an application live. One agent (pulsed), and two tools for it (pulse-send, pulse-tail).
 //!
-//! The data goes one way, and the modules stand in that order. A module names only modules above it
-//! in this list; `tests/pulse/layers.rs` reads the source and holds that.
+//! ```text
+//!   Unix socket · TCP bridge · syslog lines
+//!                    │ bytes
+//!              wire: decode
+//!                    │ draft + origin
+//!              agent: rights, rate, batch
+//!                    │
+//!              log: append                   stamp, encode once, publish
+//!                    │ the event's one JSON line
+//!        ┌───────────┼────────────┐
+//!     history   subscriptions   views
+//!     (disk)    → followers     → summaries
+//! ```
 //!
-//! 1. [`event`]: what an event is, from a sender's draft to the one line that everybody reads.
-//! 2. [`filter`]: MATCH, the one language in which a reader says what it wants.
-//! 3. [`wire`]: bytes to requests and back; [`render`]: an event as text for people; [`access`]: who
-//!    may send and follow which tags; [`views`]: users, queries, what runs now, rates.
-//! 4. [`config`], [`sys`], [`diag`]: the configuration, the operating system, the agent's own
-//!    messages.
-//! 5. [`log`]: the hub. One ordered sequence of events: a window in memory, history on disk.
+//! The log is the hub. Everything after it is a reader with a cursor, not a queue: a slow reader costs an
+//! offset, and delays neither senders nor other readers.
+//!
+//! A module may name only modules in rows above its own, which `tests/pulse/layers.rs` checks:
+//!
+//! 1. [`event`]: drafts, origins, and the event line.
+//! 2. [`filter`]: MATCH, the language of filters.
+//! 3. [`wire`]: the protocol's decoder and encoder. [`render`]: events as text, and the terminal
+//!    escaper. [`access`]: the rules for sending and following. [`views`]: users, queries, running now,
+//!    rates.
+//! 4. [`config`]: the configuration. [`sys`]: the operating system. [`diag`]: the agent's messages about
+//!    itself.
+//! 5. [`log`]: the window in memory, and the history on disk. [`auth`]: secrets and their file.
 //! 6. [`client`]: the blocking connection that both tools use.
-//! 7. [`agent`]: one file a stage, around the log.
+//! 7. [`agent`]: accepts connections, runs the intake and the subscriptions.
 //! 8. [`cli`]: the three commands.
 //!
-//! The first three are pure: no socket, no file, no clock, no printing.
+//! Rows 1 to 3 are pure: no runtime, sockets, files, clock or printing.
 
 #[cfg(feature = "agent")]
 pub mod access;

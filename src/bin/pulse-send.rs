@@ -1,6 +1,6 @@
-//! pulse-send
+//! pulse-send: see [`pulsed::cli`].
 
-/// musl's own allocator asks the kernel for each size class by itself: a fifth of a short run.
+/// musl's allocator makes a system call for each size class, a fifth of the time of a short run.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

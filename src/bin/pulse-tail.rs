@@ -1,4 +1,4 @@
-//! pulse-tail
+//! pulse-tail: see [`pulsed::cli`].
 
 fn main() -> std::process::ExitCode {
     pulsed::cli::tail::main()

@@ -1,4 +1,4 @@
-//! pulsed
+//! pulsed: see [`pulsed::cli`].
 
 fn main() -> std::process::ExitCode {
     pulsed::cli::pulsed::main()

@@ -8,11 +8,12 @@ pub mod send;
 pub mod tail;
 
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
+use crate::render::escape;
 use crate::wire::Code;
 
 /// The exit status of a command. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
@@ -133,8 +134,11 @@ pub fn parse<A: clap::Parser>(
 /// Prints one line on stderr, after the name of the command. Control characters are escaped. A failed write
 /// is ignored: there is no other place to report it.
 pub fn report(command: &str, text: impl fmt::Display) {
-    let line = format!("{command}: {}\n", Plain(&text.to_string()));
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    let _ = std::io::stderr().lock().write_all(line(command, text).as_bytes());
+}
+
+fn line(command: &str, text: impl fmt::Display) -> String {
+    format!("{command}: {}\n", escape(&text.to_string()))
 }
 
 /// Puts clap's error on one line, without the usage at its end.
@@ -148,25 +152,6 @@ fn one_line(rendered: &str) -> String {
         .collect();
     parts.push("see --help".to_owned());
     parts.join("; ")
-}
-
-/// Text of unknown origin on one line of a terminal: control and bidirectional formatting characters
-/// are shown escaped.
-struct Plain<'a>(&'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            let bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}');
-            if c.is_control() || bidi {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -183,10 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_escaped_line() {
+    fn clap_errors_become_one_line() {
         let line = one_line("error: no 'x' found\n\n  tip: use\n  'y'\n\nUsage: z\n\nFor more …");
         assert_eq!(line, "no 'x' found; tip: use 'y'; see --help");
+    }
+
+    #[test]
+    fn reports_are_one_escaped_line() {
         let hostile = "a\u{1b}[2J\nb\u{202e}\u{9b}é";
-        assert_eq!(Plain(hostile).to_string(), "a\\u{1b}[2J\\nb\\u{202e}\\u{9b}é");
+        assert_eq!(line("x", hostile), "x: a\\x1b[2J\\nb\\u{202e}\\u{9b}é\n");
     }
 }

@@ -1,16 +1,25 @@
-//! `[[access]]`: who may do what.
+//! `[[access]]`: the rules for sending and following.
 
+use serde::Deserialize;
 use toml::Spanned;
 
-use super::Machine;
-use super::check::{checked, known};
+use super::checks::{checked, known_account};
 use super::error::{Problem, Wrong};
-use super::raw::RawRule;
+use super::machine::Machine;
 use crate::access::{Group, RULES_MAX, Rule, Rules, SUBJECTS_MAX, Subject};
 use crate::filter::Glob;
 
-/// The rules as they were typed, or else the built-in one.
-pub(super) fn rules(
+/// A rule as typed.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [[access]]")]
+pub(super) struct RawRule {
+    tag: Option<Spanned<String>>,
+    send: Vec<Spanned<String>>,
+    tail: Vec<Spanned<String>>,
+}
+
+/// Checks the rules. Without any, returns the built-in one.
+pub(super) fn check(
     typed: Option<Vec<Spanned<RawRule>>>,
     machine: &Machine,
 ) -> Result<Rules, Wrong> {
@@ -19,18 +28,19 @@ pub(super) fn rules(
         let problem = Problem::TooMany { what: "rules", max: RULES_MAX };
         return Err(Wrong { span: first_too_many.span(), problem });
     }
-    let rules = typed.into_iter().map(|raw| rule(raw.into_inner(), machine));
+    let rules = typed.into_iter().map(|raw| raw.into_inner().check(machine));
     rules.collect::<Result<_, _>>().map(Rules::new)
 }
 
-fn rule(raw: RawRule, machine: &Machine) -> Result<Rule, Wrong> {
-    let tag = match raw.tag {
-        None => Glob::any(),
-        Some(tag) => {
-            checked(tag, |text| Glob::new(&text).map_err(|cause| Problem::Glob { text, cause }))?
-        }
-    };
-    Ok(Rule { tag, send: subjects(raw.send, machine)?, tail: subjects(raw.tail, machine)? })
+impl RawRule {
+    fn check(self, machine: &Machine) -> Result<Rule, Wrong> {
+        let glob = |text: String| Glob::new(&text).map_err(|cause| Problem::Glob { text, cause });
+        let tag = match self.tag {
+            None => Glob::any(),
+            Some(tag) => checked(tag, glob)?,
+        };
+        Ok(Rule { tag, send: subjects(self.send, machine)?, tail: subjects(self.tail, machine)? })
+    }
 }
 
 fn subjects(typed: Vec<Spanned<String>>, machine: &Machine) -> Result<Vec<Subject>, Wrong> {
@@ -41,8 +51,8 @@ fn subjects(typed: Vec<Spanned<String>>, machine: &Machine) -> Result<Vec<Subjec
     typed.into_iter().map(|typed| checked(typed, |text| subject(text, machine))).collect()
 }
 
-/// As in `socket.owner`, nothing but digits is a number. Whoever is named must be there: a rule with a
-/// slip of the pen in it would permit less than it says, or more than was meant.
+/// As in `socket.owner`, a text of digits is an id. A name must exist: with a typing error in it, a rule
+/// would allow less than it says, or more than was meant.
 fn subject(text: String, machine: &Machine) -> Result<Subject, Problem> {
     let (name, group) = match text.strip_prefix('@') {
         Some(name) => (name, true),
@@ -53,18 +63,18 @@ fn subject(text: String, machine: &Machine) -> Result<Subject, Problem> {
         "*" if !group => Ok(Subject::Anyone),
         "" | "*" => Err(Problem::Subject(text)),
         _ if number => {
-            // The largest number means nobody to the kernel.
+            // The largest number is not an id to the kernel.
             let id = name.parse().ok().filter(|id| *id != u32::MAX);
             let subject =
                 |id| if group { Subject::Group(Group::Id(id)) } else { Subject::User(id) };
             id.map(subject).ok_or(Problem::Subject(text))
         }
         name if group => {
-            known("group", name.to_owned(), machine.group)?;
+            known_account("group", name.to_owned(), machine.group)?;
             Ok(Subject::Group(Group::Name(name.to_owned())))
         }
-        name => match known("user", name.to_owned(), machine.user) {
-            Err(Problem::Nobody { .. }) if matches!((machine.group)(name), Ok(Some(_))) => {
+        name => match known_account("user", name.to_owned(), machine.user) {
+            Err(Problem::NoAccount { .. }) if matches!((machine.group)(name), Ok(Some(_))) => {
                 Err(Problem::GroupAsUser(text))
             }
             known => known.map(Subject::User),

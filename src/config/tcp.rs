@@ -3,55 +3,90 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use toml::Spanned;
 
-use super::check::{Fault, PATH_MAX, checked, path};
-use super::error::{Problem, Wrong};
-use super::raw::RawTcp;
-use super::{Tcp, TlsFiles};
+use super::checks::{PATH_MAX, checked, path};
+use super::error::{Fault, Problem, Wrong};
 
-/// The name of the file with the tokens, beside the history if nobody says where.
+/// The name of the default file for tokens, in the directory of the history.
 const TOKENS: &str = "tokens";
 
-/// Where the tokens are kept; none where no place is known.
-pub(super) fn tokens(
-    typed: Option<Spanned<String>>,
-    history: Option<PathBuf>,
-) -> Result<Option<PathBuf>, Fault> {
-    match typed {
-        None => Ok(history.map(|dir| dir.join(TOKENS))),
-        typed => path("tcp.tokens", typed, Err(Problem::NoHome), PATH_MAX).map(Some),
+/// The section, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// Where it listens. A loopback address unless [`Tcp::tls`] is set.
+    pub listen: SocketAddr,
+    /// Its certificate. `None` means no TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// `tcp.cert` and `tcp.key`: PEM files, absolute paths. Whether they exist and belong together is only known
+/// when they are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by its chain.
+    pub cert: PathBuf,
+    /// The private key of the certificate.
+    pub key: PathBuf,
+}
+
+/// The section as typed.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section: [tcp]")]
+pub(super) struct RawTcp {
+    listen: Option<Spanned<String>>,
+    cert: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+    tokens: Option<Spanned<String>>,
+}
+
+impl RawTcp {
+    /// `true` if a certificate is set without an address to listen on.
+    pub(super) const fn is_certificate_unused(&self) -> bool {
+        self.cert.is_some() && self.listen.is_none()
+    }
+
+    /// Returns the file for tokens, by default in `history`. `None` if there is no default.
+    pub(super) fn tokens(&mut self, history: Option<PathBuf>) -> Result<Option<PathBuf>, Fault> {
+        match self.tokens.take() {
+            None => Ok(history.map(|dir| dir.join(TOKENS))),
+            typed => path("tcp.tokens", typed, Err(Problem::NoHome), PATH_MAX).map(Some),
+        }
+    }
+
+    /// Checks the section. `None` if there is no address to listen on.
+    pub(super) fn check(self, has_tokens: bool) -> Result<Option<Tcp>, Fault> {
+        let tls = tls_files(self.cert, self.key)?;
+        let Some(listen) = self.listen else { return Ok(None) };
+        if !has_tokens {
+            return Err(Fault::Default("tcp.tokens", Problem::NoHome));
+        }
+        let listen = checked(listen, |text| {
+            let address: SocketAddr = text.parse().map_err(|_| Problem::Listen(text))?;
+            if tls.is_none() && !address.ip().is_loopback() {
+                return Err(Problem::NoTls(address));
+            }
+            Ok(address)
+        })?;
+        Ok(Some(Tcp { listen, tls }))
     }
 }
 
-/// The bridge, which is off unless it is said where it listens.
-pub(super) fn tcp(raw: RawTcp, has_tokens: bool) -> Result<Option<Tcp>, Fault> {
-    let file = |key, typed: Option<Spanned<String>>| match typed {
-        None => Ok(None),
-        typed => path(key, typed, Err(Problem::NoHome), PATH_MAX).map(Some),
+fn tls_files(
+    cert: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+) -> Result<Option<TlsFiles>, Fault> {
+    let file = |key, typed| path(key, Some(typed), Err(Problem::NoHome), PATH_MAX);
+    let half = |given: &Spanned<String>, missing| {
+        Err(Wrong { span: given.span(), problem: Problem::Half(missing) }.into())
     };
-    let half = |given: &Option<Spanned<String>>, missing| {
-        let span = given.as_ref().map(Spanned::span).unwrap_or_default();
-        Fault::from(Wrong { span, problem: Problem::Half(missing) })
-    };
-    let tls = match (&raw.cert, &raw.key) {
-        (Some(_), None) => return Err(half(&raw.cert, "tcp.key")),
-        (None, Some(_)) => return Err(half(&raw.key, "tcp.cert")),
-        _ => {
-            let both = (file("tcp.cert", raw.cert)?, file("tcp.key", raw.key)?);
-            if let (Some(cert), Some(key)) = both { Some(TlsFiles { cert, key }) } else { None }
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(cert), None) => half(&cert, "tcp.key"),
+        (None, Some(key)) => half(&key, "tcp.cert"),
+        (Some(cert), Some(key)) => {
+            Ok(Some(TlsFiles { cert: file("tcp.cert", cert)?, key: file("tcp.key", key)? }))
         }
-    };
-    let Some(listen) = raw.listen else { return Ok(None) };
-    if !has_tokens {
-        return Err(Fault::Default("tcp.tokens", Problem::NoHome));
     }
-    let listen = checked(listen, |text| {
-        let address: SocketAddr = text.parse().map_err(|_| Problem::Listen(text))?;
-        if tls.is_none() && !address.ip().is_loopback() {
-            return Err(Problem::NoTls(address));
-        }
-        Ok(address)
-    })?;
-    Ok(Some(Tcp { listen, tls }))
 }

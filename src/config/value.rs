@@ -1,4 +1,4 @@
-//! The values of keys: each is parsed once, by its own type, and says how it is written.
+//! The types of values: each parses its text and has an example for errors.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// A value that is written as a string.
+/// A value that is written as a TOML string.
 trait Written: FromStr<Err = NotWritten> {
-    /// How one looks, for who wrote something else.
+    /// An example, for error messages.
     const EXAMPLE: &'static str;
 }
 
-/// The text is no such value; the type's example tells what would be.
+/// The text is not a value of this type.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotWritten;
 
-/// Reads a [`Written`] value, and says what one looks like if it is not one.
+/// Deserializes a [`Written`] value. The error has its example.
 fn written<'de, T: Written, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Reader<T>(PhantomData<T>);
     impl<T: Written> Visitor<'_> for Reader<T> {
@@ -47,7 +47,7 @@ impl Written for Size {
 impl FromStr for Size {
     type Err = NotWritten;
 
-    /// Digits and one unit. A number alone is refused: too many mean something else by it.
+    /// Parses digits and a unit. A number alone is refused, because its unit is ambiguous.
     fn from_str(text: &str) -> Result<Self, NotWritten> {
         let (count, unit) = split(text)?;
         let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotWritten)?;
@@ -64,11 +64,11 @@ impl fmt::Display for Size {
     }
 }
 
-/// A length of time.
+/// A duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Period(pub(super) Duration);
 
-/// In milliseconds. There is no `m`: it is a minute to some and a month to others.
+/// In milliseconds. Without `m`, which is a minute to some and a month to others.
 const PERIOD_UNITS: [(&str, u64); 6] = [
     ("w", 7 * 86_400_000),
     ("d", 86_400_000),
@@ -79,8 +79,7 @@ const PERIOD_UNITS: [(&str, u64); 6] = [
 ];
 
 impl Written for Period {
-    const EXAMPLE: &'static str =
-        "a length of time in quotes such as \"12h\" (ms, s, min, h, d or w)";
+    const EXAMPLE: &'static str = "a duration in quotes such as \"12h\" (ms, s, min, h, d or w)";
 }
 
 impl FromStr for Period {
@@ -106,7 +105,7 @@ impl fmt::Display for Period {
     }
 }
 
-/// `64 MiB` → 64 and its unit. One space may stand between.
+/// Splits `64 MiB` into 64 and the unit. One space between them is allowed.
 fn split(text: &str) -> Result<(u64, &str), NotWritten> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);
@@ -124,7 +123,7 @@ pub(super) enum SyncWord {
 
 impl Written for SyncWord {
     const EXAMPLE: &'static str =
-        "\"always\", \"never\", or a length of time such as \"1s\" (ms, s, min, h)";
+        "\"always\", \"never\", or a duration such as \"1s\" (ms, s, min, h)";
 }
 
 impl FromStr for SyncWord {
@@ -139,7 +138,7 @@ impl FromStr for SyncWord {
     }
 }
 
-/// The mode of a file, as chmod(1) takes it: three octal digits, a 0 in front or not.
+/// The mode of a file as in chmod(1): three octal digits, with or without a leading 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mode(pub(super) u32);
 
@@ -171,7 +170,7 @@ macro_rules! deserialize_written {
 
 deserialize_written!(Size, Period, SyncWord, Mode);
 
-/// A user or a group, by name or by number.
+/// A user or a group, by name or by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Account {
     Name(String),
@@ -195,7 +194,7 @@ impl<'de> Deserialize<'de> for Account {
                 }
             }
             fn visit_i64<E: Error>(self, number: i64) -> Result<Account, E> {
-                // The largest number means "leave it as it is" to chown(2).
+                // To chown(2) the largest number means "unchanged".
                 let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
                 id.map(Account::Id).ok_or_else(|| {
                     E::custom(format_args!("{number} is not the number of a user or a group"))
@@ -281,7 +280,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(n in any::<u64>(), millis in 0u64..u64::MAX / 2) {
+        fn parses_what_it_displays(n in any::<u64>(), millis in 0u64..u64::MAX / 2) {
             prop_assert_eq!(Size(n).to_string().parse(), Ok(Size(n)));
             let period = Period(Duration::from_millis(millis));
             prop_assert_eq!(period.to_string().parse(), Ok(period));

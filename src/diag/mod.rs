@@ -1,7 +1,15 @@
-//! Diagnostics: the agent's own messages about itself, one line each on stderr.
+//! Diagnostics: the agent's messages about itself, one line each on stderr.
 //!
-//! A line is handed to a thread of its own. So a terminal that was stopped or a journal that hangs
-//! holds up nobody: what does not fit the queue is left out, and how much that was is told later.
+//! A thread of its own writes them, so that a stopped terminal or a hanging journal does not block the
+//! agent. Lines that do not fit the queue are dropped, and their number is reported later.
+//!
+//! ```no_run
+//! use pulsed::diag;
+//!
+//! diag::warning(format_args!("cannot reach the service manager: {}", "timed out"));
+//! // pulsed: warning: cannot reach the service manager: timed out
+//! diag::flush();
+//! ```
 
 mod throttle;
 
@@ -19,44 +27,44 @@ use std::time::Duration;
 use crate::event::Level;
 use crate::render::escape;
 
-pub use throttle::{LeftOut, Throttle};
+pub use throttle::{Suppressed, Throttle};
 
-/// The longest diagnostic, in bytes, with its prefix and its line end. What is longer is cut.
+/// The longest diagnostic, in bytes, with its prefix and its line end. A longer one is cut.
 pub const LINE_MAX: usize = 2048;
 
-/// How many diagnostics wait for a slow stderr.
+/// The length of the queue for a slow stderr.
 pub const QUEUE_MAX: usize = 256;
 
-/// How long [`flush`] waits.
-const FLUSH_TIME: Duration = Duration::from_millis(250);
+/// The timeout of [`flush`].
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Something failed that somebody must look after.
+/// Reports a failure that needs the operator.
 pub fn error(message: impl fmt::Display) {
-    say(Level::Err, message);
+    report(Level::Err, message);
 }
 
-/// Something is not as it should be; the agent copes.
+/// Reports a problem that the agent handles.
 pub fn warning(message: impl fmt::Display) {
-    say(Level::Warning, message);
+    report(Level::Warning, message);
 }
 
-/// Something worth knowing: a start, a stop, a reload.
+/// Reports a normal event: a start, a stop, a reload.
 pub fn notice(message: impl fmt::Display) {
-    say(Level::Notice, message);
+    report(Level::Notice, message);
 }
 
-/// Waits until what was said is written, but not long. To be called at the end.
+/// Waits, with a timeout, until the queue is written. Call it before the process ends.
 pub fn flush() {
     if let Some(writer) = writer() {
         writer.flush();
     }
 }
 
-fn say(level: Level, message: impl fmt::Display) {
+fn report(level: Level, message: impl fmt::Display) {
     let line = line(level, to_journal(), message);
     match writer() {
-        Some(writer) => writer.say(line),
-        // No thread to be had: better late than never.
+        Some(writer) => writer.push(line),
+        // Without the thread, writing blocks.
         None => {
             let _ = io::stderr().write_all(line.as_bytes());
         }
@@ -68,8 +76,8 @@ fn writer() -> Option<&'static Writer> {
     WRITER.get_or_init(|| Writer::start(io::stderr()).ok()).as_ref()
 }
 
-/// Whether stderr is the journal, which takes a level in front of a line (sd-daemon(3)):
-/// `$JOURNAL_STREAM` names the device and the inode of its socket (systemd.exec(5)).
+/// `true` if stderr is the journal, which reads a level at the beginning of each line (sd-daemon(3)):
+/// `$JOURNAL_STREAM` holds the device and the inode of its socket (systemd.exec(5)).
 pub fn to_journal() -> bool {
     static TO_JOURNAL: OnceLock<bool> = OnceLock::new();
     *TO_JOURNAL.get_or_init(|| {
@@ -80,7 +88,7 @@ pub fn to_journal() -> bool {
     })
 }
 
-/// The line, with its end. Nothing in it can drive a terminal or begin another line.
+/// Formats a line, with its end. Control characters in the message are escaped.
 fn line(level: Level, journal: bool, message: impl fmt::Display) -> String {
     let mut line = match level {
         _ if journal => format!("<{}>", level as u8),
@@ -102,14 +110,15 @@ fn line(level: Level, journal: bool, message: impl fmt::Display) -> String {
 
 enum Message {
     Line(String),
-    /// Everything before this is written.
+    /// Answered once everything before it is written.
     Flush(SyncSender<()>),
 }
 
-/// The thread that writes, and the queue before it.
+/// The queue of the thread that writes.
 struct Writer {
     queue: SyncSender<Message>,
-    left_out: AtomicU64,
+    /// Lines dropped and not yet reported.
+    dropped: AtomicU64,
 }
 
 impl Writer {
@@ -117,38 +126,39 @@ impl Writer {
         let (queue, messages) = sync_channel(QUEUE_MAX);
         let thread = thread::Builder::new().name("diag".into()).stack_size(64 * 1024);
         thread.spawn(move || write(out, &messages))?;
-        Ok(Self { queue, left_out: AtomicU64::new(0) })
+        Ok(Self { queue, dropped: AtomicU64::new(0) })
     }
 
-    fn say(&self, line: String) {
-        let left_out = self.left_out.swap(0, Ordering::Relaxed);
-        let told = left_out == 0 || {
-            let note = format!("{left_out} diagnostics were left out: stderr did not take them");
-            self.offer(self::line(Level::Warning, to_journal(), note))
+    fn push(&self, line: String) {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let reported = dropped == 0 || {
+            let note = format!("{dropped} diagnostics dropped: stderr is too slow");
+            self.try_push(self::line(Level::Warning, to_journal(), note))
         };
-        // The loss is told first, at its place, or the loss goes on.
-        if !told || !self.offer(line) {
-            let still = if told { 1 } else { left_out + 1 };
-            self.left_out.fetch_add(still, Ordering::Relaxed);
+        // The loss is reported in its place, before later lines. Otherwise they are dropped too.
+        if !reported || !self.try_push(line) {
+            let unreported = if reported { 1 } else { dropped + 1 };
+            self.dropped.fetch_add(unreported, Ordering::Relaxed);
         }
     }
 
-    fn offer(&self, line: String) -> bool {
-        // Should the thread be gone, nobody will ever read it: there is nothing to count.
+    /// Returns `false` if the queue is full.
+    fn try_push(&self, line: String) -> bool {
+        // A queue whose thread has ended drops everything, and cannot report it.
         !matches!(self.queue.try_send(Message::Line(line)), Err(TrySendError::Full(_)))
     }
 
     fn flush(&self) {
         let (done, wait) = sync_channel(1);
         if self.queue.try_send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(FLUSH_TIME);
+            let _ = wait.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
 fn write(mut out: impl Write, messages: &Receiver<Message>) {
     for message in messages {
-        // A stderr that is closed is no reason to do anything else worse.
+        // A closed stderr is no error.
         match message {
             Message::Line(line) => drop(out.write_all(line.as_bytes())),
             Message::Flush(done) => drop(done.try_send(())),
@@ -163,7 +173,7 @@ mod tests {
     use std::io::{BufRead as _, BufReader};
 
     #[test]
-    fn a_line_for_people_and_one_for_the_journal() {
+    fn formats_lines_for_people_and_for_the_journal() {
         assert_eq!(line(Level::Err, false, "no"), "pulsed: error: no\n");
         assert_eq!(line(Level::Warning, false, "so so"), "pulsed: warning: so so\n");
         assert_eq!(line(Level::Notice, false, "yes"), "pulsed: yes\n");
@@ -172,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_drives_no_terminal() {
+    fn escapes_control_characters() {
         let hostile = "\u{1b}[2J\r\n<0>\u{202e}fake\u{9b}";
         let safe = "pulsed: \\x1b[2J\\r\\n<0>\\u{202e}fake\\u{9b}\n";
         assert_eq!(line(Level::Notice, false, hostile), safe);
     }
 
     #[test]
-    fn the_longest_line() {
+    fn cuts_long_lines() {
         let prefix = "pulsed: ".len();
         let fits = "a".repeat(LINE_MAX - prefix - 1);
         assert_eq!(line(Level::Notice, false, &fits), format!("pulsed: {fits}\n"));
@@ -190,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn always_one_line(message in any::<String>(), times in 1usize..300) {
+        fn formats_one_line(message in any::<String>(), times in 1usize..300) {
             let line = line(Level::Warning, true, message.repeat(times));
             prop_assert!(line.len() <= LINE_MAX && line.starts_with("<4>"));
             prop_assert_eq!(line.chars().filter(|c| c.is_control()).count(), 1);
@@ -198,11 +208,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_written_in_order() {
+    fn writes_in_order() {
         let (read, write) = io::pipe().expect("a pipe");
         let writer = Writer::start(write).expect("a thread");
         for n in 0..QUEUE_MAX / 2 {
-            writer.say(format!("{n}\n"));
+            writer.push(format!("{n}\n"));
         }
         writer.flush();
         drop(writer);
@@ -212,44 +222,44 @@ mod tests {
     }
 
     #[test]
-    fn a_stderr_that_hangs_holds_up_nobody_and_the_loss_is_told() {
+    fn a_blocked_stderr_blocks_no_caller_and_loss_is_reported() {
         let (read, write) = io::pipe().expect("a pipe");
         let writer = Writer::start(write).expect("a thread");
         let long = "x".repeat(4095);
-        // Far more than a pipe (64 KiB) and the queue hold. Nobody reads: this must end by itself.
-        const SAID: u64 = 4 * QUEUE_MAX as u64;
-        for _ in 0..SAID {
-            writer.say(format!("{long}\n"));
+        // Far more than a pipe (64 KiB) and the queue hold. Without a reader, this must not block.
+        const PUSHED: u64 = 4 * QUEUE_MAX as u64;
+        for _ in 0..PUSHED {
+            writer.push(format!("{long}\n"));
         }
 
         let reader = thread::spawn(move || {
             let lines = BufReader::new(read).lines().map(|line| line.expect("text"));
-            let (mut whole, mut left_out) = (0, 0);
+            let (mut whole, mut dropped) = (0, 0);
             for line in lines.take_while(|line| line != "again") {
                 let note = line.strip_prefix("pulsed: warning: ").and_then(|l| l.split_once(' '));
                 match note {
                     None => whole += u64::from(line == long),
-                    Some((number, _)) => left_out += number.parse::<u64>().expect("a number"),
+                    Some((number, _)) => dropped += number.parse::<u64>().expect("a number"),
                 }
             }
-            (whole, left_out)
+            (whole, dropped)
         });
         while !reader.is_finished() {
-            writer.say("again\n".into());
+            writer.push("again\n".into());
             thread::yield_now();
         }
-        let (whole, left_out) = reader.join().expect("no panic");
-        // A few that say "again" may be among those left out.
-        assert!(left_out > 0 && whole + left_out >= SAID, "{whole} {left_out}");
+        let (whole, dropped) = reader.join().expect("no panic");
+        // Some of those that say "again" may have been dropped too.
+        assert!(dropped > 0 && whole + dropped >= PUSHED, "{whole} {dropped}");
     }
 
     #[test]
-    fn a_closed_stderr_is_no_harm() {
+    fn a_closed_stderr_is_no_error() {
         let (read, write) = io::pipe().expect("a pipe");
         drop(read);
         let writer = Writer::start(write).expect("a thread");
-        writer.say("nobody hears\n".into());
+        writer.push("unread\n".into());
         writer.flush();
-        writer.say("nobody hears\n".into());
+        writer.push("unread\n".into());
     }
 }

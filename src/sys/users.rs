@@ -122,7 +122,7 @@ mod tests {
     fn the_cache_is_bounded() {
         let names = Names::default();
         assert_eq!(names.get(0).as_deref(), Some("root"));
-        // Numbers without a name, from a range that Debian gives to nobody.
+        // Numbers without a name, from a range that Debian does not assign.
         for uid in 0..NAMES_MAX as u32 - 1 {
             names.get(4_000_000_000 + uid);
         }

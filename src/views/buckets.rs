@@ -62,6 +62,10 @@ impl<T: Sum> Buckets<T> {
     /// added up. A moment before the window counts in its oldest minute.
     pub(super) fn at(&mut self, time: Timestamp, period: Period) -> &mut T {
         let minute = minute_of(time);
+        if self.minutes.last().is_some_and(|last| last.0 == minute) {
+            let last = self.minutes.len() - 1;
+            return &mut self.minutes[last].1;
+        }
         let newest = self.minutes.last().map_or(minute, |last| last.0.max(minute));
         let oldest = oldest_at(newest);
         while self.minutes.first().is_some_and(|first| first.0 < oldest) {

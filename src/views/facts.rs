@@ -39,13 +39,13 @@ impl Subject<'_> {
         }
     }
 
-    /// The text that stands for it in a key.
-    pub(super) fn key(&self) -> String {
+    /// What stands for it in a key: its kind and its text, for which there are `digits`.
+    pub(super) fn key<'a>(&'a self, digits: &'a mut itoa::Buffer) -> [&'a str; 2] {
         match self {
-            Self::Uid(uid) => format!("u{uid}"),
-            Self::Token(name) => format!("t{name}"),
-            Self::Addr(addr) => format!("a{addr}"),
-            Self::Unverified => String::new(),
+            Self::Uid(uid) => ["u", digits.format(*uid)],
+            Self::Token(name) => ["t", name],
+            Self::Addr(addr) => ["a", addr],
+            Self::Unverified => ["", ""],
         }
     }
 
@@ -95,6 +95,12 @@ impl<'a> Facts<'a> {
         facts.read_fields();
         facts.read_origin();
         facts
+    }
+
+    /// `true` if it took something. How long an abandoned run took says nothing about how long it
+    /// takes.
+    pub(super) fn is_query(&self) -> bool {
+        self.event.took.is_some() && !self.event.abandoned
     }
 
     fn read_fields(&mut self) {
@@ -190,7 +196,9 @@ mod tests {
             assert_eq!((facts.conn, facts.login.as_deref()), (Some(3), Some("www")));
             assert_eq!(facts.subject, Subject::Unverified, "a field is only a claim");
         });
-        assert_ne!(token().key(), Subject::Addr("shop".into()).key());
+        let (mut one, mut other) = (itoa::Buffer::new(), itoa::Buffer::new());
+        assert_ne!(token().key(&mut one), Subject::Addr("shop".into()).key(&mut other));
+        assert_eq!(Subject::Uid(33).key(&mut one), ["u", "33"]);
     }
 
     #[test]
@@ -201,7 +209,7 @@ mod tests {
             let len = |text: &Option<Cow<'_, str>>| text.as_deref().map_or(0, str::len);
             assert_eq!([len(&facts.user), len(&facts.req)], [NAME_MAX; 2]);
             assert_eq!(len(&facts.page), PAGE_MAX);
-            assert_eq!(facts.subject.key().len(), NAME_MAX + 1);
+            assert_eq!(facts.subject.key(&mut itoa::Buffer::new())[1].len(), NAME_MAX);
         });
     }
 }

@@ -23,15 +23,17 @@
 
 mod buckets;
 mod durations;
+mod example;
 mod facts;
+mod queries;
 mod rates;
-mod run;
 mod running;
-mod runs;
 mod table;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod text;
+mod users;
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,24 +42,40 @@ use serde::{Serialize, Serializer};
 
 use crate::event::{EventLine, Line, Timestamp};
 use facts::Facts;
+use queries::Queries;
 use rates::Rates;
 use running::Running;
+use users::Users;
 
 pub use buckets::WINDOW_MINUTES;
 pub use durations::Took;
+pub use example::Example;
 pub use facts::Subject;
+pub use queries::{
+    ERROR_USERS_MAX, ErrorRow, QueriesSnapshot, REPEATS_MIN, REQUESTS_MAX, Repeats, SHAPE_MAX,
+    SLOWER_EVENTS_MIN, SLOWER_FACTOR, SLOWER_MINUTES, SLOWER_SECONDS_MIN, ShapeRow, Slower,
+};
 pub use rates::{LevelRate, Lost, NOW_SECONDS, RATE_SECONDS, RatesSnapshot, TagRate};
-pub use run::{ABANDONED_SECONDS, OpenRun, RunRow, RunState, UNKNOWN_SECONDS};
-pub use running::RunningSnapshot;
-pub use runs::RUNS_MAX;
+pub use running::{
+    ABANDONED_SECONDS, OpenRun, RUNS_MAX, RunRow, RunState, RunningSnapshot, UNKNOWN_SECONDS,
+};
 pub use table::Rest;
 pub use text::{MSG_MAX, NAME_MAX, PAGE_MAX};
+pub use users::{UserRow, UsersSnapshot};
 
 /// The most entries that a snapshot shows; the rest is counted.
 pub const ENTRIES_MAX: usize = 1000;
 
 /// The most bytes that one fold takes.
 pub const SIZE_MAX: usize = 16 << 20;
+
+/// What tables, rings and totals take beside the bytes of their rows, at most.
+const BESIDE_ROWS_MAX: usize = 3 << 19;
+
+const _: () = assert!(
+    users::BYTES_MAX + queries::BYTES_MAX + running::BYTES_MAX + rates::BYTES_MAX + BESIDE_ROWS_MAX
+        <= SIZE_MAX
+);
 
 /// Which view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,6 +172,8 @@ enum Period {
 /// One fold of all views.
 #[derive(Debug)]
 pub struct Views {
+    users: Users,
+    queries: Queries,
     running: Running,
     rates: Rates,
     /// The time of the first line.
@@ -178,7 +198,13 @@ impl Views {
     }
 
     fn of(period: Period) -> Self {
-        Self { running: Running::new(period), rates: Rates::new(period), from: None }
+        Self {
+            users: Users::new(period),
+            queries: Queries::new(period),
+            running: Running::new(period),
+            rates: Rates::new(period),
+            from: None,
+        }
     }
 
     /// Adds a line. Lines come in the order of the log.
@@ -187,6 +213,8 @@ impl Views {
         match line {
             Line::Event(event) => {
                 let facts = Facts::read(event);
+                self.users.event(&facts);
+                self.queries.event(&facts);
                 self.running.event(&facts);
                 self.rates.event(&facts);
             }
@@ -198,7 +226,8 @@ impl Views {
     }
 
     /// Adds a run that is known to be open although its begin may come before the first line. One
-    /// that is known here already stays as it is; a begin that is seen after all is progress.
+    /// that runs here already stays as it is, an unknown one runs again, and a begin that is read
+    /// after all is progress.
     pub fn seed(&mut self, run: &OpenRun<'_>) {
         self.running.seed(run);
     }
@@ -207,19 +236,29 @@ impl Views {
     pub fn seed_event(&mut self, begin: &EventLine<'_>) {
         let facts = Facts::read(begin);
         if let Some(run) = begin.run {
-            self.running.seed(&OpenRun::begun_by(&facts, &run.text()));
+            self.running.seed_event(&facts, &run.text());
         }
     }
 
     /// A view as of `now`, which is not before the last line.
     pub fn snapshot(&self, name: ViewName, permits: &Permits<'_>, now: Timestamp) -> Snapshot {
         let view = match name {
-            ViewName::Users => View::Users(UsersSnapshot::default()),
-            ViewName::Queries => View::Queries(QueriesSnapshot::default()),
+            ViewName::Users => View::Users(self.users(permits, now)),
+            ViewName::Queries => View::Queries(self.queries(permits, now)),
             ViewName::Running => View::Running(self.running(permits, now)),
             ViewName::Rates => View::Rates(self.rates(permits, now)),
         };
         Snapshot { name, time: now, from: self.from, view }
+    }
+
+    /// Who is active.
+    pub fn users(&self, permits: &Permits<'_>, now: Timestamp) -> UsersSnapshot {
+        self.users.snapshot(permits, now)
+    }
+
+    /// What took how long, and what failed, by shape.
+    pub fn queries(&self, permits: &Permits<'_>, now: Timestamp) -> QueriesSnapshot {
+        self.queries.snapshot(permits, now)
     }
 
     /// What has begun and not ended.
@@ -234,7 +273,11 @@ impl Views {
 
     /// About how many bytes it takes; at most [`SIZE_MAX`].
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.running.size() + self.rates.size()
+        size_of::<Self>()
+            + self.users.size()
+            + self.queries.size()
+            + self.running.size()
+            + self.rates.size()
     }
 }
 
@@ -269,11 +312,3 @@ pub enum View {
     /// Of [`ViewName::Rates`].
     Rates(RatesSnapshot),
 }
-
-/// Who is active.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct UsersSnapshot {}
-
-/// What took how long, and what failed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct QueriesSnapshot {}

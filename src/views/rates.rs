@@ -17,7 +17,7 @@ pub const RATE_SECONDS: usize = 300;
 pub const NOW_SECONDS: usize = 10;
 
 /// The most bytes of all tags.
-pub(super) const BYTES_MAX: usize = 3 << 19;
+pub(super) const BYTES_MAX: usize = 5 << 18;
 
 /// The most buckets of a tag's durations in one minute: right to one percent within eight octaves.
 const BUCKETS_MAX: usize = 256;
@@ -122,8 +122,7 @@ impl Rates {
 
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
         let (time, level) = (facts.event.time, facts.event.level as usize);
-        // How long an abandoned run took says nothing about how long it takes.
-        let took = facts.event.took.filter(|_| !facts.event.abandoned);
+        let took = facts.event.took.filter(|_| facts.is_query());
         self.seconds.at(time)[level] += 1;
         let minute = self.all.at(time, self.period);
         minute.levels[level] += 1;

@@ -1,5 +1,6 @@
 //! Rows by key, of which the ones with the lowest rank are dropped when there are too many.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -9,8 +10,8 @@ use super::text::ALLOCATION;
 use super::{ENTRIES_MAX, Period};
 use crate::event::Timestamp;
 
-/// The most rows of a table. Beyond it the lowest are dropped down to [`ENTRIES_MAX`] at a time, so
-/// that this costs little for each.
+/// The most rows of a table. Beyond it the lowest fifth is dropped, down to [`ENTRIES_MAX`], so that
+/// this costs little for each.
 pub(super) const ROWS_MAX: usize = ENTRIES_MAX + ENTRIES_MAX / 4;
 
 /// What a table keeps.
@@ -37,7 +38,7 @@ pub struct Rest {
 /// Rows by key: at most [`ROWS_MAX`] and so many bytes.
 #[derive(Debug)]
 pub(super) struct Table<R> {
-    rows: HashMap<Box<str>, Box<R>>,
+    rows: HashMap<Box<str>, Box<Entry<R>>>,
     period: Period,
     /// Bytes of all rows, and the most that they may have.
     bytes: usize,
@@ -46,6 +47,27 @@ pub(super) struct Table<R> {
     dropped: Buckets<u64>,
     /// The minute up to which rows that left the window were removed.
     swept: i64,
+}
+
+#[derive(Debug)]
+struct Entry<R> {
+    row: R,
+    /// What it takes with its key, in bytes.
+    size: usize,
+}
+
+/// A row among others.
+struct Ranked<'a, R> {
+    rank: f64,
+    key: &'a str,
+    row: R,
+}
+
+impl<R> Ranked<'_, R> {
+    /// The highest first; by key where ranks are the same.
+    fn order(&self, other: &Self) -> Ordering {
+        other.rank.total_cmp(&self.rank).then_with(|| self.key.cmp(other.key))
+    }
 }
 
 impl<R: Row> Table<R> {
@@ -63,17 +85,19 @@ impl<R: Row> Table<R> {
         change: impl FnOnce(&mut R),
     ) {
         self.sweep(now);
-        if let Some(row) = self.rows.get_mut(key) {
-            self.bytes -= row.size();
-            change(row);
-            self.bytes += row.size();
+        if let Some(entry) = self.rows.get_mut(key) {
+            change(&mut entry.row);
+            self.bytes -= entry.size;
+            entry.size = row_size(key, &entry.row);
+            self.bytes += entry.size;
         } else {
-            let mut row = Box::new(new());
+            let mut row = new();
             change(&mut row);
-            self.bytes += row_size(key, &*row);
-            self.rows.insert(key.into(), row);
+            let size = row_size(key, &row);
+            self.bytes += size;
+            self.rows.insert(key.into(), Box::new(Entry { row, size }));
         }
-        if self.rows.len() > ROWS_MAX || self.bytes > self.bytes_max {
+        while self.rows.len() > ROWS_MAX || self.bytes > self.bytes_max {
             self.drop_lowest(now);
         }
     }
@@ -85,45 +109,40 @@ impl<R: Row> Table<R> {
         }
         self.swept = minute_of(now);
         let start = window_start(now);
-        self.rows.retain(|key, row| {
-            let stays = row.seen() >= start;
-            self.bytes -= if stays { 0 } else { row_size(key, &**row) };
+        self.rows.retain(|_, entry| {
+            let stays = entry.row.seen() >= start;
+            self.bytes -= if stays { 0 } else { entry.size };
             stays
         });
     }
 
+    /// Drops the lowest fifth of the rows.
     fn drop_lowest(&mut self, now: Timestamp) {
-        let bytes_kept = self.bytes_max / 5 * 4;
-        let ranked = self.ranked(self.rows.iter(), now);
-        let (mut rows, mut bytes) = (ranked.len(), self.bytes);
-        let lowest = ranked.into_iter().rev().take_while(|(key, row)| {
-            let over = rows > ENTRIES_MAX || bytes > bytes_kept;
-            rows -= 1;
-            bytes -= row_size(key, *row);
-            over
+        let mut ranked = self.ranked(self.rows.iter(), now);
+        let dropped = ranked.len().div_ceil(5);
+        let (_, last, _) = ranked.select_nth_unstable_by(dropped - 1, |a, b| b.order(a));
+        let (rank, key) = (last.rank, Box::from(last.key));
+        let last = Ranked { rank, key: &key, row: () };
+        let (period, bytes) = (self.period, &mut self.bytes);
+        self.rows.retain(|key, entry| {
+            let rank = entry.row.rank(now, period);
+            let stays = Ranked { rank, key, row: () }.order(&last).is_lt();
+            *bytes -= if stays { 0 } else { entry.size };
+            stays
         });
-        let lowest: Vec<Box<str>> = lowest.map(|(key, _)| key.into()).collect();
-        *self.dropped.at(now, self.period) += lowest.len() as u64;
-        for key in lowest {
-            if let Some(row) = self.rows.remove(&key) {
-                self.bytes -= row_size(&key, &*row);
-            }
-        }
+        *self.dropped.at(now, self.period) += dropped as u64;
     }
 
-    /// Rows, the highest first; by key where ranks are the same.
     fn ranked<'a>(
         &self,
-        rows: impl Iterator<Item = (&'a Box<str>, &'a Box<R>)>,
+        rows: impl Iterator<Item = (&'a Box<str>, &'a Box<Entry<R>>)>,
         now: Timestamp,
-    ) -> Vec<(&'a str, &'a R)>
+    ) -> Vec<Ranked<'a, &'a R>>
     where
         R: 'a,
     {
-        let mut ranked: Vec<_> =
-            rows.map(|(key, row)| (row.rank(now, self.period), &**key, &**row)).collect();
-        ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        ranked.into_iter().map(|(_, key, row)| (key, row)).collect()
+        let rank = |row: &R| row.rank(now, self.period);
+        rows.map(|(key, entry)| Ranked { rank: rank(&entry.row), key, row: &entry.row }).collect()
     }
 
     /// The rows that count at `now` and that `shows` picks: the first [`ENTRIES_MAX`], the highest
@@ -131,11 +150,12 @@ impl<R: Row> Table<R> {
     pub(super) fn top(&self, now: Timestamp, shows: impl Fn(&R) -> bool) -> (Vec<&R>, u64) {
         let start = window_start(now);
         let counts = |row: &R| self.period == Period::Whole || row.seen() >= start;
-        let rows = self.rows.iter().filter(|(_, row)| counts(row) && shows(row));
-        let ranked = self.ranked(rows, now);
+        let rows = self.rows.iter().filter(|(_, entry)| counts(&entry.row) && shows(&entry.row));
+        let mut ranked = self.ranked(rows, now);
+        ranked.sort_unstable_by(Ranked::order);
         let more = ranked.len().saturating_sub(ENTRIES_MAX) as u64;
         let dropped = self.dropped.total(now, self.period);
-        (ranked.into_iter().take(ENTRIES_MAX).map(|(_, row)| row).collect(), more + dropped)
+        (ranked.into_iter().take(ENTRIES_MAX).map(|ranked| ranked.row).collect(), more + dropped)
     }
 
     /// Bytes on the heap.
@@ -145,7 +165,7 @@ impl<R: Row> Table<R> {
 }
 
 fn row_size<R: Row>(key: &str, row: &R) -> usize {
-    key.len() + size_of::<R>() + row.size() + 2 * ALLOCATION
+    key.len() + size_of::<Entry<R>>() + row.size() + 2 * ALLOCATION
 }
 
 /// What a map itself takes: a byte beside each of its places, of which seven in eight are used.
@@ -192,7 +212,7 @@ mod tests {
     }
 
     fn held(table: &Table<Counted>) -> usize {
-        let bytes = table.rows.iter().map(|(key, row)| row_size(key, &**row)).sum::<usize>();
+        let bytes = table.rows.iter().map(|(key, entry)| row_size(key, &entry.row)).sum::<usize>();
         assert_eq!(table.bytes, bytes);
         table.rows.len()
     }

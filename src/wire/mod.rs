@@ -13,6 +13,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verbs;
+mod view;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ pub use encode::{
     WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_tail,
 };
 pub use verbs::{VERBS, Verb, help};
+pub use view::{EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view};
 
 /// Why something was refused: the exit codes of the commands, after sysexits(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +95,8 @@ pub enum Request<'a> {
     TailText(&'a str),
     /// `TAIL {…}`.
     Tail(Tail),
+    /// `VIEW {…}`.
+    View(View),
     /// `AUTH <token>`.
     Auth(&'a str),
     /// `PING`.

@@ -97,7 +97,7 @@ fn unknown_words_are_told_what_works() {
     assert_eq!(code, 64);
     assert_eq!(
         why,
-        "unknown word \"FOO\": say SEND, SYNC, TAIL, AUTH, PING, LINK, STATS, HELP or QUIT"
+        "unknown word \"FOO\": say SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT"
     );
     assert!(refused(&"x".repeat(5000)).1.len() < 200);
     for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64), ("{}", 64)]
@@ -270,6 +270,49 @@ fn tails_are_read_and_written() {
         let (code, told) = refused(&format!("TAIL {object}"));
         assert_eq!(code, 64);
         assert!(told.contains(why), "{object}: {told}");
+    }
+}
+
+#[test]
+fn views_round_trip() {
+    let seconds = |seconds| std::time::Duration::from_secs_f64(seconds);
+    for (name, matching, every) in [
+        (RequestedView::Users, None, EVERY_DEFAULT),
+        (RequestedView::Queries, Some("msg=\"a b\"".to_owned()), EVERY_MIN),
+        (RequestedView::Running, None, EVERY_MAX),
+        (RequestedView::Rates, None, seconds(2.5)),
+    ] {
+        let view = View { name, matching, every };
+        let mut line = Vec::new();
+        encode_view(&view, &mut line);
+        let mut decoder = Decoder::new();
+        decoder.push(&line);
+        assert_eq!(decoder.next(), Some(Ok(Request::View(view))));
+    }
+    let view = View { name: RequestedView::Rates, matching: None, every: EVERY_DEFAULT };
+    assert_eq!(one("view {\"name\":\"rates\"}"), Ok(format!("{:?}", Request::View(view))));
+    assert!(one("VIEW {\"name\":\"rates\",\"every\":0.2}").is_ok());
+    assert!(one("VIEW {\"name\":\"rates\",\"every\":60}").is_ok());
+}
+
+#[test]
+fn rejects_bad_views() {
+    let interval = "VIEW: every: use a number of seconds from 0.2 to 60";
+    for (object, why) in [
+        ("", "VIEW needs an object: VIEW {\"name\":\"users|queries|running|rates\"}"),
+        ("users", "VIEW: expected"),
+        ("{}", "VIEW: missing field `name`"),
+        (r#"{"name":"user"}"#, "VIEW: name: unknown view: use users, queries, running, rates"),
+        (r#"{"name":"users","mtch":"x"}"#, "VIEW: unknown field `mtch`, expected one of `name`"),
+        (r#"{"name":"users","every":"1s"}"#, "VIEW: invalid type"),
+        (r#"{"name":"users","every":0.199}"#, interval),
+        (r#"{"name":"users","every":60.001}"#, interval),
+        (r#"{"name":"users","every":-1}"#, interval),
+        (r#"{"name":"users","every":1e300}"#, interval),
+        (r#"{"name":"users"} x"#, "VIEW: trailing characters"),
+    ] {
+        let (code, said) = refused(&format!("VIEW {object}"));
+        assert!(code == 64 && said.starts_with(why), "{object}: {said}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words of the native dialect, in one table: what is understood, what HELP says, and what the
 //! manual must name.
 
-use super::{AckLevel, Code, Refused, Request, tail};
+use super::{AckLevel, Code, Refused, Request, tail, view};
 use crate::event::Draft;
 
 /// One word that a client may say.
@@ -29,6 +29,11 @@ pub const VERBS: &[Verb] = &[
         "TAIL",
         "{\"lines\":10,\"follow\":true}",
         "as JSON lines; also after, since, until, match, reverse",
+    ),
+    verb(
+        "VIEW",
+        "{\"name\":\"running\",\"every\":1}",
+        "a view as JSON lines: users, queries, running or rates; also match",
     ),
     verb("AUTH", "TOKEN", "say who you are, on the TCP bridge"),
     verb("PING", "", "answers with the newest cursor"),
@@ -64,6 +69,7 @@ pub(super) fn request(line: &str) -> Result<Request<'_>, Refused> {
         },
         "TAIL" if rest.starts_with('{') => tail::tail(rest).map(Request::Tail),
         "TAIL" => Ok(Request::TailText(rest)),
+        "VIEW" => view::view(rest).map(Request::View),
         "AUTH" if rest.is_empty() => Err(usage("AUTH needs a token".into())),
         "AUTH" => Ok(Request::Auth(rest)),
         "PING" => alone(Request::Ping, rest),

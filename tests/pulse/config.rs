@@ -167,7 +167,7 @@ fn reload_keeps_connections() {
     }
     agent.configure(&["window.size = \"8MiB\""]);
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("takes effect at the next start");
+    agent.wait_for_output("take effect at the next start");
 }
 
 #[test]

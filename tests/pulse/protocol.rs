@@ -84,7 +84,7 @@ fn sync_counts_refused_events() {
         [
             "ERR 65 unknown key \"seq\": use tag, level, msg, run, fields and time".to_owned(),
             "ERR 65 unknown level \"loud\": use emerg, alert, crit, err, warning, notice, info or debug".into(),
-            "ERR 64 unknown word \"FOO\": say SEND, SYNC, TAIL, AUTH, PING, LINK, STATS, HELP or QUIT".into(),
+            "ERR 64 unknown word \"FOO\": say SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT".into(),
             format!("ERR 65 2 refused, rest stored at {id}-3"),
             format!("OK {id}-3"),
         ]

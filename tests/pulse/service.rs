@@ -105,7 +105,7 @@ fn rejects_mismatched_passed_socket() {
 #[test]
 fn rejects_unusable_passed_sockets() {
     for (passed, words) in [
-        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 sockets"),
+        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 of them"),
         ("exec 3</dev/null; export LISTEN_FDS=1", "not the listening Unix stream socket"),
     ] {
         let mut agent = Agent::prepare(&[]);
@@ -165,7 +165,7 @@ fn notifies_ready_reload_and_stop() {
     assert!(ready[1].starts_with(&status), "{ready:?}");
 
     let mut before = 0;
-    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "not taken")] {
+    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "rejected")] {
         agent.configure(&lines);
         agent.signal(Signal::SIGHUP);
         let reloading = manager.receive();

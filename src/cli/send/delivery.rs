@@ -6,9 +6,11 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::error::{Refusal, SendError, TooLong, Trouble};
 use super::link::Link;
-use super::outbox::{self, Outbox, Refusal, TooLong};
-use super::{Common, SendError, Trouble, report};
+use super::options::Options;
+use super::outbox::{self, Outbox};
+use super::report::report;
 use crate::event::Draft;
 use crate::sys::poll::{self, Woken};
 use crate::wire::Code;
@@ -21,7 +23,7 @@ pub const HELD_MAX: usize = 1024 * 1024;
 
 /// Events under way, and what became of the others.
 pub(super) struct Delivery<'a> {
-    common: &'a Common,
+    options: &'a Options,
     outbox: Outbox,
     link: Link,
     /// All events, including those that could not be sent.
@@ -42,18 +44,18 @@ impl<'a> Delivery<'a> {
     ///
     /// # Errors
     /// [`Trouble`] if there is no agent to begin with.
-    pub(super) fn connected(common: &'a Common) -> Result<Self, Trouble> {
-        let mut delivery = Self::unconnected(common);
-        delivery.link.connect(common)?;
+    pub(super) fn connected(options: &'a Options) -> Result<Self, Trouble> {
+        let mut delivery = Self::unconnected(options);
+        delivery.link.connect(options)?;
         Ok(delivery)
     }
 
     /// Connects later: an absent agent is no error.
-    pub(super) fn unconnected(common: &'a Common) -> Self {
+    pub(super) fn unconnected(options: &'a Options) -> Self {
         Self {
-            common,
-            outbox: Outbox::new(common.ack),
-            link: if common.no_act { Link::NoAct } else { Link::New },
+            options,
+            outbox: Outbox::new(options.ack),
+            link: if options.no_act { Link::NoAct } else { Link::New },
             events: 0,
             refused: 0,
             refusal: None,
@@ -136,7 +138,7 @@ impl<'a> Delivery<'a> {
             self.outbox.clear();
             return Ok(());
         }
-        let Some(agent) = self.link.connect(self.common)? else { return Ok(()) };
+        let Some(agent) = self.link.connect(self.options)? else { return Ok(()) };
         let result = self.outbox.sync(agent)?;
         self.refused += result.refused;
         self.cursor = result.cursor.or(self.cursor.take());
@@ -153,7 +155,7 @@ impl<'a> Delivery<'a> {
     /// Those of poll(2).
     pub(super) fn keep_written(&mut self, ended: BorrowedFd<'_>) -> io::Result<()> {
         loop {
-            match self.link.connect(self.common).map(drop) {
+            match self.link.connect(self.options).map(drop) {
                 Ok(()) => self.write(),
                 Err(trouble) => self.lose(trouble),
             }

@@ -3,7 +3,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::{Common, Trouble, report};
+use super::error::Trouble;
+use super::options::Options;
+use super::report::report;
 use crate::client::Connection;
 use crate::wire::Code;
 
@@ -61,17 +63,20 @@ impl Link {
     ///
     /// # Errors
     /// [`Trouble`] of the attempt. The caller passes it to [`Self::lose`].
-    pub(super) fn connect(&mut self, common: &Common) -> Result<Option<&mut Connection>, Trouble> {
+    pub(super) fn connect(
+        &mut self,
+        options: &Options,
+    ) -> Result<Option<&mut Connection>, Trouble> {
         let since = Instant::now();
         match self {
             Self::NoAct | Self::Refused { .. } | Self::Up(_) => {}
             Self::New => {
-                let agent = common.connect()?;
+                let agent = options.connect()?;
                 *self = Self::Up(Up { agent, since, pause: Duration::ZERO });
             }
             Self::Down(down) if since < down.next => {}
             Self::Down(down) => {
-                let agent = common.connect()?;
+                let agent = options.connect()?;
                 if down.dropped > 0 {
                     let (dropped, at) = (down.dropped, agent.at());
                     report(format_args!("{dropped} events dropped: {at}: the agent was away"));

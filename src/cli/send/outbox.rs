@@ -1,11 +1,11 @@
 //! Events that the agent has not acknowledged yet.
 
-use crate::client::{ClientError, Connection, Where};
+use crate::client::{ClientError, Connection};
 use crate::event::{DRAFT_MAX, Draft};
 use crate::wire::{Answer, Code, encode_send};
 
-use super::Trouble;
 use super::args::Ack;
+use super::error::{Refusal, TooLong, Trouble};
 
 /// Unacknowledged events, encoded, in order.
 #[derive(Debug)]
@@ -15,27 +15,6 @@ pub(super) struct Outbox {
     events: u64,
     /// How many bytes of the lines were written to the current connection.
     written: usize,
-}
-
-/// A draft exceeds [`DRAFT_MAX`]. Holds its length in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of {0} bytes: {DRAFT_MAX} is the most (-S cuts messages)")]
-pub(super) struct TooLong(pub usize);
-
-/// Why an event was refused or could not be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// Becomes the exit status.
-    pub(super) code: Code,
-    /// In the agent's words, or ours if it was not even sent.
-    pub(super) why: String,
-}
-
-impl Refusal {
-    /// Puts the agent's address before the reason.
-    pub(super) fn at(self, agent: &Where) -> Self {
-        Self { why: format!("{agent}: {}", self.why), ..self }
-    }
 }
 
 /// What SYNC returned.

@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::delivery::Delivery;
+use super::error::{SendError, TooLong};
 use super::lines::{InputLine, InputLines};
-use super::outbox::TooLong;
-use super::{Common, SendError};
+use super::options::Options;
 use crate::sys::poll;
 
 /// How much input is read at once, in bytes.
@@ -15,13 +15,13 @@ const PIECE: usize = 64 * 1024;
 
 /// Sends every line of `input`, which errors call `name`. Returns the cursor of the last event.
 pub(super) fn run(
-    common: &Common,
+    options: &Options,
     mut input: impl io::Read + AsFd,
     name: &str,
 ) -> Result<Option<String>, SendError> {
     let failed = |source| SendError::Input { name: name.to_owned(), source };
-    let delivery = Delivery::connected(common)?;
-    let mut stream = Stream { common, delivery, lines: 0, cut: false };
+    let delivery = Delivery::connected(options)?;
+    let mut stream = Stream { options, delivery, lines: 0, cut: false };
     let mut lines = InputLines::default();
     let mut piece = vec![0; PIECE];
     loop {
@@ -47,13 +47,13 @@ pub(super) fn run(
         }
     }
     lines.finish(|line| stream.line(line));
-    stream.delivery.flush(common.timeout);
+    stream.delivery.flush(options.timeout);
     stream.delivery.detach_runs();
     stream.delivery.outcome()
 }
 
 struct Stream<'a> {
-    common: &'a Common,
+    options: &'a Options,
     delivery: Delivery<'a>,
     /// The number of the current line, from 1.
     lines: u64,
@@ -64,10 +64,10 @@ struct Stream<'a> {
 impl Stream<'_> {
     fn line(&mut self, line: InputLine<'_>) {
         self.lines += 1;
-        if line.bytes.is_empty() && self.common.skip_empty {
+        if line.bytes.is_empty() && self.options.skip_empty {
             return;
         }
-        let template = &self.common.template;
+        let template = &self.options.template;
         if line.is_cut() && (template.size.is_none() || template.json) {
             return self.refuse(TooLong(line.length));
         }
@@ -76,9 +76,9 @@ impl Stream<'_> {
             Err(bad) => self.refuse(bad),
             Ok(message) => {
                 if message.cut && !std::mem::replace(&mut self.cut, true) {
-                    self.common.warn_cut();
+                    self.options.warn_cut();
                 }
-                self.common.echo(&message.draft);
+                self.options.echo(&message.draft);
                 if let Err(long) = self.delivery.push(&message.draft) {
                     self.refuse(long);
                 }

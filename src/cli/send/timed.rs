@@ -9,8 +9,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::args::joined;
 use super::delivery::Delivery;
-use super::{Common, report};
+use super::options::Options;
+use super::report::report;
 use crate::event::{Draft, Field, Level, RUN_MAX, Value};
 use crate::sys::child::{self, Forwarder};
 
@@ -20,16 +22,15 @@ const NOT_RUNNABLE: u8 = 126;
 
 /// Runs the command and returns its exit status: its exit code, 128+n if signal n ended it, 127 or 126 if it
 /// could not be run. Trouble with the agent is one warning and changes nothing.
-pub(super) fn run(common: &Common, program: &OsStr, arguments: &[OsString]) -> u8 {
-    let text =
-        super::joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
-    let message = common.template.plain(text.as_str().into());
+pub(super) fn run(options: &Options, program: &OsStr, arguments: &[OsString]) -> u8 {
+    let text = joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
+    let message = options.template.plain(text.as_str().into());
     if message.cut {
-        common.warn_cut();
+        options.warn_cut();
     }
-    let mut draft = Draft { run: Some(run_name(common, program).into()), ..message.draft };
-    let mut delivery = Delivery::unconnected(common);
-    push(&mut delivery, common, &draft);
+    let mut draft = Draft { run: Some(run_name(options, program).into()), ..message.draft };
+    let mut delivery = Delivery::unconnected(options);
+    push(&mut delivery, options, &draft);
 
     let begun = Instant::now();
     // It is started before there is a connection: the command never waits for the agent.
@@ -37,11 +38,11 @@ pub(super) fn run(common: &Common, program: &OsStr, arguments: &[OsString]) -> u
         Ok(mut child) => accompany(&mut child, &mut delivery, begun),
         Err(error) => End { how: How::not_run(program, &error), took: begun.elapsed() },
     };
-    end.describe(&mut draft, common.template.priority.is_none());
-    push(&mut delivery, common, &draft);
+    end.describe(&mut draft, options.template.priority.is_none());
+    push(&mut delivery, options, &draft);
     delivery.flush(Duration::ZERO);
     match delivery.outcome() {
-        Ok(cursor) => common.print(cursor.as_deref()),
+        Ok(cursor) => options.print(cursor.as_deref()),
         Err(warning) => report(warning),
     }
     end.how.exit()
@@ -75,16 +76,16 @@ fn accompany(child: &mut Child, delivery: &mut Delivery<'_>, begun: Instant) -> 
 }
 
 /// The name of the run, unique within this connection: `--run`, else the program and our pid.
-fn run_name(common: &Common, program: &OsStr) -> String {
-    common.template.run.clone().unwrap_or_else(|| {
+fn run_name(options: &Options, program: &OsStr) -> String {
+    options.template.run.clone().unwrap_or_else(|| {
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
         let id = format!(".{}", std::process::id());
         name.chars().take(RUN_MAX - id.len()).chain(id.chars()).collect()
     })
 }
 
-fn push(delivery: &mut Delivery<'_>, common: &Common, draft: &Draft<'_>) {
-    common.echo(draft);
+fn push(delivery: &mut Delivery<'_>, options: &Options, draft: &Draft<'_>) {
+    options.echo(draft);
     if let Err(long) = delivery.push(draft) {
         delivery.refuse(format!("the command line: {long}"));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
 
+use super::report::NAME;
 use crate::cli::connect::ConnectArgs;
 use crate::event::{Cursor, Level, UnknownLevel, took};
 use crate::filter::{KEYS, Match, MatchError};
@@ -19,7 +20,7 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 /// Without -f, it prints the last 10 events and exits. Control characters in events are shown escaped,
 /// on a terminal and in a pipe.
 #[derive(Debug, Parser)]
-#[command(name = super::NAME, version, after_long_help = after_help(), max_term_width = 100)]
+#[command(name = NAME, version, after_long_help = after_help(), max_term_width = 100)]
 #[command(after_help = "\
 MATCH is key=value with one of = != ~ !~ > >= < <=; --help lists the keys.")]
 pub(super) struct Args {
@@ -239,7 +240,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     fn parse(words: &[&str]) -> Result<Args, clap::Error> {
-        Args::try_parse_from([super::super::NAME].iter().chain(words))
+        Args::try_parse_from([NAME].iter().chain(words))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cli;
+use super::report::report;
 use crate::event::{Cursor, CursorError};
 use crate::sys::files::{self, NewFile};
 
@@ -102,7 +102,7 @@ impl<'a> CursorFile<'a> {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.reported, true) {
-                    cli::report(super::NAME, error);
+                    report(error);
                 }
                 Some(now + SAVE_INTERVAL)
             }

@@ -7,8 +7,9 @@ use super::cursor_file::CursorFile;
 use super::error::TailError;
 use super::output::Output;
 use super::plan::Plan;
+use super::report::report;
 use super::resume_position::ResumePosition;
-use crate::cli::{self, Exit};
+use crate::cli::Exit;
 use crate::client::{ClientError, Connection};
 use crate::event::{Cursor, Line};
 use crate::sys::interrupt::Interrupt;
@@ -304,7 +305,7 @@ impl<'a, W: Write> Follow<'a, W> {
 
     fn notice(&self, text: &str) {
         if !self.plan.quiet {
-            cli::report(super::NAME, text);
+            report(text);
         }
     }
 }

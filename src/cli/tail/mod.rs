@@ -10,6 +10,7 @@ mod error;
 mod follow;
 mod output;
 mod plan;
+mod report;
 mod resume_position;
 mod stats;
 mod when;
@@ -30,10 +31,8 @@ use plan::{Environment, Plan};
 // Bounds and defaults that the manual names.
 pub use args::TIMEOUT_MAX;
 pub use plan::LINES_DEFAULT;
+pub use report::NAME;
 pub use stats::{RUNNING_MAX, TAGS_MAX};
-
-/// The name of the command, on the command line and before its errors.
-pub const NAME: &str = "pulse-tail";
 
 /// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {

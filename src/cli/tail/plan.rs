@@ -186,11 +186,12 @@ fn units(units: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::NAME;
     use super::*;
     use clap::Parser as _;
 
     fn plan_with(words: &[&str], saved: Option<Cursor>) -> Result<Plan, BadPlan> {
-        let args = Args::try_parse_from([super::super::NAME].iter().chain(words)).expect("sound");
+        let args = Args::try_parse_from([NAME].iter().chain(words)).expect("sound");
         let environment = Environment {
             now: "2026-11-22T17:32:05Z".parse().expect("a time"),
             tz: TimeZone::posix("CET-1").expect("a zone"),

@@ -1,7 +1,11 @@
 //! The views, line by line.
 
+mod bounds;
+mod model;
+mod queries;
 mod rates;
 mod running;
+mod users;
 
 use super::*;
 use crate::event::{Gap, Level, Seq, Why, json};

@@ -6,15 +6,22 @@
 //! where events are missing. Unknown and abandoned runs belong to events by host, subject and run, so
 //! that an end over another connection finds them.
 
+mod run;
+mod runs;
+
 use serde::Serialize;
 
 use super::buckets::Buckets;
 use super::facts::Facts;
-use super::run::{OpenRun, Run, RunRow, RunState, State};
-use super::runs::Runs;
 use super::text::{self, NAME_MAX};
 use super::{ENTRIES_MAX, Period, Permits};
 use crate::event::{GapLine, Timestamp, Why};
+use run::{Run, State};
+use runs::Runs;
+
+pub use run::{ABANDONED_SECONDS, OpenRun, RunRow, RunState, UNKNOWN_SECONDS};
+pub(super) use runs::BYTES_MAX;
+pub use runs::RUNS_MAX;
 
 /// How often runs that are no longer shown are removed, in microseconds.
 const SWEEP: i64 = 10_000_000;
@@ -35,11 +42,25 @@ impl Running {
         Self { period, runs, untracked, swept: Timestamp::MIN }
     }
 
-    /// Adds a run that is known to be open. One that is here already stays as it is.
+    /// Adds a run that is known to be open. One that runs here already stays as it is; one that is
+    /// unknown runs again.
     pub(super) fn seed(&mut self, open: &OpenRun<'_>) {
-        if !self.runs.has(open) {
-            self.insert_new(Run::new(open, state_of(open)), open.begun);
+        if self.runs.is_open(open) {
+            return;
         }
+        match self.runs.take_detached(open, |run| !run.is_abandoned()) {
+            Some(run) if open.conn.is_none() => self.runs.insert(run),
+            Some(mut run) => {
+                (run.conn, run.state) = (open.conn, State::Running);
+                self.runs.insert(run);
+            }
+            None => self.insert_new(Run::new(open, state_of(open)), open.begun),
+        }
+    }
+
+    /// The same for a run whose begin this event is.
+    pub(super) fn seed_event(&mut self, facts: &Facts<'_>, run: &str) {
+        self.seed(&OpenRun::begun_by(facts, run));
     }
 
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
@@ -97,6 +118,7 @@ impl Running {
         let state = State::Abandoned { at, took };
         match known {
             Some(mut run) => {
+                run.conn = conn.or(run.conn);
                 run.state = state;
                 self.runs.insert(run);
             }
@@ -160,9 +182,9 @@ fn state_of(open: &OpenRun<'_>) -> State {
 pub struct RunningSnapshot {
     /// How many run.
     pub running: u64,
-    /// How many were abandoned, at most [`super::ABANDONED_SECONDS`] ago.
+    /// How many were abandoned, at most [`ABANDONED_SECONDS`] ago.
     pub abandoned: u64,
-    /// How many are unknown, for at most [`super::UNKNOWN_SECONDS`].
+    /// How many are unknown, for at most [`UNKNOWN_SECONDS`].
     pub unknown: u64,
     /// The oldest of all of these, the oldest first; at most [`ENTRIES_MAX`].
     pub runs: Vec<RunRow>,

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::facts::{Facts, Subject};
-use super::text::{self, ALLOCATION, MSG_MAX, NAME_MAX, PAGE_MAX, Texts};
 use crate::event::{RUN_MAX, TAG_MAX, Timestamp};
+use crate::views::facts::{Facts, Subject};
+use crate::views::text::{self, ALLOCATION, MSG_MAX, NAME_MAX, PAGE_MAX, Texts};
 
 /// How long an abandoned run is shown, in seconds.
 pub const ABANDONED_SECONDS: i64 = 60;

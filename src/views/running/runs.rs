@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use super::run::{OpenRun, Run, State};
-use super::table::map_size;
-use super::text::set_key;
 use crate::event::Timestamp;
+use crate::views::facts::Subject;
+use crate::views::table::map_size;
+use crate::views::text::set_key;
 
 /// The most runs that are kept. A further one of a connection takes the place of unknown and
 /// abandoned ones; any other is only counted.
 pub const RUNS_MAX: usize = 10_000;
 
 /// The most bytes of all runs.
-pub(super) const BYTES_MAX: usize = 6 << 20;
+pub(in crate::views) const BYTES_MAX: usize = 6 << 20;
 
 /// How many unknown and abandoned runs make room at a time.
 const EVICTED: usize = RUNS_MAX / 10;
@@ -34,13 +35,9 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// `true` if this run is here.
-    pub(super) fn has(&mut self, open: &OpenRun<'_>) -> bool {
-        if self.set_open_key(open) {
-            return self.open.contains_key(&*self.key);
-        }
-        self.set_detached_key(open);
-        self.detached.contains_key(&*self.key)
+    /// `true` if this run is among the running ones.
+    pub(super) fn is_open(&mut self, open: &OpenRun<'_>) -> bool {
+        self.set_open_key(open) && self.open.contains_key(&*self.key)
     }
 
     /// The running run that this event belongs to is kept with its newest texts. `false` if there is
@@ -106,7 +103,7 @@ impl Runs {
     }
 
     fn push_detached(&mut self, run: Box<Run>) {
-        set_key(&mut self.key, &[run.host(), &run.subject.key(), run.name()]);
+        detached_key(&mut self.key, run.host(), &run.subject, run.name());
         match self.detached.get_mut(&*self.key) {
             Some(runs) => runs.push(run),
             None => drop(self.detached.insert(self.key.as_str().into(), vec![run])),
@@ -178,13 +175,19 @@ impl Runs {
     }
 
     fn set_detached_key(&mut self, open: &OpenRun<'_>) {
-        set_key(&mut self.key, &[open.host, &open.subject.key(), open.run]);
+        detached_key(&mut self.key, open.host, &open.subject, open.run);
     }
 
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
         self.bytes + map_size(&self.open) + map_size(&self.detached) + self.key.capacity()
     }
+}
+
+fn detached_key(key: &mut String, host: &str, subject: &Subject<'_>, run: &str) {
+    let mut digits = itoa::Buffer::new();
+    let [kind, subject] = subject.key(&mut digits);
+    set_key(key, &[host, kind, subject, run]);
 }
 
 fn open_key(key: &mut String, host: &str, conn: u64, run: &str) {

@@ -1,0 +1,117 @@
+//! The options that concern all events, checked together.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use super::args::{Ack, Args, TAG_VARIABLE};
+use super::error::{SendError, Trouble};
+use super::report::{NAME, report};
+use super::template::{Claim, Template};
+use crate::cli;
+use crate::client::{Address, Connection};
+use crate::event::{Draft, Field, Value};
+
+/// The timeout of each wait for the agent, unless `--timeout` sets another.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+
+/// The options that concern all events.
+pub(super) struct Options {
+    pub(super) template: Template,
+    pub(super) agent: Address,
+    pub(super) timeout: Duration,
+    pub(super) ack: Ack,
+    pub(super) skip_empty: bool,
+    pub(super) stderr: bool,
+    pub(super) no_act: bool,
+    pub(super) cursor: bool,
+}
+
+impl Options {
+    /// Reads the environment, and the token of a server.
+    ///
+    /// # Errors
+    /// [`SendError`] if options contradict each other.
+    pub(super) fn new(args: &Args) -> Result<Self, SendError> {
+        if args.cursor && args.ack == Some(Ack::None) {
+            return Err(SendError::NoCursor);
+        }
+        let mut template = Template {
+            tag: args.tag.clone(),
+            priority: args.priority,
+            run: args.run.clone(),
+            size: args.size,
+            json: args.json,
+            prio_prefix: args.prio_prefix,
+            ..Template::default()
+        };
+        let variable = std::env::var_os(TAG_VARIABLE).filter(|text| !text.is_empty());
+        if let (None, Some(text)) = (&args.tag, variable) {
+            template
+                .set_tag(text.to_string_lossy().into_owned())
+                .map_err(SendError::TagVariable)?;
+        }
+        for claim in args.fields.iter().cloned() {
+            template.add(claim)?;
+        }
+        if let Some(id) = args.id.as_ref().filter(|id| !id.is_empty()) {
+            let value = Value::Text(id.clone().into());
+            template.add(Claim::Field(Field { name: "pid".into(), value }))?;
+        }
+        if args.time && template.took.is_some() {
+            return Err(SendError::TookTwice);
+        }
+        Ok(Self {
+            template,
+            agent: args.connect.address()?,
+            timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
+            ack: args.ack.unwrap_or(Ack::Stored),
+            skip_empty: args.skip_empty,
+            stderr: args.stderr,
+            no_act: args.no_act,
+            cursor: args.cursor,
+        })
+    }
+
+    /// Connects to the agent.
+    ///
+    /// # Errors
+    /// [`Trouble::Open`]
+    pub(super) fn connect(&self) -> Result<Connection, Trouble> {
+        Ok(Connection::open(&self.agent, self.timeout)?)
+    }
+
+    /// `-s`: copies the message to stderr, as logger does.
+    pub(super) fn echo(&self, draft: &Draft<'_>) {
+        if self.stderr {
+            let tag = draft.tag.as_ref().map_or(NAME, |tag| tag.as_str());
+            cli::report(tag, &draft.msg);
+        }
+    }
+
+    /// Reports that messages are cut.
+    pub(super) fn warn_cut(&self) {
+        report(format_args!(
+            "cut: messages of more than {} bytes",
+            self.template.size.unwrap_or(0)
+        ));
+    }
+
+    /// `--cursor`: prints the cursor of the last event. A closed stdout is no error.
+    pub(super) fn print(&self, cursor: Option<&str>) {
+        if let (true, Some(cursor)) = (self.cursor, cursor) {
+            let _ = writeln!(io::stdout(), "{cursor}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_help_names_the_default_timeout() {
+        let help = Args::command().render_help().to_string();
+        assert!(help.contains(&format!("[default: {TIMEOUT_DEFAULT:?}]")), "{help}");
+    }
+}

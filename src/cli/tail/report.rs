@@ -1,0 +1,13 @@
+//! Messages on stderr.
+
+use std::fmt;
+
+use crate::cli;
+
+/// The name of the command, on the command line and before its messages.
+pub const NAME: &str = "pulse-tail";
+
+/// Prints one line on stderr.
+pub(super) fn report(text: impl fmt::Display) {
+    cli::report(NAME, text);
+}

@@ -1,0 +1,64 @@
+//! Messages that stand for a row.
+
+use serde::Serialize;
+
+use super::Period;
+use super::buckets::window_start;
+use super::facts::Facts;
+use super::text::{self, MSG_MAX, Text};
+use crate::event::Timestamp;
+
+/// An event that is kept as an example.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    time: Timestamp,
+    took: Option<f64>,
+    msg: Text,
+}
+
+impl Kept {
+    /// Keeps this one.
+    pub(super) fn set(&mut self, facts: &Facts<'_>) {
+        self.time = facts.event.time;
+        self.took = facts.event.took;
+        self.msg.set(&facts.msg, MSG_MAX);
+    }
+
+    /// Keeps this one if it took as long or longer, or if the other has left the window.
+    pub(super) fn offer_slower(&mut self, facts: &Facts<'_>, period: Period) {
+        if facts.event.took >= self.took || !self.counts(facts.event.time, period) {
+            self.set(facts);
+        }
+    }
+
+    fn counts(&self, now: Timestamp, period: Period) -> bool {
+        period == Period::Whole || self.time >= window_start(now)
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn size(&self) -> usize {
+        self.msg.size()
+    }
+
+    /// For a snapshot; `None` if it has left the window.
+    pub(super) fn shown(&self, now: Timestamp, period: Period) -> Option<Example> {
+        self.counts(now, period).then(|| Example {
+            time: self.time,
+            took: self.took,
+            msg: self.msg.as_str().into(),
+        })
+    }
+}
+
+/// An event that stands for others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Example {
+    /// When it came.
+    #[serde(serialize_with = "text::time")]
+    pub time: Timestamp,
+    /// How long it took, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took: Option<f64>,
+    /// The beginning of its message, at most [`MSG_MAX`] bytes.
+    pub msg: String,
+}

@@ -1,0 +1,277 @@
+//! Any stream comes to the same views, however it is cut and wherever it is read from.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Lines as an agent writes them, a few seconds apart.
+fn any_stream() -> impl Strategy<Value = Vec<String>> {
+    let line = prop_oneof![9 => any_event().prop_map(Ok), 1 => any_gap().prop_map(Err)];
+    prop::collection::vec((0u32..40_000, line), 0..60).prop_map(|said| {
+        let mut ms = 0;
+        let mut lines = Vec::new();
+        for (step, line) in said {
+            ms += step;
+            let seconds = f64::from(ms) / 1e3;
+            lines.push(match line {
+                Ok(event) => Event { time: at(seconds), ..event }.line(),
+                Err((why, lost)) => gap_line(seconds, why, lost),
+            });
+        }
+        lines
+    })
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let level = (0u8..8).prop_map(Level::from_severity);
+    let run = prop::option::of(("[ab]", 0u64..3));
+    let took = prop::option::of(0u32..5000);
+    let words = ("[ab]\\.[a-c]", "(select [a-c] where x = [0-9]{1,3}|done in [0-9]ms|\\PC{0,9})");
+    let fields = ("[uv]{0,1}", "[pq]{0,1}", "[rs]{0,1}", prop::option::of(0u32..3));
+    (level, run, took, any::<bool>(), words, fields, any::<bool>()).prop_map(
+        |(level, run, took, abandoned, (tag, msg), (user, page, req, uid), near)| {
+            let named = run.is_some();
+            let mut said = event(0.0).level(level).tag(&tag).msg(&msg);
+            (said.uid, said.host) = (uid, if near { "web1" } else { "web2" });
+            if let Some((run, conn)) = run {
+                said = said.run(&run, conn);
+            }
+            said.took = took.map(|ms| f64::from(ms) / 1e3);
+            said.abandoned = abandoned && named && said.took.is_some();
+            for (name, value) in [("user", user), ("page", page), ("req", req)] {
+                said = if value.is_empty() { said } else { said.field(name, &value) };
+            }
+            said
+        },
+    )
+}
+
+fn any_gap() -> impl Strategy<Value = (Why, Option<u64>)> {
+    (prop::sample::select(&Why::ALL[..]), prop::option::of(0u64..3))
+}
+
+/// What a newer agent may write.
+fn with_unknown_keys(line: &str) -> String {
+    line.trim_end().replacen(",\"fields\":", ",\"zone\":\"eu\",\"fields\":", 1)
+}
+
+/// Every view, as bytes.
+fn shown(views: &Views, seconds: f64) -> Vec<String> {
+    let text = |name| {
+        let snapshot = views.snapshot(name, &Permits::All, at(seconds));
+        serde_json::to_string(&snapshot).expect("JSON")
+    };
+    ViewName::ALL.map(text).to_vec()
+}
+
+/// A run of the model.
+#[derive(Clone)]
+struct DullRun {
+    host: String,
+    conn: Option<u64>,
+    uid: Option<u32>,
+    name: String,
+    begun: Timestamp,
+    state: RunState,
+    /// Since when it has the state.
+    since: Timestamp,
+}
+
+impl DullRun {
+    fn is_over(&self, now: Timestamp) -> bool {
+        let seconds = match self.state {
+            RunState::Running => return false,
+            RunState::Unknown => UNKNOWN_SECONDS,
+            RunState::Abandoned => ABANDONED_SECONDS,
+        };
+        now.micros() - self.since.micros() >= seconds * 1_000_000
+    }
+}
+
+/// What the rules of pairing come to, line by line, in the dullest way.
+#[derive(Default)]
+struct Dull {
+    runs: Vec<DullRun>,
+}
+
+impl Dull {
+    fn line(&mut self, line: &str) {
+        match Line::parse(line).expect("a line") {
+            Line::Gap(told) => {
+                let all = told.gap.lost != Some(0);
+                for run in self.runs.iter_mut().filter(|run| run.state == RunState::Running) {
+                    let here = told.gap.why == Why::Restart && run.host == told.host.text();
+                    if all || here {
+                        (run.state, run.since) = (RunState::Unknown, told.time);
+                    }
+                }
+            }
+            Line::Event(event) => {
+                self.runs.retain(|run| !run.is_over(event.time));
+                let Some(name) = event.run else { return };
+                let number = |part| event.origin_part(part).and_then(|n| n.number());
+                let conn = number("conn").map(|n| n as u64);
+                let run = DullRun {
+                    host: event.host.text().into_owned(),
+                    conn,
+                    uid: number("uid").map(|n| n as u32),
+                    name: name.text().into_owned(),
+                    begun: event.time,
+                    state: if conn.is_some() { RunState::Running } else { RunState::Unknown },
+                    since: event.time,
+                };
+                match event.took {
+                    None => self.begin(run),
+                    Some(_) if !event.abandoned => {
+                        let found = self.open(&run).or(self.detached(&run, RunState::Unknown));
+                        let found = found.or(self.detached(&run, RunState::Abandoned));
+                        found.map(|at| self.runs.remove(at));
+                    }
+                    Some(took) => self.abandon(run, took),
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, run: DullRun) {
+        if self.open(&run).is_some() {
+            return;
+        }
+        match self.detached(&run, RunState::Unknown) {
+            Some(at) => {
+                let known = &mut self.runs[at];
+                known.conn = run.conn.or(known.conn);
+                (known.state, known.since) = (run.state, run.since);
+            }
+            None => self.runs.push(run),
+        }
+    }
+
+    fn abandon(&mut self, run: DullRun, took: f64) {
+        let again = self.detached(&run, RunState::Abandoned);
+        let again = again.filter(|at| self.runs[*at].conn == run.conn);
+        let found = self.open(&run).or(self.detached(&run, RunState::Unknown)).or(again);
+        let before = run.begun.plus_micros(-((took * 1e6) as i64));
+        let known = found.map(|at| self.runs.remove(at));
+        let (begun, conn) = known.map_or((before, None), |known| (known.begun, known.conn));
+        let conn = run.conn.or(conn);
+        self.runs.push(DullRun { begun, conn, state: RunState::Abandoned, ..run });
+    }
+
+    fn same(&self, run: &DullRun, state: RunState) -> impl Iterator<Item = (usize, &DullRun)> {
+        let all = self.runs.iter().enumerate();
+        all.filter(move |(_, known)| known.state == state)
+            .filter(|(_, known)| (&known.host, &known.name) == (&run.host, &run.name))
+    }
+
+    fn open(&self, run: &DullRun) -> Option<usize> {
+        let mut same = self.same(run, RunState::Running);
+        same.find(|(_, known)| run.conn.is_some() && known.conn == run.conn).map(|(at, _)| at)
+    }
+
+    /// The one of its connection, else the oldest.
+    fn detached(&self, run: &DullRun, state: RunState) -> Option<usize> {
+        let same = self.same(run, state).filter(|(_, known)| known.uid == run.uid);
+        let first = same.min_by_key(|(_, known)| {
+            (run.conn.is_none() || known.conn != run.conn, known.begun, known.conn)
+        });
+        first.map(|(at, _)| at)
+    }
+}
+
+/// How many runs of a host and a name began when and are how.
+type Counts = BTreeMap<(String, String, Timestamp, String), usize>;
+
+fn count(runs: impl Iterator<Item = (String, String, Timestamp, RunState)>) -> Counts {
+    let mut counts = Counts::new();
+    for (host, name, begun, state) in runs {
+        *counts.entry((host, name, begun, format!("{state:?}"))).or_default() += 1;
+    }
+    counts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn pieces_and_looks_in_between_change_nothing(
+        lines in any_stream(),
+        piece in 1usize..3000,
+        later in 0.0f64..4000.0,
+    ) {
+        for new in [Views::new, Views::of_all_lines] {
+            let whole = fold(new(), &lines);
+            let mut views = new();
+            let bytes: String = lines.iter().map(|line| with_unknown_keys(line) + "\n").collect();
+            let mut unfinished = Vec::new();
+            for piece in bytes.as_bytes().chunks(piece) {
+                unfinished.extend_from_slice(piece);
+                while let Some(end) = unfinished.iter().position(|b| *b == b'\n') {
+                    let line: Vec<u8> = unfinished.drain(..=end).collect();
+                    add(&mut views, &[String::from_utf8(line).expect("UTF-8")]);
+                    for name in ViewName::ALL {
+                        drop(views.snapshot(name, &Permits::All, at(later)));
+                    }
+                }
+            }
+            prop_assert_eq!(shown(&views, 2400.0 + later), shown(&whole, 2400.0 + later));
+        }
+    }
+
+}
+
+proptest! {
+    #[test]
+    fn runs_are_paired_by_the_rules(lines in any_stream(), later in 0.0f64..4000.0) {
+        let views = fold(Views::new(), &lines);
+        let mut dull = Dull::default();
+        lines.iter().for_each(|line| dull.line(line));
+        let now = 2400.0 + later;
+        let shown = views.running(&Permits::All, at(now)).runs.into_iter();
+        let found = count(shown.map(|run| (run.host, run.run, run.begun, run.state)));
+        let dull = dull.runs.into_iter().filter(|run| !run.is_over(at(now)));
+        let expected = count(dull.map(|run| (run.host, run.name, run.begun, run.state)));
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_fold_that_is_told_the_open_runs_ends_with_the_same(
+        lines in any_stream(),
+        cut in 0usize..60,
+    ) {
+        let (before, after) = lines.split_at(cut.min(lines.len()));
+        let views = fold(Views::new(), before);
+        let mut seeded = Views::new();
+        for run in views.running(&Permits::All, at(2400.0)).in_state(RunState::Running) {
+            seeded.seed(&OpenRun {
+                host: &run.host,
+                conn: run.conn,
+                run: &run.run,
+                subject: run.subject.clone(),
+                tag: &run.tag,
+                msg: run.msg.as_deref().unwrap_or_default(),
+                user: run.user.as_deref(),
+                page: run.page.as_deref(),
+                req: run.req.as_deref(),
+                begun: run.begun,
+            });
+        }
+        let running = |views: &Views| {
+            let snapshot = views.running(&Permits::All, at(2400.0));
+            snapshot.in_state(RunState::Running).cloned().collect::<Vec<_>>()
+        };
+        prop_assert_eq!(running(&seeded), running(&views));
+        let (mut views, mut seeded) = (views, seeded);
+        add(&mut views, after);
+        add(&mut seeded, after);
+        // Where the other fold knows an older one that was unknown, that one goes on instead.
+        for run in running(&seeded) {
+            let known = running(&views).into_iter().find(|other| {
+                (&other.host, other.conn, &other.run) == (&run.host, run.conn, &run.run)
+            });
+            prop_assert!(known.is_none_or(|known| known.begun <= run.begun));
+        }
+    }
+}
