@@ -91,7 +91,7 @@ fn sync_counts_refused_events() {
         [
             "ERR 65 unknown key \"seq\": use tag, level, msg, run, fields and time".to_owned(),
             "ERR 65 unknown level \"loud\": use emerg, alert, crit, err, warning, notice, info or debug".into(),
-            "ERR 64 unknown word \"FOO\": say SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT".into(),
+            "ERR 64 unknown verb \"FOO\": use SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT".into(),
             format!("ERR 65 2 refused, rest stored at {id}-3"),
             format!("OK {id}-3"),
         ]
@@ -166,14 +166,14 @@ fn rejects_bad_requests_with_reason() {
     let agent = Agent::start();
     let mut client = agent.connect();
     for (line, expected) in [
-        ("SYNC now", "ERR 64 SYNC \"now\": say SYNC or SYNC synced"),
-        ("PING x", "ERR 64 nothing may follow this word, and \"x\" did"),
+        ("SYNC now", "ERR 64 SYNC \"now\": use SYNC or SYNC synced"),
+        ("PING x", "ERR 64 unexpected argument \"x\": this verb has none"),
         ("AUTH", "ERR 64 AUTH needs a token"),
         ("TAIL {\"aftr\":1}", "ERR 64 TAIL: unknown field `aftr`, expected one of "),
         ("TAIL {\"after\":\"x\"}", "ERR 64 TAIL: after: not a cursor"),
         ("TAIL {\"match\":\"took>soon\"}", "ERR 64 "),
         ("TAIL msg~(", "ERR 64 "),
-        ("TAIL {\"follow\":true,\"reverse\":true}", "ERR 64 TAIL: follow has no end"),
+        ("TAIL {\"follow\":true,\"reverse\":true}", "ERR 64 TAIL: follow does not end"),
     ] {
         let answer = client.request(line);
         assert!(answer.starts_with(expected), "{line}: {answer}");
