@@ -294,7 +294,11 @@ impl Session<'_> {
     }
 
     /// Serves one VIEW, with which the session ends.
-    async fn view(&mut self, connection: &mut Connection, view: &View) -> io::Result<Option<Ended>> {
+    async fn view(
+        &mut self,
+        connection: &mut Connection,
+        view: &View,
+    ) -> io::Result<Option<Ended>> {
         let scope = match self.client.rights.tail().await {
             Ok(scope) => scope,
             Err(why) => return self.reply_err(connection, why.code(), &why).await,

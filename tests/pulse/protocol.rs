@@ -1,6 +1,6 @@
 //! The verbs of the native dialect through the real socket, byte by byte (pulse-protocol(7)).
 
-use crate::harness::{Agent, parse, seq_of, wait_for};
+use crate::harness::{Agent, Gap, Item, begins_log, parse, seq_of, wait_for};
 
 /// An event line with a fixed time and an empty origin.
 fn normalize(line: &str) -> String {
@@ -69,8 +69,15 @@ fn clean_restart_continues_numbers() {
     assert_eq!(cursor, newest.replace("-1", "-3"));
     agent.stop();
     agent.restart();
-    assert_eq!(agent.connect().newest(), cursor);
-    assert_eq!(agent.connect().write("SEND c\n").sync(), newest.replace("-1", "-4"));
+    // Each start appends a gap. After a clean stop it lost nothing.
+    assert_eq!(agent.connect().newest(), newest.replace("-1", "-4"));
+    assert_eq!(agent.connect().write("SEND c\n").sync(), newest.replace("-1", "-5"));
+    let mut reader = agent.connect();
+    reader.write("TAIL {}\n");
+    let lines: Vec<Item> = (0..5).map(|_| parse(&reader.line())).collect();
+    assert_eq!(lines[0], Item::Gap(Gap::of_clean_start(0)));
+    assert_eq!(lines[3], Item::Gap(Gap::of_clean_start(3)));
+    assert_eq!(lines.iter().filter_map(Item::msg).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[test]
@@ -201,8 +208,8 @@ fn end_of_input_answers_then_closes() {
     let mut client = agent.connect();
     client.write("TAIL {}\nPING\nSTATS\nSEND c\nSYNC").shutdown_write();
     let rest = client.rest();
-    assert_eq!(rest.len(), 7, "{rest:#?}");
-    assert!(rest[6].ends_with("-5"), "{rest:#?}");
+    assert_eq!(rest.len(), 8, "{rest:#?}");
+    assert!(begins_log(&rest[0]) && rest[7].ends_with("-5"), "{rest:#?}");
 }
 
 #[test]

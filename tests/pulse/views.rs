@@ -102,9 +102,9 @@ fn counts_are_exact_and_honour_the_match() {
     assert!(users["users"].as_array().expect("users").iter().all(|user| user["events"] == 10));
     // All 30 are one shape.
     let queries = snapshot(&mut watch(&agent, "queries", "tag=shop.*"), "a shape", |shown| {
-        shown["queries"].as_array().is_some_and(|queries| !queries.is_empty())
+        shown["shapes"].as_array().is_some_and(|shapes| !shapes.is_empty())
     });
-    assert_eq!(queries["queries"].as_array().expect("queries").len(), 1, "{queries}");
+    assert_eq!(queries["shapes"].as_array().expect("shapes").len(), 1, "{queries}");
 }
 
 #[test]
