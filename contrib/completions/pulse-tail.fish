@@ -9,12 +9,12 @@ complete -c pulse-tail -s p -l priority -d 'Only LEVEL and worse, or a range: er
 complete -c pulse-tail -s u -l unit -d 'Only these systemd units; * stands for any text (repeatable)' -r
 complete -c pulse-tail -s g -l grep -d 'Only messages with this in them; without regard to case unless it has a capital' -r
 complete -c pulse-tail -l slower -d 'Only what took longer: 100ms, 1.5s' -r
-complete -c pulse-tail -s o -l output -d 'What each event becomes' -r -f -a "short\t'as journalctl: time, host, tag, message, fields'
+complete -c pulse-tail -s o -l output -d 'What each event becomes' -r -f -a "short\t'as in journalctl: time, host, tag, message, fields'
 short-iso\t'the same, with RFC 3339 times'
 json\t'the event line itself'
 cat\t'the message only'
-logfmt\t'key=value for everything, on one line'
-verbose\t'everything, a key a line'"
+logfmt\t'every key as key=value, on one line'
+verbose\t'every key on a line of its own'"
 complete -c pulse-tail -l color -d 'Colours by level [auto: on a terminal, unless NO_COLOR is set]' -r -f -a "auto\t'On a terminal'
 always\t'Always'
 never\t'Never'"

@@ -1,4 +1,4 @@
-//! The token for a TCP bridge. It is a secret: it is never displayed, and no option takes it, because every
+//! The token for a TCP bridge. It is a secret: it is never displayed, and no option holds it, because every
 //! user of a machine can read command lines.
 
 use std::fmt;

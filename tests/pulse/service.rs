@@ -39,7 +39,7 @@ fn activated_agent_identifies_senders() {
     // systemd-socket-activate gives its sockets to one user, whatever the umask.
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("the socket's owner");
     agent.send(&["by hand"]).ok();
-    let line = agent.tail(&["-o", "json"]).ok();
+    let line = agent.tail(&["-n1", "-o", "json"]).ok();
     let origin = parse(line.trim_end()).event()["origin"].clone();
     assert_eq!(origin["comm"], "pulse-send");
     assert_eq!(origin["uid"], nix::unistd::geteuid().as_raw());
@@ -105,7 +105,7 @@ fn rejects_mismatched_passed_socket() {
 #[test]
 fn rejects_unusable_passed_sockets() {
     for (passed, words) in [
-        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 sockets"),
+        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 of them"),
         ("exec 3</dev/null; export LISTEN_FDS=1", "not the listening Unix stream socket"),
     ] {
         let mut agent = Agent::prepare(&[]);
