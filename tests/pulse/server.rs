@@ -192,8 +192,8 @@ fn refusal_never_shows_token() {
         ("ERR 75 too many connections\n", 75, &["refused", "too many"]),
         // A bridge that returns the token.
         (&format!("ERR 77 {TOKEN}\n"), 77, &["refused"]),
-        (&format!("what is AUTH {TOKEN}?\n"), 69, &["no agent", "--ca FILE"]),
-        ("\x15\x03\x01\x00\x02\x02\x46\n\u{ff}\n", 69, &["no agent", "--ca FILE"]),
+        (&format!("what is AUTH {TOKEN}?\n"), 69, &["not an agent", "--ca FILE"]),
+        ("\x15\x03\x01\x00\x02\x02\x46\n\u{ff}\n", 69, &["not an agent", "--ca FILE"]),
         ("", 69, &["closed the connection", "--ca FILE"]),
     ] {
         let answer = answer.to_owned();

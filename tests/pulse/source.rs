@@ -94,8 +94,7 @@ impl Source {
     fn imports(&self, module: &Module) -> Vec<Import> {
         let import = Regex::new(r"\buse\s").expect("a valid pattern");
         let text = &self.0[module];
-        let found =
-            import.find_iter(text).flat_map(|found| parse(&text[found.end()..]).0);
+        let found = import.find_iter(text).flat_map(|found| parse(&text[found.end()..]).0);
         let absolute = |Import { path, name }: Import| {
             Some(Import { path: self.absolute(module, &path)?, name })
         };
