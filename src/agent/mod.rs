@@ -11,6 +11,7 @@
 
 mod access;
 mod client;
+mod clients;
 mod error;
 mod follow;
 mod ingest;
@@ -52,6 +53,7 @@ use services::Services;
 use stats::Stats;
 use transport::accept;
 use transport::tcp::Bridge;
+use views::Folds;
 
 pub use error::AgentError;
 pub use transport::tls;
@@ -184,10 +186,10 @@ async fn serve<E: Display>(
 
     let mut accepting = JoinSet::new();
     let (for_unix, for_tcp) = (services.clone(), services.clone());
-    accepting.spawn(accept::run(unix, move |stream| for_unix.accept_unix(stream)));
+    accepting.spawn(accept::run(unix, move |stream| clients::accept_unix(&for_unix, stream)));
     if let Some(tcp) = tcp {
         accepting.spawn(accept::run(tcp, move |(stream, address)| {
-            for_tcp.accept_tcp(stream, address);
+            clients::accept_tcp(&for_tcp, stream, address);
         }));
     }
     let manager = ServiceManager::new(&config.socket.path, log.clone(), services.limits.clone());
@@ -240,6 +242,7 @@ fn services(
         limits,
         access,
         origins: Origins::new(),
+        folds: Arc::new(Folds::new(log.clone(), runs.clone())),
         runs,
         bridge,
         clients: TaskTracker::new(),

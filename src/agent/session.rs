@@ -7,15 +7,17 @@ use std::io::{self, ErrorKind};
 use super::access::Subject;
 use super::client::Client;
 use super::follow::Refusal;
-use super::follow::lines::{self, LineFormat};
+use super::follow::lines::{self, Left, LineFormat};
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
 use super::services::Services;
 use super::transport::connection::{Connection, Input};
+use super::views;
 use crate::diag;
 use crate::log::Durability;
-use crate::wire::{self, AckLevel, Code, Refused, Request, Tail};
+use crate::views::ViewName;
+use crate::wire::{self, AckLevel, Code, Refused, Request, RequestedView, Tail, View};
 
 /// ERR replies since the last SYNC after which further errors are only counted.
 pub const ERRS_MAX: u64 = 100;
@@ -94,6 +96,7 @@ enum Step {
     Sync(AckLevel),
     Query(Query),
     Tail(Tail, LineFormat),
+    View(View),
     Quit,
 }
 
@@ -161,6 +164,7 @@ impl Session<'_> {
                 let tail = Tail { matching, follow: true, ..Tail::default() };
                 Step::Tail(tail, LineFormat::text())
             }
+            Ok(Request::View(view)) => Step::View(view),
             Ok(Request::Quit) => Step::Quit,
             Ok(Request::Ping) => Step::Query(Query::Ping),
             Ok(Request::Stats) => Step::Query(Query::Stats),
@@ -194,6 +198,11 @@ impl Session<'_> {
                 self.intake.flush().await;
                 self.write_replies(connection).await?;
                 return self.tail(connection, &tail, &format).await;
+            }
+            Step::View(view) => {
+                self.intake.flush().await;
+                self.write_replies(connection).await?;
+                return self.view(connection, &view).await;
             }
             Step::Quit => {
                 self.intake.flush().await;
@@ -270,20 +279,41 @@ impl Session<'_> {
             Ok(subscription) => subscription,
             Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
         };
-        Ok(match lines::run(connection, &mut subscription, format).await? {
+        match lines::run(connection, &mut subscription, format).await? {
             lines::Ended::Failed(cause) => {
                 let refusal = Refusal::History(cause);
-                return self.reply_err(connection, refusal.code(), &refusal).await;
+                self.reply_err(connection, refusal.code(), &refusal).await
             }
-            lines::Ended::Quit => Some(Ended::Quit),
-            lines::Ended::Gone => Some(Ended::Gone),
-            lines::Ended::Stopping => Some(Ended::Stopping),
             lines::Ended::Complete => {
                 wire::encode_ok(&subscription.position(), &mut self.replies);
                 self.write_replies(connection).await?;
-                None
+                Ok(None)
             }
-        })
+            lines::Ended::Left(left) => Ok(Some(left.into())),
+        }
+    }
+
+    /// Serves one VIEW, with which the session ends.
+    async fn view(
+        &mut self,
+        connection: &mut Connection,
+        view: &View,
+    ) -> io::Result<Option<Ended>> {
+        let scope = match self.client.rights.tail().await {
+            Ok(scope) => scope,
+            Err(why) => return self.reply_err(connection, why.code(), &why).await,
+        };
+        let mut follower = self.permit.follower();
+        let matching = view.matching.as_deref().unwrap_or_default();
+        let watch = self.services.folds.watch(matching, scope, &mut follower).await;
+        match watch {
+            Ok(watch) => {
+                let name = view_name(view.name);
+                let left = views::serve::run(connection, &watch, name, view.every).await?;
+                Ok(Some(left.into()))
+            }
+            Err(why) => self.reply_err(connection, why.code(), &why).await,
+        }
     }
 
     async fn reply_err(
@@ -310,6 +340,25 @@ impl Session<'_> {
             }
             written => written,
         }
+    }
+}
+
+impl From<Left> for Ended {
+    fn from(left: Left) -> Self {
+        match left {
+            Left::Quit => Self::Quit,
+            Left::Gone => Self::Gone,
+            Left::Stopping => Self::Stopping,
+        }
+    }
+}
+
+fn view_name(requested: RequestedView) -> ViewName {
+    match requested {
+        RequestedView::Users => ViewName::Users,
+        RequestedView::Queries => ViewName::Queries,
+        RequestedView::Running => ViewName::Running,
+        RequestedView::Rates => ViewName::Rates,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::sys::users;
 /// The largest file, in bytes.
 const FILE_MAX: u64 = 4 << 20;
 
-/// The mode of the file: nobody but its owner needs to read hashes.
+/// The mode of the file: only its owner needs to read hashes.
 const MODE: u32 = 0o600;
 
 /// One line of the file.

@@ -36,9 +36,8 @@ pub(crate) struct Kept {
     pub(crate) clean: Option<Seq>,
 }
 
-/// The state file, as it is written.
+/// The state file, as it is written. Keys of a newer agent are ignored.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StateFile {
     log: String,
     reserved: u64,
@@ -195,6 +194,17 @@ fn open(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ignores_unknown_keys_of_the_state_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::open(dir.path()).expect("opened");
+        let text = r#"{"log":"0000000a","reserved":99,"clean":7,"format":2,"more":{"x":[]}}"#;
+        fs::write(dir.path().join(STATE), text).expect("written");
+        let seq = |n| Seq::new(n).expect("small");
+        let expected = Kept { id: LogId::new(0xa), reserved: seq(99), clean: Some(seq(7)) };
+        assert_eq!(ledger.kept().expect("read"), Some(expected));
+    }
 
     #[test]
     fn keeps_what_it_is_told_and_keeps_others_out() {

@@ -138,22 +138,19 @@ impl Log {
         reserved_ahead: u64,
     ) -> Result<(Running, Vec<String>), OpenError> {
         let Some(history) = &options.history else {
-            let state =
-                State::new(random_id(), Seq::BEFORE_FIRST.next(), options.window_size, None);
+            let state = State::new(random_id(), Seq::BEFORE_FIRST, options.window_size, None);
             let log = Self::with(options, state);
+            log.append_gap(recover::clean_start);
             return Ok((Running { log, writer: None, syncer: None, ledger: None }, Vec::new()));
         };
         let ledger = Arc::new(Ledger::open(&history.dir)?);
         let found = recover::recover(&ledger, reserved_ahead)?;
-        let next = found.gap.map_or(found.next, Gap::first);
-        let on_disk =
-            HistoryState::new(found.segments, found.stored, found.reserved, reserved_ahead);
-        let mut state = State::new(found.id, next, options.window_size, Some(on_disk));
+        let stored = found.start.after;
+        let on_disk = HistoryState::new(found.segments, stored, found.reserved, reserved_ahead);
+        let mut state = State::new(found.id, stored.next(), options.window_size, Some(on_disk));
         state.last_time = found.last_time;
         let log = Self::with(options, state);
-        if let Some(gap) = found.gap {
-            log.append_gap(|_| gap);
-        }
+        log.append_gap(|_| found.start);
         Ok((log.start_history(ledger)?, found.notes))
     }
 

@@ -19,12 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) id: LogId,
     /// What is on disk.
     pub(crate) segments: Segments,
-    /// The last number on disk, or the one before the first.
-    pub(crate) stored: Seq,
-    /// The number that the next event gets, behind the gap.
-    pub(crate) next: Seq,
-    /// After an unclean stop: what has to be told before anything else.
-    pub(crate) gap: Option<Gap>,
+    /// The gap `restart` that this start appends before anything else. History ends at its `after`.
+    pub(crate) start: Gap,
     /// The time of the last line on disk.
     pub(crate) last_time: Timestamp,
     /// The first number that is not reserved.
@@ -42,35 +38,41 @@ pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered,
     let clean = kept.and_then(|kept| kept.clean);
     let mut notes = Vec::new();
     let list = check_segments(ledger, clean.is_some(), &mut notes)?;
-    let last = list.back().map_or(Seq::BEFORE_FIRST, |segment| segment.last);
+    let last = list.back().map_or(Seq::ZERO, |segment| segment.last);
     let last_time = list.back().map_or(Timestamp::MIN, |segment| segment.last_time);
-    let (id, next) = match kept {
-        Some(Kept { id, clean: Some(next), .. }) => (id, next.max(last.next())),
-        // At least one number is the gap's.
-        Some(Kept { id, reserved, clean: None }) => (id, reserved.max(last.plus(2))),
-        None if list.is_empty() => (random_id(), last.next()),
+    let (id, start) = match kept {
+        // An empty history was trimmed, which a reader sees when it asks.
+        Some(Kept { id, clean: Some(next), .. }) if next <= last.next() || list.is_empty() => {
+            (id, clean_start(last.max(next.previous())))
+        }
+        // Files at the end were removed or damaged since.
+        Some(Kept { id, clean: Some(next), .. }) => (id, restart(last, next)),
+        // The gap has at least one number.
+        Some(Kept { id, reserved, clean: None }) => (id, restart(last, reserved.max(last.plus(2)))),
+        None if list.is_empty() => (random_id(), clean_start(last)),
         None => {
             notes.push(format!("{}: there is no state file: the log gets a new id", dir.display()));
-            (random_id(), last.plus(2))
+            (random_id(), restart(last, last.plus(2)))
         }
     };
-    // After a clean stop, an empty history was trimmed: a reader is told that when it asks.
-    let trimmed = clean.is_some() && list.is_empty();
-    let gap = (next > last.next() && !trimmed).then_some(Gap {
-        after: last,
-        before: next,
-        lost: None,
-        why: Why::Restart,
-    });
-    let stored = if gap.is_some() { last } else { next.previous() };
-    let reserved = next.plus(reserved_ahead);
+    let reserved = start.before.plus(reserved_ahead);
     // Numbers that stay where they are would be given out again and again.
     if reserved == Seq::MAX {
         return Err(OpenError::UsedUp { dir: dir.to_owned() });
     }
     ledger.keep(Kept { id, reserved, clean: None }).map_err(fail("reserve numbers in"))?;
     let segments = Segments::new(dir.to_owned(), list);
-    Ok(Recovered { id, segments, stored, next, gap, last_time, reserved, notes })
+    Ok(Recovered { id, segments, start, last_time, reserved, notes })
+}
+
+/// The gap of a start after a clean stop, or of a new log.
+pub(crate) fn clean_start(last: Seq) -> Gap {
+    Gap { lost: Some(0), ..restart(last, last.plus(2)) }
+}
+
+/// The gap of a start, where it is not known what is missing.
+fn restart(after: Seq, before: Seq) -> Gap {
+    Gap { after, before, lost: None, why: Why::Restart }
 }
 
 /// Checks all segments: after an unclean stop, everything behind the synced position.

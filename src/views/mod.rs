@@ -226,7 +226,8 @@ impl Views {
     }
 
     /// Adds a run that is known to be open although its begin may come before the first line. One
-    /// that is known here already stays as it is; a begin that is seen after all is progress.
+    /// that runs here already stays as it is, an unknown one runs again, and a begin that is read
+    /// after all is progress.
     pub fn seed(&mut self, run: &OpenRun<'_>) {
         self.running.seed(run);
     }

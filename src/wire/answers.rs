@@ -1,4 +1,4 @@
-//! The clients' side: bytes to answers.
+//! The client's decoder: bytes to answers.
 
 use super::lines::{Buffer, NextLine};
 use super::{Code, WHY_MAX};
@@ -7,64 +7,73 @@ use crate::event::{Cursor, LINE_MAX};
 /// The longest answer, in bytes, without its line end.
 const ANSWER_MAX: usize = LINE_MAX + WHY_MAX;
 
-/// What the agent says.
+/// An answer of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer<'a> {
-    /// `OK …`: what follows the word.
+    /// `OK …`: the text after the word.
     Ok(&'a str),
     /// `ERR <code> <why>`.
     Err {
-        /// Its kind.
+        /// The kind of error.
         code: Code,
-        /// What was wrong.
+        /// The cause.
         why: &'a str,
     },
-    /// An event line or a gap line, without its line end; any other JSON object too.
+    /// An event line, a gap line or another JSON object, without its line end.
     Line(&'a str),
-    /// How far a follow has come without a match.
+    /// `{"at":…}`: how far a follow has read without a match.
     At(Cursor),
     /// Anything else: text for people.
     Text(&'a str),
 }
 
-/// What no agent says.
+/// Bytes that are not an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnswer {
-    /// Longer than any line.
-    #[error("the agent's answer is longer than any line may be")]
+    /// Longer than the longest answer.
+    #[error("bad answer: longer than {ANSWER_MAX} bytes")]
     TooLong,
-    /// Not text.
-    #[error("the agent's answer is not valid UTF-8")]
+    /// Not UTF-8.
+    #[error("bad answer: not valid UTF-8")]
     NotText,
 }
 
-/// Turns what the agent sends into answers, line by line.
+/// Decodes the agent's bytes into answers, one a line.
+///
+/// ```
+/// use pulsed::wire::{Answer, Answers};
+///
+/// let mut answers = Answers::new();
+/// answers.push(b"OK 7f3a9c21-1042\nERR");
+/// assert_eq!(answers.next(), Some(Ok(Answer::Ok("7f3a9c21-1042"))));
+/// assert_eq!(answers.next(), None);
+/// ```
 #[derive(Debug, Default)]
 pub struct Answers {
     buffer: Buffer,
 }
 
 impl Answers {
-    /// At the beginning of a connection.
+    /// A decoder for the beginning of a connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds what came.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.push(bytes);
     }
 
-    /// Whether [`Self::next`] has something to give. For loops that read more until it has: what it
-    /// gives borrows from here, and so cannot be held while more is read.
+    /// `true` if [`Self::next`] returns an answer or an error. Loops that read until then need it,
+    /// because an answer borrows from the decoder.
     pub fn ready(&mut self) -> bool {
         let Buffer { bytes, at } = &mut self.buffer;
         at.next_line(bytes, ANSWER_MAX) != NextLine::Unfinished
     }
 
-    /// The next answer. None when more bytes are needed. After an error nothing that follows makes
-    /// sense.
-    #[expect(clippy::should_implement_trait, reason = "what it gives borrows from the decoder")]
+    /// Decodes the next answer. `None` if more bytes are needed. After an error the rest of the stream
+    /// is meaningless.
+    #[expect(clippy::should_implement_trait, reason = "an answer borrows from the decoder")]
     pub fn next(&mut self) -> Option<Result<Answer<'_>, BadAnswer>> {
         let Buffer { bytes, at } = &mut self.buffer;
         let rest = at.rest(bytes);
@@ -92,7 +101,7 @@ fn answer(line: &str) -> Answer<'_> {
     }
     let err = line.strip_prefix("ERR ").and_then(|rest| {
         let (number, why) = rest.split_once(' ')?;
-        Some(Answer::Err { code: Code::of_number(number.parse().ok()?)?, why })
+        Some(Answer::Err { code: Code::from_number(number.parse().ok()?)?, why })
     });
     err.unwrap_or(Answer::Text(line))
 }

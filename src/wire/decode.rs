@@ -1,4 +1,4 @@
-//! The agent's side: bytes to requests.
+//! The agent's decoder: bytes to requests.
 
 use std::borrow::Cow;
 
@@ -12,29 +12,40 @@ pub const REQUEST_MAX: usize = DRAFT_MAX + SEND.len();
 
 const SEND: &str = "SEND ";
 
-/// The telnet byte "interpret as command" (RFC 854). No UTF-8 text has it.
+/// The telnet byte "interpret as command" (RFC 854). It does not occur in UTF-8.
 const IAC: u8 = 0xff;
 
-/// Turns what a client sends into requests. Feed it with [`Decoder::push`], ask it with
-/// [`Decoder::next`] until there is none. Holds at most one unfinished line besides what was pushed
-/// last.
+/// Decodes a client's bytes into requests. The first byte fixes the dialect, native or syslog. Holds
+/// at most one unfinished line besides the bytes pushed last.
+///
+/// ```
+/// use pulsed::wire::{Decoder, Request};
+///
+/// let mut decoder = Decoder::new();
+/// decoder.push(b"PING\nSEND query to");
+/// assert_eq!(decoder.next(), Some(Ok(Request::Ping)));
+/// assert_eq!(decoder.next(), None);
+/// decoder.push(b"ok 40ms\n");
+/// let Some(Ok(Request::Send(draft))) = decoder.next() else { panic!("no event") };
+/// assert_eq!(draft.msg, "query took 40ms");
+/// ```
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: Buffer,
     dialect: Dialect,
-    /// Within an over-long line, which was refused already.
+    /// Within the rest of an over-long line, which was refused.
     skipping: bool,
-    /// Nothing more will come.
+    /// The input is complete.
     ended: bool,
-    /// A line out of which telnet's commands were taken.
+    /// The current line without its telnet commands.
     cleaned: Vec<u8>,
-    /// The name of this machine, until syslog asks for it.
+    /// The name of this machine, until the syslog decoder takes it.
     host: Box<str>,
 }
 
 #[derive(Debug, Default)]
 enum Dialect {
-    /// Nothing came yet.
+    /// No byte has come yet.
     #[default]
     Open,
     Native,
@@ -42,56 +53,55 @@ enum Dialect {
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a connection.
+    /// A decoder for the beginning of a connection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same, on the machine `host`: syslog senders name it, and a relay names others.
-    pub fn on(host: &str) -> Self {
+    /// The same, on the machine `host`. The syslog dialect needs the name to recognize it in messages.
+    pub fn for_host(host: &str) -> Self {
         Self { host: host.into(), ..Self::default() }
     }
 
-    /// Adds what came.
+    /// Adds received bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.push(bytes);
     }
 
-    /// Tells that nothing more will come: an unfinished line counts as a line now.
+    /// Ends the input: an unfinished line is a line now.
     pub fn finish(&mut self) {
         self.ended = true;
     }
 
-    /// Tells that nothing more will come, and that the client did not say so: whatever was not decoded yet is
-    /// forgotten. An unfinished line may say something else than the whole did.
-    pub fn cut_off(&mut self) {
+    /// Ends the input where the connection broke: drops the bytes that are not decoded yet, because a
+    /// truncated line may mean something else than the whole one.
+    pub fn abort(&mut self) {
         self.buffer = Buffer::default();
         self.ended = true;
     }
 
-    /// How many bytes are held and not decoded yet.
+    /// The number of bytes that are not decoded yet.
     pub fn buffered(&self) -> usize {
         self.buffer.rest().len()
     }
 
-    /// Lends it memory for what comes.
+    /// Lends the decoder memory for further input.
     pub fn lend(&mut self, memory: Vec<u8>) {
         self.buffer.lend(memory);
     }
 
-    /// Takes its memory back, but for what it must hold: so that a connection that waits needs next to
-    /// none.
+    /// Returns the memory, except for undecoded bytes: an idle connection holds next to none.
     pub fn give_back(&mut self) -> Vec<u8> {
         self.buffer.give_back()
     }
 
-    /// Whether this connection speaks syslog.
+    /// `true` if the dialect is syslog.
     pub fn is_syslog(&self) -> bool {
         matches!(self.dialect, Dialect::Syslog(_))
     }
 
-    /// The next request. None when more bytes are needed.
-    #[expect(clippy::should_implement_trait, reason = "what it gives borrows from the decoder")]
+    /// Decodes the next request. `None` if more bytes are needed.
+    #[expect(clippy::should_implement_trait, reason = "a request borrows from the decoder")]
     pub fn next(&mut self) -> Option<Result<Request<'_>, Refused>> {
         if matches!(self.dialect, Dialect::Open) && !self.open() {
             return None;
@@ -99,7 +109,7 @@ impl Decoder {
         if self.is_syslog() { self.next_syslog() } else { self.next_native() }
     }
 
-    /// Lets the first byte fix the dialect. False if it has not come yet.
+    /// Fixes the dialect by the first byte. `false` if it has not come yet.
     fn open(&mut self) -> bool {
         loop {
             let rest = self.buffer.rest();
@@ -111,10 +121,10 @@ impl Decoder {
                     if syslog { Dialect::Syslog(Syslog::with_host(host)) } else { Dialect::Native };
                 return true;
             }
-            // No more is looked at than is waited for: the pieces in which it comes do not matter.
+            // Looks at no more bytes than it waits for, so that chunk boundaries do not matter.
             match telnet_command_len(&rest[..rest.len().min(TELNET_COMMAND_MAX + 1)]) {
                 Some(len) => self.buffer.at.consume(len),
-                // A native line will skip it, or wait for the rest of it.
+                // The native dialect skips it, or waits for its end.
                 None if self.ended || rest.len() > TELNET_COMMAND_MAX => {
                     self.dialect = Dialect::Native;
                     return true;
@@ -159,7 +169,7 @@ impl Decoder {
             }
             at.consume(end);
             if self.skipping {
-                // The rest of a line that was refused already, up to its end if that has come.
+                // The rest of a refused line, up to its end if that has come.
                 self.skipping = end == len;
                 continue;
             }
@@ -171,7 +181,7 @@ impl Decoder {
             if line.len() > REQUEST_MAX {
                 return Some(Err(too_long()));
             }
-            // Valid text never has telnet's byte, so that only bad lines are searched for it.
+            // Valid UTF-8 has no telnet byte, so only other lines are searched for it.
             let Ok(text) = std::str::from_utf8(line) else {
                 self.cleaned = without_telnet(line);
                 return Some(match std::str::from_utf8(&self.cleaned) {
@@ -185,7 +195,7 @@ impl Decoder {
 }
 
 fn too_long() -> Refused {
-    let why = format!("the line is longer than {DRAFT_MAX} bytes: send less at a time");
+    let why = format!("the line is longer than {DRAFT_MAX} bytes: split it into several events");
     Refused { code: Code::Data, why, event: true }
 }
 
@@ -198,7 +208,7 @@ fn is_send(line: &[u8]) -> bool {
     line.get(..SEND.len()).is_some_and(|verb| verb.eq_ignore_ascii_case(SEND.as_bytes()))
 }
 
-/// One line of the native dialect.
+/// Parses one line of the native dialect.
 fn request(text: &str) -> Result<Request<'_>, Refused> {
     if !is_send(text.as_bytes()) {
         return verbs::request(text);
@@ -215,10 +225,10 @@ fn request(text: &str) -> Result<Request<'_>, Refused> {
     Ok(Request::Send(Draft { msg: Cow::Borrowed(body), ..Draft::default() }))
 }
 
-/// The longest negotiation that is waited for, in bytes.
+/// The longest telnet command that the decoder waits for, in bytes.
 const TELNET_COMMAND_MAX: usize = 64;
 
-/// The length of the telnet command at the beginning (RFC 854, RFC 855), if all of it is there.
+/// The length of the telnet command at the beginning (RFC 854, RFC 855). `None` if it is incomplete.
 fn telnet_command_len(bytes: &[u8]) -> Option<usize> {
     const SUBNEGOTIATION: u8 = 250;
     match *bytes.get(1)? {

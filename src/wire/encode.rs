@@ -1,4 +1,4 @@
-//! What both sides write.
+//! The encoders of both sides.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -8,16 +8,15 @@ use serde_json::json;
 use super::{Code, Tail};
 use crate::event::{Cursor, Draft, Level, json};
 
-/// The longest why of an ERR, in characters.
+/// The longest cause in an ERR, in characters.
 pub const WHY_MAX: usize = 400;
 
-/// Appends `OK <what>`: a cursor, or the name that a token has.
+/// Appends `OK <what>`: a cursor, or the name of a token.
 pub fn encode_ok(what: &impl Display, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("OK {what}\n").as_bytes());
 }
 
-/// Appends `ERR <code> <why>`: one line that is safe for a terminal, whatever `why` repeats of what a
-/// client said.
+/// Appends `ERR <code> <why>`: one line, safe for a terminal also where `why` quotes a client's input.
 pub fn encode_err(code: Code, why: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("ERR {code} ").as_bytes());
     for c in why.chars().take(WHY_MAX) {
@@ -30,17 +29,17 @@ pub fn encode_err(code: Code, why: &str, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// Appends the answer to a SYNC some of whose events were refused; `code` is that of the first.
+/// Appends the answer to a SYNC of which events were refused. `code` is that of the first.
 pub fn encode_refused(code: Code, refused: u64, cursor: &Cursor, out: &mut Vec<u8>) {
     encode_err(code, &format!("{refused} refused, rest stored at {cursor}"), out);
 }
 
-/// Appends the line that tells how far a follower has come without a match.
+/// Appends the line that reports how far a follow has read without a match.
 pub fn encode_at(cursor: &Cursor, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{{\"at\":\"{cursor}\"}}\n").as_bytes());
 }
 
-/// Appends a SEND: plain text where that says it all, else an object.
+/// Appends a SEND: text if the draft has only a plain message, else an object.
 pub fn encode_send(draft: &Draft<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"SEND ");
     if is_plain(draft) {
@@ -83,7 +82,7 @@ fn encode_fields(draft: &Draft<'_>, out: &mut Vec<u8>) {
     let mut open = b'{';
     if let Some(seconds) = draft.took {
         json::member(out, &mut open, "took");
-        // With an exponent where it is very small: the digits of a number have a bound.
+        // Debug writes very small numbers with an exponent: the number of digits is bounded.
         out.extend_from_slice(format!("{seconds:?}").as_bytes());
     }
     for field in &draft.fields {

@@ -1,50 +1,50 @@
-//! Bytes as they come, and the lines in them: what both sides' decoders stand on.
+//! The input buffer of both decoders, and the lines in it.
 
-/// Below this, a plain loop finds a line end: the fast search looks up what the processor can do when
-/// it is first used, and that costs a short-lived sender more than it gains.
+/// Up to this many bytes are searched by a plain loop: memchr detects CPU features at its first use,
+/// which costs a short-lived sender more than it saves.
 const PLAIN_SEARCH_MAX: usize = 64;
 
-/// Bytes of which the beginning is consumed. In two parts, so that one can move on while what it has
-/// passed is still being looked at.
+/// Input bytes and the offset up to which they are consumed. Two fields, so that the offset can advance
+/// while a line is borrowed.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
-    pub(super) at: At,
+    pub(super) at: Offset,
 }
 
 /// How far a buffer is consumed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct At {
+pub(super) struct Offset {
     start: usize,
-    /// How many of the bytes behind are known to hold no line end.
+    /// The number of bytes after `start` that are known to hold no line end.
     searched: usize,
 }
 
-/// What a search for a line end finds.
+/// The result of a search for a line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextLine {
-    /// So many bytes, and then the line end.
+    /// A line of this many bytes, and its line end.
     Whole(usize),
-    /// No line end yet, and already more than a line may have.
+    /// No line end yet, and more bytes than a line may have.
     TooLong,
     /// No line end yet.
     Unfinished,
 }
 
 impl Buffer {
-    /// Adds what came.
+    /// Adds received bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.at.start);
         self.at.start = 0;
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// What is not consumed.
+    /// The bytes that are not consumed.
     pub(super) fn rest(&self) -> &[u8] {
         self.at.rest(&self.bytes)
     }
 
-    /// Goes on in this memory.
+    /// Continues in this memory.
     pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
         memory.clear();
         memory.extend_from_slice(self.rest());
@@ -52,7 +52,7 @@ impl Buffer {
         self.at.start = 0;
     }
 
-    /// Gives its memory away, but for what it must hold.
+    /// Returns the memory, and copies the bytes that are not consumed.
     pub(super) fn give_back(&mut self) -> Vec<u8> {
         let held = self.rest().to_vec();
         self.at.start = 0;
@@ -60,19 +60,19 @@ impl Buffer {
     }
 }
 
-impl At {
-    /// What is not consumed.
+impl Offset {
+    /// The bytes that are not consumed.
     pub(super) fn rest(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start..]
     }
 
-    /// Moves on.
+    /// Consumes bytes.
     pub(super) fn consume(&mut self, count: usize) {
         self.start += count;
         self.searched = self.searched.saturating_sub(count);
     }
 
-    /// Looks for the next line end.
+    /// Searches for the next line end.
     pub(super) fn next_line(&mut self, bytes: &[u8], len_max: usize) -> NextLine {
         let rest = self.rest(bytes);
         match find_line_end(&rest[self.searched..]) {

@@ -1,7 +1,7 @@
 //! The protocol: bytes to requests and answers, and back (pulse-protocol(7)).
 //!
-//! Pure: no socket, no clock. [`Decoder`] serves the agent, [`Answers`] the clients; both are fed by
-//! `push` and asked by `next`.
+//! Pure: no socket, no clock. [`Decoder`] is the agent's side, [`Answers`] the clients'. Both take bytes
+//! by `push` and return what they mean by `next`.
 
 mod answers;
 mod decode;
@@ -13,6 +13,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod verbs;
+mod view;
 
 use std::fmt;
 
@@ -24,19 +25,20 @@ pub use encode::{
     WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_tail,
 };
 pub use verbs::{VERBS, Verb, help};
+pub use view::{EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view};
 
-/// Why something was refused: the exit codes of the commands, after sysexits(3).
+/// The kind of an error: the exit codes of the commands, after sysexits(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// 64: a word or an option that nobody knows.
+    /// 64: usage, such as an unknown verb or option.
     Usage,
     /// 65: bad data.
     Data,
-    /// 69: the agent is not there, or is stopping.
+    /// 69: the agent is unavailable or stopping.
     Unavailable,
     /// 74: not stored.
     NotStored,
-    /// 75: timed out, or refused by a limit; may work later.
+    /// 75: timed out, or refused by a limit. May succeed later.
     Later,
     /// 77: not permitted.
     Denied,
@@ -47,7 +49,7 @@ impl Code {
     pub const ALL: [Self; 6] =
         [Self::Usage, Self::Data, Self::Unavailable, Self::NotStored, Self::Later, Self::Denied];
 
-    /// The number on the wire and at exit.
+    /// The number on the wire and the exit status.
     pub const fn number(self) -> u8 {
         match self {
             Self::Usage => 64,
@@ -58,11 +60,9 @@ impl Code {
             Self::Denied => 77,
         }
     }
-}
 
-impl Code {
     /// The code with this number.
-    pub fn of_number(number: u8) -> Option<Self> {
+    pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.number() == number)
     }
 }
@@ -82,7 +82,7 @@ pub enum AckLevel {
     Synced,
 }
 
-/// What a client asks.
+/// A request of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request<'a> {
     /// `SEND`, or a syslog line.
@@ -93,6 +93,8 @@ pub enum Request<'a> {
     TailText(&'a str),
     /// `TAIL {…}`.
     Tail(Tail),
+    /// `VIEW {…}`.
+    View(View),
     /// `AUTH <token>`.
     Auth(&'a str),
     /// `PING`.
@@ -107,32 +109,32 @@ pub enum Request<'a> {
     Quit,
 }
 
-/// The object of `TAIL {…}`.
+/// A request for events and gaps: the object of `TAIL {…}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// Begin behind this cursor.
+    /// Begin after this cursor.
     pub after: Option<Cursor>,
-    /// Of what is selected, only the last so many that are there already.
+    /// Only the last so many of the selected events that exist already.
     pub lines: Option<u64>,
-    /// Nothing before this moment.
+    /// No event before this time.
     pub since: Option<Timestamp>,
-    /// Nothing after this moment.
+    /// No event after this time.
     pub until: Option<Timestamp>,
     /// The text of a MATCH, not parsed yet.
     pub matching: Option<String>,
-    /// The newest first.
+    /// Newest first.
     pub reverse: bool,
-    /// Go on with what comes.
+    /// Continue with new events.
     pub follow: bool,
 }
 
-/// A request that is not taken: the answer is `ERR <code> <why>`.
+/// A refused request: the answer is `ERR <code> <why>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Its kind.
+    /// The kind of error.
     pub code: Code,
-    /// What was wrong, in one line for the one who sent it.
+    /// The cause, in one line for the sender.
     pub why: String,
-    /// Whether it was an event, which the next SYNC counts.
+    /// `true` if it was an event: the next SYNC counts it.
     pub event: bool,
 }

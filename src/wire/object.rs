@@ -1,4 +1,4 @@
-//! The object of `SEND {…}`: only what a sender may claim, and nothing nested.
+//! The object of `SEND {…}`: flat, with the keys that a sender may set.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,10 +11,13 @@ use crate::event::{
     check_run, took,
 };
 
-/// The longest number, in characters: it is kept in the sender's own digits.
+/// The longest number, in characters. A number keeps the sender's digits.
 const NUMBER_MAX: usize = 64;
 
-/// Why an object is no draft.
+/// The most characters of an unknown key or a nested field's name that an error quotes.
+const QUOTED_MAX: usize = 64;
+
+/// Why an object is not a draft.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadObject {
     #[error("not a JSON object: {0}")]
@@ -29,7 +32,7 @@ pub(super) enum BadObject {
     NotFields,
     #[error("time must be a string or a number")]
     BadTime,
-    #[error("a number of more than 64 characters")]
+    #[error("a number of more than {NUMBER_MAX} characters")]
     LongNumber,
     #[error(transparent)]
     Tag(#[from] BadTag),
@@ -39,14 +42,14 @@ pub(super) enum BadObject {
     Field(#[from] BadField),
 }
 
-/// Reads the object of a SEND.
+/// Parses the object of a SEND.
 pub(super) fn draft(text: &str) -> Result<Draft<'_>, BadObject> {
     let mut draft = Draft::default();
     let mut seen = Vec::new();
     for (key, value) in members(text)? {
         let known = ["tag", "level", "msg", "run", "fields", "time"];
         let Some(key) = known.into_iter().find(|name| *name == key) else {
-            return Err(BadObject::Key(key.chars().take(64).collect()));
+            return Err(BadObject::Key(key.chars().take(QUOTED_MAX).collect()));
         };
         if seen.contains(&key) {
             return Err(BadObject::Twice(key));
@@ -69,8 +72,7 @@ pub(super) fn draft(text: &str) -> Result<Draft<'_>, BadObject> {
     Ok(draft)
 }
 
-/// The members of an object, in order, each value still as text. Nothing is nested on the stack,
-/// however deep the values are.
+/// The members of an object, in order, each value as JSON text. Deeply nested values do not recurse.
 fn members(text: &str) -> Result<Vec<(Cow<'_, str>, &str)>, BadObject> {
     let bad = |e: serde_json::Error| BadObject::Json(e.to_string());
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -90,7 +92,7 @@ impl<'de> Visitor<'de> for Members {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        // What is over any bound is refused by name later: one more is enough to see it.
+        // One member over the bound suffices: the caller refuses it.
         while let Some(key) = map.next_key::<&RawValue>()? {
             let value: &RawValue = map.next_value()?;
             if members.len() <= FIELDS_MAX {
@@ -101,7 +103,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// The text of a JSON string; none if it is no string.
+/// The text of a JSON string. `None` if it is not a string.
 fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inside.contains('\\') {
@@ -151,13 +153,13 @@ fn value<'a>(name: &str, raw: &'a str) -> Result<Value<'a>, BadObject> {
         Some(b't') => Ok(Value::Bool(true)),
         Some(b'f') => Ok(Value::Bool(false)),
         Some(b'n') => Ok(Value::Null),
-        Some(b'{' | b'[') => Err(BadField::Nested(name.chars().take(64).collect()).into()),
+        Some(b'{' | b'[') => Err(BadField::Nested(name.chars().take(QUOTED_MAX).collect()).into()),
         _ if raw.len() > NUMBER_MAX => Err(BadObject::LongNumber),
         _ => Ok(Value::Number(raw.into())),
     }
 }
 
-/// When the sender says that it happened: kept as a field, since only the agent tells the time.
+/// The time that the sender claims. It becomes a field: the event's time is the agent's.
 fn sent(raw: &str) -> Result<Value<'_>, BadObject> {
     match value("time", raw) {
         Ok(value @ (Value::Text(_) | Value::Number(_))) => Ok(value),

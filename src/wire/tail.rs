@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Code, Refused, Tail};
 use crate::event::{Cursor, Timestamp};
 
-/// The keys, as they are written.
+/// The keys of the object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -21,7 +21,7 @@ struct Keys {
     follow: bool,
 }
 
-/// Reads the object of a TAIL.
+/// Parses the object of a TAIL.
 pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
     let keys: Keys = serde_json::from_str(text).map_err(|e| refuse(format!("TAIL: {e}")))?;
     let time = |name: &str, text: Option<String>| {
@@ -40,7 +40,9 @@ pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
     };
     if tail.follow && (tail.reverse || tail.until.is_some()) {
         let with = if tail.reverse { "reverse" } else { "until" };
-        return Err(refuse(format!("TAIL: follow has no end, so {with} cannot go with it")));
+        return Err(refuse(format!(
+            "TAIL: follow does not end, so it cannot be combined with {with}"
+        )));
     }
     Ok(tail)
 }

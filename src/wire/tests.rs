@@ -1,12 +1,12 @@
-//! The protocol, as bytes.
+//! The protocol, byte by byte.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::event::{DRAFT_MAX, Field, Level, Tag, Value, took};
 
-/// What a whole connection is understood as, one text for each request.
-fn understood(bytes: &[u8], pieces: usize) -> Vec<String> {
+/// The requests of a whole connection, each as text.
+fn decoded(bytes: &[u8], pieces: usize) -> Vec<String> {
     let mut decoder = Decoder::new();
     let mut all = Vec::new();
     for piece in bytes.chunks(pieces.max(1)) {
@@ -67,7 +67,7 @@ fn refused(line: &str) -> (u8, String) {
 }
 
 #[test]
-fn verbs_in_any_case_and_with_any_line_end() {
+fn accepts_any_case_and_line_end() {
     let session =
         b"send  two spaces\r\nSend\nSEND \nsync\nSYNC Synced\r\n\n\r\nping\nStats\nhelp\nlink\n\
         auth abc\nTAIL\ntail level>=warning tag=a\nquit";
@@ -88,16 +88,16 @@ fn verbs_in_any_case_and_with_any_line_end() {
         "Quit",
     ];
     expected.extend(plain.map(str::to_owned));
-    assert_eq!(understood(session, usize::MAX), expected);
+    assert_eq!(decoded(session, usize::MAX), expected);
 }
 
 #[test]
-fn unknown_words_are_told_what_works() {
+fn unknown_verbs_are_answered_with_the_known_ones() {
     let (code, why) = refused("FOO \u{1b}[31m bar");
     assert_eq!(code, 64);
     assert_eq!(
         why,
-        "unknown word \"FOO\": say SEND, SYNC, TAIL, AUTH, PING, LINK, STATS, HELP or QUIT"
+        "unknown verb \"FOO\": use SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT"
     );
     assert!(refused(&"x".repeat(5000)).1.len() < 200);
     for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64), ("{}", 64)]
@@ -107,7 +107,7 @@ fn unknown_words_are_told_what_works() {
 }
 
 #[test]
-fn objects_say_what_a_sender_may_claim() {
+fn parses_every_key_of_a_draft() {
     let draft = sent(concat!(
         r#"SEND {"tag":"shop.query","level":"err","msg":"a\nb","run":"r 1","time":"yesterday","#,
         r#""fields":{"user":"1\u00e9","n":-1.50e3,"ok":true,"none":null,"took":"40ms"}}"#
@@ -134,7 +134,7 @@ fn objects_say_what_a_sender_may_claim() {
 }
 
 #[test]
-fn objects_that_claim_more_or_are_broken_are_refused_by_name() {
+fn rejects_bad_objects_by_name() {
     for (object, why) in [
         (r#"{"origin":{"uid":0},"msg":"x"}"#, "unknown key \"origin\""),
         (r#"{"seq":1}"#, "unknown key \"seq\""),
@@ -164,7 +164,7 @@ fn objects_that_claim_more_or_are_broken_are_refused_by_name() {
 }
 
 #[test]
-fn deep_and_wide_json_costs_neither_stack_nor_patience() {
+fn bounds_deep_and_wide_json() {
     let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
     assert_eq!(refused(&deep).0, 65);
     let nested =
@@ -180,11 +180,11 @@ fn deep_and_wide_json_costs_neither_stack_nor_patience() {
 }
 
 #[test]
-fn lines_hold_their_bound_from_both_sides_and_the_rest_of_a_long_one_is_skipped() {
+fn bounds_lines_and_skips_the_rest_of_a_long_one() {
     for (len, good) in [(DRAFT_MAX, true), (DRAFT_MAX + 1, false), (20 * DRAFT_MAX, false)] {
         let session = format!("SEND {}\r\nPING\n", "x".repeat(len));
         for pieces in [usize::MAX, 1 << 16, 1000] {
-            let all = understood(session.as_bytes(), pieces);
+            let all = decoded(session.as_bytes(), pieces);
             assert_eq!(all.len(), 2, "{len} in pieces of {pieces}");
             assert_eq!(all[0].starts_with("Send"), good);
             assert_eq!(all[1], "Ping");
@@ -193,19 +193,19 @@ fn lines_hold_their_bound_from_both_sides_and_the_rest_of_a_long_one_is_skipped(
 }
 
 #[test]
-fn bad_bytes_are_refused_and_the_connection_goes_on() {
-    let all = understood(b"SEND a\xc3(b\nSEND \0nul\nPING\n", usize::MAX);
+fn continues_after_invalid_utf8() {
+    let all = decoded(b"SEND a\xc3(b\nSEND \0nul\nPING\n", usize::MAX);
     assert_eq!(all[0], "ERR 65 the line is not valid UTF-8");
     assert!(all[1].contains("\\0nul"));
     assert_eq!(all[2], "Ping");
 }
 
 #[test]
-fn telnet_negotiation_is_skipped() {
+fn skips_telnet_commands() {
     let session =
         b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0SEND a\xff\xfd\x03b\r\n\xff\xf1PING\r\n";
     for pieces in 1..session.len() {
-        let all = understood(session, pieces);
+        let all = decoded(session, pieces);
         assert_eq!(all.len(), 2);
         assert!(all[0].contains("\"ab\""), "{all:?}");
         assert_eq!(all[1], "Ping");
@@ -213,7 +213,7 @@ fn telnet_negotiation_is_skipped() {
 }
 
 #[test]
-fn what_is_unfinished_counts_at_an_end_and_not_at_a_cut() {
+fn decodes_an_unfinished_line_at_the_end_but_not_after_an_abort() {
     for said in ["SEND half of i", "<13>app: half of i", "5 <1", "\u{1b}", ""] {
         let decoder = || {
             let mut decoder = Decoder::new();
@@ -224,25 +224,25 @@ fn what_is_unfinished_counts_at_an_end_and_not_at_a_cut() {
         let (mut ended, mut cut) = (decoder(), decoder());
         ended.finish();
         assert_eq!(ended.next().is_some(), !said.is_empty(), "{said}");
-        cut.cut_off();
+        cut.abort();
         assert!(cut.next().is_none() && cut.buffered() == 0, "{said}");
     }
 }
 
 #[test]
-fn a_negotiation_holds_its_bound_from_both_sides_however_it_comes() {
-    // With IAC SB in front and IAC SE behind, 65 bytes are the most that are waited for.
-    for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown word")] {
+fn bounds_telnet_commands_in_any_chunks() {
+    // With IAC SB before and IAC SE after it, the decoder waits for at most 65 bytes.
+    for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown verb")] {
         let session = [&b"\xff\xfa"[..], &vec![b'x'; len], b"\xff\xf0<13>t: m\n"].concat();
         for pieces in [1, 7, 65, 66, usize::MAX] {
-            let all = understood(&session, pieces);
+            let all = decoded(&session, pieces);
             assert!(all.len() == 1 && all[0].starts_with(dialect), "{len} {pieces}: {all:?}");
         }
     }
 }
 
 #[test]
-fn tails_are_read_and_written() {
+fn tails_round_trip() {
     let tail = Tail {
         after: "7f3a9c21-1042".parse().ok(),
         lines: Some(10),
@@ -264,8 +264,8 @@ fn tails_are_read_and_written() {
         (r#"{"after":"x"}"#, "after: not a cursor"),
         (r#"{"since":"noon"}"#, "since: not an RFC 3339 time"),
         (r#"{"lines":-1}"#, "TAIL: "),
-        (r#"{"follow":true,"reverse":true}"#, "reverse cannot go with it"),
-        (r#"{"follow":true,"until":"2026-11-22T17:32:05Z"}"#, "until cannot go with it"),
+        (r#"{"follow":true,"reverse":true}"#, "cannot be combined with reverse"),
+        (r#"{"follow":true,"until":"2026-11-22T17:32:05Z"}"#, "cannot be combined with until"),
     ] {
         let (code, told) = refused(&format!("TAIL {object}"));
         assert_eq!(code, 64);
@@ -274,7 +274,50 @@ fn tails_are_read_and_written() {
 }
 
 #[test]
-fn answers_are_read_back_and_safe_to_show() {
+fn views_round_trip() {
+    let seconds = |seconds| std::time::Duration::from_secs_f64(seconds);
+    for (name, matching, every) in [
+        (RequestedView::Users, None, EVERY_DEFAULT),
+        (RequestedView::Queries, Some("msg=\"a b\"".to_owned()), EVERY_MIN),
+        (RequestedView::Running, None, EVERY_MAX),
+        (RequestedView::Rates, None, seconds(2.5)),
+    ] {
+        let view = View { name, matching, every };
+        let mut line = Vec::new();
+        encode_view(&view, &mut line);
+        let mut decoder = Decoder::new();
+        decoder.push(&line);
+        assert_eq!(decoder.next(), Some(Ok(Request::View(view))));
+    }
+    let view = View { name: RequestedView::Rates, matching: None, every: EVERY_DEFAULT };
+    assert_eq!(one("view {\"name\":\"rates\"}"), Ok(format!("{:?}", Request::View(view))));
+    assert!(one("VIEW {\"name\":\"rates\",\"every\":0.2}").is_ok());
+    assert!(one("VIEW {\"name\":\"rates\",\"every\":60}").is_ok());
+}
+
+#[test]
+fn rejects_bad_views() {
+    let interval = "VIEW: every: use a number of seconds from 0.2 to 60";
+    for (object, why) in [
+        ("", "VIEW needs an object: VIEW {\"name\":\"users|queries|running|rates\"}"),
+        ("users", "VIEW: expected"),
+        ("{}", "VIEW: missing field `name`"),
+        (r#"{"name":"user"}"#, "VIEW: name: unknown view: use users, queries, running, rates"),
+        (r#"{"name":"users","mtch":"x"}"#, "VIEW: unknown field `mtch`, expected one of `name`"),
+        (r#"{"name":"users","every":"1s"}"#, "VIEW: invalid type"),
+        (r#"{"name":"users","every":0.199}"#, interval),
+        (r#"{"name":"users","every":60.001}"#, interval),
+        (r#"{"name":"users","every":-1}"#, interval),
+        (r#"{"name":"users","every":1e300}"#, interval),
+        (r#"{"name":"users"} x"#, "VIEW: trailing characters"),
+    ] {
+        let (code, said) = refused(&format!("VIEW {object}"));
+        assert!(code == 64 && said.starts_with(why), "{object}: {said}");
+    }
+}
+
+#[test]
+fn answers_round_trip_and_are_safe_for_a_terminal() {
     let mut bytes = Vec::new();
     let cursor: Cursor = "7f3a9c21-1042".parse().expect("valid");
     encode_ok(&cursor, &mut bytes);
@@ -312,14 +355,14 @@ fn answers_are_read_back_and_safe_to_show() {
 }
 
 #[test]
-fn help_names_every_verb() {
+fn help_lists_every_verb() {
     for verb in VERBS {
         assert!(help().contains(verb.name) && help().contains(verb.about));
     }
 }
 
 #[test]
-fn any_duration_that_is_written_is_read() {
+fn durations_round_trip() {
     for seconds in [0.0, 5e-324, 1e-70, 0.04, 2.0, 1.0 / 3.0, took::SECONDS_MAX] {
         let draft = Draft { took: Some(seconds), ..Draft::default() };
         let mut line = Vec::new();
@@ -362,7 +405,7 @@ fn any_draft() -> impl Strategy<Value = Draft<'static>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(draft in any_draft()) {
+    fn drafts_round_trip(draft in any_draft()) {
         let mut line = Vec::new();
         encode_send(&draft, &mut line);
         let mut decoder = Decoder::new();
@@ -371,7 +414,7 @@ proptest! {
     }
 
     #[test]
-    fn the_pieces_in_which_bytes_come_do_not_matter(
+    fn chunk_boundaries_do_not_matter(
         bytes in prop::collection::vec(prop_oneof![
             prop::collection::vec(any::<u8>(), 0..20),
             Just(b"SEND hello\n".to_vec()),
@@ -382,8 +425,8 @@ proptest! {
         pieces in 1usize..40,
     ) {
         let bytes = bytes.concat();
-        // Syslog has tests of its own.
+        // The syslog dialect has its own tests.
         prop_assume!(!bytes.first().is_some_and(|b| *b == b'<' || b.is_ascii_digit() || *b == 0xff));
-        prop_assert_eq!(understood(&bytes, pieces), understood(&bytes, usize::MAX));
+        prop_assert_eq!(decoded(&bytes, pieces), decoded(&bytes, usize::MAX));
     }
 }

@@ -1,15 +1,14 @@
-//! The words of the native dialect, in one table: what is understood, what HELP says, and what the
-//! manual must name.
+//! The verbs of the native dialect, in one table for the parser, HELP and the manual's test.
 
-use super::{AckLevel, Code, Refused, Request, tail};
+use super::{AckLevel, Code, Refused, Request, tail, view};
 use crate::event::Draft;
 
-/// One word that a client may say.
+/// One form of a verb.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
-    /// The word.
+    /// The verb.
     pub name: &'static str,
-    /// What may follow it.
+    /// What follows it.
     pub usage: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
@@ -19,59 +18,65 @@ const fn verb(name: &'static str, usage: &'static str, about: &'static str) -> V
     Verb { name, usage, about }
 }
 
-/// All of them. SEND has two forms.
+/// Every form of every verb.
 pub const VERBS: &[Verb] = &[
-    verb("SEND", "some text", "an event; no answer when it is good"),
+    verb("SEND", "some text", "an event; no answer if it is accepted"),
     verb("SEND", "{\"msg\":\"…\",\"tag\":\"…\"}", "an event with tag, level, msg, run, fields"),
-    verb("SYNC", "[synced]", "answers once all since the last SYNC is stored (or fsynced)"),
+    verb("SYNC", "[synced]", "answers once everything since the last SYNC is stored (or fsynced)"),
     verb("TAIL", "[MATCH…]", "follow as text, for people: TAIL level>=warning tag=shop.*"),
     verb(
         "TAIL",
         "{\"lines\":10,\"follow\":true}",
         "as JSON lines; also after, since, until, match, reverse",
     ),
-    verb("AUTH", "TOKEN", "say who you are, on the TCP bridge"),
-    verb("PING", "", "answers with the newest cursor"),
-    verb("LINK", "", "answers with a link that signs you in to the monitor, once"),
-    verb("STATS", "", "answers with the agent's figures, as one JSON object"),
+    verb(
+        "VIEW",
+        "{\"name\":\"running\",\"every\":1}",
+        "a view as JSON lines: users, queries, running or rates; also match",
+    ),
+    verb("AUTH", "TOKEN", "authenticate, on the TCP bridge"),
+    verb("PING", "", "returns the newest cursor"),
+    verb("LINK", "", "returns a one-time link that signs you in to the monitor"),
+    verb("STATS", "", "returns the agent's figures as one JSON object"),
     verb("HELP", "", "this text"),
     verb("QUIT", "", "close the connection"),
 ];
 
-/// What HELP answers.
+/// The answer to HELP.
 pub fn help() -> String {
     let mut text = String::new();
     for verb in VERBS {
-        let said = format!("{} {}", verb.name, verb.usage);
-        text.push_str(&format!("{:<34} {}\n", said.trim_end(), verb.about));
+        let form = format!("{} {}", verb.name, verb.usage);
+        text.push_str(&format!("{:<34} {}\n", form.trim_end(), verb.about));
     }
     text
 }
 
-/// How much of an unknown word is repeated, in characters.
-const SHOWN_MAX: usize = 32;
+/// The most characters of a client's input that an error quotes.
+const QUOTED_MAX: usize = 32;
 
-/// A line that is not a SEND with something behind it.
+/// Parses a line other than `SEND ` and an event.
 pub(super) fn request(line: &str) -> Result<Request<'_>, Refused> {
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = rest.trim();
-    match word.to_ascii_uppercase().as_str() {
+    match verb.to_ascii_uppercase().as_str() {
         "SEND" => Ok(Request::Send(Draft::default())),
         "SYNC" => match rest.to_ascii_lowercase().as_str() {
             "" => Ok(Request::Sync(AckLevel::Stored)),
             "synced" => Ok(Request::Sync(AckLevel::Synced)),
-            _ => Err(usage(format!("SYNC {}: say SYNC or SYNC synced", shown(rest)))),
+            _ => Err(usage(format!("SYNC {}: use SYNC or SYNC synced", quote(rest)))),
         },
         "TAIL" if rest.starts_with('{') => tail::tail(rest).map(Request::Tail),
         "TAIL" => Ok(Request::TailText(rest)),
-        "AUTH" if rest.is_empty() => Err(usage("AUTH needs a token".into())),
+        "VIEW" => view::view(rest).map(Request::View),
+        "AUTH" if rest.is_empty() => Err(usage("AUTH needs a token: AUTH TOKEN".into())),
         "AUTH" => Ok(Request::Auth(rest)),
         "PING" => alone(Request::Ping, rest),
         "LINK" => alone(Request::Link, rest),
         "STATS" => alone(Request::Stats, rest),
         "HELP" => alone(Request::Help, rest),
         "QUIT" => alone(Request::Quit, rest),
-        _ => Err(usage(format!("unknown word {}: say {}", shown(word), names()))),
+        _ => Err(usage(format!("unknown verb {}: use {}", quote(verb), names()))),
     }
 }
 
@@ -79,7 +84,7 @@ fn alone<'a>(request: Request<'a>, rest: &str) -> Result<Request<'a>, Refused> {
     if rest.is_empty() {
         return Ok(request);
     }
-    Err(usage(format!("nothing may follow this word, and {} did", shown(rest))))
+    Err(usage(format!("unexpected argument {}: this verb has none", quote(rest))))
 }
 
 fn names() -> String {
@@ -89,10 +94,10 @@ fn names() -> String {
     format!("{} or {last}", names.join(", "))
 }
 
-fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(SHOWN_MAX).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("{cut:?}{more}")
+fn quote(text: &str) -> String {
+    let quoted: String = text.chars().take(QUOTED_MAX).collect();
+    let more = if quoted.len() < text.len() { "…" } else { "" };
+    format!("{quoted:?}{more}")
 }
 
 fn usage(why: String) -> Refused {

@@ -167,7 +167,7 @@ fn reload_keeps_connections() {
     }
     agent.configure(&["window.size = \"8MiB\""]);
     agent.signal(Signal::SIGHUP);
-    agent.wait_for_output("takes effect at the next start");
+    agent.wait_for_output("take effect at the next start");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn stop_drains_senders_and_followers() {
         assert_eq!(agent.history_text().lines().count(), 5000);
         assert!(!agent.socket().exists());
         agent.restart();
-        assert_eq!(seq_of(&agent.connect().newest()), 5001);
+        assert_eq!(seq_of(&agent.connect().newest()), 5002, "the start is a gap");
     }
 }
 

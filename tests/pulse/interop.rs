@@ -14,6 +14,7 @@ fn shell(agent: &Agent, line: &str) -> Output {
 fn tail_shows_nc_and_logger_events() {
     let agent = Agent::start();
     let mut tail = agent.tail(&["-f"]).start();
+    assert!(tail.line().contains("(restart)"), "a new log begins with a gap");
     for (line, shown) in [
         ("echo 'SEND hello from nc' | nc -NU $SOCK", ": hello from nc"),
         ("logger -u $SOCK hello from logger", ": hello from logger"),

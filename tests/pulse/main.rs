@@ -33,3 +33,4 @@ mod source;
 mod stalled;
 mod threats;
 mod torture;
+mod views;

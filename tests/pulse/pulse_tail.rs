@@ -29,7 +29,9 @@ fn with_30() -> Agent {
 fn shown(agent: &Agent, arguments: &[&str]) -> Vec<usize> {
     let out = agent.tail(arguments).args(&["-o", "cat"]).ok();
     let number = |line: &str| line.strip_prefix("event ").and_then(|n| n.parse().ok());
-    out.lines().map(|line| number(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
+    // Each start is a gap, of which no event is missing.
+    let events = out.lines().filter(|line| !line.contains("(restart)"));
+    events.map(|line| number(line).unwrap_or_else(|| panic!("{line:?}"))).collect()
 }
 
 fn numbers(wanted: impl Fn(usize) -> bool) -> Vec<usize> {
@@ -92,7 +94,7 @@ fn formats_show_every_part() {
     agent.connect().write(format!("SEND {object}\n")).sync();
     let line = agent.connect().tail("{}").remove(0);
     let pid = parse(&line).event()["origin"]["pid"].to_string();
-    let run = |arguments: &[&str]| agent.tail(arguments).ok();
+    let run = |arguments: &[&str]| agent.tail(arguments).args(&["-n1"]).ok();
     assert_eq!(run(&["-o", "json"]), format!("{line}\n"));
     assert_eq!(
         run(&["-o", "cat"]),
@@ -197,9 +199,12 @@ fn follow_survives_restarts() {
     while items.last().and_then(Item::msg) != Some("the end") {
         items.push(parse(&tail.line()));
     }
-    assert_contiguous(begin, &items);
+    assert_eq!(begin, assert_contiguous(0, &items[..1]), "the first start");
+    assert_contiguous(0, &items);
     let events = items.iter().filter(|item| item.msg().is_some()).count();
-    assert_eq!((events, items.iter().filter(|item| item.gap().is_some()).count()), (2001, 2));
+    let gaps: Vec<_> = items.iter().filter_map(Item::gap).collect();
+    assert_eq!((events, gaps.len()), (2001, 5), "a gap for each start: {gaps:?}");
+    assert_eq!(gaps.iter().filter(|gap| gap.lost.is_none()).count(), 2, "{gaps:?}");
     tail.signal(Signal::SIGTERM);
     let done = tail.wait();
     assert_eq!(done.code, Some(0), "{done:#?}");
@@ -213,6 +218,7 @@ fn filtered_follow_resumes_after_restart() {
     for n in 0..4 {
         let text = format!("SEND {{\"tag\":\"wanted\",\"msg\":\"{n}\"}}\nSEND other\n");
         agent.connect().write(text).sync();
+        assert!(tail.line().contains("(restart)"), "each start is a gap");
         assert_eq!(tail.line(), n.to_string());
         agent.stop();
         agent.restart();
@@ -282,8 +288,9 @@ fn until_match_exits_3_across_gap() {
     let done = agent.tail(&["-n", "all", "--until-match", "msg=c"]).run();
     assert_eq!((done.code, done.err.as_str()), (Some(3), ""), "{done:#?}");
     let shown = done.lines();
-    assert_eq!(shown.len(), 3, "{done:#?}");
-    assert!(shown[1].contains("restart"), "the gap is shown: {done:#?}");
+    assert_eq!(shown.len(), 4, "{done:#?}");
+    assert!(shown[0].contains("restart"), "a new log begins with a gap: {done:#?}");
+    assert!(shown[2].contains("restart"), "the gap is shown: {done:#?}");
     assert_eq!(agent.tail(&["-n", "all", "--until-match", "msg=b"]).run().code, Some(0));
 }
 
@@ -360,7 +367,7 @@ fn errors_are_one_line_with_code() {
 fn jq_reads_json_output() {
     let agent = with_30();
     let line = format!(
-        "{} --socket {} -n all -o json | jq -c .fields.n",
+        "{} --socket {} -n 30 -o json | jq -c .fields.n",
         Tool::tail_path(),
         agent.socket_text()
     );
@@ -369,7 +376,7 @@ fn jq_reads_json_output() {
     assert_eq!(out, expected);
     // The history is JSON too.
     let line = format!("cat {}/*.jsonl | jq -c .seq", agent.history().display());
-    assert_eq!(Tool::new("sh").args(&["-c", &line]).ok().lines().count(), 30);
+    assert_eq!(Tool::new("sh").args(&["-c", &line]).ok().lines().count(), 31, "and the start");
     assert!(
         serde_json::from_str::<Value>(agent.history_text().lines().next().expect("one")).is_ok()
     );

@@ -49,8 +49,8 @@ fn replays_into_live_without_seam() {
         for reader in &mut readers {
             scope.spawn(|| {
                 reader.write("TAIL {\"since\":\"2000-01-01T00:00:00Z\",\"follow\":true}\n");
-                let all: Vec<Item> = (0..COUNT).map(|_| parse(&reader.line())).collect();
-                assert_eq!(assert_contiguous(FIRST - 1, &all), FIRST + COUNT - 1);
+                let all: Vec<Item> = (0..=COUNT).map(|_| parse(&reader.line())).collect();
+                assert_eq!(assert_contiguous(0, &all), FIRST + COUNT - 1);
                 assert_numbered(&all);
             });
         }
@@ -87,6 +87,7 @@ fn slow_reader_gets_exact_retention_gaps() {
         }
         assert_eq!(sender.join().expect("no panic"), sent + 100_000);
     });
+    assert_eq!(all.remove(0), Item::Gap(Gap::of_clean_start(0)));
     assert_contiguous(FIRST - 1, &all);
     assert_numbered(&all);
     let gaps: Vec<&Gap> = all.iter().filter_map(Item::gap).collect();

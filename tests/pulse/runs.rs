@@ -114,7 +114,7 @@ fn quit_detaches_until_another_connection_ends_it() {
     let conns = [2, 1].map(|conn| (next_event(&mut follower)["origin"]["conn"].clone(), conn));
     conns.iter().for_each(|(found, conn)| assert_eq!(found, conn));
     drop(second);
-    for run in ["b", "a"] {
+    for run in ["a", "b"] {
         let ended = next_event(&mut follower);
         assert_eq!((&ended["run"], &ended["abandoned"]), (&run.into(), &true.into()));
     }

@@ -39,7 +39,7 @@ fn activated_agent_identifies_senders() {
     // systemd-socket-activate gives its sockets to one user, whatever the umask.
     fs::set_permissions(socket, fs::Permissions::from_mode(0o666)).expect("the socket's owner");
     agent.send(&["by hand"]).ok();
-    let line = agent.tail(&["-o", "json"]).ok();
+    let line = agent.tail(&["-n1", "-o", "json"]).ok();
     let origin = parse(line.trim_end()).event()["origin"].clone();
     assert_eq!(origin["comm"], "pulse-send");
     assert_eq!(origin["uid"], nix::unistd::geteuid().as_raw());
@@ -165,7 +165,7 @@ fn notifies_ready_reload_and_stop() {
     assert!(ready[1].starts_with(&status), "{ready:?}");
 
     let mut before = 0;
-    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "not taken")] {
+    for (lines, words) in [(vec![], "reloaded"), (vec!["nonsense"], "configuration rejected")] {
         agent.configure(&lines);
         agent.signal(Signal::SIGHUP);
         let reloading = manager.receive();

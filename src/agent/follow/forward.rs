@@ -1,8 +1,8 @@
 //! Reading forwards: from a cursor to an end, or on with what comes.
 
+use super::filled::{Filled, Lines};
 use super::selection::Selection;
 use super::stage::Stage;
-use super::subscription::{Filled, Lines};
 use crate::event::{Cursor, Gap, Seq};
 use crate::log::{Chunk, Log, Read, Reader};
 

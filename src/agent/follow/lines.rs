@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSlice};
 
-use super::subscription::{Filled, Lines, Subscription};
+use super::filled::{Filled, Lines};
+use super::subscription::Subscription;
 use crate::agent::transport::connection::{Connection, Input};
 use crate::event::{Gap, Line, Seq};
 use crate::render::{Format, Style};
@@ -31,6 +32,13 @@ pub(crate) enum Ended {
     Complete,
     /// History cannot be read.
     Failed(io::Error),
+    /// The follower left.
+    Left(Left),
+}
+
+/// Why a follower left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
     /// The client sent QUIT.
     Quit,
     /// The client has disconnected.
@@ -71,8 +79,8 @@ pub(crate) async fn run(
             }
             Filled::CaughtUp => {
                 subscription.release();
-                if let Some(ended) = wait(connection, subscription).await? {
-                    return Ok(ended);
+                if let Some(left) = wait(connection, subscription).await? {
+                    return Ok(Ended::Left(left));
                 }
             }
             Filled::End => return Ok(Ended::Complete),
@@ -188,24 +196,24 @@ async fn write_gap(
 async fn wait(
     connection: &mut Connection,
     subscription: &Subscription,
-) -> io::Result<Option<Ended>> {
+) -> io::Result<Option<Left>> {
     connection.flush().await?;
     if connection.stopping() {
-        return Ok(Some(Ended::Stopping));
+        return Ok(Some(Left::Stopping));
     }
     if quits(connection) {
-        return Ok(Some(Ended::Quit));
+        return Ok(Some(Left::Quit));
     }
     if connection.ended() {
         // A client that sends no more may still read. On a Unix socket only the next write shows that it does not.
         if connection.hung_up().await {
-            return Ok(Some(Ended::Gone));
+            return Ok(Some(Left::Gone));
         }
         tokio::select! {
             () = subscription.wait() => return Ok(None),
             () = connection.gone_or_stopped() => {}
         }
-        return Ok(Some(if connection.stopping() { Ended::Stopping } else { Ended::Gone }));
+        return Ok(Some(if connection.stopping() { Left::Stopping } else { Left::Gone }));
     }
     let input = tokio::select! {
         () = subscription.wait() => return Ok(None),
@@ -213,8 +221,8 @@ async fn wait(
     };
     let gone = input == Input::End && connection.hung_up().await;
     Ok(match quits(connection) {
-        true => Some(Ended::Quit),
-        false if gone => Some(Ended::Gone),
+        true => Some(Left::Quit),
+        false if gone => Some(Left::Gone),
         false => None,
     })
 }

@@ -8,6 +8,7 @@
 //! ```
 //!
 
+pub(crate) mod filled;
 mod forward;
 pub(crate) mod lines;
 mod resolve;

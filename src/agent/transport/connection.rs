@@ -67,7 +67,7 @@ pub(crate) enum Input {
 impl Connection {
     pub(crate) fn new(stream: Stream, host: &str, stopping: watch::Receiver<bool>) -> Self {
         let grace_until = Some(Instant::now() + FIRST_REQUEST_GRACE);
-        let decoder = Decoder::on(host);
+        let decoder = Decoder::for_host(host);
         Self { stream, decoder, ended: false, reads: 0, grace_until, stopping }
     }
 
@@ -110,7 +110,7 @@ impl Connection {
                 // TLS ended without close_notify: an attacker may have truncated the stream.
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                     self.ended = true;
-                    self.decoder.cut_off();
+                    self.decoder.abort();
                     return Ok(Input::End);
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.release_buffer(),

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::agent::follow::subscription::{Filled, Subscription};
+use crate::agent::follow::filled::Filled;
+use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
 use crate::event::Line;
 use crate::log::{Log, lines_of};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::folds::Watch;
-use crate::agent::follow::lines::{Ended, quits};
+use crate::agent::follow::lines::{Left, quits};
 use crate::agent::transport::connection::{Connection, Input};
 use crate::views::ViewName;
 
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     watch: &Watch,
     name: ViewName,
     every: Duration,
-) -> io::Result<Ended> {
+) -> io::Result<Left> {
     watch.fold.ready().await;
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -33,14 +33,14 @@ pub(crate) async fn run(
             input = next_input(connection) => input?,
         };
         if connection.stopping() {
-            return Ok(Ended::Stopping);
+            return Ok(Left::Stopping);
         }
         if quits(connection) {
-            return Ok(Ended::Quit);
+            return Ok(Left::Quit);
         }
         // A client that sends no more may still read.
         if input.is_none() || (input == Some(Input::End) && connection.hung_up().await) {
-            return Ok(Ended::Gone);
+            return Ok(Left::Gone);
         }
     }
 }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     Durability, HistoryOptions, Log, Options, Read, Reader, Running, SyncPolicy, WINDOW_SIZE_MIN,
 };
-use crate::event::{Batch, Draft, Gap, Line, Seq, Timestamp};
+use crate::event::{Batch, Draft, Gap, Line, Seq, Timestamp, Why};
 
 /// One second, in the microseconds of the log's clock.
 const SECOND: i64 = 1_000_000;
@@ -141,6 +141,15 @@ impl Seen {
             Self::Gap(gap) => gap.last().get(),
         }
     }
+}
+
+/// The gap that a start appends after a clean stop, or to a new log.
+fn gap_of_start(last: u64) -> Gap {
+    Gap { after: seq(last), before: seq(last + 2), lost: Some(0), why: Why::Restart }
+}
+
+fn clean_start(last: u64) -> Seen {
+    Seen::Gap(gap_of_start(last))
 }
 
 /// Reads to the end, and checks that the numbers follow one another.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
 
 use super::*;
-use crate::event::{DRAFT_MAX, LogId};
+use crate::event::{Cursor, DRAFT_MAX, LogId};
 use crate::log::window::RUN_SIZE;
 
 /// How many sequences of steps are tried.
@@ -278,7 +278,10 @@ impl World {
         }
         self.open = None;
         if closed.is_ok() {
-            assert_eq!(self.log().newest(), newest);
+            let next = Cursor { seq: newest.seq.next(), ..newest };
+            assert_eq!(self.log().newest(), next);
+            let start = read_all(&self.log(), newest.seq.get()).await;
+            assert_eq!(start, [clean_start(newest.seq.get())]);
         } else {
             self.reopened(newest.log).await;
         }

@@ -1,7 +1,6 @@
 //! Many at the same time: senders, followers, and who waits for the disk.
 
 use super::*;
-use crate::event::Why;
 use crate::log::NotStored;
 
 const SENDERS: usize = 4;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::event::Why;
 
 #[tokio::test]
 async fn without_history_the_window_is_all() {
@@ -8,6 +7,7 @@ async fn without_history_the_window_is_all() {
     let (running, _) = Log::open(options).expect("opened");
     let log = running.log().clone();
     assert_eq!(log.newest().seq, Seq::BEFORE_FIRST);
+    assert_eq!(read_all(&log, 0).await, [clean_start(0)]);
     let messages = numbered(5000, 1000);
     for part in messages.chunks(50) {
         append(&log, part).await;
@@ -38,18 +38,19 @@ async fn window_and_disk_are_one() {
     assert!(read_all(&log, 4000).await == all[3999..]);
     let mut back = read_back(&log, log.newest().seq.next()).await;
     back.reverse();
-    assert!(back == all);
+    assert!(back[0] == clean_start(0) && back[1..] == all);
     let (id, last) = (log.newest().log, log.newest().seq);
     running.close().expect("closed");
 
     let (running, notes) = site.open();
     assert_eq!(notes, Vec::<String>::new());
     let log = running.log().clone();
-    assert_eq!((log.newest().log, log.newest().seq), (id, last));
+    assert_eq!((log.newest().log, log.newest().seq), (id, last.next()));
     append(&log, &["again"]).await;
     let seen = read_all(&log, 1).await;
     assert!(seen[..9000] == all);
-    assert_eq!(seen[9000..], [Seen::Event(last.get() + 1, "again".into())]);
+    let again = Seen::Event(last.get() + 2, "again".into());
+    assert_eq!(seen[9000..], [clean_start(last.get()), again]);
     running.close().expect("closed");
 }
 
@@ -104,7 +105,7 @@ async fn the_clock_is_held_or_told() {
     let event = |n, msg: &str| Seen::Event(n, msg.into());
     assert_eq!(seen, [event(2, "a"), event(3, "b"), Seen::Gap(gap), event(5, "c"), event(6, "d")]);
     assert_eq!(std::fs::read_dir(site.dir()).expect("listed").count(), 2 + 3);
-    assert_eq!(log.first_since(early).await.expect("read").get(), 2);
+    assert_eq!(log.first_since(early).await.expect("read").get(), 1);
     running.close().expect("closed");
 }
 
@@ -132,8 +133,43 @@ async fn history_is_trimmed_by_size_and_by_age() {
     assert!(log.counters().history_bytes < Some(1000));
     running.close().expect("closed");
     site.step(3601);
+    for starts in 1..3 {
+        let (running, _) = site.open();
+        assert_eq!(running.log().newest().seq, last.plus(starts));
+        running.close().expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn each_start_appends_a_gap_restart() {
+    let site = Site::new();
     let (running, _) = site.open();
-    assert_eq!(running.log().newest().seq, last);
+    assert_eq!(running.log().oldest(), seq(1));
+    append(running.log(), &["a"]).await;
     running.close().expect("closed");
-    assert_eq!(site.open().0.log().newest().seq, last);
+    let (running, _) = site.open();
+    append(running.log(), &["b"]).await;
+    running.close().expect("closed");
+    let (running, _) = site.open();
+    let log = running.log();
+    let all = [
+        clean_start(0),
+        Seen::Event(2, "a".into()),
+        clean_start(2),
+        Seen::Event(4, "b".into()),
+        clean_start(4),
+    ];
+    assert_eq!(read_all(log, 0).await, all);
+    assert_eq!(read_all(log, 1).await, all[1..]);
+    let mut back = read_back(log, log.newest().seq.next()).await;
+    back.reverse();
+    assert_eq!(back, all);
+    running.close().expect("closed");
+    let (running, _) = site.open();
+    let twice = Gap { after: seq(4), before: seq(7), lost: Some(0), why: Why::Restart };
+    assert_eq!(read_all(running.log(), 4).await, [Seen::Gap(twice)]);
+    drop(running);
+    let (running, _) = site.open();
+    let [Seen::Gap(gap)] = read_all(running.log(), 4).await[..] else { panic!("one gap") };
+    assert_eq!((gap.why, gap.lost), (Why::Restart, None), "the last stop was unclean");
 }

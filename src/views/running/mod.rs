@@ -42,15 +42,18 @@ impl Running {
         Self { period, runs, untracked, swept: Timestamp::MIN }
     }
 
-    /// Adds a run that is known to be open. A running one stays as it is; an unknown one runs again.
+    /// Adds a run that is known to be open. One that runs here already stays as it is; one that is
+    /// unknown runs again.
     pub(super) fn seed(&mut self, open: &OpenRun<'_>) {
-        let same = |run: &Run| !run.is_abandoned() && run.conn == open.conn;
-        match self.runs.take_detached(open, same) {
+        if self.runs.is_open(open) {
+            return;
+        }
+        match self.runs.take_detached(open, |run| !run.is_abandoned()) {
+            Some(run) if open.conn.is_none() => self.runs.insert(run),
             Some(mut run) => {
-                run.state = state_of(open);
+                (run.conn, run.state) = (open.conn, State::Running);
                 self.runs.insert(run);
             }
-            None if self.runs.has(open) => {}
             None => self.insert_new(Run::new(open, state_of(open)), open.begun),
         }
     }

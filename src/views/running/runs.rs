@@ -35,13 +35,9 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// `true` if this run is here.
-    pub(super) fn has(&mut self, open: &OpenRun<'_>) -> bool {
-        if self.set_open_key(open) {
-            return self.open.contains_key(&*self.key);
-        }
-        self.set_detached_key(open);
-        self.detached.contains_key(&*self.key)
+    /// `true` if this run is among the running ones.
+    pub(super) fn is_open(&mut self, open: &OpenRun<'_>) -> bool {
+        self.set_open_key(open) && self.open.contains_key(&*self.key)
     }
 
     /// The running run that this event belongs to is kept with its newest texts. `false` if there is

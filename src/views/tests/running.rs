@@ -177,6 +177,18 @@ fn seeds_are_runs_that_began_before_the_first_line() {
     assert_eq!(shown(&views, 2.0), ["a Running 12", "post Unknown 6"]);
     let run = &views.running(&Permits::All, at(2.0)).runs[0];
     assert_eq!((run.msg.as_deref(), run.user.as_deref()), (Some("seen"), Some("u")));
+    // Where events are missing, the agent still knows which runs are open.
+    add(&mut views, &[gap_line(3.0, Why::Rate, Some(1))]);
+    assert_eq!(shown(&views, 4.0), ["a Unknown 14", "post Unknown 8"]);
+    views.seed(&seed("a", Some(7), -3.0));
+    assert_eq!(shown(&views, 4.0), ["a Running 14", "post Unknown 8"]);
+    let line = begin(-9.0, "c", 7).line();
+    match Line::parse(&line) {
+        Some(Line::Event(event)) => views.seed_event(&event),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shown(&views, 4.0), ["a Running 14", "c Running 13", "post Unknown 8"]);
+    assert_eq!(views.rates(&Permits::All, at(4.0)).events, 2, "a seed is not counted");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) fn decode_all(
     bytes: &[u8],
     mut each: impl FnMut(&Result<Request<'_>, Refused>),
 ) -> bool {
-    let mut decoder = Decoder::on(HOST);
+    let mut decoder = Decoder::for_host(HOST);
     let mut whole = Vec::new();
     decoder.push(bytes);
     let mut note = |decoder: &mut Decoder| {
@@ -39,7 +39,7 @@ pub(crate) fn decode_all(
 
 /// Decodes in chunks as the agent does: it lends the decoder a buffer, and takes it back when all is decoded.
 fn in_chunks(bytes: &[u8], seed: u64) -> Vec<String> {
-    let mut decoder = Decoder::on(HOST);
+    let mut decoder = Decoder::for_host(HOST);
     let (mut all, mut memory) = (Vec::new(), Vec::new());
     for (at, chunk) in chunks(bytes, seed).enumerate() {
         if at % 2 == 0 {

@@ -63,7 +63,9 @@ fuzz_target!(|data: &[u8]| {
 
     let (running, notes) = site.open().expect("opened again");
     assert_eq!(notes, Vec::<String>::new());
-    assert_eq!(running.log().newest(), Cursor { seq: last, ..newest });
+    let start = last.next();
+    assert_eq!(running.log().newest(), Cursor { seq: start, ..newest });
+    seen.push(Seen::Missing(start, start));
     let again = read_all(running.log());
     assert!(!exact || again == seen, "{again:?} after {seen:?}");
     running.close().expect("closed");
@@ -130,7 +132,6 @@ impl Site {
 
     fn read_state(&mut self, state: &[u8]) {
         #[derive(serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
         struct State {
             log: String,
             reserved: u64,
@@ -194,11 +195,9 @@ impl Site {
                 next = Some(last.next());
             }
         }
-        let missing = next.unwrap_or(Seq::BEFORE_FIRST.next());
-        // After a clean stop, an empty history was trimmed: only an older cursor gets the gap.
-        if missing <= newest && !(self.clean && next.is_none()) {
-            note(&mut all, Seen::Missing(missing, newest));
-        }
+        // After a clean stop, an empty history was trimmed: only the gap of the start is there.
+        let first = if self.clean { newest } else { Seq::BEFORE_FIRST };
+        note(&mut all, Seen::Missing(next.unwrap_or(first), newest));
         all
     }
 }

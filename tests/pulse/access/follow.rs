@@ -7,11 +7,15 @@ use crate::harness::{Agent, Client, FIRST, Gap, Relay, Tool, parse, seq_of, wait
 
 fn gaps(lines: &[String]) -> Vec<Gap> {
     let lines = lines.iter().filter(|line| !line.starts_with("{\"at\":"));
-    lines.filter_map(|line| parse(line).gap().cloned()).collect()
+    let gaps = lines.filter_map(|line| parse(line).gap().cloned());
+    // A new log begins with one.
+    gaps.filter(|gap| gap.after > 0).collect()
 }
 
 fn messages(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| parse(line).msg().expect("an event").to_owned()).collect()
+    // A new log begins with a gap.
+    let items = lines.iter().map(|line| parse(line)).filter(|item| item.seq_range().0 >= FIRST);
+    items.map(|item| item.msg().expect("an event").to_owned()).collect()
 }
 
 /// The messages `sold N` of these numbers.

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::{BRIDGE, REFUSAL, WRONG};
 use crate::harness::{
-    Agent, FIRST, Item, Relay, Tool, as_root, assert_contiguous, parse, wait_for,
+    Agent, FIRST, Item, Relay, Tool, as_root, assert_contiguous, begins_log, parse, wait_for,
 };
 
 /// Writes a new certificate and its key to these files.
@@ -132,6 +132,7 @@ fn tail_completes_after_pipelined_requests() {
         for _ in 0..requests {
             assert!(client.line().starts_with("OK "), "{requests}");
         }
+        assert!(begins_log(&client.line()), "{requests}");
         for _ in 0..COUNT {
             assert!(client.line().starts_with("{\"seq\":"), "{requests}");
         }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::{SMALL_WINDOW, everything, gaps, number_of, numbered};
-use crate::harness::{Agent, FIRST, Item, assert_contiguous, parse, wait_for};
+use crate::harness::{Agent, FIRST, Gap, Item, assert_contiguous, parse, wait_for};
 
 /// The history files, in order.
 fn files(agent: &Agent) -> Vec<PathBuf> {
@@ -31,8 +31,11 @@ fn appended_garbage_loses_no_event() {
             .expect("a writable file");
     }
     sender.write(numbered(4 * EACH..4 * EACH + 1)).sync();
-    for _ in 0..2 {
-        let items = everything(&agent, FIRST - 1);
+    for starts in 0..2 {
+        let mut items = everything(&agent, FIRST - 1);
+        if starts == 1 {
+            assert_eq!(items.pop(), Some(Item::Gap(Gap::of_clean_start(FIRST + 4 * EACH))));
+        }
         assert!(items.iter().map(number_of).eq((0..=4 * EACH).map(Some)), "{:?}", gaps(&items));
         agent.stop();
         agent.restart();
@@ -54,7 +57,9 @@ fn recreates_removed_history() {
     assert!(agent.stop().success());
     let cursor = format!("{{\"after\":\"{}\"}}", "00000000-2");
     agent.restart();
-    let items: Vec<Item> = agent.connect().tail(&cursor).iter().map(|line| parse(line)).collect();
+    let tail = agent.connect().tail(&cursor);
+    let mut items: Vec<Item> = tail.iter().map(|line| parse(line)).collect();
+    assert_eq!(items.pop(), Some(Item::Gap(Gap::of_clean_start(FIRST + 19))));
     assert!(items[1..].iter().map(number_of).eq((10..20).map(Some)), "{items:?}");
 }
 
@@ -66,7 +71,7 @@ fn truncates_history_edited_while_stopped() {
     let file = files(&agent).pop().expect("a segment");
     let text = fs::read_to_string(&file).expect("UTF-8");
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    fs::write(&file, lines[..20].concat() + "{\"seq\":22,\"ti").expect("a writable file");
+    fs::write(&file, lines[..21].concat() + "{\"seq\":22,\"ti").expect("a writable file");
     agent.restart();
     agent.wait_for_output(file.to_str().expect("UTF-8"));
     agent.connect().write(numbered(30..31)).sync();

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Client, Tool, wait_for};
+use super::{Client, Tool, begins_log, wait_for};
 
 /// The path of `pulsed`.
 pub(crate) const PULSED: &str = env!("CARGO_BIN_EXE_pulsed");
@@ -219,7 +219,7 @@ impl Agent {
         self.dir().join("history")
     }
 
-    /// All history lines on disk, in order.
+    /// All history lines on disk, in order, without the gap that begins a new log.
     pub(crate) fn history_text(&self) -> String {
         let entries = fs::read_dir(self.history()).expect("a history directory");
         let mut files: Vec<PathBuf> =
@@ -231,7 +231,8 @@ impl Agent {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text.expect("a readable UTF-8 file"),
         };
-        files.iter().map(text).collect()
+        let text: String = files.iter().map(text).collect();
+        text.split_inclusive('\n').filter(|line| !begins_log(line)).collect()
     }
 
     fn output_file(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use super::{TIMEOUT, seq_of};
+use super::{TIMEOUT, begins_log, seq_of};
 
 /// The size of one read, in bytes.
 const READ_SIZE: usize = 64 << 10;
@@ -133,7 +133,8 @@ impl Client {
         answer.strip_prefix("OK ").unwrap_or_else(|| panic!("PING: {answer}")).to_owned()
     }
 
-    /// Requests a TAIL without follow. Returns its lines without the final OK.
+    /// Requests a TAIL without follow. Returns its lines without the final OK, and without the gap that begins
+    /// a new log.
     #[track_caller]
     pub(crate) fn tail(&mut self, object: &str) -> Vec<String> {
         self.write(format!("TAIL {object}\n"));
@@ -144,7 +145,9 @@ impl Client {
                 return lines;
             }
             assert!(line.starts_with('{'), "TAIL {object}: {line}");
-            lines.push(line);
+            if !begins_log(&line) {
+                lines.push(line);
+            }
         }
     }
 

@@ -2,8 +2,13 @@
 
 use serde_json::Value;
 
-/// The sequence number of the first event of a log. It is not 1, which leaves room for a gap before it.
+/// The sequence number of the first event of a log. Number 1 is the gap of the first start.
 pub(crate) const FIRST: u64 = 2;
+
+/// `true` if the line is the gap that begins a new log. Few tests are about it.
+pub(crate) fn begins_log(line: &str) -> bool {
+    line.starts_with(r#"{"gap":{"after":0,"before":2,"lost":0,"why":"restart"}"#)
+}
 
 /// An event line or a gap line.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +60,13 @@ impl Item {
             Self::Event(_, _, object) => object,
             Self::Gap(gap) => panic!("an event expected: {gap:?}"),
         }
+    }
+}
+
+impl Gap {
+    /// The gap that a start appends after a clean stop, if `last` is the last number before it.
+    pub(crate) fn of_clean_start(last: u64) -> Self {
+        Self { after: last, before: last + 2, lost: Some(0), why: "restart".into() }
     }
 }
 

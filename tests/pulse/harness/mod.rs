@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use agent::{Agent, PULSED};
 pub(crate) use client::Client;
-pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, parse, seq_of};
+pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, begins_log, parse, seq_of};
 pub(crate) use other::Relay;
 pub(crate) use tool::{Output, Running, Tool};
 

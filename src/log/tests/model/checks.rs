@@ -1,7 +1,6 @@
 //! What must be true of a log, whatever was done to it.
 
 use super::*;
-use crate::event::Why;
 
 impl World {
     /// Checks what somebody saw from the number `expected` on.

@@ -1,0 +1,87 @@
+//! The tasks that serve one client each: from an accepted connection to the end of its session.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpStream, UnixStream};
+
+use super::client::Client;
+use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated};
+use super::services::Services;
+use super::session;
+use super::transport::connection::Connection;
+use super::transport::stream::Stream;
+use crate::sys::host;
+use crate::sys::peer::Peer;
+use crate::wire;
+
+/// Serves a connection on the Unix socket. Does not wait.
+pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
+    let admitted = Peer::from_socket(&stream)
+        .map_err(|error| format!("the kernel does not identify the peer: {error}"))
+        .and_then(|peer| {
+            let permit = services.limits.permit(QuotaKey::User(peer.uid));
+            Ok((peer, permit.map_err(|full| full.to_string())?))
+        });
+    match admitted {
+        Ok((peer, permit)) => {
+            drop(services.clients.spawn(serve_unix(services.clone(), stream, peer, permit)));
+        }
+        Err(why) => refuse(&mut Stream::Unix(stream), &why),
+    }
+}
+
+/// Serves a connection on the TCP bridge. Does not wait.
+pub(super) fn accept_tcp(services: &Arc<Services>, stream: TcpStream, address: SocketAddr) {
+    match admit_tcp(services, address) {
+        Ok((permit, unauthenticated)) => {
+            let serve = serve_tcp(services.clone(), stream, address, permit, unauthenticated);
+            drop(services.clients.spawn(serve));
+        }
+        Err(full) => refuse(&mut Stream::Tcp(stream), &full.to_string()),
+    }
+}
+
+fn admit_tcp(
+    services: &Services,
+    address: SocketAddr,
+) -> Result<(Permit, Unauthenticated), TooMany> {
+    let key = QuotaKey::for_address(address.ip());
+    let permit = services.limits.permit(key.clone())?;
+    Ok((permit, services.limits.unauthenticated(&key)?))
+}
+
+async fn serve_unix(services: Arc<Services>, stream: UnixStream, peer: Peer, permit: Permit) {
+    // Syslog senders name the machine as the kernel does, whatever `host` says.
+    let stopping = services.stopping.clone();
+    let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
+    let rights = services.access.rights_of_user(peer.uid);
+    let quota_key = QuotaKey::User(peer.uid);
+    let (input, origin) = tokio::join!(connection.wait_for_input(), services.origins.lookup(peer));
+    if input.is_ok() {
+        let rate = services.limits.rate_of(&quota_key);
+        let client = Client { rights, origin, rate, quota_key, _share: None };
+        session::serve(&services, &mut connection, &client, &permit).await;
+    }
+}
+
+async fn serve_tcp(
+    services: Arc<Services>,
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: Permit,
+    unauthenticated: Unauthenticated,
+) {
+    let Some(bridge) = &services.bridge else { return };
+    let Some((mut connection, client)) = bridge.handshake(stream, address).await else { return };
+    drop(unauthenticated);
+    session::serve(&services, &mut connection, &client, &permit).await;
+}
+
+/// Replies why a client is not served. Does not wait: a client with a full socket buffer does not get it.
+fn refuse(stream: &mut Stream, why: &str) {
+    let mut reply = Vec::new();
+    wire::encode_err(wire::Code::Later, why, &mut reply);
+    let _ = stream.try_write(&[io::IoSlice::new(&reply)]);
+}
