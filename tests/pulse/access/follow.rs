@@ -1,14 +1,15 @@
 //! Following with rights to every tag, to some tags and to none.
 
 use super::{
-    AGENT, NONE, SECRET, SENDER, SHOP, WATCHER, among_users, run_as_agent, send_mixed, with_rules,
+    AGENT, NONE, SECRET, SENDER, SHOP, WATCHER, prepare_with_accounts, run_as_agent, send_mixed,
+    with_rules,
 };
 use crate::harness::{Agent, Client, FIRST, Gap, Relay, Tool, parse, seq_of, wait_for};
 
 fn gaps(lines: &[String]) -> Vec<Gap> {
     let lines = lines.iter().filter(|line| !line.starts_with("{\"at\":"));
     let gaps = lines.filter_map(|line| parse(line).gap().cloned());
-    // A new log begins with one.
+    // A new log begins with a gap.
     gaps.filter(|gap| gap.after > 0).collect()
 }
 
@@ -166,7 +167,7 @@ fn live_gap(follower: &mut Client) -> Gap {
 
 #[test]
 fn refuses_followers_without_rights() {
-    let Some(agent) = with_rules("a user who may follow nothing", &[]) else { return };
+    let Some(agent) = with_rules("a user without a right to follow", &[]) else { return };
     for uid in [SENDER, NONE] {
         let mut client = agent.connect_as(uid);
         for request in ["TAIL", "TAIL tag=shop.*", "TAIL {}", "TAIL {\"follow\":true}", "STATS"] {
@@ -204,7 +205,7 @@ fn first_matching_rule_decides() {
         "tag = \"public\"",
         "tail = []",
     ];
-    let Some(mut agent) = among_users("the order of rules", &rules) else { return };
+    let Some(mut agent) = prepare_with_accounts("the order of rules", &rules) else { return };
     agent.restart();
     let mut root = agent.connect();
     for tag in ["shop.secret.a", "shop.a", "public", "other"] {
@@ -223,7 +224,7 @@ fn first_matching_rule_decides() {
 
 #[test]
 fn default_rule_permits_adm_and_pulsed() {
-    let Some(mut agent) = among_users("the built-in rule", &[]) else { return };
+    let Some(mut agent) = prepare_with_accounts("the built-in rule", &[]) else { return };
     // Neither group exists: only root and the agent's user may follow. That is no error.
     agent.restart();
     for uid in [WATCHER, NONE] {
@@ -252,7 +253,7 @@ fn default_rule_permits_adm_and_pulsed() {
 #[test]
 fn root_and_agent_user_bypass_rules() {
     let rules = ["[[access]]", "tag = \"*\""];
-    let Some(mut agent) = among_users("an agent of another user", &rules) else { return };
+    let Some(mut agent) = prepare_with_accounts("an agent of another user", &rules) else { return };
     run_as_agent(&mut agent);
     agent.restart();
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid()))

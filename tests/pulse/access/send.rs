@@ -58,7 +58,7 @@ const WRITE_ONLY: &str = r#"
 
 #[test]
 fn refusals_lose_no_other_event() {
-    let Some(agent) = with_rules("senders who read no answers", &[]) else { return };
+    let Some(agent) = with_rules("senders that read no answers", &[]) else { return };
     let reuid = format!("--reuid={SHOP}");
     for (round, (refused, then)) in [
         ("SEND {\"tag\":\"other\"}", "SEND {\"tag\":\"shop.a\",\"msg\":\"%d\"}"),
