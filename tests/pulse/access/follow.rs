@@ -52,7 +52,7 @@ fn partial_follower_sees_only_permitted_tags() {
         assert_eq!(found, sold(n as u32 / 2 + 1..20), "{seq}");
     }
     // The command sees the same, and clients with every right see every event.
-    let out = agent.tail(&["-n", "all", "-o", "json"]).as_user(SHOP, &agent).ok();
+    let out = agent.tail(&["-n", "all", "-o", "json"]).with_user(SHOP, &agent).ok();
     assert_eq!(messages(&out.lines().map(str::to_owned).collect::<Vec<_>>()), sold(0..20));
     assert_eq!(agent.connect_as(WATCHER).tail("{}").len(), 40);
     assert_eq!(agent.connect().tail("{}").len(), 40);
@@ -121,7 +121,7 @@ fn retention_gap_hides_lost_from_partial_followers() {
     // The same live and as text.
     follower.write(format!("TAIL {{\"after\":\"{first}\",\"follow\":true}}\n"));
     assert_eq!(gaps(&[follower.line()]), [some]);
-    let output = agent.tail(&["--after-cursor", &first, "-n", "all"]).as_user(SHOP, &agent).run();
+    let output = agent.tail(&["--after-cursor", &first, "-n", "all"]).with_user(SHOP, &agent).run();
     let lost = format!("{}", all.before - all.after - 1);
     assert!(output.out.contains("retention") && !output.out.contains(&lost), "{output:#?}");
     assert!(!output.out.contains(SECRET), "{output:#?}");
@@ -176,7 +176,7 @@ fn refuses_followers_without_rights() {
         }
         assert!(client.request("PING").starts_with("OK "), "the connection stays open");
         for arguments in [&[][..], &["-f"], &["-t", "shop.*"]] {
-            let done = agent.tail(arguments).as_user(uid, &agent).run();
+            let done = agent.tail(arguments).with_user(uid, &agent).run();
             done.failed(77, &["may not follow any tag"]);
             assert_eq!(done.out, "");
         }
@@ -184,7 +184,7 @@ fn refuses_followers_without_rights() {
         std::fs::write(&config, format!("socket.path = {:?}\n", agent.socket()))
             .expect("a writable file");
         let config = config.to_str().expect("UTF-8");
-        let status = Tool::pulsed().args(&["--config", config, "status"]).as_user(uid, &agent);
+        let status = Tool::pulsed().args(&["--config", config, "status"]).with_user(uid, &agent);
         status.run().failed(77, &["may not follow any tag"]);
     }
 }
