@@ -39,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, SyncSetting};
 use crate::diag;
-use crate::log::{self, Log};
+use crate::log::{self, Log, Opened};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, Permissions};
 use crate::sys::{clock, limits as system_limits, users};
@@ -110,9 +110,9 @@ pub fn run<E: Display>(
     if let Err(cause) = system_limits::raise_open_files() {
         diag::warning(format_args!("cannot raise the limit of open files: {cause}"));
     }
-    let (running, notes) = Log::open(log_options(&config))?;
-    for note in notes {
-        diag::warning(format_args!("history: {note}"));
+    let Opened { running, repairs } = log::open(log_options(&config))?;
+    for repair in repairs {
+        diag::warning(format_args!("history: {repair}"));
     }
     let tls = reload::load_tls(&config)?;
     let (listener, socket_file) = match inherited {

@@ -1,4 +1,4 @@
-//! How a log is run.
+//! How a log is opened, what durability means, and how long a sender may wait for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,32 +6,32 @@ use std::time::Duration;
 
 use crate::event::Timestamp;
 
-/// Tells the time. An argument, so that a test can own it.
+/// Returns the time. A parameter, so that tests can control it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a log is opened with.
+/// The options of [`super::open`].
 #[derive(Clone)]
 pub struct Options {
-    /// The machine's name, for every line.
+    /// The host in every line.
     pub host: String,
-    /// The time.
+    /// The clock that stamps lines.
     pub clock: Clock,
-    /// The memory window, in bytes; at least [`super::WINDOW_SIZE_MIN`].
+    /// The size of the memory window, in bytes: at least [`super::WINDOW_SIZE_MIN`].
     pub window_size: usize,
-    /// History on disk, if it is on.
+    /// `None` if history is off.
     pub history: Option<HistoryOptions>,
 }
 
-/// Where history is, and how much of it is kept.
+/// Where history is stored and how much of it is kept.
 #[derive(Clone, Debug)]
 pub struct HistoryOptions {
-    /// The directory. Created where there is none.
+    /// The directory, which is created if there is none.
     pub dir: PathBuf,
-    /// The most bytes that all segments together may have.
+    /// The maximum size of all segments together, in bytes.
     pub size: u64,
-    /// How old an event may get.
+    /// The maximum age of an event.
     pub age: Duration,
-    /// When what is written is made durable.
+    /// When written events are fsynced.
     pub sync: SyncPolicy,
 }
 
@@ -55,31 +55,39 @@ pub enum Durability {
     Synced,
 }
 
-/// History is cut into at least so many segments, so that trimming takes little at a time.
+/// The most that the disk may take for one write while senders wait. Then history switches to
+/// live-only mode.
+pub const STALL_MAX: Duration = Duration::from_secs(1);
+
+/// The most that an fsync may take while a client waits for it.
+pub const SYNC_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// History has at least this many segments when it is full, so that retention removes little at a
+/// time.
 const SEGMENTS_MIN: u64 = 16;
 
-/// The largest segment, in bytes.
+/// The maximum size of a segment, in bytes.
 const SEGMENT_SIZE_MAX: u64 = 64 << 20;
 
 impl Options {
-    /// Whether every OK waits for an fsync.
-    pub(crate) fn syncs_always(&self) -> bool {
+    /// `true` if every acknowledgement waits for an fsync.
+    pub(crate) fn always_syncs(&self) -> bool {
         self.history.as_ref().is_some_and(|history| history.sync == SyncPolicy::Always)
     }
 }
 
 impl HistoryOptions {
-    /// From which size on a segment is followed by another, in bytes.
+    /// The size at which the next segment begins, in bytes.
     pub(crate) fn segment_size(&self) -> u64 {
         (self.size / SEGMENTS_MIN).min(SEGMENT_SIZE_MAX)
     }
 
-    /// From which age on a segment is followed by another.
+    /// The age at which the next segment begins, in microseconds.
     pub(crate) fn segment_age_micros(&self) -> i64 {
         self.age_micros() / SEGMENTS_MIN as i64
     }
 
-    /// How old an event may get, in microseconds.
+    /// The maximum age of an event, in microseconds.
     pub(crate) fn age_micros(&self) -> i64 {
         i64::try_from(self.age.as_micros()).unwrap_or(i64::MAX)
     }

@@ -6,7 +6,7 @@ use super::runs::ConnectionRuns;
 use crate::agent::access::{Denied, GroupsUnavailable, Subject};
 use crate::agent::client::Client;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
-use crate::log::{Durability, Full, Log, NotStored};
+use crate::log::{Appended, Durability, Full, Log, NotStored};
 use crate::wire::Code;
 
 /// Bytes of one client's lines that may be appended and not yet stored.
@@ -237,7 +237,7 @@ impl<'a> Intake<'a> {
         if self.unstored.newer >= UNSTORED_MAX / 2 {
             self.unstored.newer = 0;
             if let Some(older) = self.unstored.older.replace(last) {
-                self.log.stored_or_given_up(older).await;
+                self.log.wait_until_stored(older).await;
             }
         }
     }
@@ -277,7 +277,7 @@ impl<'a> Intake<'a> {
             return;
         }
         match self.log.append_for_sync(&self.batch) {
-            Ok((last, write_here)) => {
+            Ok(Appended { last, write_here }) => {
                 self.note_appended(last);
                 if write_here {
                     // A task of its own, which this worker runs next: ours goes on if the disk hangs, and answers in

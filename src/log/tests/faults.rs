@@ -1,15 +1,16 @@
-//! Disks that fail, and people who change files, while the log runs.
+//! Disks that fail, and other processes that change files, while the log runs.
 
 use std::fs;
 
 use super::*;
-use crate::log::segments::{list_dir, path_in};
+use crate::log::history::segment_file::list_dir;
+use crate::log::state::{NextSync, path_in};
 use crate::log::{NotStored, STALL_MAX};
 
-/// A log with a history of several segments that the window does not hold any more.
+/// A log with a history of several segments, of which the window has only the last events.
 async fn with_history(site: &mut Site) -> (Running, Vec<String>) {
     site.size = 16 << 20;
-    let (running, _) = site.open();
+    let running = site.open().running;
     let messages = numbered(9000, 1000);
     for part in messages.chunks(100) {
         append(running.log(), part).await;
@@ -19,8 +20,8 @@ async fn with_history(site: &mut Site) -> (Running, Vec<String>) {
     (running, messages)
 }
 
-/// What is missing, and that everything else is there.
-fn holes(seen: &[Seen], messages: &[String]) -> Vec<Gap> {
+/// The gaps. Checks the events.
+fn gaps_in(seen: &[Seen], messages: &[String]) -> Vec<Gap> {
     let mut gaps = Vec::new();
     for line in seen {
         match line {
@@ -32,7 +33,7 @@ fn holes(seen: &[Seen], messages: &[String]) -> Vec<Gap> {
 }
 
 #[tokio::test]
-async fn a_segment_that_somebody_removed_is_a_gap() {
+async fn removed_segment_is_a_gap() {
     let mut site = Site::new();
     let (running, messages) = with_history(&mut site).await;
     let log = running.log().clone();
@@ -41,7 +42,7 @@ async fn a_segment_that_somebody_removed_is_a_gap() {
     let Read::Lines(chunk) = reader.read().await else { panic!("no lines") };
     reader.advance(&chunk, chunk.len());
     fs::remove_file(path_in(&site.dir(), segments[3])).expect("removed");
-    let seen = read_on(&mut reader).await;
+    let seen = read_to_end(&mut reader).await;
     let numbers = segments[4].since(segments[3]);
     let missing = Gap {
         after: segments[3].previous(),
@@ -49,15 +50,15 @@ async fn a_segment_that_somebody_removed_is_a_gap() {
         lost: Some(numbers),
         why: Why::Storage,
     };
-    assert_eq!(holes(&seen, &messages), [missing]);
+    assert_eq!(gaps_in(&seen, &messages), [missing]);
     let back = read_back(&log, log.newest().seq.next()).await;
-    assert_eq!(holes(&back, &messages), [missing, gap_of_start(0)]);
+    assert_eq!(gaps_in(&back, &messages), [missing, gap_of_start(0)]);
     assert_eq!(back.len() as u64, 9000 - numbers + 2);
     running.close().expect("closed");
 }
 
 #[tokio::test]
-async fn a_segment_that_somebody_edited_loses_what_they_spoiled_and_no_more() {
+async fn edited_segment_loses_only_damaged_lines() {
     let mut site = Site::new();
     let (running, messages) = with_history(&mut site).await;
     let log = running.log().clone();
@@ -78,19 +79,19 @@ async fn a_segment_that_somebody_edited_loses_what_they_spoiled_and_no_more() {
         lost: None,
         why: Why::Storage,
     };
-    let gaps = holes(&read_all(&log, 1).await, &messages);
+    let gaps = gaps_in(&read_all(&log, 1).await, &messages);
     assert_eq!(gaps, [gap(first + 1, first + 7), gap(first + 8, first + 10)]);
-    let gaps = holes(&read_on(&mut reader).await, &messages);
+    let gaps = gaps_in(&read_to_end(&mut reader).await, &messages);
     assert_eq!(gaps, [gap(first + 4, first + 7), gap(first + 8, first + 10)]);
     fs::write(&path, [lines[0], lines[1], "{\"seq\":"].concat()).expect("written");
-    assert_eq!(holes(&read_all(&log, 1).await, &messages), [gap(first + 1, next)]);
+    assert_eq!(gaps_in(&read_all(&log, 1).await, &messages), [gap(first + 1, next)]);
     fs::write(&path, "").expect("written");
-    assert_eq!(holes(&read_all(&log, 1).await, &messages), [gap(first - 1, next)]);
+    assert_eq!(gaps_in(&read_all(&log, 1).await, &messages), [gap(first - 1, next)]);
     running.close().expect("closed");
 }
 
 #[tokio::test]
-async fn the_newest_file_may_be_changed_and_history_goes_on() {
+async fn changed_newest_file_starts_another() {
     let mut site = Site::new();
     let (running, messages) = with_history(&mut site).await;
     let log = running.log().clone();
@@ -114,11 +115,11 @@ async fn the_newest_file_may_be_changed_and_history_goes_on() {
     }
     let id = log.newest().log;
     running.close().expect("closed");
-    let (running, _) = site.open();
+    let running = site.open().running;
     assert_eq!(running.log().newest().log, id);
     // "grow" was removed with its file.
     let messages = [messages, ["cut", "grow", "remove"].map(String::from).into()].concat();
-    let gaps = holes(&read_all(running.log(), 1).await, &messages);
+    let gaps = gaps_in(&read_all(running.log(), 1).await, &messages);
     assert!(matches!(gaps[..], [cut, removed, start]
         if cut.last() == seq(9001)
             && (removed.first(), removed.last()) == (seq(9003), seq(9003))
@@ -127,7 +128,7 @@ async fn the_newest_file_may_be_changed_and_history_goes_on() {
 }
 
 #[tokio::test]
-async fn a_directory_that_was_taken_away_is_made_again() {
+async fn removed_directory_is_created_again() {
     let mut site = Site::new();
     let (running, mut messages) = with_history(&mut site).await;
     let log = running.log().clone();
@@ -139,36 +140,36 @@ async fn a_directory_that_was_taken_away_is_made_again() {
         let (first, last) = append(&log, &[away]).await;
         messages.push(away.into());
         log.sync(first, last, Durability::Stored).await.expect("stored");
-        // An fsync that was under way when the directory went has failed: that is no lie.
+        // An fsync that was running when the directory was removed may have failed.
         let (first, last) = append(&log, &[away]).await;
         messages.push(away.into());
         log.sync(first, last, Durability::Synced).await.expect("synced");
         assert!(matches!(
-            Log::open(site.options(&site.dir())),
+            open(site.options(&site.dir())),
             Err(crate::log::OpenError::Taken { .. })
         ));
         let copy = site.copy(&format!("copy-{away}"));
-        let (other, _) = site.open_at(&copy);
+        let other = site.open_at(&copy).running;
         assert_eq!(other.log().newest().log, log.newest().log);
         assert!(other.log().newest().seq > log.newest().seq);
         let Seen::Gap(gap) = &read_all(other.log(), 1).await[0] else { panic!("no gap") };
-        assert_eq!(gap.last(), first.plus(0).previous().previous());
+        assert_eq!(gap.last(), first.previous().previous());
     }
     let seen = read_all(&log, 1).await;
-    assert_eq!(holes(&seen, &messages).len(), 1);
-    assert!(seen.len() > 1000, "the window is still there");
+    assert_eq!(gaps_in(&seen, &messages).len(), 1);
+    assert!(seen.len() > 1000, "the window is complete");
 }
 
 #[tokio::test]
-async fn a_disk_that_does_not_answer_is_given_up_and_comes_back() {
+async fn stalled_disk_goes_live_only_and_recovers() {
     let mut site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     // The start's segment is old enough, so that the next write begins another. Opening a FIFO blocks
     // until there is a reader.
     site.step(300);
-    let pipe = path_in(&site.dir(), seq(2));
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    let fifo = path_in(&site.dir(), seq(2));
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
     assert!(made.expect("coreutils").success());
     let messages = numbered(4000, 1000);
     let began = std::time::Instant::now();
@@ -179,15 +180,15 @@ async fn a_disk_that_does_not_answer_is_given_up_and_comes_back() {
     assert!(took >= STALL_MAX && took < STALL_MAX * 3, "{took:?}");
     let last = log.newest().seq;
     let refused = log.sync(seq(2), last, Durability::Stored).await;
-    assert!(matches!(refused, Err(NotStored::Disk(_))), "{refused:?}");
+    assert!(matches!(refused, Err(NotStored::LiveOnly(_))), "{refused:?}");
     assert!(log.counters().trouble.is_some());
     let seen = read_all(&log, 1).await;
-    let [gap] = holes(&seen, &messages)[..] else { panic!("one gap") };
+    let [gap] = gaps_in(&seen, &messages)[..] else { panic!("one gap") };
     assert_eq!((gap.after, gap.why), (seq(1), Why::Storage));
     assert_eq!(gap.lost, Some(gap.last().get() - 1));
-    let drain = fs::File::open(&pipe).expect("opened");
-    fs::remove_file(&pipe).expect("removed");
-    drop(drain);
+    let reader = fs::File::open(&fifo).expect("opened");
+    fs::remove_file(&fifo).expect("removed");
+    drop(reader);
     while log.counters().trouble.is_some() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -195,35 +196,32 @@ async fn a_disk_that_does_not_answer_is_given_up_and_comes_back() {
     log.sync(first, last, Durability::Synced).await.expect("synced");
     running.close().expect("closed");
     site.age = Duration::from_hours(2);
-    let (running, _) = site.open();
+    let running = site.open().running;
     let messages = [&messages[..], &["back".into()]].concat();
-    let [told, start] = holes(&read_all(running.log(), 1).await, &messages)[..] else {
+    let [stored, start] = gaps_in(&read_all(running.log(), 1).await, &messages)[..] else {
         panic!("two gaps")
     };
     assert_eq!(start, gap_of_start(last.get()));
-    assert_eq!((told.after, told.why), (seq(1), Why::Storage));
-    assert!(told.last() <= gap.last() && told.lost == Some(told.last().get() - 1));
+    assert_eq!((stored.after, stored.why), (seq(1), Why::Storage));
+    assert!(stored.last() <= gap.last() && stored.lost == Some(stored.last().get() - 1));
 }
 
 #[tokio::test]
-async fn a_log_that_was_closed_says_so() {
+async fn closed_log_rejects_sync() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     running.close().expect("closed");
     let last = log.append_waiting(&batch(&["too late"])).await;
     let refused = log.sync(last, last, Durability::Stored).await;
-    assert!(
-        matches!(&refused, Err(NotStored::Disk(why)) if why.contains("stopped")),
-        "{refused:?}"
-    );
+    assert_eq!(refused, Err(NotStored::Closed));
     for part in numbered(3000, 1000).chunks(100) {
         append(&log, part).await;
     }
 }
 
 #[tokio::test]
-async fn a_read_that_was_given_up_loses_no_gap() {
+async fn dropped_read_loses_no_gap() {
     let mut site = Site::new();
     let (running, _) = with_history(&mut site).await;
     let segments = list_dir(&site.dir()).expect("listed");
@@ -233,21 +231,24 @@ async fn a_read_that_was_given_up_loses_no_gap() {
         let _ = tokio::time::timeout(Duration::ZERO, reader.read()).await;
     }
     assert_eq!(reader.seen(), seq(1));
-    let seen = read_on(&mut reader).await;
+    let seen = read_to_end(&mut reader).await;
     assert!(matches!(&seen[0], Seen::Gap(gap) if gap.before == segments[1]));
 }
 
 #[tokio::test]
-async fn files_that_were_trimmed_are_not_held_open() {
+async fn removed_segments_are_closed() {
     let mut site = Site::new();
     (site.size, site.sync) = (2 << 20, SyncPolicy::Never);
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     for part in numbered(8000, 1000).chunks(100) {
         append(&log, part).await;
     }
-    log.stored_or_given_up(log.newest().seq).await;
-    let state = log.shared.lock();
-    let history = state.history.as_ref().expect("on");
-    assert!(history.unsynced.len() <= history.segments.len());
+    log.wait_until_stored(log.newest().seq).await;
+    let mut state = log.shared.lock();
+    let history = state.history_mut().expect("history is on");
+    let NextSync::Now(due) = history.next_sync(SyncPolicy::Within(Duration::ZERO)) else {
+        panic!("nothing to sync")
+    };
+    assert!(due.files.len() <= history.segments().len());
 }

@@ -1,4 +1,4 @@
-//! The log as a whole: real files, real threads, a clock that the test owns.
+//! Tests of the whole log: real files, real threads, a clock that the test controls.
 
 mod faults;
 mod model;
@@ -13,15 +13,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::running::open_reserving;
 use super::{
-    Durability, HistoryOptions, Log, Options, Read, Reader, Running, SyncPolicy, WINDOW_SIZE_MIN,
+    Durability, HistoryOptions, Log, Opened, Options, Read, Reader, Running, SyncPolicy,
+    WINDOW_SIZE_MIN, open,
 };
 use crate::event::{Batch, Draft, Gap, Line, Seq, Timestamp, Why};
 
 /// One second, in the microseconds of the log's clock.
 const SECOND: i64 = 1_000_000;
 
-/// A directory and a clock, in which logs are opened one after the other.
+/// A directory and a clock for logs that are opened one after the other.
 struct Site {
     root: TempDir,
     clock: Arc<AtomicI64>,
@@ -41,7 +43,7 @@ impl Site {
         }
     }
 
-    /// Where an fsync costs nothing, if there is such a place.
+    /// On tmpfs if there is one, where fsync is cheap.
     fn in_memory() -> Self {
         let site = Self::new();
         match tempfile::tempdir_in("/dev/shm") {
@@ -69,12 +71,12 @@ impl Site {
         }
     }
 
-    fn open(&self) -> (Running, Vec<String>) {
+    fn open(&self) -> Opened {
         self.open_at(&self.dir())
     }
 
-    fn open_at(&self, dir: &Path) -> (Running, Vec<String>) {
-        Log::open(self.options(dir)).expect("opened")
+    fn open_at(&self, dir: &Path) -> Opened {
+        open(self.options(dir)).expect("opened")
     }
 
     fn step(&self, seconds: i64) -> Timestamp {
@@ -82,13 +84,13 @@ impl Site {
         Timestamp::from_micros(before + seconds * SECOND)
     }
 
-    /// What a kill -9 would leave behind at this moment.
+    /// Copies what kill -9 would leave at this moment.
     fn copy(&self, name: &str) -> PathBuf {
         let to = self.root.path().join(name);
         std::fs::create_dir(&to).expect("a directory");
         for entry in std::fs::read_dir(self.dir()).expect("listed") {
             let entry = entry.expect("listed");
-            // A file may go while its directory is being copied.
+            // Retention may remove a file meanwhile.
             let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));
         }
         to
@@ -103,7 +105,7 @@ fn batch<S: AsRef<str>>(messages: &[S]) -> Batch {
     batch
 }
 
-/// Appends messages as one batch. Gives their numbers.
+/// Appends messages as one batch. Returns their first and last number.
 async fn append<S: AsRef<str>>(log: &Log, messages: &[S]) -> (Seq, Seq) {
     let last = log.append_waiting(&batch(messages)).await;
     (Seq::new(last.get() + 1 - messages.len() as u64).expect("small"), last)
@@ -113,7 +115,7 @@ fn seq(n: u64) -> Seq {
     Seq::new(n).expect("small")
 }
 
-/// What a reader is given, in short.
+/// What a reader gets.
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
     Event(u64, String),
@@ -124,7 +126,7 @@ impl Seen {
     fn of(line: &str) -> Self {
         match Line::parse(line).unwrap_or_else(|| panic!("not a line: {line:.300}")) {
             Line::Event(event) => Self::Event(event.seq.get(), event.msg_text().into_owned()),
-            Line::Gap(told) => Self::Gap(told.gap),
+            Line::Gap(line) => Self::Gap(line.gap),
         }
     }
 
@@ -152,8 +154,8 @@ fn clean_start(last: u64) -> Seen {
     Seen::Gap(gap_of_start(last))
 }
 
-/// Reads to the end, and checks that the numbers follow one another.
-async fn read_on(reader: &mut Reader) -> Vec<Seen> {
+/// Reads to the end, and checks that the numbers are consecutive.
+async fn read_to_end(reader: &mut Reader) -> Vec<Seen> {
     let mut all = Vec::new();
     loop {
         let mut expected = reader.seen().get() + 1;
@@ -183,10 +185,10 @@ fn lines(bytes: &[u8]) -> Vec<Seen> {
 }
 
 async fn read_all(log: &Log, after: u64) -> Vec<Seen> {
-    read_on(&mut log.reader(seq(after))).await
+    read_to_end(&mut log.reader(seq(after))).await
 }
 
-/// All before a number, the newest first.
+/// Reads everything before a number, the newest first.
 async fn read_back(log: &Log, before: Seq) -> Vec<Seen> {
     let mut backward = log.backward(before);
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! The log against a model: a plain list of everything that was ever taken in.
+//! The log against a model: a list of everything that was ever appended.
 
 mod checks;
 
@@ -8,12 +8,12 @@ use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
 
 use super::*;
 use crate::event::{Cursor, DRAFT_MAX, LogId};
-use crate::log::window::RUN_SIZE;
+use crate::log::state::EXTENT_SIZE;
 
-/// How many sequences of steps are tried.
+/// The number of random sequences.
 const CASES: u32 = 24;
 
-/// So few numbers are reserved at a time, that reservations are renewed all the time, and run out.
+/// So few that reservations are renewed often and run out.
 const RESERVED_AHEAD: u64 = 400;
 
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ enum Step {
     AppendLong(usize),
     Refuse(u64),
     Sync(Durability),
-    /// One read, of which so many lines are used.
+    /// One read, of which `lines` are consumed.
     Read {
         reader: usize,
         lines: usize,
@@ -73,7 +73,7 @@ proptest! {
     })]
 
     #[test]
-    fn nothing_is_lost_in_silence(steps in steps()) {
+    fn nothing_is_lost_silently(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         runtime.expect("a runtime").block_on(async {
             let mut world = World::new();
@@ -85,29 +85,29 @@ proptest! {
     }
 }
 
-/// What a number stood for.
+/// What a number stands for.
 #[derive(Debug)]
 enum Item {
     Event(String),
     Refused(u64),
 }
 
-/// A log, and everything that is known about it from outside.
+/// A log, and everything that its clients know about it.
 struct World {
     site: Site,
     running: Option<Running>,
-    /// Everything under the present id, whether it can still be read or not.
+    /// Everything under the current id, also what can no longer be read.
     ever: BTreeMap<u64, Item>,
-    /// What must still be readable, unless it was trimmed.
+    /// What must be readable, unless retention removed it.
     firm: BTreeSet<u64>,
-    /// Not yet acknowledged.
+    /// Events that are not acknowledged.
     open: Option<(Seq, Seq)>,
     /// The newest number of each log.
     newest: HashMap<LogId, Seq>,
     readers: [Seq; 3],
-    /// The disk takes no writes.
+    /// The disk rejects writes.
     broken: bool,
-    /// It did so since the log was opened.
+    /// The disk has rejected writes since the log was opened.
     was_broken: bool,
     count: usize,
 }
@@ -135,7 +135,7 @@ impl World {
         world
     }
 
-    /// The history directory is a link, so that it can be swapped in one moment.
+    /// The history directory is a symbolic link, so that it can be replaced atomically.
     fn point_at(&self, name: &str) {
         let fresh = self.site.root.path().join("link");
         std::os::unix::fs::symlink(self.site.root.path().join(name), &fresh).expect("a link");
@@ -149,8 +149,8 @@ impl World {
 
     fn open(&mut self) {
         let options = self.site.options(&self.site.dir());
-        let (running, notes) = Log::open_reserving(options, RESERVED_AHEAD).expect("opened");
-        assert!(notes.len() < 3, "{notes:?}");
+        let Opened { running, repairs } = open_reserving(options, RESERVED_AHEAD).expect("opened");
+        assert!(repairs.len() < 3, "{repairs:?}");
         self.running = Some(running);
         self.was_broken = false;
     }
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    /// Reads once. Tells whether there was something.
+    /// Reads once. `false` at the end.
     async fn read(&mut self, which: usize, lines_used: usize) -> bool {
         let log = self.log();
         let mut reader = log.reader(self.readers[which]);
@@ -248,7 +248,7 @@ impl World {
                 let used = bytes.split_inclusive(|b| *b == b'\n').take(lines_used);
                 let len = used.map(<[u8]>::len).sum();
                 reader.advance(&chunk, len);
-                assert!(chunk.len() < RUN_SIZE * 4);
+                assert!(chunk.len() < EXTENT_SIZE * 4);
                 lines(&bytes[..len])
             }
         };
@@ -272,7 +272,7 @@ impl World {
             self.repair();
         }
         self.open();
-        // Senders ask again at the agent that took their events, or never.
+        // A sender syncs with the agent that accepted its events, or never.
         if closed.is_err() {
             self.only_acknowledged_is_firm();
         }
@@ -313,7 +313,7 @@ impl World {
         let before = self.newest.get(&newest.log).copied().unwrap_or(Seq::ZERO);
         assert!(newest.seq > before, "numbers of {} went back: {before} {newest}", newest.log);
         if newest.log != id {
-            // Another log, as far as its numbers go: readers begin anew, behind a gap `restart`.
+            // To readers it is another log: they begin at the oldest line, after a gap `restart`.
             self.readers = [log.oldest().previous(); 3];
             self.ever.split_off(&(newest.seq.get() + 1));
         }
@@ -331,7 +331,7 @@ impl World {
             .collect();
     }
 
-    /// Everybody reads to the end, and the files are what they should be.
+    /// All readers read to the end. Checks the files.
     async fn finish(mut self) {
         if self.broken {
             self.repair();
@@ -351,7 +351,7 @@ fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir(to).expect("a directory");
     for entry in std::fs::read_dir(from).expect("listed") {
         let entry = entry.expect("listed");
-        // A file may go while its directory is being copied.
+        // Retention may remove a file meanwhile.
         let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));
     }
 }

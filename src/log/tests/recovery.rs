@@ -1,4 +1,4 @@
-//! What is found after an unclean stop.
+//! Recovery after clean and unclean stops.
 
 use std::fs;
 
@@ -6,11 +6,13 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 
 use super::*;
 use crate::event::LogId;
-use crate::log::segments::{list_dir, path_in};
+use crate::log::Repair;
+use crate::log::history::segment_file::list_dir;
+use crate::log::state::path_in;
 
-/// Two segments, of which the first is synced and the second half-way; then everything stored.
+/// What a stopped log left: two segments, both stored, of which the second is synced in part.
 async fn stopped(site: &Site) -> (PathBuf, LogId, u64, Vec<Seen>) {
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     append(&log, &numbered(20, 30)).await;
     site.step(-20);
@@ -31,37 +33,37 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_damaged_tail_is_cut_at_the_first_bad_line(at in any::<u32>(), byte in any::<Option<u8>>()) {
+    fn truncates_damaged_tail_at_first_invalid_line(at in any::<u32>(), byte in any::<Option<u8>>()) {
         let site = Site { sync: SyncPolicy::Never, ..Site::in_memory() };
         runtime().block_on(async {
             let (dir, id, synced, all) = stopped(&site).await;
             let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
             let mut bytes = fs::read(&newest).expect("read");
-            let place = synced as usize + at as usize % (bytes.len() - synced as usize);
-            let good = all.len() - bytes[place..].iter().filter(|b| **b == b'\n').count();
+            let damaged = synced as usize + at as usize % (bytes.len() - synced as usize);
+            let good = all.len() - bytes[damaged..].iter().filter(|b| **b == b'\n').count();
             match byte {
-                Some(byte) => bytes[place] ^= byte,
-                None => bytes.truncate(place),
+                Some(byte) => bytes[damaged] ^= byte,
+                None => bytes.truncate(damaged),
             }
             fs::write(&newest, bytes).expect("written");
-            let (running, notes) = site.open_at(&dir);
+            let Opened { running, repairs } = site.open_at(&dir);
             assert_eq!(running.log().newest().log, id);
             let seen = read_all(running.log(), 1).await;
-            let (before, behind) = seen.split_at(seen.len() - 1);
-            assert!(before.len() >= good, "{notes:?}");
-            // What a flipped bit makes of a message is still a message.
+            let (before, start) = seen.split_at(seen.len() - 1);
+            assert!(before.len() >= good, "{repairs:?}");
+            // A flipped bit in a message leaves a valid line.
             assert!(before[..good] == all[..good]);
-            assert!(matches!(&behind[0], Seen::Gap(gap) if gap.why == Why::Restart));
+            assert!(matches!(&start[0], Seen::Gap(gap) if gap.why == Why::Restart));
             let clean = byte == Some(0) || before.len() == all.len();
-            let at_line_end = byte.is_none() && notes.is_empty();
-            assert!(clean || at_line_end || notes.len() == 1, "{notes:?}");
+            let at_line_end = byte.is_none() && repairs.is_empty();
+            assert!(clean || at_line_end || repairs.len() == 1, "{repairs:?}");
             running.close().expect("closed");
-            let (running, notes) = site.open_at(&dir);
-            assert!(notes.is_empty());
+            let Opened { running, repairs } = site.open_at(&dir);
+            assert!(repairs.is_empty());
             let again = read_all(running.log(), 1).await;
-            // Two starts side by side are one gap.
+            // The gaps of two starts are joined.
             assert!(again.len() == seen.len() && again[..seen.len() - 1] == *before);
-            let (Seen::Gap(gap), Seen::Gap(both)) = (&behind[0], &again[before.len()]) else {
+            let (Seen::Gap(gap), Seen::Gap(both)) = (&start[0], &again[before.len()]) else {
                 panic!("no gap: {again:?}")
             };
             assert_eq!(*both, Gap { before: gap.before.next(), ..*gap });
@@ -70,15 +72,15 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_synced_position_within_a_line_does_not_cost_the_file() {
+async fn ignores_synced_position_within_a_line() {
     let site = Site::new();
     let (dir, _, synced, all) = stopped(&site).await;
     for wrong in [0, synced - 1, synced + 1, synced + 100_000] {
         let newest = *list_dir(&dir).expect("listed").last().expect("one");
         fs::write(dir.join("synced"), format!("{:016} {wrong:016}\n", newest.get()))
             .expect("written");
-        let (running, notes) = site.open_at(&dir);
-        assert!(notes.is_empty(), "{notes:?}");
+        let Opened { running, repairs } = site.open_at(&dir);
+        assert!(repairs.is_empty(), "{repairs:?}");
         let seen = read_all(running.log(), 1).await;
         assert!(seen[..all.len()] == all && seen.len() == all.len() + 1);
         drop(running);
@@ -86,14 +88,14 @@ async fn a_synced_position_within_a_line_does_not_cost_the_file() {
 }
 
 #[tokio::test]
-async fn a_cut_history_that_grows_again_is_not_taken_for_synced() {
+async fn checks_a_truncated_file_that_grew_again() {
     let site = Site { sync: SyncPolicy::Never, ..Site::new() };
     let (dir, _, synced, _) = stopped(&site).await;
     let newest = path_in(&dir, *list_dir(&dir).expect("listed").last().expect("one"));
     let file = fs::OpenOptions::new().write(true).open(&newest).expect("opened");
     file.set_len(synced - 10).expect("cut");
-    let (running, notes) = site.open_at(&dir);
-    assert_eq!(notes.len(), 1);
+    let Opened { running, repairs } = site.open_at(&dir);
+    assert!(matches!(repairs[..], [Repair::Truncated { .. }]), "{repairs:?}");
     let log = running.log().clone();
     let (first, last) = append(&log, &numbered(50, 77)).await;
     log.sync(first, last, Durability::Stored).await.expect("stored");
@@ -102,13 +104,13 @@ async fn a_cut_history_that_grows_again_is_not_taken_for_synced() {
     fs::rename(&before, site.root.path().join("first")).expect("moved");
     fs::rename(&dir, &before).expect("moved");
     let again = site.copy("again");
-    let (running, notes) = site.open_at(&again);
-    assert!(notes.is_empty(), "{notes:?}");
+    let Opened { running, repairs } = site.open_at(&again);
+    assert!(repairs.is_empty(), "{repairs:?}");
     assert!(read_all(running.log(), 1).await[..all.len()] == all);
 }
 
 #[tokio::test]
-async fn a_file_that_repeats_numbers_is_put_aside() {
+async fn sets_aside_repeated_numbers() {
     let site = Site::new();
     let (dir, ..) = stopped(&site).await;
     let segments = list_dir(&dir).expect("listed");
@@ -116,17 +118,17 @@ async fn a_file_that_repeats_numbers_is_put_aside() {
     let third: usize = text.split_inclusive('\n').take(3).map(str::len).sum();
     let fifth = seq(segments[0].get() + 3);
     fs::write(path_in(&dir, fifth), &text[third..]).expect("written");
-    let (running, notes) = site.open_at(&dir);
-    assert!(notes.len() == 1 && notes[0].contains("aside"), "{notes:?}");
+    let Opened { running, repairs } = site.open_at(&dir);
+    assert!(matches!(repairs[..], [Repair::SetAside { .. }]), "{repairs:?}");
     assert!(!list_dir(&dir).expect("listed").contains(&fifth));
     let seen = read_all(running.log(), 1).await;
     assert_eq!(seen[0].first(), 2);
 }
 
 #[tokio::test]
-async fn a_file_whose_lines_stand_in_the_wrong_order_is_cut_after_a_clean_stop_too() {
+async fn truncates_lines_out_of_order_after_a_clean_stop() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     append(running.log(), &numbered(3, 0)).await;
     running.close().expect("closed");
     let path = path_in(&site.dir(), seq(1));
@@ -134,24 +136,24 @@ async fn a_file_whose_lines_stand_in_the_wrong_order_is_cut_after_a_clean_stop_t
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     fs::remove_file(path).expect("removed");
     fs::write(path_in(&site.dir(), seq(4)), [lines[3], lines[1]].concat()).expect("written");
-    let (running, notes) = site.open();
-    assert!(notes.len() == 1 && notes[0].contains("cut at byte"), "{notes:?}");
+    let Opened { running, repairs } = site.open();
+    assert!(matches!(repairs[..], [Repair::Truncated { .. }]), "{repairs:?}");
     assert_eq!(running.log().newest().seq, seq(5));
     let left = [Seen::of(lines[3].trim_end()), clean_start(4)];
     assert_eq!(read_all(running.log(), 3).await, left);
 }
 
 #[tokio::test]
-async fn numbers_near_their_end_are_refused_and_others_are_not() {
+async fn refuses_used_up_numbers() {
     let site = Site::new();
-    let most = Seq::MAX.get() - crate::log::ledger::RESERVED_AHEAD;
+    let most = Seq::MAX.get() - crate::log::history::ledger::RESERVED_AHEAD;
     for (reserved, good) in [(most - 1, true), (most, false), (Seq::MAX.get(), false)] {
         let dir = site.root.path().join(reserved.to_string());
         fs::create_dir(&dir).expect("a directory");
         let state = format!("{{\"log\":\"7f3a9c21\",\"reserved\":{reserved}}}");
         fs::write(dir.join("state"), &state).expect("written");
-        match Log::open(site.options(&dir)) {
-            Ok((running, _)) => {
+        match open(site.options(&dir)) {
+            Ok(Opened { running, .. }) => {
                 assert!(good, "{reserved}");
                 append(running.log(), &["a"]).await;
                 running.close().expect("closed");
@@ -165,12 +167,12 @@ async fn numbers_near_their_end_are_refused_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
+async fn missing_state_file_means_a_new_id() {
     let site = Site::new();
     let (dir, id, _, all) = stopped(&site).await;
     fs::remove_file(dir.join("state")).expect("removed");
-    let (running, notes) = site.open_at(&dir);
-    assert_eq!(notes.len(), 1);
+    let Opened { running, repairs } = site.open_at(&dir);
+    assert!(matches!(repairs[..], [Repair::NewId { .. }]), "{repairs:?}");
     assert_ne!(running.log().newest().log, id);
     let seen = read_all(running.log(), 1).await;
     assert!(seen[..all.len()] == all);
@@ -178,18 +180,17 @@ async fn without_a_state_file_the_log_gets_a_new_id_behind_a_gap() {
 }
 
 #[tokio::test]
-async fn numbers_go_on_behind_the_reservation() {
+async fn numbers_continue_after_the_reservation() {
     let site = Site::new();
     for reserved in [10, 1000] {
-        let (running, _) =
-            Log::open_reserving(site.options(&site.dir()), reserved).expect("opened");
+        let running = open_reserving(site.options(&site.dir()), reserved).expect("opened").running;
         let log = running.log().clone();
         for n in 0..40 {
             let (first, last) = append(&log, &numbered(3, n)).await;
             log.sync(first, last, Durability::Stored).await.expect("stored");
         }
         let (id, last) = (log.newest().log, log.newest().seq);
-        let (other, _) = site.open_at(&site.copy(&format!("copy{reserved}")));
+        let other = site.open_at(&site.copy(&format!("copy{reserved}"))).running;
         assert_eq!(other.log().newest().log, id);
         let on = other.log().newest().seq;
         assert!(on >= last && on <= last.plus(2 * reserved), "{last} {on}");
@@ -198,9 +199,9 @@ async fn numbers_go_on_behind_the_reservation() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_runs_out_without_a_disk_ends_the_id() {
+async fn exhausted_reservation_changes_the_id() {
     let site = Site::new();
-    let (running, _) = Log::open_reserving(site.options(&site.dir()), 100).expect("opened");
+    let running = open_reserving(site.options(&site.dir()), 100).expect("opened").running;
     let log = running.log().clone();
     append(&log, &["a"]).await;
     log.sync(seq(2), seq(2), Durability::Stored).await.expect("stored");
@@ -208,7 +209,7 @@ async fn a_reservation_that_runs_out_without_a_disk_ends_the_id() {
     fs::rename(site.dir(), site.root.path().join("away")).expect("moved");
     fs::write(site.dir(), "").expect("written");
     append(&log, &["b"]).await;
-    log.stored_or_given_up(seq(3)).await;
+    log.wait_until_stored(seq(3)).await;
     for _ in 0..94 {
         append(&log, &["b"]).await;
     }
@@ -224,11 +225,11 @@ async fn a_reservation_that_runs_out_without_a_disk_ends_the_id() {
     while log.counters().trouble.is_some() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    log.stored_or_given_up(log.newest().seq).await;
+    log.wait_until_stored(log.newest().seq).await;
     let mut all = read_all(&log, 1).await;
     all.push(clean_start(log.newest().seq.get()));
     running.close().expect("closed");
-    let (running, _) = site.open();
+    let running = site.open().running;
     assert_eq!(running.log().newest().log, other);
     assert!(read_all(running.log(), 1).await == all);
 }

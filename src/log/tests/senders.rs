@@ -1,4 +1,4 @@
-//! Many at the same time: senders, followers, and who waits for the disk.
+//! Concurrent senders and readers, and waiting for the disk.
 
 use super::*;
 use crate::log::NotStored;
@@ -6,7 +6,7 @@ use crate::log::NotStored;
 const SENDERS: usize = 4;
 const BATCHES: usize = 150;
 
-/// Batches of its own, each acknowledged before the next.
+/// Sends batches, some of which are acknowledged before the next.
 async fn send(log: Log, sender: usize) {
     for n in 0..BATCHES {
         let messages: Vec<String> =
@@ -19,13 +19,13 @@ async fn send(log: Log, sender: usize) {
     }
 }
 
-/// Follows until everything was seen.
+/// Reads `count` lines, also those to come.
 async fn follow(log: Log, count: usize) -> Vec<Seen> {
     let mut reader = log.reader(Seq::BEFORE_FIRST);
     let mut all = Vec::new();
     while all.len() < count {
         reader.wait().await;
-        all.extend(read_on(&mut reader).await);
+        all.extend(read_to_end(&mut reader).await);
     }
     all
 }
@@ -33,7 +33,7 @@ async fn follow(log: Log, count: usize) -> Vec<Seen> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn every_follower_sees_every_sender_in_order() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let count = SENDERS * (0..BATCHES).map(|n| n % 40 + 1).sum::<usize>();
     let followers: Vec<_> =
         (0..3).map(|_| tokio::spawn(follow(running.log().clone(), count))).collect();
@@ -45,7 +45,7 @@ async fn every_follower_sees_every_sender_in_order() {
     let all = read_all(running.log(), 1).await;
     for follower in followers {
         let seen = tokio::time::timeout(Duration::from_secs(30), follower).await;
-        assert!(seen.expect("nobody sleeps for ever").expect("done") == all);
+        assert!(seen.expect("no reader waits forever").expect("done") == all);
     }
     for sender in 0..SENDERS {
         let mut expected = (0..BATCHES)
@@ -64,7 +64,7 @@ async fn every_follower_sees_every_sender_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_gaps_between_appends_take_a_number_each() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     let refusing = std::thread::spawn(move || (0..500).for_each(|_| log.append_refused(3)));
     for n in 0..500 {
@@ -85,28 +85,30 @@ async fn refused_gaps_between_appends_take_a_number_each() {
 }
 
 #[tokio::test]
-async fn what_a_failed_fsync_put_in_doubt_stays_so() {
+async fn failed_fsync_leaves_doubt() {
     let site = Site { sync: SyncPolicy::Never, ..Site::new() };
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
-    let (first, last) = append(&log, &["a", "b"]).await;
-    log.sync(first, last, Durability::Synced).await.expect("synced");
-    log.shared.lock().history.as_mut().expect("on").doubt = Some((last, last));
+    let (first, _) = append(&log, &["a"]).await;
+    log.sync(first, first, Durability::Synced).await.expect("synced");
+    let (last, _) = append(&log, &["b"]).await;
+    log.sync(last, last, Durability::Stored).await.expect("stored");
+    log.shared.lock().history_mut().expect("history is on").note_synced(last, false);
     assert_eq!(log.sync(first, first, Durability::Synced).await, Ok(()));
     assert_eq!(log.sync(first, last, Durability::Stored).await, Ok(()));
     assert_eq!(log.sync(first, last, Durability::Synced).await, Err(NotStored::SyncFailed));
     let (first, last) = append(&log, &["c"]).await;
     assert_eq!(log.sync(first, last, Durability::Synced).await, Ok(()));
-    assert!(running.close().is_err(), "the next start has to check");
-    let (running, _) = site.open();
+    assert!(running.close().is_err(), "the next start must check");
+    let running = site.open().running;
     let seen = read_all(running.log(), 1).await;
     assert!(seen.len() == 4 && matches!(seen[3], Seen::Gap(Gap { why: Why::Restart, .. })));
 }
 
 #[tokio::test]
-async fn with_sync_always_an_ok_means_synced() {
+async fn sync_always_means_synced() {
     let site = Site { sync: SyncPolicy::Always, ..Site::new() };
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     let (first, last) = append(&log, &["a"]).await;
     log.sync(first, last, Durability::Stored).await.expect("stored");

@@ -1,10 +1,10 @@
 use super::*;
 
 #[tokio::test]
-async fn without_history_the_window_is_all() {
+async fn window_is_all_without_history() {
     let site = Site::new();
     let options = Options { history: None, ..site.options(&site.dir()) };
-    let (running, _) = Log::open(options).expect("opened");
+    let running = open(options).expect("opened").running;
     let log = running.log().clone();
     assert_eq!(log.newest().seq, Seq::BEFORE_FIRST);
     assert_eq!(read_all(&log, 0).await, [clean_start(0)]);
@@ -24,10 +24,10 @@ async fn without_history_the_window_is_all() {
 }
 
 #[tokio::test]
-async fn window_and_disk_are_one() {
+async fn window_and_history_are_one_sequence() {
     let site = Site::new();
-    let (running, notes) = site.open();
-    assert!(notes.is_empty());
+    let Opened { running, repairs } = site.open();
+    assert!(repairs.is_empty());
     let log = running.log().clone();
     let messages = numbered(9000, 700);
     for part in messages.chunks(90) {
@@ -42,8 +42,8 @@ async fn window_and_disk_are_one() {
     let (id, last) = (log.newest().log, log.newest().seq);
     running.close().expect("closed");
 
-    let (running, notes) = site.open();
-    assert_eq!(notes, Vec::<String>::new());
+    let Opened { running, repairs } = site.open();
+    assert_eq!(repairs, []);
     let log = running.log().clone();
     assert_eq!((log.newest().log, log.newest().seq), (id, last.next()));
     append(&log, &["again"]).await;
@@ -55,9 +55,9 @@ async fn window_and_disk_are_one() {
 }
 
 #[tokio::test]
-async fn after_a_kill_what_was_acknowledged_is_there_behind_it_a_gap() {
+async fn acknowledged_events_survive_a_kill() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     let messages = numbered(3000, 100);
     let mut copies = Vec::new();
@@ -71,9 +71,9 @@ async fn after_a_kill_what_was_acknowledged_is_there_behind_it_a_gap() {
     let end = log.newest();
     running.close().expect("closed");
     for (dir, acknowledged) in copies {
-        let (running, _) = site.open_at(&dir);
+        let running = site.open_at(&dir).running;
         let log = running.log().clone();
-        append(&log, &["behind"]).await;
+        append(&log, &["after"]).await;
         let seen = read_all(&log, 1).await;
         let events_before = seen.iter().position(|s| matches!(s, Seen::Gap(_))).expect("a gap");
         assert!(events_before as u64 + 1 >= acknowledged.get());
@@ -82,16 +82,16 @@ async fn after_a_kill_what_was_acknowledged_is_there_behind_it_a_gap() {
         assert_eq!((gap.why, gap.lost), (Why::Restart, None));
         assert!(gap.last() >= end.seq);
         assert_eq!(log.newest().log, end.log);
-        assert_eq!(seen[events_before + 1..], [Seen::Event(gap.before.get(), "behind".into())]);
+        assert_eq!(seen[events_before + 1..], [Seen::Event(gap.before.get(), "after".into())]);
         assert!(read_all(&log, gap.after.get() + 5).await.len() == 2);
         running.close().expect("closed");
     }
 }
 
 #[tokio::test]
-async fn the_clock_is_held_or_told() {
+async fn clock_steps_are_held_or_reported() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     append(&log, &["a"]).await;
     let early = site.step(-9);
@@ -110,10 +110,10 @@ async fn the_clock_is_held_or_told() {
 }
 
 #[tokio::test]
-async fn history_is_trimmed_by_size_and_by_age() {
+async fn retention_by_size_and_age() {
     let mut site = Site::new();
     site.size = 4 << 20;
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log().clone();
     let messages = numbered(12000, 1000);
     for part in messages.chunks(60) {
@@ -134,7 +134,7 @@ async fn history_is_trimmed_by_size_and_by_age() {
     running.close().expect("closed");
     site.step(3601);
     for starts in 1..3 {
-        let (running, _) = site.open();
+        let running = site.open().running;
         assert_eq!(running.log().newest().seq, last.plus(starts));
         running.close().expect("closed");
     }
@@ -143,14 +143,14 @@ async fn history_is_trimmed_by_size_and_by_age() {
 #[tokio::test]
 async fn each_start_appends_a_gap_restart() {
     let site = Site::new();
-    let (running, _) = site.open();
+    let running = site.open().running;
     assert_eq!(running.log().oldest(), seq(1));
     append(running.log(), &["a"]).await;
     running.close().expect("closed");
-    let (running, _) = site.open();
+    let running = site.open().running;
     append(running.log(), &["b"]).await;
     running.close().expect("closed");
-    let (running, _) = site.open();
+    let running = site.open().running;
     let log = running.log();
     let all = [
         clean_start(0),
@@ -165,11 +165,11 @@ async fn each_start_appends_a_gap_restart() {
     back.reverse();
     assert_eq!(back, all);
     running.close().expect("closed");
-    let (running, _) = site.open();
+    let running = site.open().running;
     let twice = Gap { after: seq(4), before: seq(7), lost: Some(0), why: Why::Restart };
     assert_eq!(read_all(running.log(), 4).await, [Seen::Gap(twice)]);
     drop(running);
-    let (running, _) = site.open();
+    let running = site.open().running;
     let [Seen::Gap(gap)] = read_all(running.log(), 4).await[..] else { panic!("one gap") };
     assert_eq!((gap.why, gap.lost), (Why::Restart, None), "the last stop was unclean");
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use pulsed::event::{Batch, Cursor, Draft, Line, LogId, Seq, Timestamp};
 use pulsed::log::{
-    HistoryOptions, Log, OpenError, Options, Read, Running, SyncPolicy, WINDOW_SIZE_MIN,
+    self, HistoryOptions, Log, OpenError, Opened, Options, Read, SyncPolicy, WINDOW_SIZE_MIN,
 };
 use serde::de::IgnoredAny;
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ const SEGMENTS_MAX: usize = 4;
 
 fuzz_target!(|data: &[u8]| {
     let site = Site::from_input(data);
-    let Ok((running, _)) = site.open() else {
+    let Ok(Opened { running, .. }) = site.open() else {
         assert!(site.huge, "it opens unless its numbers are near their end");
         return;
     };
@@ -61,8 +61,8 @@ fuzz_target!(|data: &[u8]| {
     seen.extend(appended);
     running.close().expect("closed");
 
-    let (running, notes) = site.open().expect("opened again");
-    assert_eq!(notes, Vec::<String>::new());
+    let Opened { running, repairs } = site.open().expect("opened again");
+    assert_eq!(repairs, []);
     let start = last.next();
     assert_eq!(running.log().newest(), Cursor { seq: start, ..newest });
     seen.push(Seen::Missing(start, start));
@@ -145,7 +145,7 @@ impl Site {
         }
     }
 
-    fn open(&self) -> Result<(Running, Vec<String>), OpenError> {
+    fn open(&self) -> Result<Opened, OpenError> {
         let history = HistoryOptions {
             dir: self.dir.clone(),
             size: 1 << 40,
@@ -159,7 +159,7 @@ impl Site {
             window_size: WINDOW_SIZE_MIN,
             history: Some(history),
         };
-        Log::open(options)
+        log::open(options)
     }
 
     /// `true` if recovery trusts a part of the files unread.

@@ -62,7 +62,7 @@ fn full_disk_goes_live_only_and_recovers() {
 
     place.make_room();
     wait_for("history is written again", || trouble(&agent).is_none().then_some(()));
-    agent.wait_for_output("is written again");
+    agent.wait_for_output("the disk accepts writes again");
     let newest = agent.connect().newest();
     wait_for("it catches up", || (agent.stats()["history"]["stored"] == newest).then_some(()));
     // The first SYNC still reports the lost events.
@@ -99,7 +99,7 @@ fn hung_disk_delays_senders_once() {
     let answer = sender.request("SYNC");
     assert!(answer.starts_with("ERR 74 "), "{answer}");
     assert!(trouble(&agent).is_some_and(|why| why.contains("1 s")));
-    agent.wait_for_output("takes no writes");
+    agent.wait_for_output("no write completed within 1 s");
     // The delay is not repeated for another connection.
     let begin = Instant::now();
     let answer = idle.write(numbered(count..count + 1)).request("SYNC");

@@ -50,7 +50,7 @@ fn recreates_removed_history() {
     sender.write(numbered(0..10)).sync();
     fs::remove_dir_all(agent.history()).expect("a writable directory");
     sender.write(numbered(10..20)).sync();
-    agent.wait_for_output("took it away");
+    agent.wait_for_output("removed or replaced");
     super::assert_follows(&mut follower, 0..20);
     // The window still holds what the disk lost.
     assert_eq!(everything(&agent, FIRST - 1).len(), 20);

@@ -1,9 +1,9 @@
-//! What must be true of a log, whatever was done to it.
+//! What must be true of a log after any sequence of steps.
 
 use super::*;
 
 impl World {
-    /// Checks what somebody saw from the number `expected` on.
+    /// Checks what a reader got from the number `expected` on.
     pub(super) fn check(&self, mut expected: u64, seen: &[Seen]) {
         for line in seen {
             assert_eq!(line.first(), expected, "{line:.300?}");
@@ -25,11 +25,11 @@ impl World {
             Item::Refused(lost) => *lost,
         });
         let lost: u64 = lost.sum();
-        assert!(gap.lost.is_none_or(|told| told == lost), "{gap:?}, but {lost} were lost");
+        assert!(gap.lost.is_none_or(|reported| reported == lost), "{gap:?}, but {lost} were lost");
         let clock = gap.why == Why::Clock;
         assert!(!clock || gap.last() == gap.first() && gap.lost == Some(0), "{gap:?}");
         assert!(gap.why != Why::Rate || gap.lost.is_some() || inside.end - inside.start > 1);
-        // While it is broken, nobody can read what is on disk.
+        // A broken disk cannot be read.
         if !self.broken {
             let oldest = self.log().oldest().get();
             let wrong = self.firm.range(inside).find(|n| **n >= oldest);
@@ -40,19 +40,19 @@ impl World {
     /// Everything that can be read.
     pub(super) async fn everything(&self) -> Vec<Seen> {
         let log = self.log();
-        read_on(&mut log.reader(log.oldest().previous())).await
+        read_to_end(&mut log.reader(log.oldest().previous())).await
     }
 
-    /// When everything is stored and nothing broken, what is there does not change by itself.
-    pub(super) async fn settle(&mut self) -> bool {
+    /// Waits until everything is stored, so that the log does not change. `false` if the disk was broken.
+    pub(super) async fn wait_until_stored(&mut self) -> bool {
         self.sync(Durability::Stored).await;
         let log = self.log();
-        log.stored_or_given_up(log.newest().seq).await;
+        log.wait_until_stored(log.newest().seq).await;
         !self.was_broken
     }
 
     pub(super) async fn backward(&mut self) {
-        if !self.settle().await {
+        if !self.wait_until_stored().await {
             return;
         }
         let log = self.log();
@@ -60,7 +60,7 @@ impl World {
         back.reverse();
         self.check(log.oldest().get(), &back);
         let mut all = self.everything().await;
-        // Gaps side by side are told as one, in one direction only.
+        // Only forward reads join adjacent gaps.
         for seen in [&mut back, &mut all] {
             seen.retain(|seen| matches!(seen, Seen::Event(..)));
         }
@@ -68,7 +68,7 @@ impl World {
     }
 
     pub(super) async fn search(&mut self, seconds: i64) {
-        if !self.settle().await {
+        if !self.wait_until_stored().await {
             return;
         }
         let log = self.log();
@@ -96,11 +96,11 @@ impl World {
     }
 }
 
-/// Segment files are plain lines with consecutive numbers, and times that never decrease.
+/// Checks that segment files have consecutive numbers, and times that never decrease.
 pub(super) fn check_files(dir: &Path, size_max: u64) {
     let mut size = 0;
-    for first in crate::log::segments::list_dir(dir).expect("listed") {
-        let bytes = std::fs::read(crate::log::segments::path_in(dir, first)).expect("read");
+    for first in crate::log::history::segment_file::list_dir(dir).expect("listed") {
+        let bytes = std::fs::read(crate::log::state::path_in(dir, first)).expect("read");
         size += bytes.len() as u64;
         let (mut expected, mut last_time) = (first, Timestamp::MIN);
         for line in std::str::from_utf8(&bytes).expect("utf-8").split_inclusive('\n') {

@@ -1,13 +1,10 @@
-//! Which segment files there are, and what is in them: known in memory, so that a search by number
-//! or by time opens one file only.
+//! The catalog of the segment files: what each one contains, so that a search by number or by time
+//! opens one file only.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk;
-use crate::event::{Line, Seq, Timestamp};
+use crate::event::{Seq, Timestamp};
 
 /// One file of history: JSON lines with consecutive numbers and times that never decrease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,30 +17,28 @@ pub(crate) struct Segment {
     pub(crate) first_time: Timestamp,
     /// The time of its last line.
     pub(crate) last_time: Timestamp,
-    /// How many bytes of whole lines are in it.
+    /// The size of its whole lines, in bytes.
     pub(crate) size: u64,
 }
 
+/// A position in history: the beginning of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DiskPosition {
+    /// The first number of the segment.
+    pub(crate) segment: Seq,
+    /// The offset in its file, in bytes.
+    pub(crate) offset: u64,
+}
+
+impl DiskPosition {
+    /// Before every segment.
+    pub(crate) const START: Self = Self { segment: Seq::ZERO, offset: 0 };
+}
+
 impl Segment {
-    /// Reads what is in a file by its first and its last line. None if there is no line in it, or if
-    /// they stand in the wrong order.
-    pub(crate) fn inspect(path: &Path) -> io::Result<Option<Self>> {
-        let file = File::open(path)?;
-        let size = file.metadata()?.len();
-        let first = disk::line_at(&file, 0, size)?;
-        let tail = disk::lines_before(&file, size)?.bytes;
-        let inner = tail.strip_suffix(b"\n").unwrap_or(&tail);
-        let last = &tail[memchr::memrchr(b'\n', inner).map_or(0, |at| at + 1)..];
-        let parse = |bytes| std::str::from_utf8(bytes).ok().and_then(Line::parse);
-        let (Some(first), Some(last)) = (parse(&first), parse(last)) else { return Ok(None) };
-        let found = Self {
-            first: first.first_seq(),
-            last: last.last_seq(),
-            first_time: first.time(),
-            last_time: last.time(),
-            size,
-        };
-        Ok(Some(found).filter(|found| found.first <= found.last))
+    /// The position after its last line.
+    pub(crate) fn end(&self) -> DiskPosition {
+        DiskPosition { segment: self.first, offset: self.size }
     }
 }
 
@@ -55,104 +50,95 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// The segments in `list`, which must be in order, all in `dir`.
+    /// The segments `list` in `dir`. They must be in order.
     pub(crate) fn new(dir: PathBuf, list: VecDeque<Segment>) -> Self {
         Self { dir, list }
     }
 
-    /// The file of the segment that begins with `first`.
+    /// The path of the segment that begins with `first`.
     pub(crate) fn path(&self, first: Seq) -> PathBuf {
         path_in(&self.dir, first)
     }
 
-    /// All of them together, in bytes.
+    /// The size of all segments together, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.list.iter().map(|segment| segment.size).sum()
     }
 
-    /// How many there are.
+    /// The number of segments.
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// The oldest.
+    /// The oldest segment.
     pub(crate) fn oldest(&self) -> Option<&Segment> {
         self.list.front()
     }
 
-    /// The newest: the one that is written to, unless the next run begins another.
+    /// The newest segment: the one that is written, unless the next extent begins another.
     pub(crate) fn newest(&self) -> Option<&Segment> {
         self.list.back()
     }
 
-    /// Notes that lines were written: behind the newest segment, or into a new one that begins with
-    /// them.
-    pub(crate) fn wrote(&mut self, written: Segment, begins: bool) {
+    /// Notes lines that were appended to the newest segment.
+    pub(crate) fn extend_newest(&mut self, written: &Segment) {
         match self.list.back_mut() {
-            Some(newest) if !begins => {
+            Some(newest) => {
                 newest.last = written.last;
                 newest.last_time = written.last_time;
                 newest.size += written.size;
             }
-            _ => self.list.push_back(written),
+            None => self.list.push_back(*written),
         }
     }
 
-    /// Forgets the segment that begins with `first`: its file is gone, or cannot be read.
+    /// Adds a segment after all others.
+    pub(crate) fn push(&mut self, segment: Segment) {
+        self.list.push_back(segment);
+    }
+
+    /// Removes the segment that begins with `first` from the catalog, because its file is gone.
     pub(crate) fn forget(&mut self, first: Seq) {
         self.list.retain(|segment| segment.first != first);
     }
 
-    /// Notes what is left of a segment that somebody made shorter.
+    /// Notes what is left of a segment that another process has shortened.
     pub(crate) fn replace(&mut self, left: Segment) {
-        self.list.iter_mut().filter(|segment| segment.first == left.first).for_each(|s| *s = left);
+        let same = |segment: &&mut Segment| segment.first == left.first;
+        self.list.iter_mut().filter(same).for_each(|segment| *segment = left);
     }
 
-    /// All of them.
+    /// All segments, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Segment> {
         self.list.iter()
     }
 
-    /// The first segment that holds `seq` or anything behind it.
+    /// The first segment with the number `seq` or a later one.
     pub(crate) fn holding(&self, seq: Seq) -> Option<Segment> {
         self.list.get(self.list.partition_point(|segment| segment.last < seq)).copied()
     }
 
-    /// The last segment that holds anything before `before`.
+    /// The last segment with a number before `before`.
     pub(crate) fn holding_before(&self, before: Seq) -> Option<Segment> {
-        let behind = self.list.partition_point(|segment| segment.first < before);
-        self.list.get(behind.checked_sub(1)?).copied()
+        let next = self.list.partition_point(|segment| segment.first < before);
+        self.list.get(next.checked_sub(1)?).copied()
     }
 
-    /// The first segment with anything at `time` or later.
+    /// The first segment with a line at `time` or later.
     pub(crate) fn since(&self, time: Timestamp) -> Option<Segment> {
-        // Not a search by halves: between segments, times may step back.
+        // Not a binary search: times may step back between segments.
         self.list.iter().find(|segment| segment.last_time >= time).copied()
     }
 
-    /// The last segment with anything at `time` or earlier.
+    /// The last segment with a line at `time` or earlier.
     pub(crate) fn until(&self, time: Timestamp) -> Option<Segment> {
         self.list.iter().rev().find(|segment| segment.first_time <= time).copied()
     }
 }
 
-/// The file of the segment in `dir` that begins with `first`. Names sort as the numbers do.
+/// The path of the segment in `dir` that begins with `first`. Names sort like the numbers.
 pub(crate) fn path_in(dir: &Path, first: Seq) -> PathBuf {
     dir.join(format!("{:016}.jsonl", first.get()))
-}
-
-/// The numbers that segment files in `dir` are named after, in order.
-pub(crate) fn list_dir(dir: &Path) -> io::Result<Vec<Seq>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-        if let Some(digits) = number.filter(|digits| digits.len() == 16) {
-            found.extend(digits.parse().ok().and_then(Seq::new));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -175,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_find_the_right_file() {
+    fn finds_the_segment_of_a_number_or_time() {
         let list = [segment(2, 9, (0, 5)), segment(20, 29, (5, 9)), segment(30, 31, (3, 4))];
         let mut segments = Segments::new("/x".into(), list.into());
         let first = |found: Option<Segment>| found.map(|s| s.first.get());
@@ -188,27 +174,12 @@ mod tests {
         assert_eq!(first(segments.holding_before(seq(21))), Some(20));
         assert_eq!(first(segments.since(Timestamp::from_micros(6))), Some(20));
         assert_eq!(first(segments.since(Timestamp::from_micros(10))), None);
-        segments.wrote(segment(32, 40, (4, 8)), false);
+        segments.extend_newest(&segment(32, 40, (4, 8)));
         assert_eq!(segments.newest(), Some(&Segment { size: 20, ..segment(30, 40, (3, 8)) }));
-        segments.wrote(segment(41, 41, (8, 8)), true);
+        segments.push(segment(41, 41, (8, 8)));
         assert_eq!((segments.len(), segments.size()), (4, 50));
         segments.forget(seq(2));
         segments.forget(seq(30));
         assert_eq!(first(segments.oldest().copied()), Some(20));
-    }
-
-    #[test]
-    fn names_sort_as_numbers_and_other_files_are_left_alone() {
-        let dir = tempfile::tempdir().expect("a directory");
-        for name in
-            ["state", "x.jsonl", "0000000000000010.jsonl", "0000000000000009.jsonl", "9.jsonl"]
-        {
-            fs::write(dir.path().join(name), "").expect("written");
-        }
-        assert_eq!(list_dir(dir.path()).expect("read"), [seq(9), seq(10)]);
-        assert_eq!(
-            path_in(dir.path(), seq(9)).file_name(),
-            Some("0000000000000009.jsonl".as_ref())
-        );
     }
 }

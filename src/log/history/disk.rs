@@ -1,5 +1,5 @@
-//! Reading one segment file: whole lines forwards and backwards, and search by halves. Nothing here
-//! knows the log; every function opens no more than it is handed.
+//! Reading one segment file: whole lines forwards and backwards, and binary search. All functions work
+//! on an open file and know nothing of the log.
 
 use std::fs::File;
 use std::io;
@@ -9,23 +9,21 @@ use bytes::Bytes;
 
 use crate::event::LINE_MAX;
 
-/// How much is read at a time, in bytes. More than the longest line, so that there is always a whole
-/// one.
+/// The size of one read, in bytes. It exceeds the longest line, so that each read has a whole one.
 pub(crate) const CHUNK_SIZE: usize = 512 << 10;
 
-/// How much of a line is read to see which one it is, in bytes, before all of it is.
+/// How much of a line is read first, in bytes: enough for most lines.
 const PEEK_SIZE: usize = 1024;
 
-/// Whole lines of a file.
+/// Consecutive whole lines of a file.
 pub(crate) struct Lines {
-    /// Where the first one begins in the file, in bytes.
+    /// The offset of the first line, in bytes.
     pub(crate) offset: u64,
-    /// The lines; empty at the end.
+    /// The lines. Empty at the end of the file.
     pub(crate) bytes: Bytes,
 }
 
-/// The lines from `offset` on, which must be the beginning of a line. `end` is the size of the file
-/// as far as it may be read.
+/// Reads lines from `offset` on, which must be the beginning of a line. Reads nothing from `end` on.
 pub(crate) fn lines_from(file: &File, offset: u64, end: u64) -> io::Result<Lines> {
     let mut bytes = read(file, offset, end, CHUNK_SIZE)?;
     let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
@@ -33,22 +31,26 @@ pub(crate) fn lines_from(file: &File, offset: u64, end: u64) -> io::Result<Lines
     Ok(Lines { offset, bytes: bytes.into() })
 }
 
-/// The lines that end at `end`, which must be the end of a line.
+/// Reads the lines before `end`, which must be the end of a line.
 pub(crate) fn lines_before(file: &File, end: u64) -> io::Result<Lines> {
     let from = end.saturating_sub(CHUNK_SIZE as u64);
     let bytes = Bytes::from(read(file, from, end, CHUNK_SIZE)?);
     if from == 0 {
         return Ok(Lines { offset: 0, bytes });
     }
-    // The chunk begins within some line, which is left for the next time.
+    // The chunk begins within a line, which is left to the next read.
     let cut = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
     Ok(Lines { offset: from + cut as u64, bytes: bytes.slice(cut..) })
 }
 
-/// Where the first line begins that is not `earlier`, in bytes; `end` if all are. All earlier lines
-/// must stand before all others. Reads some 20 short pieces.
-pub(crate) fn search(file: &File, end: u64, earlier: impl Fn(&[u8]) -> bool) -> io::Result<u64> {
-    // Lines that begin before `low` are earlier; lines that begin at `high` or behind it are not.
+/// The offset of the first line that is not `earlier`, found by binary search. `end` if all lines are.
+/// All earlier lines must come before all others. Takes about 20 short reads.
+pub(crate) fn partition_point(
+    file: &File,
+    end: u64,
+    earlier: impl Fn(&[u8]) -> bool,
+) -> io::Result<u64> {
+    // Lines that begin before `low` are earlier. Lines that begin at or after `high` are not.
     let (mut low, mut high) = (0, end);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -58,7 +60,7 @@ pub(crate) fn search(file: &File, end: u64, earlier: impl Fn(&[u8]) -> bool) -> 
             continue;
         }
         let line = line_at(file, begin, end)?;
-        // An empty line is a file that has become shorter.
+        // No line: the file was shortened.
         if !line.is_empty() && earlier(&line) {
             low = begin + line.len() as u64;
         } else {
@@ -68,7 +70,7 @@ pub(crate) fn search(file: &File, end: u64, earlier: impl Fn(&[u8]) -> bool) -> 
     Ok(low)
 }
 
-/// The line at `offset`, with its line end.
+/// Reads the line at `offset`, with its line end.
 pub(crate) fn line_at(file: &File, offset: u64, end: u64) -> io::Result<Vec<u8>> {
     for size in [PEEK_SIZE, LINE_MAX] {
         let mut bytes = read(file, offset, end, size)?;
@@ -77,11 +79,11 @@ pub(crate) fn line_at(file: &File, offset: u64, end: u64) -> io::Result<Vec<u8>>
             return Ok(bytes);
         }
     }
-    // Nothing that an agent wrote: the whole rest counts as one line, so that every search ends.
+    // Not written by an agent. The rest of the file counts as one line, so that every search ends.
     read(file, offset, end, (end - offset) as usize)
 }
 
-/// The first beginning of a line at `from` or behind it, or `end`.
+/// The offset of the first line that begins at or after `from`. `end` if none does.
 fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     let mut at = from.saturating_sub(1);
     if from == 0 {
@@ -100,19 +102,18 @@ fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// The lines, with their line ends.
+/// Iterates over lines, with their line ends.
 pub(crate) fn each_line(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let (line, behind) = rest.split_at(len);
-        rest = behind;
+        let (line, after) = rest.split_at(len);
+        rest = after;
         (len > 0).then_some(line)
     })
 }
 
-/// Up to `size` bytes from `offset` on, but nothing at `end` or behind it. Fewer where the file is
-/// shorter than it should be.
+/// Reads up to `size` bytes from `offset` on, but nothing from `end` on. Fewer if the file is shorter.
 fn read(file: &File, offset: u64, end: u64, size: usize) -> io::Result<Vec<u8>> {
     let wanted = end.saturating_sub(offset).min(size as u64) as usize;
     let mut bytes = vec![0; wanted];
@@ -146,21 +147,21 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_found_by_halves() {
+    fn binary_search_finds_every_line() {
         let lines = numbered();
         let (file, end) = file(&lines);
         let mut offset = 0;
         for (n, line) in lines.iter().enumerate() {
-            let found = search(&file, end, |l| l[..5] < *format!("{n:05}").as_bytes());
+            let found = partition_point(&file, end, |l| l[..5] < *format!("{n:05}").as_bytes());
             assert_eq!(found.expect("read"), offset);
             offset += line.len() as u64 + 1;
         }
-        assert_eq!(search(&file, end, |_| true).expect("read"), end);
-        assert_eq!(search(&file, 0, |_| true).expect("read"), 0);
+        assert_eq!(partition_point(&file, end, |_| true).expect("read"), end);
+        assert_eq!(partition_point(&file, 0, |_| true).expect("read"), 0);
     }
 
     #[test]
-    fn forwards_and_backwards_give_the_same_lines() {
+    fn forward_and_backward_reads_agree() {
         let lines = numbered();
         let (file, end) = file(&lines);
         let whole: Vec<u8> = lines.iter().flat_map(|l| format!("{l}\n").into_bytes()).collect();
@@ -182,16 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_line_fits_and_a_shortened_file_is_no_panic() {
+    fn reads_the_longest_line_and_shortened_files() {
         let lines = ["a".into(), "y".repeat(LINE_MAX - 1), "b".into()];
         let (file, end) = file(&lines);
         assert_eq!(lines_from(&file, 2, end).expect("read").bytes.len() as u64, end - 2);
         assert_eq!(lines_before(&file, end).expect("read").offset, 0);
         assert_eq!(line_at(&file, 2, end).expect("read").len(), LINE_MAX);
-        assert_eq!(search(&file, end, |l| l[0] != b'b').expect("read"), end - 2);
+        assert_eq!(partition_point(&file, end, |l| l[0] != b'b').expect("read"), end - 2);
         file.set_len(3).expect("shortened");
         assert_eq!(&lines_from(&file, 0, end).expect("read").bytes[..], b"a\n");
         file.set_len(0).expect("shortened");
-        assert_eq!(search(&file, end, |_| true).expect("read"), 0);
+        assert_eq!(partition_point(&file, end, |_| true).expect("read"), 0);
     }
 }

@@ -1,29 +1,21 @@
-//! What a read gives: whole lines, in pieces that are shared with everybody who reads them.
+//! What a read returns: whole lines, in pieces that are shared by all readers.
 
 use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::disk::each_line;
 use crate::event::{Gap, Line, Seq};
+use crate::log::history::disk::each_line;
+use crate::log::state::DiskPosition;
 
-/// The most pieces that one system call writes.
+/// The maximum number of pieces in one system call.
 const SLICES_MAX: usize = 256;
-
-/// A line on disk.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    /// The number that the segment begins with.
-    pub(crate) segment: Seq,
-    /// Where the line begins, in bytes.
-    pub(crate) offset: u64,
-}
 
 /// A line of a [`Chunk`].
 pub struct PlacedLine<'a> {
     /// The line.
     pub line: Line<'a>,
-    /// Where it ends in the chunk, in bytes.
+    /// The offset of its end in the chunk, in bytes.
     pub end: usize,
 }
 
@@ -31,10 +23,10 @@ pub struct PlacedLine<'a> {
 pub struct Chunk {
     /// The lines, in order.
     pub pieces: Vec<Bytes>,
-    /// The number behind the last line.
+    /// The number after the last line.
     pub(crate) next: Seq,
-    /// Where they are on disk.
-    pub(crate) place: Option<Place>,
+    /// Their position on disk. `None` if they are from the window.
+    pub(crate) position: Option<DiskPosition>,
 }
 
 impl Chunk {
@@ -43,19 +35,19 @@ impl Chunk {
         self.pieces.iter().map(Bytes::len).sum()
     }
 
-    /// Whether there is none.
+    /// `true` if there is no line.
     pub fn is_empty(&self) -> bool {
         self.pieces.iter().all(Bytes::is_empty)
     }
 
-    /// How many bytes come before the line that stands for `end`.
+    /// The size of the lines before the number `end`, in bytes.
     pub fn len_before(&self, end: Seq) -> usize {
         if self.next <= end {
             return self.len();
         }
         let mut len = 0;
         for piece in &self.pieces {
-            let before = offset_of(piece, end);
+            let before = offset_of_seq(piece, end);
             len += before;
             if before < piece.len() {
                 break;
@@ -64,7 +56,7 @@ impl Chunk {
         len
     }
 
-    /// The bytes from `from` to `to`, for one system call: a bounded number of pieces.
+    /// The bytes from `from` to `to`, for one vectored write: at most 256 slices.
     pub fn slices(&self, from: usize, to: usize) -> Vec<IoSlice<'_>> {
         let mut slices = Vec::with_capacity(self.pieces.len().min(SLICES_MAX));
         let mut begin = 0;
@@ -82,7 +74,7 @@ impl Chunk {
         slices
     }
 
-    /// What is left of the line in which `offset` lies; nothing where a line begins.
+    /// The rest of the line that `offset` is within. Empty if a line begins there.
     pub fn rest_of_line(&self, mut offset: usize) -> &[u8] {
         for piece in &self.pieces {
             if offset < piece.len() {
@@ -97,12 +89,8 @@ impl Chunk {
         &[]
     }
 
-    /// The lines. What is not one (somebody may have edited history) is left out.
-    pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        self.pieces.iter().flat_map(|piece| lines_of(piece))
-    }
-
-    /// The lines from `offset` on, which must be where a line begins.
+    /// Iterates over the lines from `offset` on, which must be where a line begins. Skips what is not a
+    /// line, because another process edited history.
     pub fn lines_from(&self, mut offset: usize) -> impl Iterator<Item = PlacedLine<'_>> {
         let mut begin = 0;
         let pieces = self.pieces.iter().filter_map(move |piece| {
@@ -124,12 +112,12 @@ impl Chunk {
         })
     }
 
-    /// The gap, if it is a gap line: such a line comes alone.
+    /// The gap, if this is a gap line, which is always a chunk of its own.
     pub(crate) fn gap(&self) -> Option<Gap> {
         gap_of(self.pieces.first()?)
     }
 
-    /// The bytes from `offset` on to the end of that piece.
+    /// The bytes from `offset` to the end of its piece. `None` at the end of the chunk.
     pub(crate) fn at(&self, mut offset: usize) -> Option<&[u8]> {
         for piece in &self.pieces {
             if offset < piece.len() {
@@ -141,19 +129,19 @@ impl Chunk {
     }
 }
 
-/// The last number that a line stands for.
-pub(crate) fn last_seq(line: &[u8]) -> Option<Seq> {
-    gap_of(line).map(Gap::last).or_else(|| Line::peek_first_seq(line))
-}
-
-/// The lines in some bytes. What is not one is left out.
+/// Iterates over the lines in some bytes. Skips what is not a line.
 pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
     let lines = bytes.split(|b| *b == b'\n');
     lines.filter_map(|line| Line::parse(std::str::from_utf8(line).ok()?))
 }
 
-/// Where in a run the line begins that stands for `seq`.
-pub(crate) fn offset_of(bytes: &[u8], seq: Seq) -> usize {
+/// The last number of a line.
+pub(crate) fn last_seq(line: &[u8]) -> Option<Seq> {
+    gap_of(line).map(Gap::last).or_else(|| Line::peek_first_seq(line))
+}
+
+/// The offset of the line with the number `seq`, in bytes. The end of the bytes if there is none.
+pub(crate) fn offset_of_seq(bytes: &[u8], seq: Seq) -> usize {
     let mut offset = 0;
     for line in each_line(bytes) {
         if last_seq(line).is_some_and(|last| last >= seq) {
@@ -164,14 +152,14 @@ pub(crate) fn offset_of(bytes: &[u8], seq: Seq) -> usize {
     offset
 }
 
-/// The gap that lines begin with.
+/// The gap, if the bytes begin with a gap line.
 pub(crate) fn gap_of(bytes: &[u8]) -> Option<Gap> {
     if !bytes.starts_with(b"{\"gap\"") {
         return None;
     }
     let line = each_line(bytes).next()?;
     match Line::parse(std::str::from_utf8(line).ok()?)? {
-        Line::Gap(told) => Some(told.gap),
+        Line::Gap(line) => Some(line.gap),
         Line::Event(_) => None,
     }
 }

@@ -1,0 +1,10 @@
+//! The threads that keep the log on disk, and their files. See [`super`] for the files and the modes.
+
+pub(crate) mod disk;
+pub(crate) mod ledger;
+pub(crate) mod recovery;
+mod retention;
+pub(crate) mod segment_file;
+pub(crate) mod syncer;
+pub(crate) mod writer;
+mod writer_state;

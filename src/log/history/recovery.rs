@@ -1,0 +1,245 @@
+//! Recovery: which log a directory holds, and which of its lines are valid.
+//!
+//! After a clean stop, only the first and the last line of each segment are looked at. After an unclean
+//! one, every line from the synced position on is checked. A segment is truncated at the first line
+//! that is damaged, incomplete or out of order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::de::IgnoredAny;
+
+use super::ledger::{Ledger, LedgerState};
+use super::segment_file::{inspect, list_dir};
+use crate::event::{Gap, LINE_MAX, Line, LogId, Seq, Timestamp, Why};
+use crate::log::error::OpenError;
+use crate::log::state::{DiskPosition, Segment, Segments, path_in, random_id};
+
+/// A log as it was found on disk.
+pub(crate) struct Recovered {
+    /// The id of the log.
+    pub(crate) id: LogId,
+    /// The segments.
+    pub(crate) segments: Segments,
+    /// The gap `restart` that this start appends first. History ends at its `after`.
+    pub(crate) start: Gap,
+    /// The time of the last line on disk.
+    pub(crate) last_time: Timestamp,
+    /// The first number that is not reserved.
+    pub(crate) reserved: Seq,
+    /// What the operator should know.
+    pub(crate) repairs: Vec<Repair>,
+}
+
+/// Something that recovery changed. Its text is for the diagnostics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// A segment was truncated.
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its new size, in bytes.
+        to: u64,
+        /// Its old size, in bytes.
+        from: u64,
+    },
+    /// A segment that repeats the numbers of an earlier one was renamed.
+    SetAside {
+        /// Its old path.
+        path: PathBuf,
+        /// Its new path.
+        aside: PathBuf,
+    },
+    /// There are segments but no state file, so that the log got a new id.
+    NewId {
+        /// The directory.
+        dir: PathBuf,
+    },
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { path, to, from } => write!(
+                f,
+                "{}: truncated at byte {to} of {from}: what follows is damaged or incomplete",
+                path.display()
+            ),
+            Self::SetAside { path, aside } => write!(
+                f,
+                "{}: repeats the numbers of an earlier file: renamed to {}",
+                path.display(),
+                aside.display()
+            ),
+            Self::NewId { dir } => {
+                write!(f, "{}: no valid state file: the log gets a new id", dir.display())
+            }
+        }
+    }
+}
+
+/// Recovers the log in a locked directory, and reserves `reserved_ahead` numbers.
+pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered, OpenError> {
+    let dir = ledger.dir();
+    let fail = |doing| move |cause| OpenError::Io { doing, path: dir.to_owned(), cause };
+    let found = ledger.read_state().map_err(fail("read"))?;
+    let clean = found.and_then(|state| state.clean);
+    let mut repairs = Vec::new();
+    let list = check_segments(ledger, clean.is_some(), &mut repairs)?;
+    let last = list.back().map_or(Seq::ZERO, |segment| segment.last);
+    let last_time = list.back().map_or(Timestamp::MIN, |segment| segment.last_time);
+    let id = found.map_or_else(random_id, |state| state.id);
+    let start = match found {
+        // Retention removed everything, which a reader sees when it asks.
+        Some(LedgerState { clean: Some(next), .. }) if next <= last.next() || list.is_empty() => {
+            clean_start(last.max(next.previous()))
+        }
+        // The last segments were removed or damaged since.
+        Some(LedgerState { clean: Some(next), .. }) => unclean_start(last, next),
+        Some(LedgerState { reserved, clean: None, .. }) => {
+            unclean_start(last, reserved.max(last.plus(2)))
+        }
+        None if list.is_empty() => clean_start(last),
+        None => {
+            repairs.push(Repair::NewId { dir: dir.to_owned() });
+            unclean_start(last, last.plus(2))
+        }
+    };
+    let reserved = start.before.plus(reserved_ahead);
+    // At their maximum, numbers would be used again and again.
+    if reserved == Seq::MAX {
+        return Err(OpenError::UsedUp { dir: dir.to_owned() });
+    }
+    let state = LedgerState { id, reserved, clean: None };
+    ledger.write_state(state).map_err(fail("reserve sequence numbers in"))?;
+    let segments = Segments::new(dir.to_owned(), list);
+    Ok(Recovered { id, segments, start, last_time, reserved, repairs })
+}
+
+/// The gap of a start after a clean stop, or of a new log.
+pub(crate) fn clean_start(last: Seq) -> Gap {
+    Gap { lost: Some(0), ..unclean_start(last, last.plus(2)) }
+}
+
+/// The gap of a start after which it is not known what is missing.
+fn unclean_start(after: Seq, before: Seq) -> Gap {
+    Gap { after, before, lost: None, why: Why::Restart }
+}
+
+/// Checks all segments: after an unclean stop, every line from the synced position on.
+fn check_segments(
+    ledger: &Ledger,
+    clean: bool,
+    repairs: &mut Vec<Repair>,
+) -> Result<VecDeque<Segment>, OpenError> {
+    let dir = ledger.dir();
+    let fail = |doing| move |cause| OpenError::Io { doing, path: dir.to_owned(), cause };
+    let synced = ledger.read_synced();
+    let mut list: VecDeque<Segment> = VecDeque::new();
+    for first in list_dir(dir).map_err(fail("read"))? {
+        let path = path_in(dir, first);
+        let trusted = match synced {
+            _ if clean => u64::MAX,
+            Some(position) if first < position.segment => u64::MAX,
+            Some(position) if first == position.segment => position.offset,
+            _ => 0,
+        };
+        let fail = |cause| OpenError::Io { doing: "check", path: path.clone(), cause };
+        let Some(segment) = check_segment(&path, first, trusted, repairs).map_err(fail)? else {
+            continue;
+        };
+        if list.back().is_some_and(|before| segment.first <= before.last) {
+            // Not deleted: the operator may want to look at it.
+            let aside = path.with_extension("jsonl.aside");
+            fs::rename(&path, &aside).map_err(fail)?;
+            repairs.push(Repair::SetAside { path, aside });
+        } else {
+            list.push_back(segment);
+        }
+    }
+    // All lines are synced now. An older position could lie within lines that are written later to a
+    // file that was truncated here.
+    let position = list.back().map_or(DiskPosition::START, Segment::end);
+    ledger.write_synced(position).map_err(fail("write to"))?;
+    Ok(list)
+}
+
+/// Checks a segment of which the first `trusted` bytes are synced. If that is all of it, only its first
+/// and last line are looked at. Truncates it at the first invalid line. Returns `None` and removes the
+/// file if no line is valid.
+fn check_segment(
+    path: &Path,
+    first: Seq,
+    trusted: u64,
+    repairs: &mut Vec<Repair>,
+) -> io::Result<Option<Segment>> {
+    let size = fs::metadata(path)?.len();
+    let valid = || inspect(path).map(|found| found.filter(|segment| segment.first == first));
+    if trusted >= size
+        && ends_line(path, size)?
+        && let Some(segment) = valid()?
+    {
+        return Ok(Some(segment));
+    }
+    // If no line ends at the synced position, another process has changed the file.
+    let from = if trusted < size && ends_line(path, trusted)? { trusted } else { 0 };
+    // If the trusted lines turn out to be invalid, the second round checks all of them.
+    for from in [from, 0] {
+        let to = valid_until(path, first, from)?;
+        let file = OpenOptions::new().write(true).open(path)?;
+        if to < size {
+            repairs.push(Repair::Truncated { path: path.to_owned(), to, from: size });
+            file.set_len(to)?;
+        }
+        // An earlier agent may not have synced it.
+        file.sync_all()?;
+        if let Some(segment) = valid()? {
+            return Ok(Some(segment));
+        }
+    }
+    fs::remove_file(path)?;
+    Ok(None)
+}
+
+/// `true` if a line ends at `offset`, which must not be after the end of the file.
+fn ends_line(path: &Path, offset: u64) -> io::Result<bool> {
+    let mut last = [0];
+    if offset == 0 {
+        return Ok(false);
+    }
+    File::open(path)?.read_exact_at(&mut last, offset - 1)?;
+    Ok(last == *b"\n")
+}
+
+/// The offset of the first invalid line at or after `from`, or the size of the file. Valid lines are
+/// well-formed, have consecutive numbers, and times that never decrease.
+fn valid_until(path: &Path, first: Seq, from: u64) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut reader = BufReader::with_capacity(256 << 10, file);
+    let mut expected = (from == 0).then_some(first);
+    let (mut valid, mut last_time, mut line) = (from, Timestamp::MIN, Vec::new());
+    loop {
+        line.clear();
+        let len = io::Read::take(&mut reader, LINE_MAX as u64).read_until(b'\n', &mut line)?;
+        let Some(parsed) = parse_line(&line) else { return Ok(valid) };
+        let in_order = expected.is_none_or(|seq| seq == parsed.first_seq());
+        if !in_order || parsed.time() < last_time {
+            return Ok(valid);
+        }
+        expected = Some(parsed.last_seq().next());
+        last_time = parsed.time();
+        valid += len as u64;
+    }
+}
+
+/// `None` if it has no line end or is not well-formed.
+fn parse_line(bytes: &[u8]) -> Option<Line<'_>> {
+    let text = std::str::from_utf8(bytes.strip_suffix(b"\n")?).ok()?;
+    serde_json::from_str::<IgnoredAny>(text).ok()?;
+    Line::parse(text)
+}

@@ -1,0 +1,131 @@
+//! Reading backward, for `lines` and `reverse`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::chunk::offset_of_seq;
+use crate::event::{Gap, Line, Seq, Why};
+use crate::log::history::disk;
+use crate::log::shared::Shared;
+use crate::log::state::{DiskPosition, Segment};
+
+/// Reads from a number back to the oldest.
+pub struct Backward {
+    shared: Arc<Shared>,
+    /// Everything from here on was read.
+    before: Seq,
+    /// The position of that on disk, if it is known.
+    position: Option<DiskPosition>,
+}
+
+/// Where the lines before a number are.
+enum Source {
+    Window(Bytes, Seq),
+    Disk(Segment, PathBuf),
+    Missing(Gap),
+    End,
+}
+
+impl Backward {
+    /// A reader of everything before `before`.
+    pub(crate) fn new(shared: Arc<Shared>, before: Seq) -> Self {
+        let end = shared.lock().window().next();
+        Self { shared, before: before.min(end), position: None }
+    }
+
+    /// Reads lines before those that were read last. They are in ascending order. Missing events are a
+    /// gap line, but adjacent gaps are not joined. `None` if there are no more lines.
+    ///
+    /// # Errors
+    /// If history cannot be read.
+    pub async fn read(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            match self.source() {
+                Source::End => return Ok(None),
+                Source::Missing(gap) => {
+                    let options = self.shared.options();
+                    let mut line = Vec::new();
+                    gap.encode((options.clock)(), &options.host, &mut line);
+                    self.before = gap.first();
+                    return Ok(Some(line.into()));
+                }
+                Source::Window(bytes, first) => {
+                    self.before = first;
+                    return Ok(Some(bytes));
+                }
+                Source::Disk(segment, path) => {
+                    let bytes = self.read_disk(segment, path).await?;
+                    if !bytes.is_empty() {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads from a segment, in turn with other readers. Empty if nothing is left there.
+    async fn read_disk(&mut self, segment: Segment, path: PathBuf) -> io::Result<Bytes> {
+        let (before, position) = (self.before, self.position);
+        let read = move || lines_before(&path, segment, before, position);
+        match self.shared.read_history(read).await {
+            Ok(lines) => {
+                self.position = Some(DiskPosition { segment: segment.first, offset: lines.offset });
+                let first = Line::peek_first_seq(&lines.bytes).unwrap_or(segment.first);
+                self.before = first.min(before);
+                Ok(lines.bytes)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.shared.forget_segment(segment.first);
+                Ok(Bytes::new())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Moves to before a number.
+    pub fn seek(&mut self, before: Seq) {
+        self.before = before;
+        self.position = None;
+    }
+
+    fn source(&self) -> Source {
+        let state = self.shared.lock();
+        if let Some(extent) = state.window().extent_before(self.before) {
+            let bytes = &extent.bytes;
+            let whole = extent.last < self.before || extent.is_gap;
+            let end = if whole { bytes.len() } else { offset_of_seq(bytes, self.before) };
+            return Source::Window(bytes.slice(..end), extent.first);
+        }
+        let Some(history) = state.history() else { return Source::End };
+        match history.segments().holding_before(self.before) {
+            None => Source::End,
+            Some(segment) if segment.last.next() < self.before => {
+                let (after, before) = (segment.last, self.before);
+                let lost = state.events_between(after, before);
+                Source::Missing(Gap { after, before, lost, why: Why::Storage })
+            }
+            Some(segment) => Source::Disk(segment, history.segments().path(segment.first)),
+        }
+    }
+}
+
+fn lines_before(
+    path: &Path,
+    segment: Segment,
+    before: Seq,
+    position: Option<DiskPosition>,
+) -> io::Result<disk::Lines> {
+    let file = File::open(path)?;
+    let end = match position {
+        Some(position) if position.segment == segment.first => position.offset,
+        _ if segment.last < before => segment.size,
+        _ => disk::partition_point(&file, segment.size, |line| {
+            Line::peek_first_seq(line).is_some_and(|first| first < before)
+        })?,
+    };
+    disk::lines_before(&file, end)
+}

@@ -1,0 +1,313 @@
+//! What the state knows about history: its mode, its segments, and how far it is written and synced.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::reservation::Reservation;
+use super::segments::{Segment, Segments};
+use super::unsynced::{SyncTime, Unsynced, UnsyncedFile};
+use crate::event::Seq;
+use crate::log::error::{NotStored, Unclean};
+use crate::log::options::{Durability, STALL_MAX, SyncPolicy};
+
+/// History as the senders, the writer and the syncer see it.
+///
+/// ```text
+///            fail, fail_if_stalled
+///   Writing ───────────────────────▶ LiveOnly
+///      │    ◀───────────────────────    │
+///      │          note_written          │
+///      │                                │
+///      └─────────────▶ Closed ◀─────────┘
+///               close
+/// ```
+#[derive(Debug)]
+pub(crate) struct History {
+    mode: Mode,
+    /// The writer thread sleeps and must be woken for more.
+    writer_asleep: bool,
+    segments: Segments,
+    /// Everything up to here is on disk, or a gap line there says that it is missing.
+    stored: Seq,
+    unsynced: Unsynced,
+    reservation: Reservation,
+}
+
+/// The mode of history.
+#[derive(Debug)]
+enum Mode {
+    /// Lines are written as soon as they are appended. The window keeps those that are not.
+    Writing {
+        /// When the current write began, or last made progress. `None` while nothing is written.
+        busy_since: Option<Instant>,
+    },
+    /// The disk returned an error or did not complete a write within [`STALL_MAX`]. The writer
+    /// retries. The window evicts lines that are not written, which become a gap `storage`.
+    LiveOnly {
+        /// The cause.
+        why: String,
+    },
+    /// The writer has ended.
+    Closed {
+        /// Why it was in live-only mode, if it was.
+        why: Option<String>,
+    },
+}
+
+/// What [`History::note_written`] changed.
+pub(crate) struct Written {
+    /// The syncer must be woken.
+    pub(crate) wake_syncer: bool,
+    /// History was in live-only mode until now.
+    pub(crate) recovered: bool,
+}
+
+/// What the syncer has to do.
+pub(crate) enum NextSync {
+    /// Sync this.
+    Now(DueSync),
+    /// Wait, see [`SyncTime`].
+    Wait(SyncTime),
+    /// Nothing is left, and nothing more will be written.
+    Finished,
+}
+
+/// One sync.
+pub(crate) struct DueSync {
+    /// The files to fsync.
+    pub(crate) files: Vec<UnsyncedFile>,
+    /// The last number in them.
+    pub(crate) upto: Seq,
+    /// The segment up to whose end everything is durable afterwards. `None` while something is in
+    /// doubt: recovery must check that again.
+    pub(crate) newest: Option<Segment>,
+}
+
+impl History {
+    /// Everything up to `stored` is in `segments` and synced.
+    pub(crate) fn new(segments: Segments, stored: Seq, reservation: Reservation) -> Self {
+        Self {
+            mode: Mode::Writing { busy_since: None },
+            writer_asleep: false,
+            segments,
+            stored,
+            unsynced: Unsynced::new(stored),
+            reservation,
+        }
+    }
+
+    /// The segments on disk.
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// Everything up to here is on disk, or a gap line there says that it is missing.
+    pub(crate) fn stored(&self) -> Seq {
+        self.stored
+    }
+
+    /// Everything up to here is synced, except what a failed fsync put in doubt.
+    pub(crate) fn synced(&self) -> Seq {
+        self.unsynced.synced()
+    }
+
+    /// The reserved sequence numbers.
+    pub(crate) fn reservation(&self) -> &Reservation {
+        &self.reservation
+    }
+
+    /// The reserved sequence numbers.
+    pub(crate) fn reservation_mut(&mut self) -> &mut Reservation {
+        &mut self.reservation
+    }
+
+    /// `true` if lines that are appended now will be written. Otherwise the window may evict them.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.mode, Mode::Writing { .. })
+    }
+
+    /// `true` if the writer has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.mode, Mode::Closed { .. })
+    }
+
+    /// Why lines are not written. `None` if they are.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        match &self.mode {
+            Mode::Writing { .. } => None,
+            Mode::LiveOnly { why } => Some(why),
+            Mode::Closed { why } => why.as_deref(),
+        }
+    }
+
+    /// The writer thread is about to sleep.
+    pub(crate) fn note_writer_asleep(&mut self) {
+        self.writer_asleep = true;
+        self.end_write();
+    }
+
+    /// Counts the writer thread as awake. `true` if it slept and must be notified.
+    pub(crate) fn wake_writer(&mut self) -> bool {
+        std::mem::take(&mut self.writer_asleep)
+    }
+
+    /// `true` if the writer thread sleeps and the disk accepts writes.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.writer_asleep && self.is_writing()
+    }
+
+    /// A write begins: from now on it may stall.
+    pub(crate) fn begin_write(&mut self) {
+        if let Mode::Writing { busy_since } = &mut self.mode {
+            busy_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Nothing is written until the next [`History::begin_write`].
+    pub(crate) fn end_write(&mut self) {
+        if let Mode::Writing { busy_since } = &mut self.mode {
+            *busy_since = None;
+        }
+    }
+
+    /// Notes lines that were written to `file`: a segment that `begins` with them, or more of the
+    /// newest one.
+    pub(crate) fn note_written(
+        &mut self,
+        written: Segment,
+        begins: bool,
+        file: Arc<File>,
+    ) -> Written {
+        if begins {
+            self.segments.push(written);
+        } else {
+            self.segments.extend_newest(&written);
+        }
+        self.stored = written.last;
+        let segment = self.segments.newest().map_or(written.first, |newest| newest.first);
+        let now = Instant::now();
+        let wake_syncer = self.unsynced.note_written(segment, file, now);
+        let recovered = matches!(self.mode, Mode::LiveOnly { .. });
+        if !self.is_closed() {
+            self.mode = Mode::Writing { busy_since: Some(now) };
+        }
+        Written { wake_syncer, recovered }
+    }
+
+    /// Switches to live-only mode because of an error. `true` if history was not in it yet.
+    pub(crate) fn fail(&mut self, why: String) -> bool {
+        let was_writing = self.is_writing();
+        match &mut self.mode {
+            Mode::Closed { why: closed } => *closed = Some(why),
+            mode => *mode = Mode::LiveOnly { why },
+        }
+        was_writing
+    }
+
+    /// Switches to live-only mode if the current write exceeds [`STALL_MAX`]. `true` if it did.
+    pub(crate) fn fail_if_stalled(&mut self) -> bool {
+        let Mode::Writing { busy_since: Some(since) } = self.mode else { return false };
+        since.elapsed() >= STALL_MAX
+            && self.fail(format!("no write completed within {} s", STALL_MAX.as_secs()))
+    }
+
+    /// When the current write stalls.
+    pub(crate) fn stalls_at(&self) -> Instant {
+        let busy_since = match self.mode {
+            Mode::Writing { busy_since } => busy_since,
+            Mode::LiveOnly { .. } | Mode::Closed { .. } => None,
+        };
+        busy_since.unwrap_or_else(Instant::now) + STALL_MAX
+    }
+
+    /// The writer has ended.
+    pub(crate) fn close(&mut self) {
+        let why = self.trouble().map(str::to_owned);
+        self.mode = Mode::Closed { why };
+    }
+
+    /// Forgets a segment whose file is gone.
+    pub(crate) fn forget_segment(&mut self, first: Seq) {
+        self.segments.forget(first);
+    }
+
+    /// Forgets a segment that retention removed. `true` if no segment is left.
+    pub(crate) fn note_removed(&mut self, first: Seq) -> bool {
+        self.segments.forget(first);
+        self.unsynced.forget(first);
+        self.segments.oldest().is_none()
+    }
+
+    /// Notes what is left of a segment that another process has shortened.
+    pub(crate) fn note_shortened(&mut self, left: Segment) {
+        self.segments.replace(left);
+    }
+
+    /// The result of a sync of the numbers from `first` to `last`. `None` if it is not known yet:
+    /// then an fsync is requested if one is needed. `all_stored` is `false` if the window evicted
+    /// some of them before they were stored.
+    pub(crate) fn sync_result(
+        &mut self,
+        first: Seq,
+        last: Seq,
+        how: Durability,
+        all_stored: bool,
+    ) -> Option<Result<(), NotStored>> {
+        if self.stored < last || !all_stored {
+            let why = match (self.trouble(), all_stored) {
+                (Some(why), _) => NotStored::LiveOnly(why.to_owned()),
+                (None, false) => NotStored::Lost,
+                (None, true) if self.is_closed() => NotStored::Closed,
+                (None, true) => return None,
+            };
+            return Some(Err(why));
+        }
+        if how == Durability::Stored {
+            return Some(Ok(()));
+        }
+        if self.unsynced.is_in_doubt(first, last) {
+            return Some(Err(NotStored::SyncFailed));
+        }
+        if self.synced() >= last {
+            return Some(Ok(()));
+        }
+        self.unsynced.request(last);
+        None
+    }
+
+    /// What the syncer has to do now.
+    pub(crate) fn next_sync(&mut self, policy: SyncPolicy) -> NextSync {
+        let closed = self.is_closed();
+        if closed && self.unsynced.is_empty() {
+            return NextSync::Finished;
+        }
+        match self.unsynced.due(policy, Instant::now()) {
+            wait if !closed && wait != SyncTime::Now => NextSync::Wait(wait),
+            _ => NextSync::Now(DueSync {
+                files: self.unsynced.take(),
+                upto: self.stored,
+                newest: self.segments.newest().filter(|_| !self.unsynced.has_doubt()).copied(),
+            }),
+        }
+    }
+
+    /// Notes a sync that has ended.
+    pub(crate) fn note_synced(&mut self, upto: Seq, success: bool) {
+        self.unsynced.finish(upto, success);
+    }
+
+    /// Whether a stop is clean, if `last` is the last number of the log.
+    pub(crate) fn clean_stop(&self, last: Seq) -> Result<(), Unclean> {
+        if let Some(why) = self.trouble() {
+            return Err(Unclean::LiveOnly(why.to_owned()));
+        }
+        if self.stored < last || self.synced() < self.stored {
+            return Err(Unclean::NotStored);
+        }
+        if self.unsynced.has_doubt() {
+            return Err(Unclean::SyncFailed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! What the log's lock protects: the window, the index of gaps, and what is known about history. No
+//! file is read or written here.
+
+mod gaps;
+mod history;
+mod reservation;
+mod segments;
+mod unsynced;
+mod window;
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::error::{Full, NotStored};
+use super::options::{Durability, Options};
+use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
+use gaps::GapIndex;
+
+pub(crate) use history::{DueSync, History, NextSync};
+pub(crate) use reservation::Reservation;
+pub(crate) use segments::{DiskPosition, Segment, Segments, path_in};
+pub(crate) use unsynced::SyncTime;
+pub use window::WINDOW_SIZE_MIN;
+pub(crate) use window::{Extent, Window};
+
+#[cfg(test)]
+pub(crate) use window::EXTENT_SIZE;
+
+/// A clock that steps back by less than this is held still, in microseconds.
+const CLOCK_HOLD_MAX: i64 = 10_000_000;
+
+/// The state of a log.
+#[derive(Debug)]
+pub(crate) struct State {
+    id: LogId,
+    window: Window,
+    /// The time of the newest line.
+    last_time: Timestamp,
+    gaps: GapIndex,
+    /// `None` if history is off.
+    history: Option<History>,
+    /// The log is being closed.
+    stopping: bool,
+    /// Events appended since the start.
+    events: u64,
+    /// The size of their lines, in bytes.
+    bytes: u64,
+}
+
+/// Counters of a log.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Events appended since the start.
+    pub events: u64,
+    /// The size of their lines, in bytes.
+    pub bytes: u64,
+    /// The size of the window, in bytes.
+    pub window_bytes: u64,
+    /// The first number that can be read.
+    pub oldest: Seq,
+    /// The newest number.
+    pub newest: Seq,
+    /// The size of the history, in bytes. `None` if history is off.
+    pub history_bytes: Option<u64>,
+    /// The last number stored. `None` if history is off.
+    pub stored: Option<Seq>,
+    /// The last number synced. `None` if history is off.
+    pub synced: Option<Seq>,
+    /// Why history is not written. `None` if it is, or is off.
+    pub trouble: Option<String>,
+}
+
+impl State {
+    /// A state without lines, whose first number will be `next`. Lines on disk end at `last_time`.
+    pub(crate) fn new(
+        id: LogId,
+        next: Seq,
+        last_time: Timestamp,
+        window_size: usize,
+        history: Option<History>,
+    ) -> Self {
+        Self {
+            id,
+            window: Window::new(next, window_size),
+            last_time,
+            gaps: GapIndex::starting_at(next),
+            history,
+            stopping: false,
+            events: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The id of the log.
+    pub(crate) fn id(&self) -> LogId {
+        self.id
+    }
+
+    /// The window.
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// History. `None` if it is off.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    /// History. `None` if it is off.
+    pub(crate) fn history_mut(&mut self) -> Option<&mut History> {
+        self.history.as_mut()
+    }
+
+    /// The cursor of the newest line.
+    pub(crate) fn newest(&self) -> Cursor {
+        Cursor { log: self.id, seq: self.window.next().previous() }
+    }
+
+    /// The first number that can be read, or the next one if there is none.
+    pub(crate) fn oldest(&self) -> Seq {
+        let on_disk = self.history.as_ref().and_then(|history| history.segments().oldest());
+        on_disk.map_or(self.window.start(), |segment| segment.first.min(self.window.start()))
+    }
+
+    /// The time of the newest line.
+    pub(crate) fn last_time(&self) -> Timestamp {
+        self.last_time
+    }
+
+    /// The number of events strictly between two numbers. `None` if it is not known.
+    pub(crate) fn events_between(&self, after: Seq, before: Seq) -> Option<u64> {
+        self.gaps.events_between(after, before)
+    }
+
+    /// Stamps and publishes a batch. Returns its last number.
+    ///
+    /// # Errors
+    /// [`Full`] if the window holds too much that is not stored yet.
+    pub(crate) fn append(&mut self, batch: &Batch, options: &Options) -> Result<Seq, Full> {
+        let (time, stepped_back) = self.next_time(options);
+        let stamp = Stamp::new(time, &options.host);
+        let size = batch.size() + batch.len() * stamp.line_len_max(0);
+        self.make_room(size)?;
+        self.reserve(batch.len() as u64)?;
+        if stepped_back {
+            let after = self.newest().seq;
+            let gap = Gap { after, before: after.plus(2), lost: Some(0), why: Why::Clock };
+            self.publish_gap(gap, time, options);
+        }
+        self.bytes += self.window.push_batch(batch, time, &stamp);
+        self.last_time = time;
+        self.events += batch.len() as u64;
+        Ok(self.newest().seq)
+    }
+
+    /// Publishes a gap line. There is always room for it: gaps are few and small.
+    pub(crate) fn append_gap(&mut self, gap: Gap, options: &Options) {
+        let (time, _) = self.next_time(options);
+        self.last_time = time.max(self.last_time);
+        // Cannot fail while the disk works: more numbers are reserved than gaps need.
+        let _ = self.reserve(1);
+        self.publish_gap(gap, self.last_time, options);
+    }
+
+    fn publish_gap(&mut self, gap: Gap, time: Timestamp, options: &Options) {
+        self.gaps.note(gap);
+        self.window.push_gap(gap, time, &options.host);
+    }
+
+    /// The time of the next line, and `true` if the clock stepped back too far to be held still.
+    fn next_time(&self, options: &Options) -> (Timestamp, bool) {
+        let now = (options.clock)();
+        let back = self.last_time.micros().saturating_sub(now.micros());
+        if back >= CLOCK_HOLD_MAX { (now, true) } else { (now.max(self.last_time), false) }
+    }
+
+    /// Evicts the oldest extents until `size` bytes fit. What is not stored yet stays, unless history
+    /// is in live-only mode.
+    fn make_room(&mut self, size: usize) -> Result<(), Full> {
+        while !self.window.has_room(size) {
+            let Some(oldest) = self.window.oldest() else { return Ok(()) };
+            let (first, last) = (oldest.first, oldest.last);
+            if let Some(history) = &self.history
+                && history.stored() < last
+            {
+                if history.is_writing() {
+                    return Err(Full);
+                }
+                self.gaps.note_unstored(first, last);
+            }
+            self.window.evict_oldest();
+        }
+        Ok(())
+    }
+
+    /// Makes sure that `count` numbers, and one for a gap, are reserved. If they are not, because the
+    /// disk failed, the log gets a new id, under which no number was ever used.
+    fn reserve(&mut self, count: u64) -> Result<(), Full> {
+        let Some(history) = &mut self.history else { return Ok(()) };
+        if history.reservation().covers(self.window.next(), count) {
+            return Ok(());
+        }
+        if history.is_writing() {
+            return Err(Full);
+        }
+        self.id = random_id();
+        history.reservation_mut().start_new_id();
+        Ok(())
+    }
+
+    /// The last number on disk. `None` if history is off.
+    pub(crate) fn stored(&self) -> Option<Seq> {
+        self.history.as_ref().map(History::stored)
+    }
+
+    /// `true` if the window has lines that are not written to history.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.stored().is_some_and(|stored| stored.next() < self.window.next())
+    }
+
+    /// `true` if the writer thread sleeps with nothing left to write.
+    pub(crate) fn is_writer_idle(&self) -> bool {
+        self.history.as_ref().is_some_and(History::is_idle) && !self.has_unwritten()
+    }
+
+    /// Counts the writer thread as awake. `true` if it slept and must be notified.
+    pub(crate) fn wake_writer(&mut self) -> bool {
+        self.history.as_mut().is_some_and(History::wake_writer)
+    }
+
+    /// `true` if everything up to `last` is stored, or will not be waited for because history is off,
+    /// closed or in live-only mode.
+    pub(crate) fn is_stored_or_live_only(&self, last: Seq) -> bool {
+        self.history
+            .as_ref()
+            .is_none_or(|history| history.stored() >= last || !history.is_writing())
+    }
+
+    /// The result of a sync of the numbers from `first` to `last`. `None` if it is not known yet.
+    pub(crate) fn sync_result(
+        &mut self,
+        first: Seq,
+        last: Seq,
+        how: Durability,
+    ) -> Option<Result<(), NotStored>> {
+        let all_stored = self.gaps.all_stored(first, last);
+        self.history.as_mut()?.sync_result(first, last, how, all_stored)
+    }
+
+    /// Notes a durable reservation of the numbers before `end` for the log `id`. Not if the id has
+    /// changed since: then this reservation is not the one it needs.
+    pub(crate) fn note_reserved(&mut self, id: LogId, end: Seq) {
+        if self.id == id
+            && let Some(history) = &mut self.history
+        {
+            history.reservation_mut().renew(end);
+        }
+    }
+
+    /// The log is being closed: nothing is appended any more.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// `true` if the log is being closed.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let history = self.history.as_ref();
+        Counters {
+            events: self.events,
+            bytes: self.bytes,
+            window_bytes: self.window.size() as u64,
+            oldest: self.oldest(),
+            newest: self.newest().seq,
+            history_bytes: history.map(|history| history.segments().size()),
+            stored: history.map(History::stored),
+            synced: history.map(History::synced),
+            trouble: history.and_then(History::trouble).map(str::to_owned),
+        }
+    }
+}
+
+/// A random log id. Only the first call of a thread needs a system call, so that it is safe under the
+/// lock.
+pub(crate) fn random_id() -> LogId {
+    LogId::new(RandomState::new().hash_one(()) as u32)
+}

@@ -1,0 +1,286 @@
+//! The newest part of the log, in memory.
+//!
+//! Lines are encoded into blocks, one after the other, and published as extents: slices of a block
+//! that are never modified again and that all readers share. A block is freed when its last extent is
+//! dropped, by the window or by the last reader that holds it.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
+
+/// The size of one allocation, in bytes.
+const BLOCK_SIZE: usize = 1 << 20;
+
+/// The size at which an extent is published, in bytes: its last line may exceed it. Bounds what one
+/// reader holds at a time.
+pub(crate) const EXTENT_SIZE: usize = 256 << 10;
+
+/// The maximum number of extents in one read: no system call accepts more pieces (IOV_MAX of Linux).
+pub(crate) const EXTENTS_MAX: usize = 1024;
+
+/// The memory that an extent takes besides its bytes. Counted, so that many small extents stay within
+/// the window's size.
+const EXTENT_COST: usize = size_of::<Extent>();
+
+/// Consecutive lines that were appended at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Extent {
+    /// The first number in it.
+    pub(crate) first: Seq,
+    /// The last number in it. No number between is missing.
+    pub(crate) last: Seq,
+    /// The time of all lines.
+    pub(crate) time: Timestamp,
+    /// The lines.
+    pub(crate) bytes: Bytes,
+    /// `true` if it is a gap line, which is always an extent of its own.
+    pub(crate) is_gap: bool,
+}
+
+impl Extent {
+    fn cost(&self) -> usize {
+        self.bytes.len() + EXTENT_COST
+    }
+}
+
+/// The lines from a number up to the newest one.
+#[derive(Debug)]
+pub(crate) struct Window {
+    extents: VecDeque<Extent>,
+    /// The first number in the window, or the next one if it is empty.
+    start: Seq,
+    /// The number of the next line.
+    next: Seq,
+    /// The size of the extents, in bytes.
+    size: usize,
+    size_max: usize,
+    block: BytesMut,
+}
+
+impl Window {
+    /// An empty window of at most `size_max` bytes. Its first number will be `next`.
+    pub(crate) fn new(next: Seq, size_max: usize) -> Self {
+        Self {
+            extents: VecDeque::new(),
+            start: next,
+            next,
+            size: 0,
+            size_max,
+            block: BytesMut::new(),
+        }
+    }
+
+    /// The first number in the window, or the next one if it is empty.
+    pub(crate) fn start(&self) -> Seq {
+        self.start
+    }
+
+    /// The number of the next line.
+    pub(crate) fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// Its size, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// `true` if `more` bytes of lines fit without an eviction.
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        self.size + more + EXTENT_COST <= self.size_max
+    }
+
+    /// The oldest extent.
+    pub(crate) fn oldest(&self) -> Option<&Extent> {
+        self.extents.front()
+    }
+
+    /// Evicts the oldest extent.
+    pub(crate) fn evict_oldest(&mut self) {
+        if let Some(extent) = self.extents.pop_front() {
+            self.size -= extent.cost();
+            self.start = extent.last.next();
+        }
+    }
+
+    /// Stamps and publishes a batch. Returns the size of its lines, in bytes.
+    pub(crate) fn push_batch(&mut self, batch: &Batch, time: Timestamp, stamp: &Stamp) -> u64 {
+        let mut first = self.next;
+        let mut size = 0;
+        for body in batch.bodies() {
+            self.make_room(stamp.line_len_max(body.len()), first, time);
+            if self.block.is_empty() {
+                first = self.next;
+            }
+            let before = self.block.len();
+            stamp.line(self.next, body, |piece| self.block.extend_from_slice(piece));
+            size += self.block.len() - before;
+            self.next = self.next.next();
+        }
+        self.publish(first, time, false);
+        size as u64
+    }
+
+    /// Publishes a gap line. The numbers of the gap must be the next ones.
+    pub(crate) fn push_gap(&mut self, gap: Gap, time: Timestamp, host: &str) {
+        debug_assert_eq!(gap.first(), self.next, "numbers have no holes");
+        let mut line = Vec::new();
+        gap.encode(time, host, &mut line);
+        self.make_room(line.len(), gap.first(), time);
+        self.block.extend_from_slice(&line);
+        self.next = gap.before;
+        self.publish(gap.first(), time, true);
+    }
+
+    /// Makes room for `len` more bytes in the block. Publishes what is in it when the extent or the
+    /// block is full.
+    fn make_room(&mut self, len: usize, first: Seq, time: Timestamp) {
+        let space = self.block.capacity() - self.block.len();
+        if space >= len && self.block.len() < EXTENT_SIZE {
+            return;
+        }
+        self.publish(first, time, false);
+        if space < len {
+            self.block = BytesMut::with_capacity(BLOCK_SIZE.max(len));
+        }
+    }
+
+    fn publish(&mut self, first: Seq, time: Timestamp, is_gap: bool) {
+        if self.block.is_empty() {
+            return;
+        }
+        let bytes = self.block.split().freeze();
+        let extent = Extent { first, last: self.next.previous(), time, bytes, is_gap };
+        self.size += extent.cost();
+        self.extents.push_back(extent);
+    }
+
+    /// The index of the extent with the number `seq`, which must not be before the start.
+    fn index_of(&self, seq: Seq) -> usize {
+        self.extents.partition_point(|extent| extent.last < seq)
+    }
+
+    /// Appends the extents from the number `from` on to `out`: at least one if there is any, and as
+    /// many as fit into `size` bytes, at most [`EXTENTS_MAX`]. `from` must not be before the start.
+    /// The first extent may begin before `from`. A gap is returned alone.
+    pub(crate) fn extents_from(&self, from: Seq, size: usize, out: &mut Vec<Extent>) {
+        let mut total = 0;
+        for extent in self.extents.range(self.index_of(from)..) {
+            total += extent.bytes.len();
+            if let Some(before) = out.last()
+                && (total > size || out.len() == EXTENTS_MAX || before.is_gap || extent.is_gap)
+            {
+                return;
+            }
+            out.push(extent.clone());
+        }
+    }
+
+    /// The extent with the number before `before`. `None` if it is not in the window.
+    pub(crate) fn extent_before(&self, before: Seq) -> Option<&Extent> {
+        if before <= self.start {
+            return None;
+        }
+        self.extents.get(self.index_of(before.previous()))
+    }
+
+    /// The first number that was stamped at `time` or later. `None` if there is none in the window.
+    pub(crate) fn first_since(&self, time: Timestamp) -> Option<Seq> {
+        // Not a binary search: times are not in order where the clock stepped back.
+        self.extents.iter().find(|extent| extent.time >= time).map(|extent| extent.first)
+    }
+
+    /// The last extent that was stamped at `time` or earlier. `None` if there is none in the window.
+    pub(crate) fn last_until(&self, time: Timestamp) -> Option<&Extent> {
+        self.extents.iter().rev().find(|extent| extent.time <= time)
+    }
+}
+
+/// The minimum size of a window, in bytes: one block and the longest line.
+pub const WINDOW_SIZE_MIN: usize = BLOCK_SIZE + LINE_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Draft, Line};
+
+    fn batch(messages: &[String]) -> Batch {
+        let mut batch = Batch::default();
+        for msg in messages {
+            batch.push(&Draft { msg: msg.into(), ..Draft::default() }, "t", b"");
+        }
+        batch
+    }
+
+    fn stamp() -> Stamp {
+        Stamp::new(Timestamp::default(), "h")
+    }
+
+    fn numbers(bytes: &[u8]) -> Vec<u64> {
+        let text = std::str::from_utf8(bytes).expect("utf-8");
+        text.lines().map(|line| Line::parse(line).expect("a line").first_seq().get()).collect()
+    }
+
+    #[test]
+    fn extents_hold_every_number_once_in_order() {
+        let mut window = Window::new(Seq::BEFORE_FIRST, 64 << 20);
+        let messages: Vec<String> =
+            (0..9000).map(|n| format!("{n} {}", "x".repeat(n % 900))).collect();
+        for part in messages.chunks(700) {
+            window.push_batch(&batch(part), Timestamp::default(), &stamp());
+        }
+        let mut extents = Vec::new();
+        window.extents_from(Seq::BEFORE_FIRST, usize::MAX, &mut extents);
+        assert!(extents.iter().all(|extent| extent.bytes.len() < EXTENT_SIZE + 2000));
+        let all: Vec<u64> = extents
+            .iter()
+            .flat_map(|extent| {
+                let numbers = numbers(&extent.bytes);
+                assert_eq!(numbers.first(), Some(&extent.first.get()));
+                assert_eq!(numbers.last(), Some(&extent.last.get()));
+                numbers
+            })
+            .collect();
+        assert_eq!(all, (1..=9000).collect::<Vec<u64>>());
+        let from = Seq::new(4321).expect("small");
+        extents.clear();
+        window.extents_from(from, 1, &mut extents);
+        assert_eq!(extents.len(), 1);
+        assert!(extents[0].first <= from && from <= extents[0].last);
+        let before = window.extent_before(from.next()).map(|extent| extent.first);
+        assert_eq!(before, Some(extents[0].first));
+        assert!(window.extent_before(Seq::BEFORE_FIRST).is_none());
+    }
+
+    #[test]
+    fn evicts_the_oldest_and_its_size() {
+        let mut window = Window::new(Seq::BEFORE_FIRST, 10_000);
+        for n in 0..3 {
+            window.push_batch(&batch(&[format!("{n}")]), Timestamp::from_micros(n), &stamp());
+        }
+        let full = window.size();
+        window.evict_oldest();
+        assert_eq!(window.start().get(), 2);
+        assert!(window.size() < full);
+        assert_eq!(window.first_since(Timestamp::from_micros(2)), Seq::new(3));
+        window.evict_oldest();
+        window.evict_oldest();
+        assert_eq!((window.size(), window.start()), (0, window.next()));
+        assert!(
+            window.has_room(10_000 - EXTENT_COST) && !window.has_room(10_000 - EXTENT_COST + 1)
+        );
+    }
+
+    #[test]
+    fn longest_line_gets_a_block_of_its_own() {
+        let mut window = Window::new(Seq::BEFORE_FIRST, WINDOW_SIZE_MIN);
+        let long = "\u{1}".repeat(crate::event::DRAFT_MAX);
+        window.push_batch(&batch(&["a".into(), long, "b".into()]), Timestamp::default(), &stamp());
+        let mut extents = Vec::new();
+        window.extents_from(Seq::BEFORE_FIRST, usize::MAX, &mut extents);
+        let all: Vec<u64> = extents.iter().flat_map(|extent| numbers(&extent.bytes)).collect();
+        assert_eq!(all, [1, 2, 3]);
+    }
+}
