@@ -23,7 +23,7 @@ _pulse__send() {
 
     case "${cmd}" in
         pulse__send)
-            opts="-t -p -F -f -e -S -s -u -n -i -T -h -V --tag --priority --field --run --file --json --skip-empty --size --prio-prefix --stderr --no-act --socket --server --ca --token-file --ack --timeout --cursor --time --id --tcp --socket-errors --help --version"
+            opts="-t -p -F -f -e -S -s -i -T -u -n -h -V --tag --priority --field --run --file --json --skip-empty --size --prio-prefix --stderr --no-act --ca --token-file --ack --timeout --cursor --time --id --tcp --socket-errors --socket --server --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -73,22 +73,6 @@ _pulse__send() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -u)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --server)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --ca)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -111,6 +95,22 @@ _pulse__send() {
                     ;;
                 --socket-errors)
                     COMPREPLY=($(compgen -W "on off auto" -- "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

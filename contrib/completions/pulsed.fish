@@ -24,40 +24,40 @@ function __fish_pulsed_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c pulsed -n "__fish_pulsed_needs_command" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
-complete -c pulsed -n "__fish_pulsed_needs_command" -s h -l help -d 'Print help'
+complete -c pulsed -n "__fish_pulsed_needs_command" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
+complete -c pulsed -n "__fish_pulsed_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pulsed -n "__fish_pulsed_needs_command" -s V -l version -d 'Print version'
-complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "check" -d 'Check the configuration and say what is wrong with it'
-complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "status" -d 'Show what a running agent is doing'
-complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "token" -d 'Keep the tokens of the TCP bridge'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "check" -d 'Check the configuration'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "status" -d 'Show the status of a running agent'
+complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "token" -d 'Manage the tokens of the TCP bridge'
 complete -c pulsed -n "__fish_pulsed_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pulsed -n "__fish_pulsed_using_subcommand check" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand check" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
 complete -c pulsed -n "__fish_pulsed_using_subcommand check" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
-complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l json -d 'As one JSON object'
+complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand status" -l json -d 'Print one JSON object'
 complete -c pulsed -n "__fish_pulsed_using_subcommand status" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "add" -d 'Make a token, and print it: it is never shown again'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "list" -d 'Show which tokens there are'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "revoke" -d 'Take a token back; who uses it is cut off'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "add" -d 'Create a token and print it: it is never shown again'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "list" -d 'List the tokens'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "revoke" -d 'Revoke a token and disconnect its clients'
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and not __fish_seen_subcommand_from add list revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l send -d 'The tags that may be sent with it, such as \'shop.*\' (repeatable)' -r
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l tail -d 'The tags that may be followed with it (repeatable)' -r
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l send -d 'Allow sending these tags, such as \'shop.*\' (repeatable)' -r
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l tail -d 'Allow following these tags (repeatable)' -r
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from revoke" -l config -d 'Read the configuration from FILE, not from /etc/pulsed/pulsed.toml or, for another user than root, ~/.config/pulsed/pulsed.toml' -r -F
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from revoke" -l config -d 'Read the configuration from FILE [default: /etc/pulsed/pulsed.toml, or unless you are root ~/.config/pulsed/pulsed.toml]' -r -F
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add" -d 'Make a token, and print it: it is never shown again'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show which tokens there are'
-complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Take a token back; who uses it is cut off'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "add" -d 'Create a token and print it: it is never shown again'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens'
+complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Revoke a token and disconnect its clients'
 complete -c pulsed -n "__fish_pulsed_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "check" -d 'Check the configuration and say what is wrong with it'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "status" -d 'Show what a running agent is doing'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "token" -d 'Keep the tokens of the TCP bridge'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "check" -d 'Check the configuration'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "status" -d 'Show the status of a running agent'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "token" -d 'Manage the tokens of the TCP bridge'
 complete -c pulsed -n "__fish_pulsed_using_subcommand help; and not __fish_seen_subcommand_from check status token help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Make a token, and print it: it is never shown again'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'Show which tokens there are'
-complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Take a token back; who uses it is cut off'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "add" -d 'Create a token and print it: it is never shown again'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'List the tokens'
+complete -c pulsed -n "__fish_pulsed_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Revoke a token and disconnect its clients'

@@ -1,7 +1,7 @@
 //! Secrets that authenticate clients: their hashes, and the files that hold them.
 //!
 //! A [`Secret`](secret::Secret) is 256 random bits, shown once. The agent keeps its
-//! [`Hash`](secret::Hash) only, in a [`file`] of JSON lines that is replaced as a whole. [`tokens`] are the
+//! [`Hash`](secret::Hash) only, in a [file](mod@file) of JSON lines that is replaced as a whole. [`tokens`] are the
 //! secrets of the TCP bridge.
 //!
 //! ```

@@ -20,7 +20,8 @@ pub struct Forwarder {
 
 impl Forwarder {
     /// Blocks the signals in this thread and in those that it starts from now on, and starts a thread that
-    /// receives them. Call it after the child was spawned, because a child inherits what is blocked.
+    /// receives them. Call it after the child was spawned, because a child inherits what is blocked: a signal
+    /// that arrives between the two ends us, and the child runs on.
     /// Signals that the child ignores (nohup(1)) stay ignored.
     ///
     /// # Errors

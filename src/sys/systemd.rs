@@ -43,8 +43,8 @@ pub struct InheritedFile {
 pub enum InheritError {
     /// There is more than one.
     #[error(
-        "cannot use the inherited sockets: {0} of them, and the agent serves one: leave one ListenStream= \
-         in pulsed.socket (systemctl edit pulsed.socket)"
+        "cannot use the inherited sockets: {0} sockets, and the agent serves one: leave one \
+         ListenStream= in pulsed.socket (systemctl edit pulsed.socket)"
     )]
     Many(usize),
     /// It is not a listening Unix stream socket with a path.

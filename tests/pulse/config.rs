@@ -229,7 +229,7 @@ fn status_honors_pulsed_socket() {
     };
     let status = || Tool::pulsed().args(&["status"]);
     if as_root("status for a user without a runtime directory") {
-        run(status().as_user(65534, &agent)).failed(77, &["may not follow any tag"]);
+        run(status().with_user(65534, &agent)).failed(77, &["may not follow any tag"]);
     } else {
         let found = run(status());
         assert!(found.out.contains(&format!(" {}\n", agent.pid())), "{found:#?}");

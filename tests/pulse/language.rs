@@ -43,8 +43,8 @@ const SEARCHED: [&str; 9] = [
 /// Not searched: the list above, and the fuzzers' inputs and builds.
 const EXCLUDED: [&str; 3] = ["tests/pulse/language.rs", "tests/fuzz/corpus", "tests/fuzz/target"];
 
-/// The Unix account `nobody`, in quotes, in code quotes or after `=`.
-const ACCOUNT: &str = r#""nobody\\?"|`nobody`|=nobody\b"#;
+/// The Unix account or group `nobody`, in quotes, in code quotes or after `=`.
+const ACCOUNT: &str = r#""@?nobody\\?"|`nobody`|=nobody\b"#;
 
 /// A pattern for the banned words: in any case, within identifiers, and across line breaks in comments.
 fn banned() -> Regex {

@@ -113,8 +113,11 @@ fn signals_are_forwarded_to_command() {
     let agent = Agent::start();
     let script = "trap 'exit 7' TERM; trap 'exit 8' HUP; echo ready; while :; do sleep 0.01; done";
     for (signal, code) in [(Signal::SIGTERM, 7), (Signal::SIGHUP, 8)] {
-        let mut sender = agent.send(&["--time", "--", "sh", "-c", script]).start();
+        let run = signal.as_str();
+        let mut sender = agent.send(&["--run", run, "--time", "--", "sh", "-c", script]).start();
         assert_eq!(sender.line(), "ready");
+        // pulse-send forwards signals before it sends the begin.
+        wait_for("the begin", || (!events_of(&agent, run).is_empty()).then_some(()));
         sender.signal(signal);
         assert_eq!(sender.wait().code, Some(code));
     }

@@ -105,8 +105,8 @@ fn rejects_mismatched_passed_socket() {
 #[test]
 fn rejects_unusable_passed_sockets() {
     for (passed, words) in [
-        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 of them"),
-        ("exec 3</dev/null; export LISTEN_FDS=1", "not the listening Unix stream socket"),
+        ("exec 3<&0 4<&0; export LISTEN_FDS=2", "2 sockets"),
+        ("exec 3</dev/null; export LISTEN_FDS=1", "not a listening Unix stream socket"),
     ] {
         let mut agent = Agent::prepare(&[]);
         let script = format!("{passed} LISTEN_PID=$$; exec \"$@\"");

@@ -4,9 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use crate::access::{AGENT, NONE, RULES, SENDER, SHOP, WATCHER, among_users, run_as_agent};
+use serde_json::Value;
+
+use crate::access::{
+    AGENT, NONE, RULES, SENDER, SHOP, WATCHER, prepare_with_accounts, run_as_agent,
+};
 use crate::bridge::{BRIDGE, REFUSAL, WRONG};
-use crate::harness::{Agent, Client, Relay};
+use crate::harness::{Agent, Client, Relay, wait_for};
 
 /// A tag that only a role with the right to every tag may follow.
 const OTHER: &str = "other";
@@ -123,6 +127,21 @@ impl Role {
                 assert!(both.contains("shop.a") && both.contains(OTHER), "{both}");
                 "yes".into()
             }
+            (_, "VIEW") => {
+                client.write("VIEW {\"name\":\"rates\",\"match\":\"msg=seed\",\"every\":0.2}\n");
+                wait_for("a snapshot with the seed", || {
+                    let line = client.line();
+                    if !line.starts_with('{') {
+                        return Some(code(&line));
+                    }
+                    let snapshot: Value = serde_json::from_str(&line).expect("a JSON object");
+                    match snapshot["events"].as_u64() {
+                        Some(2) => Some("yes".into()),
+                        Some(1) if line.contains("shop.a") => Some("some".into()),
+                        _ => None,
+                    }
+                })
+            }
             (_, "STATS") => {
                 let answer = client.request("STATS");
                 match answer.starts_with('{') {
@@ -195,7 +214,8 @@ fn table() -> Vec<Vec<String>> {
 #[test]
 fn access_table_matches_agent() {
     let lines = [&[BRIDGE][..], &RULES].concat();
-    let Some(mut agent) = among_users("the table of doors, roles and verbs", &lines) else {
+    let Some(mut agent) = prepare_with_accounts("the table of doors, roles and verbs", &lines)
+    else {
         return;
     };
     run_as_agent(&mut agent);
@@ -209,7 +229,7 @@ fn access_table_matches_agent() {
     let (head, rows) = table.split_first().expect("a table");
     assert_eq!(
         head[1..],
-        ["SEND", "SYNC", "TAIL", "STATS", "PING", "HELP", "AUTH", "LINK", "QUIT"]
+        ["SEND", "SYNC", "TAIL", "VIEW", "STATS", "PING", "HELP", "AUTH", "LINK", "QUIT"]
     );
     assert!(rows.len() >= 15, "{}", rows.len());
     let wrong: Vec<String> = thread::scope(|scope| {

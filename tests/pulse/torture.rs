@@ -294,7 +294,9 @@ fn bounds_regexes_of_followers() {
     );
     drop(followers);
     Tool::new("pkill").args(&["-u", &GREEDY.to_string()]).run();
-    wait_for("free patterns", || ask("{\"match\":\"a~1\"}").starts_with("OK ").then_some(()));
+    wait_for("free patterns", || {
+        ask("{\"match\":\"a~1\",\"lines\":0}").starts_with("OK ").then_some(())
+    });
 }
 
 #[test]

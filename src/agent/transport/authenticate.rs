@@ -16,7 +16,7 @@ use crate::event::Origin;
 use crate::wire::{self, Code, Request};
 
 /// Delay of the reply to a first bad token, whatever is wrong with it. Doubles with each further one on the
-/// same connection, up to [`REFUSAL_DELAY_MAX`].
+/// same connection, up to `REFUSAL_DELAY_MAX`.
 pub const REFUSAL_DELAY: Duration = Duration::from_millis(250);
 
 /// The longest delay of such a reply.

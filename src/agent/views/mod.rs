@@ -1,7 +1,7 @@
 //! Serving views: the verb VIEW.
 //!
 //! All watchers with the same MATCH and rights share one [`Fold`](fold::Fold), so that ten pages cost little more than
-//! one. A fold runs while it is watched, and [`KEPT_FOR`](folds::KEPT_FOR) longer.
+//! one. A fold runs while it is watched, and [`KEPT_FOR`] longer.
 
 mod fold;
 mod folds;

@@ -11,7 +11,7 @@ const HELD_MAX: usize = DRAFT_MAX + 64;
 /// The machine's name, which syslog senders repeat.
 const HOST: &str = "web1";
 
-/// Decodes the bytes at once and in chunks of several sizes, which must give the same. Calls `each` for each
+/// Decodes the bytes at once and in chunks of several sizes, which must have the same result. Calls `each` for each
 /// request or refusal once. `true` if the dialect is syslog.
 pub(crate) fn decode_all(
     bytes: &[u8],

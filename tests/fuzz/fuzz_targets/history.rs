@@ -195,7 +195,7 @@ impl Site {
                 next = Some(last.next());
             }
         }
-        // After a clean stop, an empty history was trimmed: only the gap of the start is there.
+        // After a clean stop, an empty history was trimmed: it has only the gap of the start.
         let first = if self.clean { newest } else { Seq::BEFORE_FIRST };
         note(&mut all, Seen::Missing(next.unwrap_or(first), newest));
         all

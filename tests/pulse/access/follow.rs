@@ -1,14 +1,15 @@
 //! Following with rights to every tag, to some tags and to none.
 
 use super::{
-    AGENT, NONE, SECRET, SENDER, SHOP, WATCHER, among_users, run_as_agent, send_mixed, with_rules,
+    AGENT, NONE, SECRET, SENDER, SHOP, WATCHER, prepare_with_accounts, run_as_agent, send_mixed,
+    with_rules,
 };
 use crate::harness::{Agent, Client, FIRST, Gap, Relay, Tool, parse, seq_of, wait_for};
 
 fn gaps(lines: &[String]) -> Vec<Gap> {
     let lines = lines.iter().filter(|line| !line.starts_with("{\"at\":"));
     let gaps = lines.filter_map(|line| parse(line).gap().cloned());
-    // A new log begins with one.
+    // A new log begins with a gap.
     gaps.filter(|gap| gap.after > 0).collect()
 }
 
@@ -51,7 +52,7 @@ fn partial_follower_sees_only_permitted_tags() {
         assert_eq!(found, sold(n as u32 / 2 + 1..20), "{seq}");
     }
     // The command sees the same, and clients with every right see every event.
-    let out = agent.tail(&["-n", "all", "-o", "json"]).as_user(SHOP, &agent).ok();
+    let out = agent.tail(&["-n", "all", "-o", "json"]).with_user(SHOP, &agent).ok();
     assert_eq!(messages(&out.lines().map(str::to_owned).collect::<Vec<_>>()), sold(0..20));
     assert_eq!(agent.connect_as(WATCHER).tail("{}").len(), 40);
     assert_eq!(agent.connect().tail("{}").len(), 40);
@@ -120,7 +121,7 @@ fn retention_gap_hides_lost_from_partial_followers() {
     // The same live and as text.
     follower.write(format!("TAIL {{\"after\":\"{first}\",\"follow\":true}}\n"));
     assert_eq!(gaps(&[follower.line()]), [some]);
-    let output = agent.tail(&["--after-cursor", &first, "-n", "all"]).as_user(SHOP, &agent).run();
+    let output = agent.tail(&["--after-cursor", &first, "-n", "all"]).with_user(SHOP, &agent).run();
     let lost = format!("{}", all.before - all.after - 1);
     assert!(output.out.contains("retention") && !output.out.contains(&lost), "{output:#?}");
     assert!(!output.out.contains(SECRET), "{output:#?}");
@@ -166,7 +167,7 @@ fn live_gap(follower: &mut Client) -> Gap {
 
 #[test]
 fn refuses_followers_without_rights() {
-    let Some(agent) = with_rules("a user who may follow nothing", &[]) else { return };
+    let Some(agent) = with_rules("a user without a right to follow", &[]) else { return };
     for uid in [SENDER, NONE] {
         let mut client = agent.connect_as(uid);
         for request in ["TAIL", "TAIL tag=shop.*", "TAIL {}", "TAIL {\"follow\":true}", "STATS"] {
@@ -175,7 +176,7 @@ fn refuses_followers_without_rights() {
         }
         assert!(client.request("PING").starts_with("OK "), "the connection stays open");
         for arguments in [&[][..], &["-f"], &["-t", "shop.*"]] {
-            let done = agent.tail(arguments).as_user(uid, &agent).run();
+            let done = agent.tail(arguments).with_user(uid, &agent).run();
             done.failed(77, &["may not follow any tag"]);
             assert_eq!(done.out, "");
         }
@@ -183,7 +184,7 @@ fn refuses_followers_without_rights() {
         std::fs::write(&config, format!("socket.path = {:?}\n", agent.socket()))
             .expect("a writable file");
         let config = config.to_str().expect("UTF-8");
-        let status = Tool::pulsed().args(&["--config", config, "status"]).as_user(uid, &agent);
+        let status = Tool::pulsed().args(&["--config", config, "status"]).with_user(uid, &agent);
         status.run().failed(77, &["may not follow any tag"]);
     }
 }
@@ -204,7 +205,7 @@ fn first_matching_rule_decides() {
         "tag = \"public\"",
         "tail = []",
     ];
-    let Some(mut agent) = among_users("the order of rules", &rules) else { return };
+    let Some(mut agent) = prepare_with_accounts("the order of rules", &rules) else { return };
     agent.restart();
     let mut root = agent.connect();
     for tag in ["shop.secret.a", "shop.a", "public", "other"] {
@@ -223,7 +224,7 @@ fn first_matching_rule_decides() {
 
 #[test]
 fn default_rule_permits_adm_and_pulsed() {
-    let Some(mut agent) = among_users("the built-in rule", &[]) else { return };
+    let Some(mut agent) = prepare_with_accounts("the built-in rule", &[]) else { return };
     // Neither group exists: only root and the agent's user may follow. That is no error.
     agent.restart();
     for uid in [WATCHER, NONE] {
@@ -252,7 +253,7 @@ fn default_rule_permits_adm_and_pulsed() {
 #[test]
 fn root_and_agent_user_bypass_rules() {
     let rules = ["[[access]]", "tag = \"*\""];
-    let Some(mut agent) = among_users("an agent of another user", &rules) else { return };
+    let Some(mut agent) = prepare_with_accounts("an agent of another user", &rules) else { return };
     run_as_agent(&mut agent);
     agent.restart();
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid()))

@@ -51,7 +51,7 @@ pub(crate) const RULES: [&str; 8] = [
 
 /// Prepares an agent whose user and group database has those users. `None`, with a report, if the test does not
 /// run as root.
-pub(crate) fn among_users(what: &str, lines: &[&str]) -> Option<Agent> {
+pub(crate) fn prepare_with_accounts(what: &str, lines: &[&str]) -> Option<Agent> {
     if !as_root(what) {
         return None;
     }
@@ -62,7 +62,7 @@ pub(crate) fn among_users(what: &str, lines: &[&str]) -> Option<Agent> {
 
 /// Starts an agent with those users, these lines and then [`RULES`].
 pub(crate) fn with_rules(what: &str, lines: &[&str]) -> Option<Agent> {
-    let mut agent = among_users(what, &[lines, &RULES].concat())?;
+    let mut agent = prepare_with_accounts(what, &[lines, &RULES].concat())?;
     agent.restart();
     Some(agent)
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use super::{NONE, RULES, SENDER, SHOP, WATCHER, among_users, with_rules};
+use super::{NONE, RULES, SENDER, SHOP, WATCHER, prepare_with_accounts, with_rules};
 use crate::harness::{Agent, FIRST, Item, Relay, assert_contiguous, parse, wait_for};
 
 /// [`super::RULES`] without the rights of [`SHOP`].
@@ -184,7 +184,7 @@ fn reload_keeps_1000_followers_connected() {
 
 #[test]
 fn reload_applies_group_changes() {
-    let Some(mut agent) = among_users("groups that change", &RULES) else { return };
+    let Some(mut agent) = prepare_with_accounts("groups that change", &RULES) else { return };
     agent.restart();
     let mut follower = agent.connect_as(SHOP);
     follower.follow("");

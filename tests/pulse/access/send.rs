@@ -29,10 +29,10 @@ fn rejects_forbidden_tags_and_counts_them() {
     // A diagnostic names the sender.
     agent.wait_for_output(&format!("uid {SHOP} may not send the tag other: refused"));
     // The command is held to the same rules.
-    agent.send(&["-t", "shop.c", "hello"]).as_user(SHOP, &agent).ok();
-    agent.send(&["-t", "other", "hello"]).as_user(SHOP, &agent).run().failed(77, &["other"]);
-    agent.send(&["hello"]).as_user(NONE, &agent).run().failed(77, &["none"]);
-    agent.send(&["hello"]).as_user(SENDER, &agent).ok();
+    agent.send(&["-t", "shop.c", "hello"]).with_user(SHOP, &agent).ok();
+    agent.send(&["-t", "other", "hello"]).with_user(SHOP, &agent).run().failed(77, &["other"]);
+    agent.send(&["hello"]).with_user(NONE, &agent).run().failed(77, &["none"]);
+    agent.send(&["hello"]).with_user(SENDER, &agent).ok();
     assert_eq!(tags(&agent), ["shop.a", "shop.b", "shop.c", "sender"]);
     let history = agent.history_text();
     assert_eq!(history.matches("\"msg\":\"hello\"").count(), 2, "{history}");
@@ -58,7 +58,7 @@ const WRITE_ONLY: &str = r#"
 
 #[test]
 fn refusals_lose_no_other_event() {
-    let Some(agent) = with_rules("senders who read no answers", &[]) else { return };
+    let Some(agent) = with_rules("senders that read no answers", &[]) else { return };
     let reuid = format!("--reuid={SHOP}");
     for (round, (refused, then)) in [
         ("SEND {\"tag\":\"other\"}", "SEND {\"tag\":\"shop.a\",\"msg\":\"%d\"}"),

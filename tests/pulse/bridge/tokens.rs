@@ -84,7 +84,7 @@ fn token_commands_need_no_socket_path() {
     }
     let agent = Agent::prepare(&[]);
     let token = |arguments: &[&str]| {
-        let tool = Tool::pulsed().args(&["token"]).args(arguments).as_user(65534, &agent);
+        let tool = Tool::pulsed().args(&["token"]).args(arguments).with_user(65534, &agent);
         tool.env("HOME", "/nowhere")
     };
     let place = "/nowhere/.local/state/pulsed";

@@ -150,7 +150,7 @@ fn timers_survive_clock_steps() {
     stepped.agent.connect().write("SEND behind\n").sync();
     let items = everything(&stepped.agent, FIRST - 1);
     assert_eq!(items.last().and_then(Item::msg), Some("behind"));
-    // In the history it stands right after the gap of the start; a reader is given both as one.
+    // History holds it right after the gap of the start. Readers get both merged.
     assert_eq!(gaps(&items).last().and_then(|gap| gap.lost), Some(0));
     let text = stepped.agent.history_text();
     let stored: Vec<Item> = text.lines().map(parse).collect();

@@ -73,7 +73,7 @@ fn full_disk_goes_live_only_and_recovers() {
     assert!(agent.stop().success());
     agent.restart();
     let mut again = everything(&agent, FIRST - 1);
-    let last = all.last().expect("some").seq_range().1;
+    let last = all.last().expect("an item").seq_range().1;
     assert_eq!(again.pop(), Some(Item::Gap(Gap::of_clean_start(last))));
     assert_eq!(again, all);
 }

@@ -134,7 +134,7 @@ impl Agent {
 impl Tool {
     /// The same command as another user. Runs a copy in the agent's directory, because other users may have no
     /// access to the build directory.
-    pub(crate) fn as_user(self, uid: u32, agent: &Agent) -> Self {
+    pub(crate) fn with_user(self, uid: u32, agent: &Agent) -> Self {
         let (program, arguments) = self.words();
         let copy = agent.dir().join(std::path::Path::new(&program).file_name().expect("a name"));
         if !copy.exists() {

@@ -17,7 +17,7 @@ fn page() -> Page {
 }
 
 /// The words of the list inside the item that begins so.
-fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
+pub(super) fn inner_words(items: &[Item], begins: &str) -> BTreeSet<String> {
     let outer = items.iter().position(|item| item.head.starts_with(begins)).expect("an item");
     let inner = items[outer + 1..].iter().take_while(|item| item.depth > items[outer].depth);
     inner.map(Item::word).collect()
@@ -59,6 +59,9 @@ fn object_keys_match_decoder() {
     let why = refusal("TAIL {\"x\":1}\n");
     let known = set(why.split('`').skip(1).step_by(2).filter(|name| *name != "x"));
     assert_eq!(inner_words(&items, "Ic TAIL Brq"), known);
+    let why = refusal("VIEW {\"x\":1}\n");
+    let known = set(why.split('`').skip(1).step_by(2).filter(|name| *name != "x"));
+    assert_eq!(inner_words(&items, "Ic VIEW Brq"), known);
 }
 
 /// An event line with every key, and every part of an origin.
