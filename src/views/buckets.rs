@@ -1,18 +1,18 @@
-//! What happened when: one-minute buckets over the window, and a ring of finer ones.
+//! Values over time: one-minute buckets of the window, and a ring of shorter intervals.
 
 use super::Period;
 use super::text::ALLOCATION;
 use crate::event::Timestamp;
 
-/// The window of a view, in minutes: one bucket each.
+/// The length of the window of a view, in minutes. Each has one bucket.
 pub const WINDOW_MINUTES: usize = 15;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// What can be summed up in a bucket.
+/// A value of a bucket.
 pub(super) trait Sum: Default {
-    /// Adds what another bucket holds.
+    /// Adds the value of another bucket.
     fn add(&mut self, other: &Self);
 
     /// Bytes on the heap.
@@ -27,27 +27,27 @@ impl Sum for u64 {
     }
 }
 
-/// The minute in which a moment lies, counted from 1970.
+/// The minute of a time, counted from 1970.
 pub(super) fn minute_of(time: Timestamp) -> i64 {
     time.micros().div_euclid(MINUTE)
 }
 
-/// The first moment of the window that ends at `now`.
+/// The start of the window at `now`.
 pub(super) fn window_start(now: Timestamp) -> Timestamp {
     Timestamp::from_micros((oldest_at(minute_of(now))) * MINUTE)
 }
 
-/// The oldest minute of the window that ends in the minute `newest`.
+/// The oldest minute of a window whose newest minute is `newest`.
 const fn oldest_at(newest: i64) -> i64 {
     newest - (WINDOW_MINUTES as i64 - 1)
 }
 
-/// A bucket for each minute of the window in which something happened.
+/// The buckets of the minutes in the window that have a value.
 #[derive(Clone, Debug)]
 pub(super) struct Buckets<T> {
-    /// By minute, ascending; at most [`WINDOW_MINUTES`].
+    /// In ascending order, at most [`WINDOW_MINUTES`].
     minutes: Vec<(i64, T)>,
-    /// What left the window, where it still counts.
+    /// The sum of the buckets that left the window, for [`Period::Whole`].
     older: Option<Box<T>>,
 }
 
@@ -58,8 +58,8 @@ impl<T> Default for Buckets<T> {
 }
 
 impl<T: Sum> Buckets<T> {
-    /// The bucket of a moment. What leaves the window for it is dropped or, for [`Period::Whole`],
-    /// added up. A moment before the window counts in its oldest minute.
+    /// The bucket of a time. Buckets that leave the window are dropped or, for [`Period::Whole`], summed
+    /// up. A time before the window belongs to its oldest minute.
     pub(super) fn at(&mut self, time: Timestamp, period: Period) -> &mut T {
         let minute = minute_of(time);
         if self.minutes.last().is_some_and(|last| last.0 == minute) {
@@ -85,7 +85,7 @@ impl<T: Sum> Buckets<T> {
         &mut self.minutes[at].1
     }
 
-    /// The buckets that count at `now`: those of the window, or all.
+    /// The buckets of the period at `now`.
     pub(super) fn counted(&self, now: Timestamp, period: Period) -> impl Iterator<Item = &T> {
         let oldest = match period {
             Period::Recent => oldest_at(minute_of(now)),
@@ -95,15 +95,14 @@ impl<T: Sum> Buckets<T> {
         self.older.as_deref().into_iter().chain(within.map(|bucket| &bucket.1))
     }
 
-    /// Everything that counts at `now`.
+    /// The sum of the period at `now`.
     pub(super) fn total(&self, now: Timestamp, period: Period) -> T {
         let mut total = T::default();
         self.counted(now, period).for_each(|bucket| total.add(bucket));
         total
     }
 
-    /// How many minutes before `now`'s each bucket lies, and the bucket; 0 is the minute of `now`.
-    /// Only those of the window.
+    /// The buckets of the window with their age in minutes. The current minute has age 0.
     pub(super) fn by_age(&self, now: Timestamp) -> impl Iterator<Item = (usize, &T)> {
         let now = minute_of(now);
         let age = move |minute: i64| usize::try_from((now - minute).max(0)).unwrap_or(usize::MAX);
@@ -111,7 +110,7 @@ impl<T: Sum> Buckets<T> {
         all.filter(|(age, _)| *age < WINDOW_MINUTES)
     }
 
-    /// A number for each minute of the window that ends at `now`, the oldest first.
+    /// A number for each minute of the window, the oldest first. The last is the current minute.
     pub(super) fn series(&self, now: Timestamp, of: impl Fn(&T) -> u64) -> Vec<u64> {
         let mut series = vec![0; WINDOW_MINUTES];
         for (age, bucket) in self.by_age(now) {
@@ -128,46 +127,46 @@ impl<T: Sum> Buckets<T> {
     }
 }
 
-/// Numbers for the last few seconds or for stretches of some seconds, each replaced by the one that
-/// is a round later.
+/// The values of the last intervals of equal width.
 #[derive(Clone, Debug)]
 pub(super) struct Ring<T> {
-    /// How long each stretch is, in microseconds.
+    /// The width of an interval, in microseconds.
     width: i64,
-    stretches: Box<[(i64, T)]>,
+    /// The number and the value of each interval, at its number modulo the length.
+    intervals: Box<[(i64, T)]>,
 }
 
 impl<T: Copy + Default> Ring<T> {
-    /// `count` stretches of `seconds` each.
+    /// A ring of `count` intervals of `seconds` each.
     pub(super) fn new(count: usize, seconds: i64) -> Self {
         let never = (i64::MIN, T::default());
-        Self { width: seconds * SECOND, stretches: vec![never; count].into() }
+        Self { width: seconds * SECOND, intervals: vec![never; count].into() }
     }
 
-    /// That of a moment.
+    /// The value of the interval of a time.
     pub(super) fn at(&mut self, time: Timestamp) -> &mut T {
         let number = time.micros().div_euclid(self.width);
-        let index = number.rem_euclid(self.stretches.len() as i64) as usize;
-        let stretch = &mut self.stretches[index];
-        if stretch.0 != number {
-            *stretch = (number, T::default());
+        let index = number.rem_euclid(self.intervals.len() as i64) as usize;
+        let interval = &mut self.intervals[index];
+        if interval.0 != number {
+            *interval = (number, T::default());
         }
-        &mut stretch.1
+        &mut interval.1
     }
 
-    /// The last `count` of them up to `now`, the oldest first.
+    /// The values of the last `count` intervals up to `now`, the oldest first.
     pub(super) fn last(&self, count: usize, now: Timestamp) -> impl Iterator<Item = T> {
         let newest = now.micros().div_euclid(self.width);
         (newest - count as i64 + 1..=newest).map(|number| {
-            let index = number.rem_euclid(self.stretches.len() as i64) as usize;
-            let stretch = self.stretches[index];
-            if stretch.0 == number { stretch.1 } else { T::default() }
+            let index = number.rem_euclid(self.intervals.len() as i64) as usize;
+            let interval = self.intervals[index];
+            if interval.0 == number { interval.1 } else { T::default() }
         })
     }
 
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
-        size_of_val(&*self.stretches) + ALLOCATION
+        size_of_val(&*self.intervals) + ALLOCATION
     }
 }
 
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_holds_its_bound_from_both_sides() {
+    fn bounds_the_window() {
         let window = WINDOW_MINUTES as i64;
         let buckets = filled(Period::Recent, 100..100 + window);
         assert_eq!(buckets.total(at(100 + window - 1), Period::Recent), WINDOW_MINUTES as u64);
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_period_keeps_what_leaves_the_window() {
+    fn whole_period_sums_what_leaves_the_window() {
         let buckets = filled(Period::Whole, 0..1000);
         assert_eq!(buckets.total(at(5000), Period::Whole), 1000);
         assert_eq!(buckets.minutes.len(), WINDOW_MINUTES);
@@ -207,16 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn late_ones_count_in_their_minute_or_in_the_oldest() {
+    fn late_values_belong_to_their_minute_or_the_oldest() {
         let buckets = filled(Period::Recent, [100, 98, 98, 20, 100]);
         let mut series = vec![0; WINDOW_MINUTES];
         (series[0], series[12], series[14]) = (1, 2, 2);
         assert_eq!(buckets.series(at(100), |n| *n), series);
-        assert_eq!(buckets.series(at(99), |n| *n)[13..], [2, 2], "what is ahead counts as now");
+        assert_eq!(
+            buckets.series(at(99), |n| *n)[13..],
+            [2, 2],
+            "future minutes are the current one"
+        );
     }
 
     #[test]
-    fn a_ring_forgets_what_is_a_round_older() {
+    fn ring_replaces_old_intervals() {
         let second = |n: i64| Timestamp::from_micros(n * SECOND);
         let mut ring: Ring<u32> = Ring::new(10, 1);
         (0..30).for_each(|n| *ring.at(second(n)) += 1);

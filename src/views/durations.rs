@@ -1,23 +1,23 @@
-//! How long things took: count, sum, longest and percentiles, in bounded memory.
+//! Durations: count, sum, maximum and percentiles, in bounded memory.
 //!
-//! Percentiles come from an exponential histogram, as OpenTelemetry and Prometheus have it: the
-//! bounds of the buckets are powers of 2^(1/32), so that a percentile is right to about one percent
-//! whatever its size. Only buckets with something in them take memory. One with too many of them
-//! joins them two by two, which doubles the error, until they are few enough. A dense sketch takes
-//! 1 KiB for its first duration; this takes 8 bytes, so that each row can have one a minute.
+//! Percentiles come from an exponential histogram, as in OpenTelemetry and Prometheus: bucket bounds
+//! are powers of 2^(1/32), so a percentile is accurate to about one percent at any scale. Empty buckets
+//! take no memory. Above its bound, a histogram merges neighbouring buckets, which doubles the error.
+//!
+//! Not a DDSketch, because a dense one takes 1 KiB for its first value. This takes 8 bytes, so that
+//! each row can have a histogram for each minute of the window.
 
 use serde::Serialize;
 
 use super::buckets::Sum;
 
-/// The most buckets of a histogram that sums up others: right to one percent for durations that fill
-/// 16 octaves.
+/// The most buckets of a sum of histograms: accurate to one percent within 16 octaves.
 pub(super) const SUM_BUCKETS_MAX: usize = 512;
 
-/// Buckets an octave, at the finest.
+/// The buckets of an octave at full resolution.
 const PER_OCTAVE: f64 = 32.0;
 
-/// What is shorter counts as no time at all, in seconds.
+/// Shorter durations count as 0, in seconds.
 const SHORTEST: f64 = 1e-9;
 
 /// The index of [`SHORTEST`].
@@ -26,24 +26,24 @@ const INDEX_MIN: i16 = -957;
 /// A histogram of durations.
 #[derive(Clone, Debug, Default)]
 struct Histogram {
-    /// How often neighbours were joined.
-    joined: u8,
-    /// Index and count, by index.
+    /// How often neighbouring buckets were merged.
+    merges: u8,
+    /// Index and count, in order of the index.
     buckets: Vec<(i16, u32)>,
 }
 
 impl Histogram {
     fn add(&mut self, seconds: f64, buckets_max: usize) {
-        // Within i16: durations have a bound.
+        // Fits in i16: durations are bounded.
         let finest = (seconds.max(SHORTEST).log2() * PER_OCTAVE).floor() as i16;
         loop {
-            let index = finest >> self.joined;
+            let index = finest >> self.merges;
             match self.buckets.binary_search_by_key(&index, |bucket| bucket.0) {
                 Ok(at) => return self.buckets[at].1 = self.buckets[at].1.saturating_add(1),
                 Err(at) if self.buckets.len() < buckets_max => {
                     return self.buckets.insert(at, (index, 1));
                 }
-                Err(_) => self.join(),
+                Err(_) => self.halve_resolution(),
             }
         }
     }
@@ -55,8 +55,8 @@ impl Histogram {
         }
     }
 
-    fn join(&mut self) {
-        self.joined += 1;
+    fn halve_resolution(&mut self) {
+        self.merges += 1;
         self.buckets.iter_mut().for_each(|bucket| bucket.0 >>= 1);
         self.buckets.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -66,19 +66,19 @@ impl Histogram {
     }
 
     fn merge(&mut self, other: &Self, buckets_max: usize) {
-        while self.joined < other.joined {
-            self.join();
+        while self.merges < other.merges {
+            self.halve_resolution();
         }
-        let shift = self.joined - other.joined;
+        let shift = self.merges - other.merges;
         for (index, count) in &other.buckets {
             self.add_count(index >> shift, *count);
         }
         while self.buckets.len() > buckets_max {
-            self.join();
+            self.halve_resolution();
         }
     }
 
-    /// The duration at this quantile, from 0 to 1; `None` if there is none.
+    /// The duration at a quantile from 0 to 1. `None` if the histogram is empty.
     fn quantile(&self, quantile: f64) -> Option<f64> {
         let count: u64 = self.buckets.iter().map(|bucket| u64::from(bucket.1)).sum();
         let rank = (quantile * count.checked_sub(1)? as f64) as u64;
@@ -90,12 +90,12 @@ impl Histogram {
         Some(self.middle_of(at.0))
     }
 
-    /// The middle of a bucket, in seconds.
+    /// The geometric middle of a bucket, in seconds.
     fn middle_of(&self, index: i16) -> f64 {
-        if index <= INDEX_MIN >> self.joined {
+        if index <= INDEX_MIN >> self.merges {
             return 0.0;
         }
-        let width = f64::from(1u32 << self.joined.min(16));
+        let width = f64::from(1u32 << self.merges.min(16));
         ((f64::from(index) + 0.5) * width / PER_OCTAVE).exp2()
     }
 }
@@ -104,15 +104,15 @@ impl Histogram {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Durations {
     pub(super) count: u64,
-    /// Their sum, in seconds.
+    /// The sum, in seconds.
     pub(super) total: f64,
-    /// The longest, in seconds.
+    /// The maximum, in seconds.
     pub(super) max: f64,
     histogram: Histogram,
 }
 
 impl Durations {
-    /// Adds one, in seconds, and keeps at most `buckets_max` buckets.
+    /// Adds a duration in seconds, with at most `buckets_max` buckets.
     pub(super) fn push(&mut self, seconds: f64, buckets_max: usize) {
         self.count += 1;
         self.total += seconds;
@@ -120,13 +120,13 @@ impl Durations {
         self.histogram.add(seconds, buckets_max);
     }
 
-    /// The duration at this quantile, to three digits; `None` if there is none.
+    /// The duration at a quantile, to three digits. `None` if there is no duration.
     pub(super) fn quantile(&self, quantile: f64) -> Option<f64> {
-        // The histogram is right to a percent, the longest exactly.
+        // The maximum is exact, a bucket is not.
         self.histogram.quantile(quantile).map(|seconds| round(seconds).min(self.max))
     }
 
-    /// As a snapshot shows them; `None` if there are none.
+    /// The durations for a snapshot. `None` if there are none.
     pub(super) fn shown(&self) -> Option<Took> {
         Some(Took {
             count: self.count,
@@ -152,17 +152,18 @@ impl Sum for Durations {
     }
 }
 
-/// Three digits: a histogram knows no more.
+/// Rounds to three digits: a histogram is no more accurate.
 fn round(seconds: f64) -> f64 {
     format!("{seconds:.2e}").parse().unwrap_or(seconds)
 }
 
-/// How long events took, in seconds. Percentiles are right to about one percent.
+/// The durations of events, in seconds. Percentiles are accurate to about one percent, those of a shape
+/// whose durations vary widely to about four.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Took {
-    /// How many events took something.
+    /// The number of events with a duration.
     pub count: u64,
-    /// Their sum.
+    /// The sum.
     pub total: f64,
     /// The median.
     pub p50: f64,
@@ -170,7 +171,7 @@ pub struct Took {
     pub p95: f64,
     /// The 99th percentile.
     pub p99: f64,
-    /// The longest, exactly.
+    /// The maximum, exact.
     pub max: f64,
 }
 
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_right_to_a_percent() {
+    fn percentiles_are_accurate() {
         let took = of((1..=100).map(|ms| f64::from(ms) / 1e3));
         let mut total = Durations::default();
         total.add(&took);
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_scale_are_kept() {
+    fn covers_the_whole_scale() {
         let ends = of([0.0, 0.0, SECONDS_MAX]);
         assert_eq!((ends.quantile(0.5), ends.max), (Some(0.0), SECONDS_MAX));
         assert!((ends.quantile(1.0).expect("some") / SECONDS_MAX - 1.0).abs() < 0.02);
@@ -213,23 +214,23 @@ mod tests {
     }
 
     #[test]
-    fn buckets_hold_their_bound_from_both_sides() {
+    fn bounds_buckets() {
         let spread = |count: usize| of((0..count).map(|n| ((n as f64 + 0.5) / PER_OCTAVE).exp2()));
         let full = spread(MAX);
-        assert_eq!((full.histogram.buckets.len(), full.histogram.joined), (MAX, 0));
+        assert_eq!((full.histogram.buckets.len(), full.histogram.merges), (MAX, 0));
         let over = spread(MAX + 1);
-        assert!(over.histogram.buckets.len() <= MAX && over.histogram.joined == 1);
+        assert!(over.histogram.buckets.len() <= MAX && over.histogram.merges == 1);
         assert_eq!(over.histogram.buckets.capacity(), MAX);
-        // Not quite eight octaves: buckets four times as wide, whose middle is right to 4.4 percent.
+        // Almost eight octaves: the buckets are four times as wide, so the error is at most 4.4 percent.
         let wide = of((0..1000).map(|n| 1e-3 * (f64::from(n) * 0.0078).exp2()));
-        assert!(wide.histogram.buckets.len() <= MAX && wide.histogram.joined == 2);
+        assert!(wide.histogram.buckets.len() <= MAX && wide.histogram.merges == 2);
         let exact = 1e-3 * (499.0f64 * 0.0078).exp2();
         let found = wide.quantile(0.5).expect("some");
         assert!((found / exact - 1.0).abs() < 0.045, "{found} {exact}");
         let mut sum = Durations::default();
         sum.add(&of((0..MAX).map(|n| 1e-3 + n as f64 * 1e-4)));
         sum.add(&wide);
-        assert_eq!((sum.histogram.joined, sum.count), (2, 1064));
+        assert_eq!((sum.histogram.merges, sum.count), (2, 1064));
     }
 
     proptest! {
@@ -245,7 +246,7 @@ mod tests {
         }
 
         #[test]
-        fn merged_is_as_counted_together(
+        fn a_sum_equals_one_histogram(
             a in prop::collection::vec(1e-4f64..1.0, 0..30),
             b in prop::collection::vec(1e-4f64..1.0, 0..30),
         ) {

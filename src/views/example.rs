@@ -1,4 +1,4 @@
-//! Messages that stand for a row.
+//! Example events of a row.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::text::{self, MSG_MAX, Text};
 use crate::event::Timestamp;
 
-/// An event that is kept as an example.
+/// A kept example.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     time: Timestamp,
@@ -17,16 +17,16 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Keeps this one.
+    /// Replaces the example.
     pub(super) fn set(&mut self, facts: &Facts<'_>) {
         self.time = facts.event.time;
-        self.took = facts.event.took;
+        self.took = facts.took;
         self.msg.set(&facts.msg, MSG_MAX);
     }
 
-    /// Keeps this one if it took as long or longer, or if the other has left the window.
+    /// Replaces the example by one that is as slow or slower, or if the example has left the window.
     pub(super) fn offer_slower(&mut self, facts: &Facts<'_>, period: Period) {
-        if facts.event.took >= self.took || !self.counts(facts.event.time, period) {
+        if facts.took >= self.took || !self.counts(facts.event.time, period) {
             self.set(facts);
         }
     }
@@ -40,7 +40,7 @@ impl Kept {
         self.msg.size()
     }
 
-    /// For a snapshot; `None` if it has left the window.
+    /// The example for a snapshot. `None` if it has left the window.
     pub(super) fn shown(&self, now: Timestamp, period: Period) -> Option<Example> {
         self.counts(now, period).then(|| Example {
             time: self.time,
@@ -50,13 +50,13 @@ impl Kept {
     }
 }
 
-/// An event that stands for others.
+/// An example of the events of a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
-    /// When it came.
+    /// The time of the event.
     #[serde(serialize_with = "text::time")]
     pub time: Timestamp,
-    /// How long it took, in seconds.
+    /// Its duration, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<f64>,
     /// The beginning of its message, at most [`MSG_MAX`] bytes.

@@ -1,4 +1,4 @@
-//! What the views read from one event, found in one pass over its fields and one over its origin.
+//! The facts of one event that views use, collected in one pass over its fields and one over its origin.
 
 use std::borrow::Cow;
 
@@ -6,30 +6,30 @@ use serde::Serialize;
 
 use super::text::{self, NAME_MAX, PAGE_MAX};
 use crate::event::json::Raw;
-use crate::event::{EventLine, RUN_MAX, TAG_MAX};
+use crate::event::{EventLine, RUN_MAX, TAG_MAX, took};
 
-/// How much of a message is looked at, in bytes of its line.
+/// The most bytes of a message, as encoded in the line, that views read.
 pub(super) const MSG_READ_MAX: usize = 4096;
 
-/// The fields that may claim a user: an earlier one counts before a later one.
+/// The fields that claim a user, in order of precedence.
 const USER_FIELDS: [&str; 4] = ["user", "user.id", "user.name", "user_id"];
 
-/// Who sent an event, as the agent verified it.
+/// The verified sender of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject<'a> {
-    /// A user of the event's host.
+    /// A user id on the event's host.
     Uid(u32),
-    /// The holder of a token.
+    /// The name of a token.
     Token(Cow<'a, str>),
-    /// A peer by its address alone.
+    /// The address of a peer without a token.
     Addr(Cow<'a, str>),
-    /// The origin names none.
+    /// No verified sender.
     Unverified,
 }
 
 impl Subject<'_> {
-    /// The same, owning its text.
+    /// The same, with an owned text.
     pub(super) fn into_owned(self) -> Subject<'static> {
         match self {
             Self::Uid(uid) => Subject::Uid(uid),
@@ -39,7 +39,7 @@ impl Subject<'_> {
         }
     }
 
-    /// What stands for it in a key: its kind and its text, for which there are `digits`.
+    /// The parts of a key: kind and text. `digits` is the buffer for a number.
     pub(super) fn key<'a>(&'a self, digits: &'a mut itoa::Buffer) -> [&'a str; 2] {
         match self {
             Self::Uid(uid) => ["u", digits.format(*uid)],
@@ -58,9 +58,11 @@ impl Subject<'_> {
     }
 }
 
-/// What the views read from one event. Texts are bounded and without escapes.
+/// The facts of one event. Texts are truncated and unescaped.
 pub(super) struct Facts<'a> {
     pub(super) event: EventLine<'a>,
+    /// The duration, in seconds. `None` also if it is out of bounds.
+    pub(super) took: Option<f64>,
     pub(super) tag: &'a str,
     /// The beginning of the message.
     pub(super) msg: Cow<'a, str>,
@@ -80,10 +82,11 @@ impl<'a> Facts<'a> {
     pub(super) fn read(event: &EventLine<'a>) -> Self {
         let mut facts = Self {
             event: *event,
+            took: event.took.and_then(took::check),
             tag: text::cut(event.tag, TAG_MAX),
             msg: event.msg.map_or(Cow::Borrowed(""), |msg| text::head(msg, MSG_READ_MAX)),
             host: text::head(event.host, NAME_MAX),
-            // At most four bytes a character.
+            // A character has at most four bytes.
             run: event.run.and_then(|run| named(run, 4 * RUN_MAX)),
             user: None,
             page: None,
@@ -97,10 +100,10 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// `true` if it took something. How long an abandoned run took says nothing about how long it
-    /// takes.
-    pub(super) fn is_query(&self) -> bool {
-        self.event.took.is_some() && !self.event.abandoned
+    /// The duration of a query: of an event with `took` that is not abandoned, because an abandoned
+    /// run would have taken longer.
+    pub(super) fn query_took(&self) -> Option<f64> {
+        self.took.filter(|_| !self.event.abandoned)
     }
 
     fn read_fields(&mut self) {
@@ -140,7 +143,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The value as a name, `None` if it is empty or null.
+/// The value as text. `None` if it is empty or null.
 fn named(value: Raw<'_>, max: usize) -> Option<Cow<'_, str>> {
     let text = text::head(value, max);
     (!text.is_empty() && value != Raw::Other("null")).then_some(text)
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_is_the_first_field_that_names_one() {
+    fn prefers_user_fields_in_order() {
         for (fields, user) in [
             (r#""user_id":7,"user.name":"n","user.id":5,"user":"u""#, Some("u")),
             (r#""user":"u","user.id":5"#, Some("u")),
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_is_what_was_verified() {
+    fn reads_the_verified_subject() {
         let token = || Subject::Token("shop".into());
         for (origin, subject) in [
             (r#""uid":33,"user":"www","token":"shop""#, Subject::Uid(33)),
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_hold_their_bounds() {
+    fn truncates_texts() {
         let long = "x".repeat(5000);
         let fields = format!(r#""user":"{long}","page":"{long}","req":"{long}""#);
         read(&line(&fields, &format!(r#""token":"{long}""#)), |facts| {

@@ -1,9 +1,9 @@
-//! Views: what users do, which queries there are, what runs now, and how much of what there is.
+//! Views: bounded summaries of users, queries, running runs and rates.
 //!
-//! [`Views`] is one pure fold over event and gap lines, without a clock: the times are those of the
-//! lines. So a follower's stream, history and another host's stream come to the same numbers, and the
-//! monitor and `pulse-tail --stats` show the same digits. Everything is bounded: a table keeps the rows
-//! that matter most and counts the rest, and one fold takes at most [`SIZE_MAX`] bytes.
+//! [`Views`] is a pure fold over event and gap lines. It has no clock: time is that of the lines. The same
+//! lines therefore yield the same numbers, whether they come live, from history or from another host,
+//! and the monitor and `pulse-tail --stats` show the same digits. Each table evicts the rows that matter
+//! least and counts them, so one fold takes at most [`SIZE_MAX`] bytes.
 //!
 //! ```
 //! use pulsed::event::Line;
@@ -63,13 +63,16 @@ pub use table::Rest;
 pub use text::{MSG_MAX, NAME_MAX, PAGE_MAX};
 pub use users::{UserRow, UsersSnapshot};
 
-/// The most entries that a snapshot shows; the rest is counted.
+/// The most entries of a snapshot. The rest is counted.
 pub const ENTRIES_MAX: usize = 1000;
 
-/// The most bytes that one fold takes.
+/// The most bytes of one fold.
 pub const SIZE_MAX: usize = 16 << 20;
 
-/// What tables, rings and totals take beside the bytes of their rows, at most.
+/// The least step back of the clock at which the log has a gap line, in microseconds.
+const CLOCK_STEP: i64 = 10_000_000;
+
+/// The most bytes of tables, rings and totals, without their rows.
 const BESIDE_ROWS_MAX: usize = 3 << 19;
 
 const _: () = assert!(
@@ -77,16 +80,16 @@ const _: () = assert!(
         <= SIZE_MAX
 );
 
-/// Which view.
+/// The name of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ViewName {
-    /// Who is active.
+    /// Activity by user.
     Users,
-    /// What took how long, and what failed, by shape.
+    /// Durations and errors by shape.
     Queries,
-    /// What has begun and not ended.
+    /// Runs that have begun and not ended.
     Running,
-    /// How many events, how fast, and which.
+    /// Events a second, by level and tag.
     Rates,
 }
 
@@ -94,7 +97,7 @@ impl ViewName {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Users, Self::Queries, Self::Running, Self::Rates];
 
-    /// Its name in the protocol.
+    /// The name in the protocol.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -117,7 +120,7 @@ impl Serialize for ViewName {
     }
 }
 
-/// A text that names no view.
+/// A text that is not the name of a view.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown view {0:?}: use users, queries, running or rates")]
 pub struct UnknownView(pub String);
@@ -131,13 +134,13 @@ impl FromStr for ViewName {
     }
 }
 
-/// What a reader of a view may see. What was folded from several tags is shown only where all may be
-/// seen.
+/// The tags that a reader of a view may see. Totals over several tags are shown only if all are
+/// permitted.
 #[derive(Clone, Copy)]
 pub enum Permits<'a> {
-    /// Everything that was folded.
+    /// All tags of the folded lines.
     All,
-    /// The tags for which this is `true`.
+    /// The tags for which the function returns `true`.
     Tags(&'a dyn Fn(&str) -> bool),
 }
 
@@ -160,12 +163,12 @@ impl fmt::Debug for Permits<'_> {
     }
 }
 
-/// What the numbers of a view are about.
+/// The period that the numbers of a view cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Period {
     /// The last [`WINDOW_MINUTES`].
     Recent,
-    /// Every line.
+    /// All lines.
     Whole,
 }
 
@@ -176,8 +179,11 @@ pub struct Views {
     queries: Queries,
     running: Running,
     rates: Rates,
-    /// The time of the first line.
+    period: Period,
+    /// The time of the first line of the period.
     from: Option<Timestamp>,
+    /// The latest time of all lines.
+    latest: Timestamp,
 }
 
 impl Default for Views {
@@ -187,12 +193,12 @@ impl Default for Views {
 }
 
 impl Views {
-    /// A fold whose numbers are about the last [`WINDOW_MINUTES`].
+    /// A fold over the last [`WINDOW_MINUTES`].
     pub fn new() -> Self {
         Self::of(Period::Recent)
     }
 
-    /// A fold whose numbers are about every line: for a period of the past.
+    /// A fold over all lines, for a period in the past.
     pub fn of_all_lines() -> Self {
         Self::of(Period::Whole)
     }
@@ -203,13 +209,19 @@ impl Views {
             queries: Queries::new(period),
             running: Running::new(period),
             rates: Rates::new(period),
+            period,
             from: None,
+            latest: Timestamp::MIN,
         }
     }
 
-    /// Adds a line. Lines come in the order of the log.
+    /// Folds the next line. Lines are in the order of the log.
     pub fn line(&mut self, line: &Line<'_>) {
+        if let Line::Gap(gap) = line {
+            self.reset_if_clock_stepped(gap.time);
+        }
         self.from = self.from.or(Some(line.time()));
+        self.latest = self.latest.max(line.time());
         match line {
             Line::Event(event) => {
                 let facts = Facts::read(event);
@@ -225,14 +237,24 @@ impl Views {
         }
     }
 
-    /// Adds a run that is known to be open although its begin may come before the first line. One
-    /// that runs here already stays as it is, an unknown one runs again, and a begin that is read
-    /// after all is progress.
+    /// Resets the window if the clock stepped back, because its minutes are in the future now. The log has
+    /// a gap line at a step. An event with an older time is one of another host.
+    fn reset_if_clock_stepped(&mut self, now: Timestamp) {
+        if self.period == Period::Recent && now < self.latest.plus_micros(-CLOCK_STEP) {
+            self.users = Users::new(self.period);
+            self.queries = Queries::new(self.period);
+            self.rates = Rates::new(self.period);
+            (self.from, self.latest) = (None, now);
+        }
+    }
+
+    /// Adds a run that is known to be open, because its begin may be before the first line. A running run
+    /// stays as it is, an unknown one is running again, and a later begin of it is progress.
     pub fn seed(&mut self, run: &OpenRun<'_>) {
         self.running.seed(run);
     }
 
-    /// The same for a run whose begin is this event, which is not counted.
+    /// The same for the run that an event begins. The event is not counted.
     pub fn seed_event(&mut self, begin: &EventLine<'_>) {
         let facts = Facts::read(begin);
         if let Some(run) = begin.run {
@@ -240,7 +262,7 @@ impl Views {
         }
     }
 
-    /// A view as of `now`, which is not before the last line.
+    /// Returns a view at `now`, which must not be before the last line.
     pub fn snapshot(&self, name: ViewName, permits: &Permits<'_>, now: Timestamp) -> Snapshot {
         let view = match name {
             ViewName::Users => View::Users(self.users(permits, now)),
@@ -251,27 +273,27 @@ impl Views {
         Snapshot { name, time: now, from: self.from, view }
     }
 
-    /// Who is active.
+    /// Returns the users view.
     pub fn users(&self, permits: &Permits<'_>, now: Timestamp) -> UsersSnapshot {
         self.users.snapshot(permits, now)
     }
 
-    /// What took how long, and what failed, by shape.
+    /// Returns the queries view.
     pub fn queries(&self, permits: &Permits<'_>, now: Timestamp) -> QueriesSnapshot {
         self.queries.snapshot(permits, now)
     }
 
-    /// What has begun and not ended.
+    /// Returns the running view.
     pub fn running(&self, permits: &Permits<'_>, now: Timestamp) -> RunningSnapshot {
         self.running.snapshot(permits, now)
     }
 
-    /// How many events, how fast, and which.
+    /// Returns the rates view.
     pub fn rates(&self, permits: &Permits<'_>, now: Timestamp) -> RatesSnapshot {
         self.rates.snapshot(permits, now)
     }
 
-    /// About how many bytes it takes; at most [`SIZE_MAX`].
+    /// The approximate size in bytes, at most [`SIZE_MAX`].
     pub fn size(&self) -> usize {
         size_of::<Self>()
             + self.users.size()
@@ -281,25 +303,24 @@ impl Views {
     }
 }
 
-/// A view as of some moment. As JSON it is one object: `view`, `time`, `from`, and the members of the
-/// view.
+/// A view at a moment. In JSON it is one object: `view`, `time`, `from` and the members of the view.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Snapshot {
-    /// Which view it is.
+    /// The name of the view.
     #[serde(rename = "view")]
     pub name: ViewName,
     /// The moment.
     #[serde(serialize_with = "text::time")]
     pub time: Timestamp,
-    /// The time of the first line that was folded.
+    /// The time of the first folded line.
     #[serde(serialize_with = "text::some_time", skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// Its numbers.
+    /// The view.
     #[serde(flatten)]
     pub view: View,
 }
 
-/// The numbers of one view.
+/// One view.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum View {

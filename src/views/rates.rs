@@ -1,4 +1,4 @@
-//! How many events a second, of which level and tag, how long they took, and what was lost.
+//! The rates view: events a second by level, events and durations by tag, and losses by reason.
 
 use serde::Serialize;
 
@@ -10,34 +10,34 @@ use super::text::{self, ALLOCATION};
 use super::{Period, Permits};
 use crate::event::{GapLine, Level, Timestamp, Why};
 
-/// How many seconds of events by level a snapshot shows: five minutes.
+/// The length of the series of events a second, in seconds.
 pub const RATE_SECONDS: usize = 300;
 
-/// How many seconds "now" is.
+/// The period of the current rate, in seconds.
 pub const NOW_SECONDS: usize = 10;
 
-/// The most bytes of all tags.
+/// The most bytes of rows.
 pub(super) const BYTES_MAX: usize = 5 << 18;
 
-/// The most buckets of a tag's durations in one minute: right to one percent within eight octaves.
+/// The most histogram buckets of a tag in one minute: accurate to one percent within eight octaves.
 const BUCKETS_MAX: usize = 256;
 
 const SECOND: i64 = 1_000_000;
 
 type Levels = [u32; Level::ALL.len()];
 
-/// The fold.
+/// The fold of the rates view.
 #[derive(Debug)]
 pub(super) struct Rates {
     period: Period,
     seconds: Ring<Levels>,
     all: Buckets<Minute>,
     tags: Table<Tag>,
-    /// The time of the first and the last event.
+    /// The times of the first and the last event.
     span: Option<(Timestamp, Timestamp)>,
 }
 
-/// What happened in one minute.
+/// The totals of one minute.
 #[derive(Debug, Default)]
 struct Minute {
     levels: [u64; Level::ALL.len()],
@@ -122,7 +122,7 @@ impl Rates {
 
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
         let (time, level) = (facts.event.time, facts.event.level as usize);
-        let took = facts.event.took.filter(|_| facts.is_query());
+        let took = facts.query_took();
         self.seconds.at(time)[level] += 1;
         let minute = self.all.at(time, self.period);
         minute.levels[level] += 1;
@@ -174,7 +174,7 @@ impl Rates {
         snapshot
     }
 
-    /// Adds what is of all tags together.
+    /// Adds the totals over all tags.
     fn show_all(&self, snapshot: &mut RatesSnapshot, more: u64, now: Timestamp) {
         let all = self.all.total(now, self.period);
         let events = all.levels.iter().sum();
@@ -207,7 +207,7 @@ impl Rates {
         let Some((first, _)) = self.span else { return 0.0 };
         let recent = self.seconds.last(NOW_SECONDS, now);
         let events: u64 = recent.flatten().map(u64::from).sum();
-        // The first event may be more recent.
+        // The stream may be younger.
         let second = |time: Timestamp| time.micros().div_euclid(SECOND);
         let seconds = (second(now) - second(first)).saturating_add(1);
         events as f64 / seconds.clamp(1, NOW_SECONDS as i64) as f64
@@ -225,29 +225,29 @@ impl Missing {
     }
 }
 
-/// How many events, how fast, and which.
+/// The rates view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RatesSnapshot {
-    /// How many, of all tags that may be seen.
+    /// The number of events of all permitted tags.
     pub events: u64,
-    /// Events a second over the last [`NOW_SECONDS`]. Like everything of all tags together, it is
-    /// left out where not all tags may be seen.
+    /// Events a second over the last [`NOW_SECONDS`]. Absent, like all totals below, unless all tags are
+    /// permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<f64>,
-    /// When the first event came, or the beginning of the window if that is later.
+    /// The time of the first event, or the start of the window if that is later.
     #[serde(serialize_with = "text::some_time", skip_serializing_if = "Option::is_none")]
     pub first: Option<Timestamp>,
-    /// When the last event came.
+    /// The time of the last event.
     #[serde(serialize_with = "text::some_time", skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
-    /// Each level that occurred, the worst first.
+    /// The levels that occurred, the worst first.
     pub levels: Vec<LevelRate>,
-    /// What was lost, by reason.
+    /// The losses by reason.
     pub gaps: Vec<Lost>,
-    /// How long all of them took.
+    /// The durations of all events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<Took>,
-    /// The tags with the most events, the most first.
+    /// The tags with the most events, in descending order.
     pub tags: Vec<TagRate>,
     /// The other tags.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -257,24 +257,24 @@ pub struct RatesSnapshot {
 /// The events of one level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LevelRate {
-    /// Its name.
+    /// The name of the level.
     pub level: &'static str,
-    /// How many.
+    /// The number of events.
     pub events: u64,
-    /// How many in each of the last [`RATE_SECONDS`], the oldest first.
+    /// The number of events in each of the last [`RATE_SECONDS`], the oldest first.
     pub seconds: Vec<u32>,
 }
 
-/// What is missing for one reason.
+/// The losses for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Lost {
-    /// The reason, as gap lines have it.
+    /// The reason, as in gap lines.
     pub why: &'static str,
-    /// How many gaps.
+    /// The number of gaps.
     pub gaps: u64,
-    /// How many events are missing in them, as far as they say.
+    /// The number of lost events, as far as it is known.
     pub lost: u64,
-    /// `true` if one of them does not say how many.
+    /// `true` if a gap has no count, so that `lost` is a lower bound.
     pub unknown: bool,
 }
 
@@ -283,9 +283,9 @@ pub struct Lost {
 pub struct TagRate {
     /// The tag.
     pub tag: String,
-    /// How many.
+    /// The number of events.
     pub events: u64,
-    /// How long they took.
+    /// Their durations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<Took>,
 }

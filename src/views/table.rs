@@ -1,4 +1,4 @@
-//! Rows by key, of which the ones with the lowest rank are dropped when there are too many.
+//! A table of rows by key that evicts the rows with the lowest rank.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,16 +10,16 @@ use super::text::ALLOCATION;
 use super::{ENTRIES_MAX, Period};
 use crate::event::Timestamp;
 
-/// The most rows of a table. Beyond it the lowest fifth is dropped, down to [`ENTRIES_MAX`], so that
-/// this costs little for each.
+/// The most rows of a table. Beyond it the lowest fifth is evicted, down to [`ENTRIES_MAX`]: evicting in
+/// batches costs little per row.
 pub(super) const ROWS_MAX: usize = ENTRIES_MAX + ENTRIES_MAX / 4;
 
-/// What a table keeps.
+/// A row of a table.
 pub(super) trait Row {
-    /// When it was last touched.
+    /// The time of its newest event.
     fn seen(&self) -> Timestamp;
 
-    /// The higher, the longer it is kept.
+    /// Its rank. The lowest rows are evicted first.
     fn rank(&self, now: Timestamp, period: Period) -> f64;
 
     /// Bytes on the heap.
@@ -29,34 +29,34 @@ pub(super) trait Row {
 /// Entries that a snapshot does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rest {
-    /// How many. One that was dropped and came back counts again.
+    /// The number of entries. An entry that was evicted and returned counts again.
     pub entries: u64,
-    /// The events of all of them.
+    /// The number of their events.
     pub events: u64,
 }
 
-/// Rows by key: at most [`ROWS_MAX`] and so many bytes.
+/// Rows by key, bounded by [`ROWS_MAX`] and by bytes.
 #[derive(Debug)]
 pub(super) struct Table<R> {
     rows: HashMap<Box<str>, Box<Entry<R>>>,
     period: Period,
-    /// Bytes of all rows, and the most that they may have.
+    /// The bytes of all rows, and their bound.
     bytes: usize,
     bytes_max: usize,
-    /// How many rows were dropped although they count.
-    dropped: Buckets<u64>,
-    /// The minute up to which rows that left the window were removed.
+    /// The number of evicted rows.
+    evicted: Buckets<u64>,
+    /// The minute of the last removal of rows that left the window.
     swept: i64,
 }
 
 #[derive(Debug)]
 struct Entry<R> {
     row: R,
-    /// What it takes with its key, in bytes.
+    /// Its bytes, with its key.
     size: usize,
 }
 
-/// A row among others.
+/// A row with its rank.
 struct Ranked<'a, R> {
     rank: f64,
     key: &'a str,
@@ -64,7 +64,7 @@ struct Ranked<'a, R> {
 }
 
 impl<R> Ranked<'_, R> {
-    /// The highest first; by key where ranks are the same.
+    /// In descending order of rank, then by key.
     fn order(&self, other: &Self) -> Ordering {
         other.rank.total_cmp(&self.rank).then_with(|| self.key.cmp(other.key))
     }
@@ -72,11 +72,11 @@ impl<R> Ranked<'_, R> {
 
 impl<R: Row> Table<R> {
     pub(super) fn new(period: Period, bytes_max: usize) -> Self {
-        let (rows, dropped) = (HashMap::new(), Buckets::default());
-        Self { rows, period, bytes: 0, bytes_max, dropped, swept: i64::MIN }
+        let (rows, evicted) = (HashMap::new(), Buckets::default());
+        Self { rows, period, bytes: 0, bytes_max, evicted, swept: i64::MIN }
     }
 
-    /// Changes the row of a key, which is made if it is missing.
+    /// Changes the row of a key, or creates it.
     pub(super) fn update(
         &mut self,
         key: &str,
@@ -98,13 +98,13 @@ impl<R: Row> Table<R> {
             self.rows.insert(key.into(), Box::new(Entry { row, size }));
         }
         while self.rows.len() > ROWS_MAX || self.bytes > self.bytes_max {
-            self.drop_lowest(now);
+            self.evict_lowest(now);
         }
     }
 
-    /// Once a minute, removes what left the window.
+    /// Removes the rows that left the window, once a minute.
     fn sweep(&mut self, now: Timestamp) {
-        if self.period == Period::Whole || self.swept == minute_of(now) {
+        if self.period == Period::Whole || self.swept >= minute_of(now) {
             return;
         }
         self.swept = minute_of(now);
@@ -116,11 +116,11 @@ impl<R: Row> Table<R> {
         });
     }
 
-    /// Drops the lowest fifth of the rows.
-    fn drop_lowest(&mut self, now: Timestamp) {
+    /// Evicts the lowest fifth of the rows.
+    fn evict_lowest(&mut self, now: Timestamp) {
         let mut ranked = self.ranked(self.rows.iter(), now);
-        let dropped = ranked.len().div_ceil(5);
-        let (_, last, _) = ranked.select_nth_unstable_by(dropped - 1, |a, b| b.order(a));
+        let evicted = ranked.len().div_ceil(5);
+        let (_, last, _) = ranked.select_nth_unstable_by(evicted - 1, |a, b| b.order(a));
         let (rank, key) = (last.rank, Box::from(last.key));
         let last = Ranked { rank, key: &key, row: () };
         let (period, bytes) = (self.period, &mut self.bytes);
@@ -130,7 +130,7 @@ impl<R: Row> Table<R> {
             *bytes -= if stays { 0 } else { entry.size };
             stays
         });
-        *self.dropped.at(now, self.period) += dropped as u64;
+        *self.evicted.at(now, self.period) += evicted as u64;
     }
 
     fn ranked<'a>(
@@ -145,8 +145,8 @@ impl<R: Row> Table<R> {
         rows.map(|(key, entry)| Ranked { rank: rank(&entry.row), key, row: &entry.row }).collect()
     }
 
-    /// The rows that count at `now` and that `shows` picks: the first [`ENTRIES_MAX`], the highest
-    /// first, and how many more there are or were.
+    /// The highest [`ENTRIES_MAX`] rows of the period that `shows` accepts, in descending order, and the
+    /// number of further and evicted rows.
     pub(super) fn top(&self, now: Timestamp, shows: impl Fn(&R) -> bool) -> (Vec<&R>, u64) {
         let start = window_start(now);
         let counts = |row: &R| self.period == Period::Whole || row.seen() >= start;
@@ -154,13 +154,13 @@ impl<R: Row> Table<R> {
         let mut ranked = self.ranked(rows, now);
         ranked.sort_unstable_by(Ranked::order);
         let more = ranked.len().saturating_sub(ENTRIES_MAX) as u64;
-        let dropped = self.dropped.total(now, self.period);
-        (ranked.into_iter().take(ENTRIES_MAX).map(|ranked| ranked.row).collect(), more + dropped)
+        let evicted = self.evicted.total(now, self.period);
+        (ranked.into_iter().take(ENTRIES_MAX).map(|ranked| ranked.row).collect(), more + evicted)
     }
 
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
-        self.bytes + map_size(&self.rows) + self.dropped.size()
+        self.bytes + map_size(&self.rows) + self.evicted.size()
     }
 }
 
@@ -168,7 +168,7 @@ fn row_size<R: Row>(key: &str, row: &R) -> usize {
     key.len() + size_of::<Entry<R>>() + row.size() + 2 * ALLOCATION
 }
 
-/// What a map itself takes: a byte beside each of its places, of which seven in eight are used.
+/// The bytes of a map's own memory. A slot has one byte of metadata, and the load factor is 7/8.
 pub(super) fn map_size<K, V>(map: &HashMap<K, V>) -> usize {
     map.capacity() / 7 * 8 * (size_of::<(K, V)>() + 1)
 }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_hold_their_bound_from_both_sides_and_the_lowest_go() {
+    fn bounds_rows_and_evicts_the_lowest() {
         let mut table = Table::new(Period::Recent, usize::MAX);
         for n in 0..ROWS_MAX {
             count(&mut table, &format!("{n:04}"), 1);
@@ -231,11 +231,11 @@ mod tests {
         let (top, more) = table.top(at(1), |_| true);
         assert_eq!((top.len(), more), (ENTRIES_MAX, (ROWS_MAX + 1 - ENTRIES_MAX) as u64));
         assert_eq!((top[0].text.as_str(), top[1].text.as_str()), ("0900", "0000"));
-        assert!(!table.rows.contains_key("zz"), "the last of the lowest");
+        assert!(!table.rows.contains_key("zz"), "the lowest");
     }
 
     #[test]
-    fn bytes_hold_their_bound_from_both_sides() {
+    fn bounds_bytes() {
         let one = row_size("0000", &Counted { seen: at(1), count: 1, text: "0000".into() });
         let mut table = Table::new(Period::Recent, 10 * one);
         for n in 0..10 {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_left_the_window_is_removed_unless_all_counts() {
+    fn removes_rows_that_left_the_window() {
         for (period, left) in [(Period::Recent, 1), (Period::Whole, 2)] {
             let mut table = Table::new(period, usize::MAX);
             count(&mut table, "old", 1);

@@ -1,16 +1,16 @@
-//! The tags of a row that has several.
+//! The tags of a row with events of several tags.
 
 use super::Permits;
 use super::text::ALLOCATION;
 
-/// The most tags that a row remembers. A row of more is shown only where all tags may be seen.
+/// The most tags that a row stores. A row with more is shown only if all tags are permitted.
 const TAGS_MAX: usize = 8;
 
-/// The tags that a row was folded from.
+/// The tags of the events of a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tags {
     tags: Vec<Box<str>>,
-    /// There are more.
+    /// `true` if there are more tags.
     more: bool,
 }
 
@@ -25,7 +25,7 @@ impl Tags {
         }
     }
 
-    /// `true` if all of them may be seen.
+    /// `true` if all tags of the row are permitted.
     pub(super) fn permitted(&self, permits: &Permits<'_>) -> bool {
         permits.all() || !self.more && self.tags.iter().all(|tag| permits.tag(tag))
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_hold_their_bound_from_both_sides() {
+    fn bounds_tags() {
         let some = Permits::Tags(&|tag| tag.starts_with('a'));
         let mut tags = Tags::default();
         for n in 0..2 * TAGS_MAX {

@@ -1,24 +1,24 @@
-//! Texts with a bound: what a view keeps of what senders wrote.
+//! Bounded texts of rows.
 
 use std::borrow::Cow;
 
 use crate::event::Timestamp;
 use crate::event::json::Raw;
 
-/// The longest message that a row keeps, in bytes.
+/// The longest message in a row, in bytes. Longer ones are truncated.
 pub const MSG_MAX: usize = 512;
 
-/// The longest `page` that a row keeps, in bytes.
+/// The longest page in a row, in bytes.
 pub const PAGE_MAX: usize = 256;
 
-/// The longest user, request, host, token or address that a row keeps, in bytes. Longer ones with
-/// the same beginning are the same.
+/// The longest user, request, host, token or address in a row, in bytes. Longer ones with the same
+/// beginning are one.
 pub const NAME_MAX: usize = 128;
 
-/// What an allocation costs beside its content, in bytes.
+/// The overhead of an allocation, in bytes.
 pub(super) const ALLOCATION: usize = 16;
 
-/// The first `max` bytes at most, cut between two characters.
+/// Truncates to at most `max` bytes, at a character boundary.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
@@ -27,8 +27,7 @@ pub(super) fn cut(text: &str, max: usize) -> &str {
     &text[..end.unwrap_or_default()]
 }
 
-/// The beginning of a value without its escapes: at most `max` bytes, found in at most `max` bytes of
-/// the line.
+/// Unescapes the beginning of a value: at most `max` bytes of the line.
 pub(super) fn head(raw: Raw<'_>, max: usize) -> Cow<'_, str> {
     match raw {
         Raw::Text(inside) => Raw::Text(cut_escaped(inside, max)).text(),
@@ -36,7 +35,7 @@ pub(super) fn head(raw: Raw<'_>, max: usize) -> Cow<'_, str> {
     }
 }
 
-/// The same, without an escape that may be cut.
+/// Truncates before an escape that may be incomplete.
 fn cut_escaped(inside: &str, max: usize) -> &str {
     /// The longest escape, `\uXXXX`, in bytes.
     const ESCAPE_MAX: usize = 6;
@@ -48,12 +47,12 @@ fn cut_escaped(inside: &str, max: usize) -> &str {
     let Some(last) = text.as_bytes()[near..].iter().rposition(|b| *b == b'\\') else { return text };
     let last = near + last;
     let row = text.as_bytes()[..=last].iter().rev().take_while(|b| **b == b'\\').count();
-    // An even row is backslashes that are escaped themselves.
+    // In an even row each backslash escapes the next.
     if row % 2 == 0 { text } else { &text[..last] }
 }
 
-/// Sets `out` to a key of these parts. Each has its length in front, so that no two lists of parts
-/// have the same key.
+/// Sets `out` to the key of these parts. Each part is prefixed with its length, so that keys are
+/// unique.
 pub(super) fn set_key(out: &mut String, parts: &[&str]) {
     out.clear();
     for part in parts {
@@ -63,12 +62,12 @@ pub(super) fn set_key(out: &mut String, parts: &[&str]) {
     }
 }
 
-/// A text that is often replaced, in memory of its own size.
+/// A text that is replaced often. Its capacity is its longest length.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Text(String);
 
 impl Text {
-    /// Replaces it by the first `max` bytes of `text`.
+    /// Replaces the text, truncated to `max` bytes.
     pub(super) fn set(&mut self, text: &str, max: usize) {
         let text = cut(text, max);
         self.0.clear();
@@ -81,7 +80,7 @@ impl Text {
         &self.0
     }
 
-    /// The text for a snapshot, `None` if it is empty.
+    /// The text for a snapshot. `None` if it is empty.
     pub(super) fn shown(&self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.0.clone())
     }
@@ -100,7 +99,7 @@ pub(super) struct Texts<const N: usize> {
 }
 
 impl<const N: usize> Texts<N> {
-    /// These texts; together at most 64 KiB.
+    /// Joins texts of at most 64 KiB in all.
     pub(super) fn new(texts: [&str; N]) -> Self {
         let mut ends = [0; N];
         let mut end = 0;
@@ -111,13 +110,13 @@ impl<const N: usize> Texts<N> {
         Self { text: texts.concat().into(), ends }
     }
 
-    /// The text with this index.
+    /// Returns the text at `index`.
     pub(super) fn get(&self, index: usize) -> &str {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.text[usize::from(start)..usize::from(self.ends[index])]
     }
 
-    /// The same for a snapshot, `None` if it is empty.
+    /// The text for a snapshot. `None` if it is empty.
     pub(super) fn shown(&self, index: usize) -> Option<String> {
         let text = self.get(index);
         (!text.is_empty()).then(|| text.to_owned())
@@ -129,12 +128,12 @@ impl<const N: usize> Texts<N> {
     }
 }
 
-/// Writes a time as RFC 3339.
+/// Serializes a time as RFC 3339.
 pub(super) fn time<S: serde::Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(time)
 }
 
-/// The same where there may be none.
+/// The same for an optional time.
 pub(super) fn some_time<S: serde::Serializer>(
     time: &Option<Timestamp>,
     to: S,
@@ -150,12 +149,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuts_between_characters() {
+    fn truncates_between_characters() {
         assert_eq!((cut("aé", 3), cut("aé", 2), cut("aé", 1), cut("é", 0)), ("aé", "a", "a", ""));
     }
 
     #[test]
-    fn cuts_outside_of_escapes() {
+    fn truncates_outside_of_escapes() {
         for (inside, max, text) in [
             (r"ab\ncd", 6, "ab\ncd"),
             (r"ab\ncd", 4, "ab"),
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_different_parts_differ() {
+    fn keys_are_unique() {
         let key = |parts: &[&str]| {
             let mut out = "before".to_owned();
             set_key(&mut out, parts);
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_found_again() {
+    fn stores_texts() {
         let texts = Texts::new(["a", "", "bcd"]);
         assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bcd"));
         assert_eq!((texts.shown(1), texts.shown(2)), (None, Some("bcd".into())));

@@ -1,4 +1,4 @@
-//! Who is active: by the user that senders claim, and by who they were verified to be.
+//! The users view: activity by claimed user and verified subject.
 
 use serde::Serialize;
 
@@ -11,13 +11,13 @@ use super::text::{self, ALLOCATION, MSG_MAX, NAME_MAX, PAGE_MAX, Text, set_key};
 use super::{Period, Permits};
 use crate::event::{Level, TAG_MAX, Timestamp};
 
-/// The most bytes of all users.
+/// The most bytes of rows.
 pub(super) const BYTES_MAX: usize = 2 << 20;
 
-/// The last minute is so many stretches of so many seconds.
+/// The number of intervals of the last minute, and their length in seconds.
 const LAST_MINUTE: (usize, i64) = (12, 5);
 
-/// The fold.
+/// The fold of the users view.
 #[derive(Debug)]
 pub(super) struct Users {
     period: Period,
@@ -31,7 +31,7 @@ struct User {
     claimed: Option<Box<str>>,
     login: Option<Box<str>>,
     subject: Subject<'static>,
-    /// Of all events.
+    /// The tags of all events.
     tags: Tags,
     seen: Timestamp,
     tag: Text,
@@ -64,7 +64,7 @@ impl Row for User {
     }
 
     fn rank(&self, _: Timestamp, _: Period) -> f64 {
-        // Exact: microseconds are far below 2^53.
+        // Exact: below 2^53.
         self.seen.micros() as f64
     }
 
@@ -119,7 +119,7 @@ impl User {
         let minute = self.minutes.at(time, period);
         minute.events += 1;
         minute.errors += u32::from(facts.event.level <= Level::Err);
-        if facts.is_query() {
+        if facts.query_took().is_some() {
             minute.queries += 1;
             self.slowest.get_or_insert_default().offer_slower(facts, period);
         }
@@ -177,34 +177,34 @@ impl Users {
     }
 }
 
-/// Who is active.
+/// The users view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UsersSnapshot {
-    /// The users that were seen last, the last first.
+    /// The users, the most recently active first.
     pub users: Vec<UserRow>,
-    /// The others. Left out where not all tags may be seen.
+    /// The other users. Absent unless all tags are permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
 }
 
-/// A user: what is claimed and what is verified. One that only some tags may be seen of is not shown.
+/// A user. A row is shown only if all tags of its events are permitted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UserRow {
-    /// The user that senders claim: the first of the fields `user`, `user.id`, `user.name` and
-    /// `user_id` that names one.
+    /// The claimed user: the first of the fields `user`, `user.id`, `user.name` and `user_id` that is
+    /// set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The verified login name of the senders.
+    /// The verified login name of the sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// Who the senders were verified to be.
+    /// The verified sender.
     pub subject: Subject<'static>,
-    /// When the newest event came.
+    /// The time of the newest event.
     #[serde(serialize_with = "text::time")]
     pub seen: Timestamp,
     /// The tag of the newest event.
     pub tag: String,
-    /// The beginning of its message, at most [`MSG_MAX`] bytes.
+    /// Its message, truncated to [`MSG_MAX`] bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
     /// The newest page.
@@ -213,17 +213,17 @@ pub struct UserRow {
     /// The newest request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub req: Option<String>,
-    /// Events in the last minute, to five seconds.
+    /// Events in the last minute, accurate to five seconds.
     pub last_minute: u64,
-    /// Events in each minute of the window, the oldest first; the last is the minute of `now`.
+    /// Events in each minute of the window, the oldest first. The last is the current minute.
     pub minutes: Vec<u64>,
-    /// How many events.
+    /// The number of events.
     pub events: u64,
-    /// How many of them took something.
+    /// The number of events with a duration.
     pub queries: u64,
-    /// How many of them are of level `err` or worse.
+    /// The number of events of level `err` and worse.
     pub errors: u64,
-    /// The one that took longest.
+    /// The slowest event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slowest: Option<Example>,
 }

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod lines;
 mod object;
+mod quote;
 mod syslog;
 mod tail;
 #[cfg(test)]

@@ -302,7 +302,10 @@ fn rejects_bad_views() {
         ("", "VIEW needs an object: VIEW {\"name\":\"users|queries|running|rates\"}"),
         ("users", "VIEW: expected"),
         ("{}", "VIEW: missing field `name`"),
-        (r#"{"name":"user"}"#, "VIEW: name: unknown view: use users, queries, running, rates"),
+        (
+            r#"{"name":"user"}"#,
+            "VIEW: name: unknown view \"user\": use users, queries, running, rates",
+        ),
         (r#"{"name":"users","mtch":"x"}"#, "VIEW: unknown field `mtch`, expected one of `name`"),
         (r#"{"name":"users","every":"1s"}"#, "VIEW: invalid type"),
         (r#"{"name":"users","every":0.199}"#, interval),

@@ -1,5 +1,6 @@
 //! The verbs of the native dialect, in one table for the parser, HELP and the manual's test.
 
+use super::quote::quote;
 use super::{AckLevel, Code, Refused, Request, tail, view};
 use crate::event::Draft;
 
@@ -52,9 +53,6 @@ pub fn help() -> String {
     text
 }
 
-/// The most characters of a client's input that an error quotes.
-const QUOTED_MAX: usize = 32;
-
 /// Parses a line other than `SEND ` and an event.
 pub(super) fn request(line: &str) -> Result<Request<'_>, Refused> {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -92,12 +90,6 @@ fn names() -> String {
     names.dedup();
     let last = names.pop().unwrap_or_default();
     format!("{} or {last}", names.join(", "))
-}
-
-fn quote(text: &str) -> String {
-    let quoted: String = text.chars().take(QUOTED_MAX).collect();
-    let more = if quoted.len() < text.len() { "…" } else { "" };
-    format!("{quoted:?}{more}")
 }
 
 fn usage(why: String) -> Refused {

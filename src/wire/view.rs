@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::quote::quote;
 use super::{Code, Refused};
 
 /// The shortest interval between snapshots.
@@ -87,9 +88,12 @@ pub(super) fn view(text: &str) -> Result<View, Refused> {
         return Err(refuse(format!("VIEW needs an object: VIEW {{\"name\":\"{}\"}}", names("|"))));
     }
     let keys: Keys = serde_json::from_str(text).map_err(|e| refuse(format!("VIEW: {e}")))?;
-    let unknown = |()| refuse(format!("VIEW: name: unknown view: use {}", names(", ")));
+    let name = keys.name.parse().map_err(|()| {
+        let name = quote(&keys.name);
+        refuse(format!("VIEW: name: unknown view {name}: use {}", names(", ")))
+    })?;
     let every = keys.every.map_or(Ok(EVERY_DEFAULT), interval)?;
-    Ok(View { name: keys.name.parse().map_err(unknown)?, matching: keys.matching, every })
+    Ok(View { name, matching: keys.matching, every })
 }
 
 fn interval(seconds: f64) -> Result<Duration, Refused> {

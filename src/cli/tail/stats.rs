@@ -24,7 +24,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// A summary of all lines or, if it is `live`, of the last [`views::WINDOW_MINUTES`], as the monitor shows them.
+    /// A summary of all lines. If it is `live`, of the last [`views::WINDOW_MINUTES`], like the monitor.
     pub(super) fn new(live: bool) -> Self {
         let views = if live { Views::new() } else { Views::of_all_lines() };
         Self { views, last: Timestamp::default() }
@@ -36,14 +36,14 @@ impl Stats {
         self.last = self.last.max(line.time());
     }
 
-    /// `true` if it changes as time passes.
+    /// `true` if it changes while only time passes.
     pub(super) fn moves(&self, now: Timestamp) -> bool {
         let rate = self.views.rates(&Permits::All, now).now;
         rate.is_some_and(|rate| rate > 0.0)
             || !self.views.running(&Permits::All, now).runs.is_empty()
     }
 
-    /// The summary, safe for a terminal: as of `now`, or without it as of the last line.
+    /// The summary, safe for a terminal, at `now` or at the time of the last line.
     pub(super) fn text(&self, now: Option<Timestamp>) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -76,7 +76,7 @@ impl Stats {
     }
 }
 
-/// The totals and the levels.
+/// Writes the totals and the levels.
 fn write_head(rates: &RatesSnapshot, live: bool, out: &mut String) -> std::fmt::Result {
     write!(out, "{} events", rates.events)?;
     if let Some(now) = rates.now.filter(|_| live) {
@@ -128,7 +128,7 @@ fn write_tags(rates: &RatesSnapshot, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// The slowest shapes, by their 95th percentile.
+/// Writes the slowest shapes, by their 95th percentile.
 fn write_shapes(queries: QueriesSnapshot, out: &mut String) -> std::fmt::Result {
     let mut shapes = queries.shapes;
     if shapes.is_empty() {
@@ -170,7 +170,7 @@ fn durations(took: Option<views::Took>) -> String {
     }
 }
 
-/// A duration to three digits: percentiles are no more accurate.
+/// Rounds to three digits: percentiles are no more accurate.
 fn duration(seconds: f64) -> String {
     let rounded: f64 = format!("{seconds:.2e}").parse().unwrap_or(seconds);
     Took(rounded).to_string()
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_by_tag_are_right_to_a_percent() {
+    fn shows_durations_by_tag() {
         let mut stats = Stats::new(false);
         for ms in 1..=100 {
             add(
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_listed_until_it_ends() {
+    fn lists_a_run_until_it_ends() {
         let mut stats = Stats::new(false);
         add(&mut stats, &line(1, "job", r#","msg":"building","run":"a""#));
         add(&mut stats, &line(2, "job", r#","msg":"sending\u001b[2J","run":"b""#));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_the_last_ten_seconds() {
+    fn rate_covers_the_last_seconds() {
         let mut stats = Stats::new(false);
         assert!(stats.text(Some(at(0))).contains(", 0.0/s now"));
         add(&mut stats, &line(0, "a", ""));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_counted() {
+    fn counts_gaps() {
         let mut stats = Stats::new(false);
         let gap = concat!(
             r#"{"gap":{"after":1,"before":9,"lost":7,"why":"rate"},"#,
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn abandoned_and_unknown_runs_are_marked() {
+    fn marks_abandoned_and_unknown_runs() {
         let mut stats = Stats::new(true);
         add(&mut stats, &line(1, "job", r#","msg":"dies","run":"a""#));
         add(&mut stats, &line(2, "job", r#","msg":"posted","run":"b""#).replace(",\"conn\":7", ""));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_shapes_are_listed() {
+    fn lists_the_slowest_shapes() {
         let mut stats = Stats::new(false);
         for ms in 1..=100 {
             for (msg, factor) in [("SELECT a FROM t WHERE id =", 1), ("login \\u001b[2J of", 10)] {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_summary_is_that_of_the_window() {
+    fn live_summary_covers_the_window() {
         let late = line(1, "a", "").replace("T17:32", "T18:32");
         for (live, head) in [(true, "1 events"), (false, "2 events, 0.0/s over 3600s\n")] {
             let mut stats = Stats::new(live);

@@ -1,4 +1,4 @@
-//! What failed, by shape: events of level `err` and worse whose messages differ only in values.
+//! Errors by shape: events of level `err` and worse.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,13 +12,13 @@ use crate::views::table::{Rest, Row, Table};
 use crate::views::text::{self, ALLOCATION};
 use crate::views::{Period, Permits};
 
-/// The most bytes of all errors.
+/// The most bytes of rows.
 pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// The most users of an error that are counted.
 pub const ERROR_USERS_MAX: usize = 32;
 
-/// The fold.
+/// The fold of errors.
 #[derive(Debug)]
 pub(super) struct Errors {
     period: Period,
@@ -37,7 +37,7 @@ struct Failed {
     minutes: Buckets<u64>,
     /// A hash of each user, at most [`ERROR_USERS_MAX`].
     users: Vec<u64>,
-    /// There are more users.
+    /// `true` if there are more users.
     more_users: bool,
 }
 
@@ -47,7 +47,7 @@ impl Row for Failed {
     }
 
     fn rank(&self, _: Timestamp, _: Period) -> f64 {
-        // Exact: microseconds are far below 2^53.
+        // Exact: below 2^53.
         self.seen.micros() as f64
     }
 
@@ -138,30 +138,30 @@ impl Errors {
     }
 }
 
-/// Events of one tag and one shape that failed.
+/// The errors of one tag and one shape.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ErrorRow {
     /// The tag.
     pub tag: String,
-    /// The message without its values, at most [`crate::views::SHAPE_MAX`] bytes.
+    /// The shape, at most [`crate::views::SHAPE_MAX`] bytes.
     pub shape: String,
     /// The worst level.
     pub level: &'static str,
-    /// When the first came.
+    /// The time of the first error.
     #[serde(serialize_with = "text::time")]
     pub first: Timestamp,
-    /// When the newest came.
+    /// The time of the newest error.
     #[serde(serialize_with = "text::time")]
     pub seen: Timestamp,
-    /// How many.
+    /// The number of errors.
     pub events: u64,
-    /// How many in each minute of the window, the oldest first; the last is the minute of `now`.
+    /// Errors in each minute of the window, the oldest first. The last is the current minute.
     pub minutes: Vec<u64>,
-    /// How many users had it, at most [`ERROR_USERS_MAX`].
+    /// The number of different users, at most [`ERROR_USERS_MAX`].
     pub users: usize,
-    /// `true` if more users had it.
+    /// `true` if there are more users.
     pub more_users: bool,
-    /// The newest.
+    /// The newest error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<Example>,
 }

@@ -1,17 +1,16 @@
-//! What took how long, by shape: events with `took` whose messages differ only in values.
+//! The queries view: events with `took`, and errors, grouped by the shape of their message.
 
 mod errors;
 mod requests;
+mod rows;
 mod shape;
 
-use serde::Serialize;
-
 use super::buckets::{Buckets, Sum, window_start};
-use super::durations::{Durations, Took};
-use super::example::{Example, Kept};
+use super::durations::Durations;
+use super::example::Kept;
 use super::facts::Facts;
 use super::table::{Rest, Row, Table};
-use super::text::{self, ALLOCATION, set_key};
+use super::text::{ALLOCATION, set_key};
 use super::{Period, Permits};
 use crate::event::{Level, Timestamp};
 use errors::Errors;
@@ -20,48 +19,48 @@ use shape::set_shape;
 
 pub use errors::{ERROR_USERS_MAX, ErrorRow};
 pub use requests::REQUESTS_MAX;
+pub use rows::{QueriesSnapshot, Repeats, ShapeRow, Slower};
 pub use shape::SHAPE_MAX;
 
-/// The most bytes of all shapes.
+/// The most bytes of rows of shapes.
 const SHAPES_BYTES_MAX: usize = 7 << 19;
 
-/// The most bytes of all rows.
+/// The most bytes of all tables.
 pub(super) const BYTES_MAX: usize = SHAPES_BYTES_MAX + errors::BYTES_MAX + requests::BYTES_MAX;
 
-/// The most buckets of a shape's durations in one minute: right to one percent within two octaves, to
+/// The most histogram buckets of a shape in one minute: accurate to one percent within two octaves, to
 /// four within eight.
 const BUCKETS_MAX: usize = 64;
 
-/// The same for all events together.
+/// The same for all shapes together.
 const ALL_BUCKETS_MAX: usize = 256;
 
-/// So often in one request a shape is a query in a loop.
+/// The occurrences of a shape in one request from which it is flagged as a query in a loop (N+1).
 pub const REPEATS_MIN: u32 = 10;
 
-/// The newest minutes, which are compared with the older ones of the window.
+/// The newest minutes of the window, which are compared with the others.
 pub const SLOWER_MINUTES: usize = 5;
 
-/// How many events there must be on both sides for that.
+/// The fewest events on both sides of that comparison.
 pub const SLOWER_EVENTS_MIN: u64 = 20;
 
-/// A shape became slower if its 95th percentile and its mean are at least so many times the older
-/// ones.
+/// The least growth of both the 95th percentile and the mean for a shape to be flagged as slower.
 pub const SLOWER_FACTOR: f64 = 1.5;
 
-/// By how much the 95th percentile must have grown at least, in seconds.
+/// The least difference of the 95th percentiles for that, in seconds.
 pub const SLOWER_SECONDS_MIN: f64 = 0.001;
 
-/// The fold.
+/// The fold of the queries view.
 #[derive(Debug)]
 pub(super) struct Queries {
     period: Period,
     shapes: Table<Shape>,
-    /// Of all events that took something.
+    /// The durations of all shapes.
     all: Buckets<Durations>,
-    /// When the first of them came.
+    /// The time of the first event with a duration.
     first: Option<Timestamp>,
     requests: Requests,
-    /// How many shapes there were.
+    /// The number of the newest row.
     numbered: u32,
     errors: Errors,
     shape: String,
@@ -84,7 +83,7 @@ struct Shape {
 struct Minute {
     took: Durations,
     errors: u32,
-    /// In how many requests it became one that occurs [`REPEATS_MIN`] times.
+    /// The number of requests in which it reached [`REPEATS_MIN`].
     repeats: u32,
 }
 
@@ -144,7 +143,8 @@ impl Queries {
 
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
         let is_error = facts.event.level <= Level::Err;
-        if !facts.is_query() && !is_error {
+        let took = facts.query_took();
+        if took.is_none() && !is_error {
             return;
         }
         set_shape(&mut self.shape, &facts.msg);
@@ -152,7 +152,7 @@ impl Queries {
         if is_error {
             self.errors.event(facts, &self.key, &self.shape);
         }
-        if let Some(seconds) = facts.event.took.filter(|_| facts.is_query()) {
+        if let Some(seconds) = took {
             self.query(facts, seconds);
         }
     }
@@ -197,7 +197,7 @@ impl Queries {
         }
     }
 
-    /// How long the events came that are counted, at least a second.
+    /// The length of the period in seconds, at least one.
     fn seconds(&self, now: Timestamp) -> f64 {
         let first = self.first.unwrap_or(now);
         let start = match self.period {
@@ -218,7 +218,7 @@ impl Queries {
     }
 }
 
-/// What a row is a part of.
+/// The totals of a snapshot.
 struct Whole {
     seconds: f64,
     total: f64,
@@ -252,7 +252,7 @@ impl Shape {
         }
     }
 
-    /// Remembers the request in which it occurred most often.
+    /// Stores the request with the most occurrences.
     fn repeat(&mut self, facts: &Facts<'_>, count: u32, period: Period) {
         let time = facts.event.time;
         let most = self
@@ -291,7 +291,7 @@ impl Shape {
         })
     }
 
-    /// Compares the newest minutes with the older ones.
+    /// Compares the newest minutes with the others of the window.
     fn slower(&self, now: Timestamp) -> Option<Slower> {
         let (mut newer, mut older) = (Durations::default(), Durations::default());
         for (age, minute) in self.minutes.by_age(now) {
@@ -324,85 +324,4 @@ impl Repeated {
             requests,
         }
     }
-}
-
-/// What took how long, and what failed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct QueriesSnapshot {
-    /// Events that took something, a second.
-    pub rate: f64,
-    /// How long all of them took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub took: Option<Took>,
-    /// The shapes that took most time in all, the most first.
-    pub shapes: Vec<ShapeRow>,
-    /// The other shapes. Left out where not all tags may be seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rest: Option<Rest>,
-    /// The shapes of events of level `err` or worse, whether they took something or not; those that
-    /// were seen last, the last first.
-    pub errors: Vec<ErrorRow>,
-    /// The other shapes of these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub errors_rest: Option<Rest>,
-}
-
-/// Events of one tag and one shape that took something.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ShapeRow {
-    /// The tag.
-    pub tag: String,
-    /// The message without its values, at most [`SHAPE_MAX`] bytes.
-    pub shape: String,
-    /// How many there are a second.
-    pub rate: f64,
-    /// Their part of the time that all took, from 0 to 1.
-    pub share: f64,
-    /// How long they took.
-    pub took: Took,
-    /// How many of them are of level `err` or worse.
-    pub errors: u64,
-    /// When the newest came.
-    #[serde(serialize_with = "text::time")]
-    pub seen: Timestamp,
-    /// How many in each minute of the window, the oldest first; the last is the minute of `now`.
-    pub minutes: Vec<u64>,
-    /// The newest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub newest: Option<Example>,
-    /// The one that took longest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slowest: Option<Example>,
-    /// The request in which it occurred most often, if that is at least [`REPEATS_MIN`] times: N+1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repeated: Option<Repeats>,
-    /// Set if it became slower than it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slower: Option<Slower>,
-}
-
-/// The same shape many times in one request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Repeats {
-    /// How often.
-    pub count: u32,
-    /// The request.
-    pub req: String,
-    /// Its page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<String>,
-    /// When it occurred there last.
-    #[serde(serialize_with = "text::time")]
-    pub time: Timestamp,
-    /// In how many requests it occurred so often.
-    pub requests: u32,
-}
-
-/// How much slower a shape became.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Slower {
-    /// The 95th percentile of the newest [`SLOWER_MINUTES`], in seconds.
-    pub p95: f64,
-    /// That of the minutes before.
-    pub before: f64,
 }

@@ -1,4 +1,4 @@
-//! How often each shape occurs within one request: many times the same is a query in a loop, N+1.
+//! Counts each shape within each request, to find queries in a loop (N+1).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,36 +7,36 @@ use crate::views::facts::Facts;
 use crate::views::table::map_size;
 use crate::views::text::ALLOCATION;
 
-/// How many requests are counted at a time: those that began last.
+/// The number of requests whose shapes are counted: those that began last.
 pub const REQUESTS_MAX: usize = 1000;
 
-/// The most shapes that are counted in one request.
+/// The most shapes that are counted within one request.
 const SHAPES_MAX: usize = 64;
 
-/// The most bytes of all of them: each has its shapes and its places.
+/// The most bytes of all requests: each has its shapes, and an entry in the list and in the map.
 pub(super) const BYTES_MAX: usize =
     REQUESTS_MAX * (SHAPES_MAX * size_of::<(u32, u32)>() + 2 * size_of::<Request>());
 
 /// The requests that began last.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    /// In a round; the next one takes the place of the oldest.
+    /// A ring: the next request replaces the oldest.
     requests: Vec<Request>,
     next: usize,
-    /// The place of each.
+    /// The index of each request in the ring.
     places: HashMap<u64, usize>,
 }
 
 #[derive(Debug)]
 struct Request {
     id: u64,
-    /// How often each shape occurred, by its number.
+    /// The number of each shape and its count.
     shapes: Vec<(u32, u32)>,
 }
 
 impl Requests {
-    /// Counts a shape in the request of an event: how often it has occurred there, 0 if that is not
-    /// known.
+    /// Counts a shape within the request of an event, and returns its count. 0 if the event has no request,
+    /// or the request too many shapes.
     pub(super) fn count(&mut self, facts: &Facts<'_>, shape: u32) -> u32 {
         let Some(req) = &facts.req else { return 0 };
         let mut hasher = DefaultHasher::new();

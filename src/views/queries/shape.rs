@@ -1,9 +1,9 @@
-//! The shape of a message: what is left when values are masked, so that messages which differ only in
-//! values have the same one.
+//! The shape of a message: the message with its values masked. Messages that differ only in values
+//! have the same shape.
 //!
-//! One pass, without a pattern. Numbers, durations, quoted texts, placeholders, UUIDs and hexadecimal
-//! ids become `?`, neighbouring ones a single `?`. In SQL the lists of `IN` and `VALUES` become `(…)`,
-//! and identifiers stay in their double quotes. Comments are left out; white space is one space.
+//! Numbers, durations, quoted texts, placeholders, UUIDs and hexadecimal ids become `?`, adjacent ones
+//! a single `?`. In SQL, the lists of `IN` and `VALUES` become `(…)`, and double-quoted identifiers are
+//! kept. Comments are dropped, and white space becomes one space.
 
 use crate::views::text;
 
@@ -13,16 +13,16 @@ pub const SHAPE_MAX: usize = 256;
 /// The shortest hexadecimal id, in digits.
 const HEX_MIN: usize = 8;
 
-/// The fewest digits at the end of a word that are masked: `utf8` and `sha256` are names.
+/// The fewest digits at the end of a word that are masked. `utf8` and `sha256` are names.
 const DIGITS_MIN: usize = 4;
 
 /// The length of a UUID.
 const UUID_LEN: usize = 36;
 
-/// Words that only SQL has in capitals, or at the beginning.
+/// Words that begin a statement: in capitals anywhere, in any case at the beginning of a message.
 const SQL: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"];
 
-/// Units that may follow a number after a space.
+/// The units of a duration.
 const UNITS: [&str; 20] = [
     "ns",
     "us",
@@ -46,7 +46,7 @@ const UNITS: [&str; 20] = [
     "days",
 ];
 
-/// Sets `out` to the shape of a message; at most [`SHAPE_MAX`] bytes.
+/// Sets `out` to the shape of a message, truncated to [`SHAPE_MAX`] bytes.
 pub(super) fn set_shape(out: &mut String, msg: &str) {
     out.clear();
     let mut shaper = Shaper { msg, at: 0, out, sql: false };
@@ -59,15 +59,15 @@ pub(super) fn set_shape(out: &mut String, msg: &str) {
 
 struct Shaper<'a> {
     msg: &'a str,
-    /// How far it has come: always between two characters.
+    /// The offset in the message, at a character boundary.
     at: usize,
     out: &'a mut String,
-    /// A word of [`SQL`] has come.
+    /// `true` after a word of [`SQL`].
     sql: bool,
 }
 
 impl Shaper<'_> {
-    /// Passes at least one byte.
+    /// Consumes at least one byte.
     fn step(&mut self) {
         let rest = &self.msg.as_bytes()[self.at..];
         let next = rest.get(1).copied().unwrap_or(b' ');
@@ -97,7 +97,7 @@ impl Shaper<'_> {
         self.at += len;
     }
 
-    /// Passes what stands for one space.
+    /// Replaces `len` bytes by a space.
     fn space(&mut self, len: usize) {
         self.at += len;
         if !self.out.is_empty() && !self.out.ends_with(' ') {
@@ -105,7 +105,7 @@ impl Shaper<'_> {
         }
     }
 
-    /// Passes a value. One that follows another is the same.
+    /// Masks a value of `len` bytes. Merges it with a value before it.
     fn mask(&mut self, len: usize) {
         self.at += len;
         let joined = self.out.trim_end_matches([' ', ',', '-', ':', '/', '.']);
@@ -170,7 +170,7 @@ impl Shaper<'_> {
         if named && name { self.copy(len) } else { self.mask(len) }
     }
 
-    /// Passes the list of an `IN` or all lists of a `VALUES`.
+    /// Masks the list of an `IN`, or all lists of a `VALUES`.
     fn list(&mut self) {
         self.at += list_len(self.rest());
         self.out.push_str("(…)");
@@ -195,19 +195,19 @@ impl Shaper<'_> {
         apart(bytes.get(self.at + 2)) && apart(bytes[..self.at].last())
     }
 
-    /// `true` if a letter or a digit comes right before: an apostrophe there quotes nothing.
+    /// `true` directly after a letter or a digit, where an apostrophe is not a quote.
     fn follows_word(&self) -> bool {
         self.msg.as_bytes()[..self.at].last().is_some_and(|b| is_word(*b))
     }
 
-    /// `true` if a sign here belongs to the number after it.
+    /// `true` where a sign belongs to the number after it.
     fn may_be_signed(&self) -> bool {
         let before = self.msg.as_bytes()[..self.at].last();
         before.is_none_or(|b| b.is_ascii_whitespace() || b"(=<>,".contains(b))
     }
 }
 
-/// A letter, a digit, `_`, or part of a character beyond ASCII.
+/// `true` for a letter, a digit, `_`, and bytes of characters beyond ASCII.
 fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
 }
@@ -219,20 +219,21 @@ fn ends_with_word(text: &str, word: &str) -> bool {
     apart && bytes[start..].eq_ignore_ascii_case(word.as_bytes())
 }
 
-/// The length up to and with `end`, or all.
+/// The length up to and including `end`, or of everything if there is no `end`.
 fn until(bytes: &[u8], end: &[u8]) -> usize {
     let found = bytes.windows(end.len()).position(|window| window == end);
     found.map_or(bytes.len(), |at| at + end.len())
 }
 
-/// The length of what is quoted by its first byte, with both quotes; all if there is no second one.
+/// The length of a quoted text with its quotes, or of everything if it is not closed. The first byte is
+/// the quote.
 fn quoted_len(bytes: &[u8]) -> usize {
     let quote = bytes[0];
     let mut at = 1;
     while let Some(b) = bytes.get(at) {
         at += match *b {
             b'\\' if bytes.len() > at + 1 => 2,
-            // Two of them stand for one.
+            // A doubled quote is an escaped one.
             b if b == quote && bytes.get(at + 1) == Some(&quote) => 2,
             b if b == quote => return at + 1,
             _ => 1,
@@ -241,7 +242,7 @@ fn quoted_len(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The length of a list in parentheses; all if it has no end.
+/// The length of a list with its parentheses, or of everything if it is not closed.
 fn list_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0);
@@ -260,7 +261,7 @@ fn list_len(text: &str) -> usize {
     bytes.len()
 }
 
-/// The length of a unit that follows a number, with a space before it.
+/// The length of the unit after a number, with the space before it. 0 if there is none.
 fn unit_len(rest: &str) -> usize {
     let unit = rest.strip_prefix(' ').unwrap_or(rest);
     let len = unit.bytes().take_while(|b| is_word(*b)).count();
@@ -271,7 +272,7 @@ fn unit_len(rest: &str) -> usize {
     }
 }
 
-/// The length of a UUID at the beginning, 0 if there is none.
+/// The length of the UUID at the beginning. 0 if there is none.
 fn uuid_len(text: &str) -> usize {
     let Some(uuid) = text.as_bytes().get(..UUID_LEN) else { return 0 };
     let is_uuid = uuid.iter().enumerate().all(|(at, b)| match at {
@@ -282,7 +283,7 @@ fn uuid_len(text: &str) -> usize {
     if is_uuid && ends { UUID_LEN } else { 0 }
 }
 
-/// How many bytes at the end of a word are an id: hexadecimal digits, or many digits.
+/// The length of the id at the end of a word. 0 if there is none.
 fn id_len(word: &str) -> usize {
     if !word.bytes().any(|b| b.is_ascii_digit()) {
         return 0;
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_masked() {
+    fn masks_values() {
         for (msg, expected) in [
             ("query took 40ms", "query took ?"),
             ("query took 1m 30s", "query took ?"),
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_keep_their_identifiers() {
+    fn keeps_identifiers_of_statements() {
         for (msg, expected) in [
             (
                 "SELECT * FROM t1 WHERE a = 'x''y' AND b IN (1, 2,3) LIMIT 10, 20",
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_differ_in_values_have_one_shape() {
+    fn lists_of_any_length_have_one_shape() {
         let list = |n: usize| {
             let ids: Vec<String> = (0..n).map(|n| n.to_string()).collect();
             shape(&format!("SELECT a FROM t WHERE id IN ({})", ids.join(", ")))
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_holds_its_bound_from_both_sides() {
+    fn bounds_the_length() {
         let words = |len: usize| "a".repeat(len);
         assert_eq!(shape(&words(SHAPE_MAX)).len(), SHAPE_MAX);
         assert_eq!(shape(&words(SHAPE_MAX + 1)), words(SHAPE_MAX));
@@ -386,14 +387,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_a_bounded_shape(msg in "\\PC{0,80}|[-a1'\"`(),?$/*_ \\\\\n]{0,300}") {
+        fn bounds_the_shape_of_any_text(msg in "\\PC{0,80}|[-a1'\"`(),?$/*_ \\\\\n]{0,300}") {
             let once = shape(&msg);
             prop_assert!(once.len() <= SHAPE_MAX);
             prop_assert!(!once.contains('\n') || once.contains('`'));
         }
 
         #[test]
-        fn values_do_not_matter(a in 0u64..1_000_000, b in "[a-z ]{0,12}") {
+        fn shapes_do_not_depend_on_values(a in 0u64..1_000_000, b in "[a-z ]{0,12}") {
             let query = |a: u64, b: &str| {
                 shape(&format!("SELECT x FROM t WHERE a={a} AND b='{b}' -- {a}"))
             };

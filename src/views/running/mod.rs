@@ -1,10 +1,11 @@
-//! What runs now: the runs that have begun and not ended.
+//! The running view: runs that have begun and not ended.
 //!
-//! An event with `run` and no `took` begins a run, one with both ends it. A second begin of an open
-//! run is progress. They belong together by host, connection and run. A run without a connection is
-//! *unknown*, and so is each open one once its end may have been missed: at a start of its agent, and
-//! where events are missing. Unknown and abandoned runs belong to events by host, subject and run, so
-//! that an end over another connection finds them.
+//! An event with `run` and without `took` begins a run. An event with both ends it. A second begin of
+//! an open run is progress. Events are paired by host, connection and run.
+//!
+//! A run is *unknown* if it has no connection, or if its end may have been lost: after a restart of
+//! its agent, and after a gap with lost events. Unknown and abandoned runs are paired by host, subject
+//! and run, because their end may arrive over another connection.
 
 mod run;
 mod runs;
@@ -23,15 +24,15 @@ pub use run::{ABANDONED_SECONDS, OpenRun, RunRow, RunState, UNKNOWN_SECONDS};
 pub(super) use runs::BYTES_MAX;
 pub use runs::RUNS_MAX;
 
-/// How often runs that are no longer shown are removed, in microseconds.
+/// The interval between removals of expired runs, in microseconds.
 const SWEEP: i64 = 10_000_000;
 
-/// The fold.
+/// The fold of the running view.
 #[derive(Debug)]
 pub(super) struct Running {
     period: Period,
     runs: Runs,
-    /// Begins that found no room.
+    /// Begins of runs that were not tracked for lack of room.
     untracked: Buckets<u64>,
     swept: Timestamp,
 }
@@ -42,8 +43,8 @@ impl Running {
         Self { period, runs, untracked, swept: Timestamp::MIN }
     }
 
-    /// Adds a run that is known to be open. One that runs here already stays as it is; one that is
-    /// unknown runs again.
+    /// Adds a run that is known to be open. A running run stays as it is. An unknown one is running
+    /// again.
     pub(super) fn seed(&mut self, open: &OpenRun<'_>) {
         if self.runs.is_open(open) {
             return;
@@ -58,7 +59,7 @@ impl Running {
         }
     }
 
-    /// The same for a run whose begin this event is.
+    /// The same for the run that an event begins.
     pub(super) fn seed_event(&mut self, facts: &Facts<'_>, run: &str) {
         self.seed(&OpenRun::begun_by(facts, run));
     }
@@ -67,7 +68,7 @@ impl Running {
         self.sweep(facts.event.time);
         let Some(run) = &facts.run else { return };
         let open = OpenRun::begun_by(facts, run);
-        match (facts.event.took, facts.event.abandoned) {
+        match (facts.took, facts.event.abandoned) {
             (None, _) => self.begin(&open),
             (Some(_), false) => self.end(&open),
             (Some(took), true) => self.abandon(&open, took),
@@ -75,6 +76,8 @@ impl Running {
     }
 
     pub(super) fn gap(&mut self, line: &GapLine<'_>) {
+        // The clock may have stepped back.
+        self.swept = self.swept.min(line.time);
         if line.gap.lost != Some(0) {
             self.runs.detach(line.time, |_| true);
         } else if line.gap.why == Why::Restart {
@@ -87,7 +90,7 @@ impl Running {
         if self.runs.progress(open) {
             return;
         }
-        // An unknown one of that name is this one, begun again over another connection.
+        // A client that reconnects sends its begin again.
         match self.runs.take_detached(open, |run| !run.is_abandoned()) {
             Some(mut run) => {
                 run.conn = open.conn.or(run.conn);
@@ -102,7 +105,7 @@ impl Running {
 
     fn end(&mut self, open: &OpenRun<'_>) {
         if self.runs.take_open(open).is_none() {
-            // The end of an abandoned one supersedes that; an unknown one is likelier.
+            // A real end supersedes an abandonment.
             let unknown = self.runs.take_detached(open, |run| !run.is_abandoned());
             unknown.or_else(|| self.runs.take_detached(open, |_| true));
         }
@@ -112,7 +115,7 @@ impl Running {
         let (at, conn) = (open.begun, open.conn);
         let known = self.runs.take_open(open);
         let known = known.or_else(|| self.runs.take_detached(open, |run| !run.is_abandoned()));
-        // Read twice, it is still one.
+        // The same event, read twice.
         let same = |run: &Run| run.is_abandoned() && run.conn == conn;
         let known = known.or_else(|| self.runs.take_detached(open, same));
         let state = State::Abandoned { at, took };
@@ -122,7 +125,7 @@ impl Running {
                 run.state = state;
                 self.runs.insert(run);
             }
-            // Its begin came before the first line.
+            // The run began before the first line.
             None => {
                 let begun = at.plus_micros(-((took * 1e6) as i64));
                 self.insert_new(Run::new(&OpenRun { begun, ..open.clone() }, state), at);
@@ -139,7 +142,7 @@ impl Running {
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        if now.micros().abs_diff(self.swept.micros()) >= SWEEP as u64 {
+        if now >= self.swept.plus_micros(SWEEP) {
             self.swept = now;
             self.runs.remove(|run| run.is_over(now));
         }
@@ -169,7 +172,7 @@ impl Running {
     }
 }
 
-/// The state that a begin leads to.
+/// The state of a run after its begin.
 fn state_of(open: &OpenRun<'_>) -> State {
     match open.conn {
         Some(_) => State::Running,
@@ -177,20 +180,21 @@ fn state_of(open: &OpenRun<'_>) -> State {
     }
 }
 
-/// What has begun and not ended.
+/// The running view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RunningSnapshot {
-    /// How many run.
+    /// The number of running runs.
     pub running: u64,
-    /// How many were abandoned, at most [`ABANDONED_SECONDS`] ago.
+    /// The number of runs abandoned in the last [`ABANDONED_SECONDS`].
     pub abandoned: u64,
-    /// How many are unknown, for at most [`UNKNOWN_SECONDS`].
+    /// The number of unknown runs. They expire after [`UNKNOWN_SECONDS`].
     pub unknown: u64,
-    /// The oldest of all of these, the oldest first; at most [`ENTRIES_MAX`].
+    /// The oldest runs in any state, the oldest first, at most [`ENTRIES_MAX`].
     pub runs: Vec<RunRow>,
-    /// How many more there are.
+    /// The number of further runs.
     pub rest: u64,
-    /// How many began and found no room. Left out where not all tags may be seen.
+    /// The number of begins that were not tracked for lack of room. Absent unless all tags are
+    /// permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub untracked: Option<u64>,
 }

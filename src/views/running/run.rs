@@ -1,4 +1,4 @@
-//! One run, and what is shown of it.
+//! One run and its row in a snapshot.
 
 use serde::Serialize;
 
@@ -6,41 +6,43 @@ use crate::event::{RUN_MAX, TAG_MAX, Timestamp};
 use crate::views::facts::{Facts, Subject};
 use crate::views::text::{self, ALLOCATION, MSG_MAX, NAME_MAX, PAGE_MAX, Texts};
 
-/// How long an abandoned run is shown, in seconds.
+/// The time for which an abandoned run is shown, in seconds.
 pub const ABANDONED_SECONDS: i64 = 60;
 
-/// How long an unknown run is shown, in seconds: an hour.
+/// The time for which an unknown run is shown, in seconds.
 pub const UNKNOWN_SECONDS: i64 = 3600;
 
 const SECOND: i64 = 1_000_000;
 
-/// A run that has begun: what an event begins, or what a fold is told before its first line.
+/// An open run: from the event that begins it, or from a caller that tracks it ([`Views::seed`]).
+///
+/// [`Views::seed`]: crate::views::Views::seed
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRun<'a> {
     /// The machine.
     pub host: &'a str,
-    /// The connection that began it; without one it is unknown.
+    /// The connection that began it. Without one the run is unknown.
     pub conn: Option<u64>,
-    /// Its name.
+    /// The name of the run.
     pub run: &'a str,
-    /// Who began it.
+    /// The verified sender that began it.
     pub subject: Subject<'a>,
     /// The tag of its begin.
     pub tag: &'a str,
-    /// The newest message of it.
+    /// Its newest message.
     pub msg: &'a str,
-    /// Whom it runs for, as claimed.
+    /// The claimed user.
     pub user: Option<&'a str>,
-    /// The page that it runs for.
+    /// The page.
     pub page: Option<&'a str>,
-    /// The request that it runs for.
+    /// The request.
     pub req: Option<&'a str>,
-    /// When it began.
+    /// The time of its begin.
     pub begun: Timestamp,
 }
 
 impl<'a> OpenRun<'a> {
-    /// What this event begins; its run is `run`.
+    /// The run that an event begins. `run` is its name.
     pub(super) fn begun_by(facts: &'a Facts<'_>, run: &'a str) -> Self {
         Self {
             host: &facts.host,
@@ -57,7 +59,7 @@ impl<'a> OpenRun<'a> {
     }
 }
 
-/// A run that is kept.
+/// A tracked run.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     texts: Texts<7>,
@@ -67,17 +69,17 @@ pub(super) struct Run {
     pub(super) state: State,
 }
 
-/// What is known of a run.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum State {
     Running,
     /// Its connection closed before its end came.
     Abandoned {
         at: Timestamp,
-        /// How long it ran, in seconds.
+        /// The time from its begin to its abandonment, in seconds.
         took: f64,
     },
-    /// Its end may have been missed.
+    /// Its end may have been lost.
     Unknown {
         since: Timestamp,
     },
@@ -115,8 +117,8 @@ impl Run {
         self.texts.get(2)
     }
 
-    /// Takes over the message of another begin of it, and user, page and request where that names them;
-    /// unless they take more than `room` bytes.
+    /// Updates the message, and the user, page and request that the event has. Keeps the old texts if the
+    /// new ones need more than `room` bytes.
     pub(super) fn progress(&mut self, open: &OpenRun<'_>, room: usize) {
         let newer = |index: usize, text: Option<&str>, max: usize| {
             text.map_or(self.texts.get(index), |text| text::cut(text, max)).to_owned()
@@ -132,22 +134,23 @@ impl Run {
         }
     }
 
-    /// `true` if it is no longer shown at `now`.
+    /// `true` if it has expired.
     pub(super) fn is_over(&self, now: Timestamp) -> bool {
         let (since, seconds) = match self.state {
             State::Running => return false,
             State::Abandoned { at, .. } => (at, ABANDONED_SECONDS),
             State::Unknown { since } => (since, UNKNOWN_SECONDS),
         };
-        // A clock that stepped back far must not keep it.
-        now.micros().abs_diff(since.micros()) >= (seconds * SECOND) as u64
+        let elapsed = (now.micros() - since.micros()) / SECOND;
+        // A clock that stepped back must not keep it for longer.
+        elapsed >= seconds || elapsed <= -UNKNOWN_SECONDS
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
         matches!(self.state, State::Abandoned { .. })
     }
 
-    /// Since when it is unknown or abandoned.
+    /// The time at which it became unknown or abandoned.
     pub(super) fn detached_at(&self) -> Timestamp {
         match self.state {
             State::Running => self.begun,
@@ -156,9 +159,9 @@ impl Run {
         }
     }
 
-    /// Bytes in memory, with its key and its place among others of the same key.
+    /// Bytes in memory, with its key.
     pub(super) fn size(&self) -> usize {
-        /// Numbers and lengths in a key, and the list of the runs that it stands for.
+        /// Numbers and lengths in the key, and the list of runs with this key.
         const KEY: usize = 2 * ALLOCATION + 80;
         let key = self.host().len() + self.name().len() + self.subject.size() + KEY;
         size_of::<Self>() + self.texts.size() + self.subject.size() + ALLOCATION + key
@@ -191,50 +194,50 @@ impl Run {
     }
 }
 
-/// A run, as a snapshot shows it.
+/// A run in a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRow {
-    /// What is known of it.
+    /// Its state.
     pub state: RunState,
-    /// For how long it has run, in seconds; of an abandoned one, for how long it ran.
+    /// The time since its begin, in seconds. If it is abandoned, the time from begin to abandonment.
     pub age: f64,
-    /// When it began.
+    /// The time of its begin.
     #[serde(serialize_with = "text::time")]
     pub begun: Timestamp,
     /// The tag of its begin.
     pub tag: String,
-    /// Its name.
+    /// The name of the run.
     pub run: String,
     /// The machine.
     pub host: String,
-    /// The connection that began it, by the agent's number.
+    /// The number of the connection that began it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conn: Option<u64>,
-    /// The beginning of its newest message, at most [`MSG_MAX`] bytes.
+    /// Its newest message, truncated to [`MSG_MAX`] bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
-    /// Whom it runs for, as claimed.
+    /// The claimed user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The page that it runs for.
+    /// The page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// The request that it runs for.
+    /// The request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub req: Option<String>,
-    /// Who began it.
+    /// The verified sender that began it.
     pub subject: Subject<'static>,
 }
 
-/// What is known of a run.
+/// The state of a run in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// It has begun and not ended.
+    /// Begun and not ended.
     Running,
-    /// Its connection closed before its end came, at most [`ABANDONED_SECONDS`] ago.
+    /// Its connection closed before its end came. Shown for [`ABANDONED_SECONDS`].
     Abandoned,
-    /// Its end may have been missed, at most [`UNKNOWN_SECONDS`] ago: the agent started anew, events
-    /// are missing, or the agent does not track it.
+    /// Its end may have been lost: the agent restarted, events are missing, or the agent does not
+    /// track it. Shown for [`UNKNOWN_SECONDS`].
     Unknown,
 }

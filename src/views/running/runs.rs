@@ -1,4 +1,4 @@
-//! The table of runs that have begun and not ended, bounded in number and bytes.
+//! The table of open runs, bounded in number and bytes.
 
 use std::collections::HashMap;
 
@@ -8,40 +8,39 @@ use crate::views::facts::Subject;
 use crate::views::table::map_size;
 use crate::views::text::set_key;
 
-/// The most runs that are kept. A further one of a connection takes the place of unknown and
-/// abandoned ones; any other is only counted.
+/// The most runs that are tracked. A further run with a connection evicts unknown and abandoned ones.
+/// Without any, or without a connection, it is only counted.
 pub const RUNS_MAX: usize = 10_000;
 
 /// The most bytes of all runs.
 pub(in crate::views) const BYTES_MAX: usize = 6 << 20;
 
-/// How many unknown and abandoned runs make room at a time.
+/// The number of unknown and abandoned runs that are evicted at a time.
 const EVICTED: usize = RUNS_MAX / 10;
 
-/// Runs by what ends them.
+/// Runs, by the keys of the events that end them.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    /// The running ones, by host, connection and run.
+    /// Running runs, by host, connection and run.
     open: HashMap<Box<str>, Box<Run>>,
-    /// The unknown and the abandoned ones, by host, subject and run.
+    /// Unknown and abandoned runs, by host, subject and run.
     #[expect(clippy::vec_box, reason = "runs move between the maps, and most lists have one")]
     detached: HashMap<Box<str>, Vec<Box<Run>>>,
-    /// How many there are in both.
+    /// The number of runs in both maps.
     count: usize,
-    /// Bytes of all of them.
+    /// The bytes of all runs.
     bytes: usize,
-    /// The key that is looked for.
+    /// A buffer for the key of a lookup.
     key: String,
 }
 
 impl Runs {
-    /// `true` if this run is among the running ones.
+    /// `true` if the run is running.
     pub(super) fn is_open(&mut self, open: &OpenRun<'_>) -> bool {
         self.set_open_key(open) && self.open.contains_key(&*self.key)
     }
 
-    /// The running run that this event belongs to is kept with its newest texts. `false` if there is
-    /// none.
+    /// Updates the texts of a running run. `false` if it is not running.
     pub(super) fn progress(&mut self, open: &OpenRun<'_>) -> bool {
         if !self.set_open_key(open) {
             return false;
@@ -53,7 +52,7 @@ impl Runs {
         true
     }
 
-    /// Takes the running run that this event belongs to.
+    /// Removes and returns the running run of an event.
     pub(super) fn take_open(&mut self, open: &OpenRun<'_>) -> Option<Box<Run>> {
         if !self.set_open_key(open) {
             return None;
@@ -63,8 +62,8 @@ impl Runs {
         Some(run)
     }
 
-    /// Takes the unknown or abandoned run that this event belongs to, of those that are `wanted`: that
-    /// of its connection, else the oldest.
+    /// Removes and returns the unknown or abandoned run of an event that is `wanted`: the one with the
+    /// event's connection, else the oldest.
     pub(super) fn take_detached(
         &mut self,
         open: &OpenRun<'_>,
@@ -89,7 +88,7 @@ impl Runs {
         self.bytes -= run.size();
     }
 
-    /// Puts a run in, for which [`Self::make_room`] has found room or which was taken.
+    /// Inserts a run: a new one after [`Self::make_room`], or one that was removed before.
     pub(super) fn insert(&mut self, run: Box<Run>) {
         self.count += 1;
         self.bytes += run.size();
@@ -138,7 +137,7 @@ impl Runs {
         self.detached.shrink_to_fit();
     }
 
-    /// `true` if there is room for this run, for which unknown and abandoned ones may have to go.
+    /// Makes room for a run, for which it may evict unknown and abandoned ones. `false` if there is none.
     pub(super) fn make_room(&mut self, run: &Run) -> bool {
         let size = run.size();
         if run.state == State::Running && !self.has_room(size) {
@@ -151,7 +150,7 @@ impl Runs {
         self.count < RUNS_MAX && self.bytes + size <= BYTES_MAX
     }
 
-    /// Removes the [`EVICTED`] that were detached first.
+    /// Removes the [`EVICTED`] unknown and abandoned runs with the oldest state.
     fn evict(&mut self) {
         let order = |run: &Run| (run.detached_at(), run.begun);
         let mut all: Vec<_> = self.detached.values().flatten().map(|run| order(run)).collect();
@@ -161,12 +160,12 @@ impl Runs {
         }
     }
 
-    /// All of them, in no order.
+    /// All runs, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.open.values().chain(self.detached.values().flatten()).map(|run| &**run)
     }
 
-    /// Sets the key of a run that has a connection.
+    /// Sets the key to that of a running run. `false` if the event has no connection.
     fn set_open_key(&mut self, open: &OpenRun<'_>) -> bool {
         if let Some(conn) = open.conn {
             open_key(&mut self.key, open.host, conn, open.run);

@@ -1,4 +1,4 @@
-//! The views, line by line.
+//! Tests of the views.
 
 mod bounds;
 mod model;
@@ -10,7 +10,7 @@ mod users;
 use super::*;
 use crate::event::{Gap, Level, Seq, Why, json};
 
-/// A moment, in seconds after the one at which the tests begin.
+/// A time, in seconds after the start of the test.
 fn at(seconds: f64) -> Timestamp {
     let begin: Timestamp = "2026-11-22T17:32:00Z".parse().expect("a time");
     begin.plus_micros((seconds * 1e6).round() as i64)
@@ -32,7 +32,7 @@ struct Event {
     conn: Option<u64>,
 }
 
-/// An event at a moment, by uid 33.
+/// An event of uid 33.
 fn event(seconds: f64) -> Event {
     Event {
         time: at(seconds),
@@ -62,7 +62,7 @@ impl Event {
         Self { level, ..self }
     }
 
-    /// An event of a run over a connection; 0 is none.
+    /// An event of a run over a connection. 0 is no connection.
     fn run(self, run: &str, conn: u64) -> Self {
         Self { run: Some(run.into()), conn: (conn > 0).then_some(conn), ..self }
     }
@@ -138,7 +138,7 @@ fn lines(events: &[Event]) -> Vec<String> {
 }
 
 #[test]
-fn a_snapshot_is_one_object() {
+fn snapshot_is_one_json_object() {
     let views = fold(Views::new(), &lines(&[event(0.0).run("r", 7).msg("\u{1b}x")]));
     let json = |name| {
         let snapshot = views.snapshot(name, &Permits::All, at(2.0));
@@ -165,4 +165,25 @@ fn a_snapshot_is_one_object() {
     let told = "user".parse::<ViewName>().expect_err("unknown").to_string();
     assert_eq!(told, "unknown view \"user\": use users, queries, running or rates");
     assert!(ViewName::ALL.iter().all(|name| told.contains(name.name())));
+}
+
+#[test]
+fn clock_step_resets_the_window() {
+    let day = 86_400.0;
+    let mut views = fold(Views::new(), &lines(&[event(day).took(1.0), event(day).run("r", 7)]));
+    // An event of another host whose clock is behind.
+    add(&mut views, &lines(&[Event { host: "web2", ..event(day - 3000.0) }]));
+    assert_eq!(views.rates(&Permits::All, at(day)).events, 3);
+    add(&mut views, &[gap_line(0.0, Why::Clock, Some(0))]);
+    add(&mut views, &lines(&[event(1.0).took(2.0)]));
+    let rates = views.rates(&Permits::All, at(2.0));
+    assert_eq!((rates.events, rates.first, rates.gaps.len()), (1, Some(at(1.0)), 1));
+    assert_eq!(views.queries(&Permits::All, at(2.0)).shapes[0].took.max, 2.0);
+    let users = views.users(&Permits::All, at(2.0)).users;
+    assert_eq!((users.len(), users[0].events), (1, 1));
+    let running = views.running(&Permits::All, at(2.0));
+    assert_eq!((running.running, running.runs[0].age), (1, 0.0), "runs are kept");
+    let whole = [event(day).line(), gap_line(0.0, Why::Clock, Some(0)), event(1.0).line()];
+    let whole = fold(Views::of_all_lines(), &whole);
+    assert_eq!(whole.rates(&Permits::All, at(day)).events, 2);
 }

@@ -1,4 +1,4 @@
-//! Any stream comes to the same views, however it is cut and wherever it is read from.
+//! Properties of any stream: views do not depend on chunks, and runs are paired as in a simple model.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ fn any_gap() -> impl Strategy<Value = (Why, Option<u64>)> {
     (prop::sample::select(&Why::ALL[..]), prop::option::of(0u64..3))
 }
 
-/// What a newer agent may write.
+/// The line of a newer agent.
 fn with_unknown_keys(line: &str) -> String {
     line.trim_end().replacen(",\"fields\":", ",\"zone\":\"eu\",\"fields\":", 1)
 }
@@ -68,18 +68,18 @@ fn shown(views: &Views, seconds: f64) -> Vec<String> {
 
 /// A run of the model.
 #[derive(Clone)]
-struct DullRun {
+struct ModelRun {
     host: String,
     conn: Option<u64>,
     uid: Option<u32>,
     name: String,
     begun: Timestamp,
     state: RunState,
-    /// Since when it has the state.
+    /// The time at which it got its state.
     since: Timestamp,
 }
 
-impl DullRun {
+impl ModelRun {
     fn is_over(&self, now: Timestamp) -> bool {
         let seconds = match self.state {
             RunState::Running => return false,
@@ -90,13 +90,13 @@ impl DullRun {
     }
 }
 
-/// What the rules of pairing come to, line by line, in the dullest way.
+/// A simple model of the running view.
 #[derive(Default)]
-struct Dull {
-    runs: Vec<DullRun>,
+struct Model {
+    runs: Vec<ModelRun>,
 }
 
-impl Dull {
+impl Model {
     fn line(&mut self, line: &str) {
         match Line::parse(line).expect("a line") {
             Line::Gap(told) => {
@@ -113,7 +113,7 @@ impl Dull {
                 let Some(name) = event.run else { return };
                 let number = |part| event.origin_part(part).and_then(|n| n.number());
                 let conn = number("conn").map(|n| n as u64);
-                let run = DullRun {
+                let run = ModelRun {
                     host: event.host.text().into_owned(),
                     conn,
                     uid: number("uid").map(|n| n as u32),
@@ -135,7 +135,7 @@ impl Dull {
         }
     }
 
-    fn begin(&mut self, run: DullRun) {
+    fn begin(&mut self, run: ModelRun) {
         if self.open(&run).is_some() {
             return;
         }
@@ -149,7 +149,7 @@ impl Dull {
         }
     }
 
-    fn abandon(&mut self, run: DullRun, took: f64) {
+    fn abandon(&mut self, run: ModelRun, took: f64) {
         let again = self.detached(&run, RunState::Abandoned);
         let again = again.filter(|at| self.runs[*at].conn == run.conn);
         let found = self.open(&run).or(self.detached(&run, RunState::Unknown)).or(again);
@@ -157,22 +157,22 @@ impl Dull {
         let known = found.map(|at| self.runs.remove(at));
         let (begun, conn) = known.map_or((before, None), |known| (known.begun, known.conn));
         let conn = run.conn.or(conn);
-        self.runs.push(DullRun { begun, conn, state: RunState::Abandoned, ..run });
+        self.runs.push(ModelRun { begun, conn, state: RunState::Abandoned, ..run });
     }
 
-    fn same(&self, run: &DullRun, state: RunState) -> impl Iterator<Item = (usize, &DullRun)> {
+    fn same(&self, run: &ModelRun, state: RunState) -> impl Iterator<Item = (usize, &ModelRun)> {
         let all = self.runs.iter().enumerate();
         all.filter(move |(_, known)| known.state == state)
             .filter(|(_, known)| (&known.host, &known.name) == (&run.host, &run.name))
     }
 
-    fn open(&self, run: &DullRun) -> Option<usize> {
+    fn open(&self, run: &ModelRun) -> Option<usize> {
         let mut same = self.same(run, RunState::Running);
         same.find(|(_, known)| run.conn.is_some() && known.conn == run.conn).map(|(at, _)| at)
     }
 
-    /// The one of its connection, else the oldest.
-    fn detached(&self, run: &DullRun, state: RunState) -> Option<usize> {
+    /// The run of the same connection, else the oldest.
+    fn detached(&self, run: &ModelRun, state: RunState) -> Option<usize> {
         let same = self.same(run, state).filter(|(_, known)| known.uid == run.uid);
         let first = same.min_by_key(|(_, known)| {
             (run.conn.is_none() || known.conn != run.conn, known.begun, known.conn)
@@ -181,7 +181,7 @@ impl Dull {
     }
 }
 
-/// How many runs of a host and a name began when and are how.
+/// The number of runs by host, name, begin and state.
 type Counts = BTreeMap<(String, String, Timestamp, String), usize>;
 
 fn count(runs: impl Iterator<Item = (String, String, Timestamp, RunState)>) -> Counts {
@@ -196,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn pieces_and_looks_in_between_change_nothing(
+    fn chunks_and_snapshots_change_nothing(
         lines in any_stream(),
         piece in 1usize..3000,
         later in 0.0f64..4000.0,
@@ -224,20 +224,20 @@ proptest! {
 
 proptest! {
     #[test]
-    fn runs_are_paired_by_the_rules(lines in any_stream(), later in 0.0f64..4000.0) {
+    fn pairs_runs_as_the_model(lines in any_stream(), later in 0.0f64..4000.0) {
         let views = fold(Views::new(), &lines);
-        let mut dull = Dull::default();
-        lines.iter().for_each(|line| dull.line(line));
+        let mut model = Model::default();
+        lines.iter().for_each(|line| model.line(line));
         let now = 2400.0 + later;
         let shown = views.running(&Permits::All, at(now)).runs.into_iter();
         let found = count(shown.map(|run| (run.host, run.run, run.begun, run.state)));
-        let dull = dull.runs.into_iter().filter(|run| !run.is_over(at(now)));
-        let expected = count(dull.map(|run| (run.host, run.name, run.begun, run.state)));
+        let model = model.runs.into_iter().filter(|run| !run.is_over(at(now)));
+        let expected = count(model.map(|run| (run.host, run.name, run.begun, run.state)));
         prop_assert_eq!(found, expected);
     }
 
     #[test]
-    fn a_fold_that_is_told_the_open_runs_ends_with_the_same(
+    fn seeded_fold_shows_the_same_runs(
         lines in any_stream(),
         cut in 0usize..60,
     ) {
@@ -266,7 +266,7 @@ proptest! {
         let (mut views, mut seeded) = (views, seeded);
         add(&mut views, after);
         add(&mut seeded, after);
-        // Where the other fold knows an older one that was unknown, that one goes on instead.
+        // In the other fold, a begin may have replaced an older unknown run.
         for run in running(&seeded) {
             let known = running(&views).into_iter().find(|other| {
                 (&other.host, other.conn, &other.run) == (&run.host, run.conn, &run.run)

@@ -1,4 +1,4 @@
-//! What took how long, and what failed.
+//! The queries view.
 
 use super::*;
 use crate::views::table::ROWS_MAX;
@@ -19,7 +19,7 @@ fn query(seconds: f64, id: u32, took: f64) -> Event {
 const SHAPE: &str = "SELECT a FROM t WHERE id = ?";
 
 #[test]
-fn events_are_grouped_by_tag_and_shape() {
+fn groups_events_by_tag_and_shape() {
     let abandoned = Event { abandoned: true, ..query(5.0, 9, 99.0).run("r", 7) };
     let found = queries(
         &folded(&[
@@ -40,7 +40,7 @@ fn events_are_grouped_by_tag_and_shape() {
     assert_eq!(
         shapes,
         [("shop.query", SHAPE, 3, 1), ("shop.login", "login took ?", 1, 0)],
-        "the most time first"
+        "in descending order of total time"
     );
     let row = &found.shapes[0];
     assert_eq!((row.took.max, row.took.total, row.share, row.rate), (3.0, 6.0, 0.75, 0.3));
@@ -59,7 +59,7 @@ fn events_are_grouped_by_tag_and_shape() {
 }
 
 #[test]
-fn the_same_shape_in_one_request_is_flagged_from_ten_times_on() {
+fn flags_a_shape_that_repeats_in_one_request() {
     let in_request = |n: u32, req: &str| {
         query(f64::from(n) / 10.0, n, 0.001).field("req", req).field("page", &format!("/{req}"))
     };
@@ -89,7 +89,7 @@ fn the_same_shape_in_one_request_is_flagged_from_ten_times_on() {
 }
 
 #[test]
-fn requests_hold_their_bound_from_both_sides() {
+fn bounds_requests() {
     for (others, flagged) in [(REQUESTS_MAX - 1, true), (REQUESTS_MAX, false)] {
         let of = |req: &str| query(0.0, 1, 0.001).field("req", req);
         let mut events = vec![of("a"); REPEATS_MIN as usize - 1];
@@ -101,7 +101,7 @@ fn requests_hold_their_bound_from_both_sides() {
 }
 
 #[test]
-fn a_shape_that_became_slower_is_marked() {
+fn flags_a_shape_that_became_slower() {
     let minutes = |from: u32, to: u32, took: f64, count: u64| -> Vec<Event> {
         let at =
             (0..count).map(|n| f64::from(from) + n as f64 / count as f64 * f64::from(to - from));
@@ -128,7 +128,7 @@ fn a_shape_that_became_slower_is_marked() {
 }
 
 #[test]
-fn errors_are_grouped_by_tag_and_shape() {
+fn groups_errors_by_tag_and_shape() {
     let failed = |seconds: f64, n: u32| {
         event(seconds).level(Level::Err).msg(&format!("no such order: {n}")).field("user", "u1")
     };
@@ -164,7 +164,7 @@ fn errors_are_grouped_by_tag_and_shape() {
 }
 
 #[test]
-fn the_window_forgets_and_the_whole_period_does_not() {
+fn only_the_window_drops_old_events() {
     let events = lines(&[query(0.0, 1, 5.0), query(16.0 * 60.0, 2, 1.0)]);
     let found = queries(&fold(Views::new(), &events), 16.0 * 60.0);
     assert_eq!((found.shapes[0].took.count, found.shapes[0].took.max), (1, 1.0));
@@ -175,7 +175,7 @@ fn the_window_forgets_and_the_whole_period_does_not() {
 }
 
 #[test]
-fn only_permitted_tags_are_shown_and_counted() {
+fn shows_permitted_tags_only() {
     let err = |event: Event| event.level(Level::Err);
     let views = folded(&[err(query(0.0, 1, 1.0)), err(query(0.0, 1, 3.0).tag("secret"))]);
     let found = views.queries(&Permits::Tags(&|tag| tag == "shop.query"), at(1.0));
@@ -185,7 +185,7 @@ fn only_permitted_tags_are_shown_and_counted() {
 }
 
 #[test]
-fn shapes_hold_their_bound_from_both_sides() {
+fn bounds_shapes() {
     let of = |n: usize| event(0.0).msg(&format!("q_{}", letters(n))).took(1.0).level(Level::Err);
     let mut views = folded(&(0..ROWS_MAX).map(of).collect::<Vec<_>>());
     let more = (ROWS_MAX - ENTRIES_MAX) as u64;
@@ -204,7 +204,7 @@ fn shapes_hold_their_bound_from_both_sides() {
     assert_eq!(found.shapes[0].took.max, 9.0);
 }
 
-/// A number in letters, which no mask hides.
+/// A number in letters, which are not masked.
 pub(super) fn letters(n: usize) -> String {
     n.to_string().bytes().map(|b| char::from(b - b'0' + b'g')).collect()
 }

@@ -1,4 +1,4 @@
-//! How many events, how fast, and which.
+//! The rates view.
 
 use super::*;
 use crate::views::table::ROWS_MAX;
@@ -32,7 +32,7 @@ fn counts_by_tag_level_and_second() {
 }
 
 #[test]
-fn now_is_the_last_ten_seconds() {
+fn now_covers_the_last_seconds() {
     let mut views = Views::new();
     let now = |views: &Views, seconds| rates(views, seconds).now.expect("all");
     assert_eq!(now(&views, 0.0), 0.0);
@@ -45,14 +45,14 @@ fn now_is_the_last_ten_seconds() {
 }
 
 #[test]
-fn abandoned_events_are_counted_and_say_nothing_of_durations() {
+fn abandoned_events_have_no_duration() {
     let abandoned = Event { abandoned: true, ..event(0.0).run("a", 7).took(9.0) };
     let found = rates(&fold(Views::new(), &lines(&[abandoned])), 1.0);
     assert_eq!((found.events, found.took, found.tags[0].took), (1, None, None));
 }
 
 #[test]
-fn gaps_are_counted_by_reason() {
+fn counts_gaps_by_reason() {
     let mut views = Views::new();
     let gaps = [(Why::Rate, Some(7)), (Why::Rate, None), (Why::Clock, Some(0))];
     add(&mut views, &gaps.map(|(why, lost)| gap_line(0.0, why, lost)));
@@ -63,7 +63,7 @@ fn gaps_are_counted_by_reason() {
 }
 
 #[test]
-fn the_window_forgets_and_the_whole_period_does_not() {
+fn only_the_window_drops_old_events() {
     let events = lines(&[event(0.0).took(1.0), event(16.0 * 60.0)]);
     let found = rates(&fold(Views::new(), &events), 16.0 * 60.0);
     assert_eq!((found.events, found.took, found.tags[0].events), (1, None, 1));
@@ -73,7 +73,7 @@ fn the_window_forgets_and_the_whole_period_does_not() {
 }
 
 #[test]
-fn only_permitted_tags_are_shown_and_counted() {
+fn shows_permitted_tags_only() {
     let views =
         fold(Views::new(), &lines(&[event(0.0).took(1.0), event(0.0).tag("secret").took(5.0)]));
     let found = views.rates(&Permits::Tags(&|tag| tag == "shop.query"), at(1.0));
@@ -84,7 +84,7 @@ fn only_permitted_tags_are_shown_and_counted() {
 }
 
 #[test]
-fn tags_hold_their_bound_from_both_sides() {
+fn bounds_tags() {
     let mut views = Views::new();
     for n in 0..ROWS_MAX {
         add(&mut views, &lines(&[event(0.0).tag(&format!("t{n}"))]));

@@ -1,4 +1,4 @@
-//! What runs now.
+//! The running view.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn folded(events: &[Event]) -> Views {
 }
 
 #[test]
-fn a_run_is_shown_until_it_ends() {
+fn shows_a_run_until_it_ends() {
     let mut views = folded(&[
         event(0.0).took(1.0),
         begin(1.0, "b", 7),
@@ -47,7 +47,7 @@ fn a_run_is_shown_until_it_ends() {
 }
 
 #[test]
-fn a_second_begin_is_progress() {
+fn second_begin_is_progress() {
     let first = begin(1.0, "a", 7).field("user", "u1").field("page", "/p");
     let views = folded(&[first, begin(3.0, "a", 7).msg("half").field("user", "u2")]);
     assert_eq!(shown(&views, 5.0), ["a Running 4"]);
@@ -59,7 +59,7 @@ fn a_second_begin_is_progress() {
 }
 
 #[test]
-fn an_abandoned_run_is_shown_for_a_while() {
+fn abandoned_runs_expire() {
     let mut views = folded(&[
         begin(1.0, "a", 7),
         begin(1.5, "b", 7),
@@ -74,11 +74,11 @@ fn an_abandoned_run_is_shown_for_a_while() {
     let run = &views.running(&Permits::All, at(60.0)).runs[2];
     assert_eq!(run.begun, at(3.0), "its begin was not seen");
     add(&mut views, &lines(&[event(70.0)]));
-    assert_eq!(shown(&views, 5.0), ["b Running 3.5"], "they are removed");
+    assert_eq!(shown(&views, 5.0), ["b Running 3.5"], "expired runs are removed");
 }
 
 #[test]
-fn a_real_end_supersedes_an_abandoned_one() {
+fn real_end_supersedes_an_abandonment() {
     for conn in [7, 9, 0] {
         let events = [begin(1.0, "a", 7), abandoned(3.0, "a", 7), end(4.0, "a", conn)];
         assert!(shown(&folded(&events), 5.0).is_empty(), "{conn}");
@@ -89,16 +89,16 @@ fn a_real_end_supersedes_an_abandoned_one() {
 }
 
 #[test]
-fn a_run_without_a_connection_is_unknown() {
+fn runs_without_connection_are_unknown() {
     let mut views = folded(&[begin(1.0, "a", 0), begin(2.0, "a", 0), begin(2.0, "b", 0)]);
     assert_eq!(shown(&views, 5.0), ["a Unknown 4", "b Unknown 3"]);
     add(&mut views, &lines(&[end(6.0, "b", 0)]));
     assert_eq!(shown(&views, 3601.9), ["a Unknown 3600.9"]);
-    assert!(shown(&views, 3602.0).is_empty(), "{UNKNOWN_SECONDS} s after its last word");
+    assert!(shown(&views, 3602.0).is_empty(), "{UNKNOWN_SECONDS} s after its last event");
 }
 
 #[test]
-fn a_restart_makes_the_runs_of_its_host_unknown() {
+fn restart_makes_runs_of_its_host_unknown() {
     let elsewhere = Event { host: "web2", ..begin(1.0, "far", 7) };
     let mut views = folded(&[begin(1.0, "a", 7), elsewhere]);
     add(&mut views, &[gap_line(2.0, Why::Restart, Some(0))]);
@@ -113,7 +113,7 @@ fn a_restart_makes_the_runs_of_its_host_unknown() {
 }
 
 #[test]
-fn lost_events_make_all_older_runs_unknown() {
+fn lost_events_make_older_runs_unknown() {
     for (why, lost, unknown) in [
         (Why::Rate, Some(3), 2),
         (Why::Storage, None, 2),
@@ -132,7 +132,7 @@ fn lost_events_make_all_older_runs_unknown() {
 }
 
 #[test]
-fn a_begin_takes_the_place_of_the_unknown_one() {
+fn begin_replaces_the_unknown_run() {
     let mut views = folded(&[begin(1.0, "a", 7), begin(2.0, "a", 8)]);
     add(&mut views, &[gap_line(3.0, Why::Restart, Some(0))]);
     add(&mut views, &lines(&[begin(4.0, "a", 1).msg("again")]));
@@ -146,14 +146,14 @@ fn a_begin_takes_the_place_of_the_unknown_one() {
     add(&mut views, &[gap_line(3.0, Why::Rate, Some(1))]);
     add(&mut views, &lines(&[begin(4.0, "a", 8)]));
     assert_eq!(shown(&views, 5.0), ["a Unknown 4", "a Running 3"]);
-    // An abandoned one is over: what begins is another.
+    // An abandoned run is over: a begin is another run.
     let mut views = folded(&[begin(1.0, "a", 7), abandoned(2.0, "a", 7)]);
     add(&mut views, &lines(&[begin(4.0, "a", 8)]));
     assert_eq!(shown(&views, 5.0), ["a Abandoned 1", "a Running 1"]);
 }
 
 #[test]
-fn seeds_are_runs_that_began_before_the_first_line() {
+fn seeds_open_runs() {
     let seed = |run, conn, seconds| OpenRun {
         host: "web1",
         conn,
@@ -177,7 +177,7 @@ fn seeds_are_runs_that_began_before_the_first_line() {
     assert_eq!(shown(&views, 2.0), ["a Running 12", "post Unknown 6"]);
     let run = &views.running(&Permits::All, at(2.0)).runs[0];
     assert_eq!((run.msg.as_deref(), run.user.as_deref()), (Some("seen"), Some("u")));
-    // Where events are missing, the agent still knows which runs are open.
+    // After lost events, the agent still knows which runs are open.
     add(&mut views, &[gap_line(3.0, Why::Rate, Some(1))]);
     assert_eq!(shown(&views, 4.0), ["a Unknown 14", "post Unknown 8"]);
     views.seed(&seed("a", Some(7), -3.0));
@@ -188,11 +188,11 @@ fn seeds_are_runs_that_began_before_the_first_line() {
         other => panic!("{other:?}"),
     }
     assert_eq!(shown(&views, 4.0), ["a Running 14", "c Running 13", "post Unknown 8"]);
-    assert_eq!(views.rates(&Permits::All, at(4.0)).events, 2, "a seed is not counted");
+    assert_eq!(views.rates(&Permits::All, at(4.0)).events, 2, "seeds are not counted");
 }
 
 #[test]
-fn only_permitted_tags_are_shown_and_counted() {
+fn shows_permitted_tags_only() {
     let views = folded(&[begin(1.0, "a", 7), begin(1.0, "b", 7).tag("secret")]);
     let snapshot = views.running(&Permits::Tags(&|tag| tag == "shop.query"), at(2.0));
     assert_eq!((snapshot.running, snapshot.runs.len()), (1, 1));
@@ -200,7 +200,7 @@ fn only_permitted_tags_are_shown_and_counted() {
 }
 
 #[test]
-fn runs_hold_their_bound_from_both_sides() {
+fn bounds_runs() {
     let run = |n: usize, conn| begin(1.0 + n as f64 / 1e6, &format!("{n}"), conn).line();
     let tracked: Vec<String> = (0..RUNS_MAX).map(|n| run(n, 7)).collect();
     let mut views = fold(Views::new(), &tracked);
@@ -221,15 +221,15 @@ fn runs_hold_their_bound_from_both_sides() {
     assert_eq!((snapshot.unknown, snapshot.untracked), (RUNS_MAX as u64, Some(1)));
     add(&mut views, &[run(0, 7)]);
     let snapshot = views.running(&Permits::All, at(2.0));
-    assert_eq!(snapshot.running, 1, "it was unknown");
+    assert_eq!(snapshot.running, 1, "the unknown run");
     add(&mut views, &[run(RUNS_MAX + 2, 7)]);
     let snapshot = views.running(&Permits::All, at(2.0));
-    assert_eq!((snapshot.running, snapshot.untracked), (2, Some(1)), "unknown ones made room");
+    assert_eq!((snapshot.running, snapshot.untracked), (2, Some(1)), "unknown runs were evicted");
     assert!(snapshot.unknown < RUNS_MAX as u64 - 900);
 }
 
 #[test]
-fn long_texts_hold_the_bound_of_bytes() {
+fn bounds_bytes_of_progress() {
     let long = "x".repeat(4000);
     let mut views = Views::new();
     for n in 0..RUNS_MAX {

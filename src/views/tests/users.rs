@@ -1,4 +1,4 @@
-//! Who is active.
+//! The users view.
 
 use super::*;
 use crate::views::table::ROWS_MAX;
@@ -12,7 +12,7 @@ fn folded(events: &[Event]) -> Views {
 }
 
 #[test]
-fn a_row_is_what_was_claimed_and_what_was_verified() {
+fn groups_by_claimed_user_and_subject() {
     let other = Event { uid: Some(34), ..event(2.0) };
     let found = users(
         &folded(&[
@@ -35,7 +35,7 @@ fn a_row_is_what_was_claimed_and_what_was_verified() {
             (Some("u1"), Subject::Uid(34), 1, at(2.0)),
             (Some("u1"), Subject::Uid(33), 2, at(1.0)),
         ],
-        "the last first"
+        "the most recent first"
     );
     let row = &found.users[2];
     assert_eq!((row.tag.as_str(), row.msg.as_deref()), ("shop.login", Some("last")));
@@ -44,7 +44,7 @@ fn a_row_is_what_was_claimed_and_what_was_verified() {
 }
 
 #[test]
-fn a_row_counts_events_queries_and_errors() {
+fn counts_events_queries_and_errors() {
     let by = |seconds: f64| event(seconds).field("user", "u");
     let abandoned = Event { abandoned: true, ..by(20.0).run("r", 7).took(99.0) };
     let views = folded(&[
@@ -65,7 +65,7 @@ fn a_row_counts_events_queries_and_errors() {
 }
 
 #[test]
-fn only_users_whose_tags_are_all_permitted_are_shown() {
+fn shows_users_of_permitted_tags_only() {
     let mut views = folded(&[event(0.0).field("user", "a"), event(1.0).field("user", "b")]);
     let shown = |views: &Views| {
         let found = views.users(&Permits::Tags(&|tag| tag == "shop.query"), at(2.0));
@@ -79,7 +79,7 @@ fn only_users_whose_tags_are_all_permitted_are_shown() {
 }
 
 #[test]
-fn users_hold_their_bound_from_both_sides() {
+fn bounds_users() {
     let by = |n: usize| event(n as f64 / 1e3).field("user", &format!("u{n}")).line();
     let mut views = fold(Views::new(), &(0..ROWS_MAX).map(by).collect::<Vec<_>>());
     let more = (ROWS_MAX - ENTRIES_MAX) as u64;
