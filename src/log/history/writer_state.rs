@@ -13,7 +13,7 @@ use crate::log::options::HistoryOptions;
 use crate::log::shared::Shared;
 use crate::log::state::{Extent, Segment, path_in};
 
-/// What is kept from one write to the next. Whoever locks it is the only writer.
+/// What is kept from one write to the next. The holder of its lock is the only writer.
 #[derive(Debug)]
 pub(crate) struct WriterState {
     options: HistoryOptions,
