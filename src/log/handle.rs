@@ -83,7 +83,7 @@ impl Log {
         Ok(last)
     }
 
-    /// As [`Log::append`], but waits while the window is full: at most [`STALL_MAX`] without progress
+    /// As [`Log::append`], but waits while the window is full: at most [`super::STALL_MAX`] without progress
     /// of the disk.
     pub async fn append_waiting(&self, batch: &Batch) -> Seq {
         wait::append(&self.shared, || self.append(batch)).await
@@ -134,7 +134,7 @@ impl Log {
         self.shared.wake_writer();
     }
 
-    /// Waits until everything up to `last` is stored: at most [`STALL_MAX`] without progress of the
+    /// Waits until everything up to `last` is stored: at most [`super::STALL_MAX`] without progress of the
     /// disk. Does not wait in live-only mode, or if history is off.
     pub async fn wait_until_stored(&self, last: Seq) {
         wait::stored(&self.shared, last).await;
@@ -144,7 +144,7 @@ impl Log {
     /// event counts as stored.
     ///
     /// # Errors
-    /// [`NotStored`]. Waits at most [`STALL_MAX`] without progress of the disk, and [`SYNC_WAIT_MAX`]
+    /// [`NotStored`]. Waits at most [`super::STALL_MAX`] without progress of the disk, and [`super::SYNC_WAIT_MAX`]
     /// for an fsync.
     pub async fn sync(&self, first: Seq, last: Seq, how: Durability) -> Result<(), NotStored> {
         wait::sync(&self.shared, first, last, how).await

@@ -124,3 +124,31 @@ fn scope_by_groups(rules: &Rules, action: Action, uid: u32) -> io::Result<TagSco
     let scope = rules.scope(action, uid, is_in);
     failed.take().map_or(Ok(scope), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_results_that_are_recent_enough() {
+        let (rules, reloaded) = (Arc::new(Rules::default()), Arc::new(Rules::default()));
+        let started = Instant::now();
+        let before = started.checked_sub(Duration::from_millis(1)).expect("some uptime");
+        let after = started + Duration::from_millis(1);
+        let ok = Found { rules: rules.clone(), scope: Ok(TagScope::All), started };
+        for (in_force, max_age, asked, valid) in [
+            (&rules, MaxAge::Asked, before, true),
+            (&rules, MaxAge::Asked, after, false),
+            (&rules, MaxAge::Rules, after, true),
+            (&reloaded, MaxAge::Rules, before, false),
+            (&reloaded, MaxAge::Asked, before, false),
+        ] {
+            assert_eq!(ok.is_valid(in_force, max_age, asked), valid);
+        }
+        let failed = Found { scope: Err(GroupsUnavailable), ..ok };
+        assert!(failed.is_valid(&rules, MaxAge::Asked, after), "not retried at once");
+        let long_ago = started.checked_sub(RETRY_AFTER).expect("some uptime");
+        let failed = Found { started: long_ago, ..failed };
+        assert!(!failed.is_valid(&rules, MaxAge::Asked, after), "retried later");
+    }
+}

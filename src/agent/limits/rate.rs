@@ -157,4 +157,21 @@ mod tests {
         state.refill(after(2.0));
         assert!(state.is_full());
     }
+
+    #[test]
+    fn charges_several_events_at_once_or_none() {
+        let (events, bytes) = (3.0, 100.0);
+        let at = Instant::now() + Duration::from_secs(3600);
+        let mut state = State { events, bytes, at, refused: 0, report_pending: false };
+        // The clock of this state is ahead, so that nothing is replenished.
+        let mut spend = |events, bytes| {
+            let spent = state.spend(events, bytes);
+            state.at = at;
+            spent
+        };
+        assert_eq!(
+            [spend(2, 10), spend(2, 10), spend(1, 90), spend(1, 0)],
+            [true, false, true, false]
+        );
+    }
 }

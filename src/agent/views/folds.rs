@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::fold::Fold;
 use crate::access::TagScope;
@@ -36,6 +37,7 @@ struct Entry {
     fold: Arc<Fold>,
     /// Watchers subscribe; their number decides whether the fold is kept.
     watchers: watch::Sender<()>,
+    task: AbortHandle,
 }
 
 /// One watcher of a fold. Dropping it ends the watch.
@@ -103,14 +105,13 @@ impl Folds {
         }
         if entries.len() >= FOLDS_MAX {
             let unwatched = entries.iter().position(|entry| entry.watchers.receiver_count() == 0);
-            entries.remove(unwatched.ok_or(WatchError::TooMany)?);
+            entries.remove(unwatched.ok_or(WatchError::TooMany)?).task.abort();
         }
         let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone()));
         let (watchers, watcher) = watch::channel(());
         let (matching, scope) = (matching.to_owned(), scope.clone());
-        entries.push(Entry { matching, scope, fold: fold.clone(), watchers });
-        drop(entries);
-        tokio::spawn(self.clone().run(fold.clone(), subscription));
+        let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();
+        entries.push(Entry { matching, scope, fold: fold.clone(), watchers, task });
         Ok(Watch { fold, _watcher: watcher })
     }
 
@@ -118,7 +119,7 @@ impl Folds {
         find(&self.entries(), matching, scope)
     }
 
-    /// Folds until there was no watcher for [`KEPT_FOR`], or the fold made room for another.
+    /// Folds until there was no watcher for [`KEPT_FOR`]. A fold that makes room for another is aborted.
     async fn run(self: Arc<Self>, fold: Arc<Fold>, subscription: Subscription) {
         tokio::select! {
             () = fold.run(subscription) => {}
