@@ -341,7 +341,9 @@ impl Drop for ConnectionRuns {
     fn drop(&mut self) {
         if !self.own.is_empty() {
             let mut state = self.runs.state();
-            for key in std::mem::take(&mut self.own).into_values() {
+            let mut keys: Vec<RunKey> = std::mem::take(&mut self.own).into_values().collect();
+            keys.sort_by_key(|key| state.open.get(key).map(|begin| begin.since));
+            for key in keys {
                 state.detach(&self.owner, key);
             }
         }
