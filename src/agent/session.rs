@@ -286,7 +286,7 @@ impl Session<'_> {
             }
             lines::Ended::Complete => {
                 wire::encode_ok(&subscription.position(), &mut self.replies);
-                self.write_replies(connection).await?;
+                self.write_to_follower(connection).await?;
                 Ok(None)
             }
             lines::Ended::Left(left) => Ok(Some(left.into())),
@@ -323,8 +323,13 @@ impl Session<'_> {
         why: &(dyn Display + Sync),
     ) -> io::Result<Option<Ended>> {
         wire::encode_err(code, &why.to_string(), &mut self.replies);
-        self.write_replies(connection).await?;
+        self.write_to_follower(connection).await?;
         Ok(None)
+    }
+
+    /// A client that asked to follow and reads no more is gone: further requests of it are expensive to serve.
+    async fn write_to_follower(&mut self, connection: &mut Connection) -> io::Result<()> {
+        connection.write_all(&std::mem::take(&mut self.replies)).await
     }
 
     async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
