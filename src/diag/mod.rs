@@ -24,7 +24,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::event::Level;
+use crate::event::{Level, cut};
 use crate::render::escape;
 
 pub use throttle::{Suppressed, Throttle};
@@ -100,8 +100,7 @@ fn line(level: Level, journal: bool, message: impl fmt::Display) -> String {
     if line.len() >= LINE_MAX {
         const CUT: char = '…';
         let room = LINE_MAX - 1 - CUT.len_utf8();
-        let whole = (0..=room).rev().find(|at| line.is_char_boundary(*at));
-        line.truncate(whole.unwrap_or(0));
+        line.truncate(cut(&line, room).len());
         line.push(CUT);
     }
     line.push('\n');

@@ -13,6 +13,7 @@ mod level;
 mod line;
 mod origin;
 mod tag;
+mod text;
 mod time;
 pub mod took;
 
@@ -26,6 +27,7 @@ pub use level::{Level, UnknownLevel};
 pub use line::{EventLine, GapLine, Line};
 pub use origin::Origin;
 pub use tag::{BadTag, TAG_MAX, Tag};
+pub use text::cut;
 pub use time::{BadTime, Timestamp};
 
 /// The longest draft on the wire, in bytes, without verb and line end.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::text::{self, NAME_MAX, PAGE_MAX};
 use crate::event::json::Raw;
-use crate::event::{EventLine, RUN_MAX, TAG_MAX, took};
+use crate::event::{EventLine, RUN_MAX, TAG_MAX, cut, took};
 
 /// The most bytes of a message, as encoded in the line, that views read.
 pub(super) const MSG_READ_MAX: usize = 4096;
@@ -83,7 +83,7 @@ impl<'a> Facts<'a> {
         let mut facts = Self {
             event: *event,
             took: event.took.and_then(took::check),
-            tag: text::cut(event.tag, TAG_MAX),
+            tag: cut(event.tag, TAG_MAX),
             msg: event.msg.map_or(Cow::Borrowed(""), |msg| text::head(msg, MSG_READ_MAX)),
             host: text::head(event.host, NAME_MAX),
             // A character has at most four bytes.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::event::Timestamp;
 use crate::event::json::Raw;
+use crate::event::{Timestamp, cut};
 
 /// The longest message in a row, in bytes. Longer ones are truncated.
 pub const MSG_MAX: usize = 512;
@@ -17,15 +17,6 @@ pub const NAME_MAX: usize = 128;
 
 /// The overhead of an allocation, in bytes.
 pub(super) const ALLOCATION: usize = 16;
-
-/// Truncates to at most `max` bytes, at a character boundary.
-pub(super) fn cut(text: &str, max: usize) -> &str {
-    if text.len() <= max {
-        return text;
-    }
-    let end = (0..=max).rev().find(|at| text.is_char_boundary(*at));
-    &text[..end.unwrap_or_default()]
-}
 
 /// Unescapes the beginning of a value: at most `max` bytes of the line.
 pub(super) fn head(raw: Raw<'_>, max: usize) -> Cow<'_, str> {
@@ -147,11 +138,6 @@ pub(super) fn some_time<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn truncates_between_characters() {
-        assert_eq!((cut("aé", 3), cut("aé", 2), cut("aé", 1), cut("é", 0)), ("aé", "a", "a", ""));
-    }
 
     #[test]
     fn truncates_outside_of_escapes() {

@@ -80,9 +80,10 @@ impl UserScopes {
         if !rules.needs_groups(action, uid) {
             return Ok(rules.scope(action, uid, |_| false));
         }
-        let (asked, wait) = match max_age {
-            MaxAge::Asked => (Instant::now(), GROUPS_WAIT_MAX),
-            MaxAge::Rules => (Instant::now(), GROUPS_RELOAD_WAIT_MAX),
+        let asked = Instant::now();
+        let wait = match max_age {
+            MaxAge::Asked => GROUPS_WAIT_MAX,
+            MaxAge::Rules => GROUPS_RELOAD_WAIT_MAX,
         };
         let deadline = Deadline::from_std(asked + wait);
         let shared = self.shared(uid, action);

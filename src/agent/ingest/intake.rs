@@ -132,8 +132,7 @@ impl<'a> Intake<'a> {
         if self.batch.is_empty() {
             batch_pool::lend(&mut self.batch);
         }
-        let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
-        match self.client.rights.may_send(tag) {
+        match self.client.rights.may_send(tag_of(draft, &self.default_tag)) {
             Ok(()) => {}
             Err(Denied::NotLookedUp) => return Ok(Pushed::RightsNeeded),
             Err(denied) => return Err(self.deny(denied, draft)),
@@ -155,12 +154,12 @@ impl<'a> Intake<'a> {
             (false, false) => self.charge_events(2, draft)?,
             (true, false) | (false, true) => self.charge_events(1, draft)?,
         }
-        let (origin, now) = (&self.client.origin, self.log.now());
+        let origin = &self.client.origin;
         let conn = if ends {
             self.runs.end(run)
         } else {
-            let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
-            self.runs.begin(run, draft, tag, origin, now)
+            let tag = tag_of(draft, &self.default_tag);
+            self.runs.begin(run, draft, tag, origin, self.log.now())
         };
         match conn.map(|conn| self.runs.encoded_origin(origin, conn)) {
             Some(origin) => self.batch.push(draft, &self.default_tag, &origin),
@@ -192,11 +191,10 @@ impl<'a> Intake<'a> {
         let refusal = match denied {
             Denied::Unknown(unavailable) => Refusal::Groups(unavailable),
             Denied::ByRules | Denied::NotLookedUp => {
-                let tag = draft.tag.as_ref().map_or(self.default_tag.as_str(), |tag| tag.as_str());
+                let tag = tag_of(draft, &self.default_tag).to_owned();
                 if !std::mem::replace(&mut self.denial_reported, true) {
-                    self.client.rights.report_denied(tag);
+                    self.client.rights.report_denied(&tag);
                 }
-                let tag = tag.to_owned();
                 match self.client.rights.subject() {
                     Subject::Token(_) => Refusal::Token { tag },
                     Subject::Trusted(_) | Subject::User(_) => Refusal::User { tag },
@@ -306,4 +304,9 @@ impl<'a> Intake<'a> {
         self.appended += self.batch.size();
         self.batch.clear();
     }
+}
+
+/// The tag of the draft's event.
+fn tag_of<'t>(draft: &'t Draft<'_>, default_tag: &'t str) -> &'t str {
+    draft.tag.as_ref().map_or(default_tag, |tag| tag.as_str())
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::agent::limits::QuotaKey;
-use crate::event::{Abandoned, Batch, Draft, Field, Level, Origin, Seq, Stamp, Timestamp, Value};
+use crate::event::{
+    Abandoned, Batch, Draft, Field, Level, Origin, Seq, Stamp, Timestamp, Value, cut,
+};
 
 /// Open runs of one connection.
 pub const RUNS_OF_CONNECTION_MAX: usize = 1_000;
@@ -268,7 +270,7 @@ impl ConnectionRuns {
         let begin = OpenRun {
             tag: tag.to_owned(),
             level: draft.level,
-            msg: cut(&draft.msg).to_owned(),
+            msg: cut(&draft.msg, RUN_TEXT_MAX).to_owned(),
             fields: kept_fields(draft),
             origin: self.encoded_origin(origin, conn),
             begun: now,
@@ -355,22 +357,13 @@ fn kept_fields(draft: &Draft<'_>) -> Vec<Field<'static>> {
     kept.map(|field| Field {
         name: field.name.to_string().into(),
         value: match &field.value {
-            Value::Text(text) => Value::Text(cut(text).to_owned().into()),
+            Value::Text(text) => Value::Text(cut(text, RUN_TEXT_MAX).to_owned().into()),
             Value::Number(digits) => Value::Number(digits.to_string().into()),
             Value::Bool(value) => Value::Bool(*value),
             Value::Null => Value::Null,
         },
     })
     .collect()
-}
-
-/// The first [`RUN_TEXT_MAX`] bytes, up to the end of a character.
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(RUN_TEXT_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) struct Fold {
     log: Log,
     runs: Arc<Runs>,
     state: Mutex<State>,
-    /// `true` once the fold has reached the newest event.
+    /// `true` once the fold has reached the newest event, or has jumped to it.
     ready: watch::Sender<bool>,
 }
 
@@ -86,6 +86,8 @@ impl Fold {
                 subscription.jump();
                 self.state().views = Views::new();
                 self.seed(&subscription);
+                // A fold that never catches up under load still has watchers to serve.
+                self.ready.send_replace(true);
                 behind_since = Instant::now();
             }
             tokio::task::yield_now().await;
@@ -116,7 +118,7 @@ impl Fold {
         }
     }
 
-    /// Waits until the fold has reached the newest event once.
+    /// Waits until the fold has something to show: at most about [`BEHIND_MAX`].
     pub(super) async fn ready(&self) {
         // Fails only if the fold is gone, which its watchers hold.
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;

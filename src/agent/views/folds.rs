@@ -87,7 +87,7 @@ impl Folds {
         scope: &TagScope,
         follower: &mut Follower,
     ) -> Result<Watch, WatchError> {
-        if let Some(watch) = self.existing(matching, scope) {
+        if let Some(watch) = find(&self.entries(), matching, scope) {
             return Ok(watch);
         }
         let since = self.log.now().plus_micros(-(WINDOW_MINUTES as i64) * MICROS_PER_MINUTE);
@@ -113,10 +113,6 @@ impl Folds {
         let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();
         entries.push(Entry { matching, scope, fold: fold.clone(), watchers, task });
         Ok(Watch { fold, _watcher: watcher })
-    }
-
-    fn existing(&self, matching: &str, scope: &TagScope) -> Option<Watch> {
-        find(&self.entries(), matching, scope)
     }
 
     /// Folds until there was no watcher for [`KEPT_FOR`]. A fold that makes room for another is aborted.

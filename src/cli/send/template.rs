@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::priority::Priority;
 use crate::event::{
-    BadField, BadTag, Draft, FIELDS_MAX, Field, Tag, Value, check_field_name, took,
+    self, BadField, BadTag, Draft, FIELDS_MAX, Field, Tag, Value, check_field_name, took,
 };
 use crate::wire::{Decoder, Request};
 
@@ -279,7 +279,7 @@ fn cut(text: &mut Cow<'_, str>, size: usize) -> bool {
     if text.len() <= size {
         return false;
     }
-    let end = (0..=size).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = event::cut(text, size).len();
     match text {
         Cow::Borrowed(text) => *text = &text[..end],
         Cow::Owned(text) => text.truncate(end),

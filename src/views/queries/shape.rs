@@ -5,7 +5,7 @@
 //! a single `?`. In SQL, the lists of `IN` and `VALUES` become `(…)`, and double-quoted identifiers are
 //! kept. Comments are dropped, and white space becomes one space.
 
-use crate::views::text;
+use crate::event::cut;
 
 /// The longest shape, in bytes.
 pub const SHAPE_MAX: usize = 256;
@@ -53,7 +53,7 @@ pub(super) fn set_shape(out: &mut String, msg: &str) {
     while shaper.at < msg.len() && shaper.out.len() < SHAPE_MAX {
         shaper.step();
     }
-    let len = text::cut(out, SHAPE_MAX).trim_end().len();
+    let len = cut(out, SHAPE_MAX).trim_end().len();
     out.truncate(len);
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::event::{RUN_MAX, TAG_MAX, Timestamp};
+use crate::event::{RUN_MAX, TAG_MAX, Timestamp, cut};
 use crate::views::facts::{Facts, Subject};
 use crate::views::text::{self, ALLOCATION, MSG_MAX, NAME_MAX, PAGE_MAX, Texts};
 
@@ -88,13 +88,13 @@ pub(super) enum State {
 impl Run {
     pub(super) fn new(open: &OpenRun<'_>, state: State) -> Self {
         let texts = [
-            text::cut(open.host, NAME_MAX),
-            text::cut(open.run, 4 * RUN_MAX),
-            text::cut(open.tag, TAG_MAX),
-            text::cut(open.msg, MSG_MAX),
-            text::cut(open.user.unwrap_or_default(), NAME_MAX),
-            text::cut(open.page.unwrap_or_default(), PAGE_MAX),
-            text::cut(open.req.unwrap_or_default(), NAME_MAX),
+            cut(open.host, NAME_MAX),
+            cut(open.run, 4 * RUN_MAX),
+            cut(open.tag, TAG_MAX),
+            cut(open.msg, MSG_MAX),
+            cut(open.user.unwrap_or_default(), NAME_MAX),
+            cut(open.page.unwrap_or_default(), PAGE_MAX),
+            cut(open.req.unwrap_or_default(), NAME_MAX),
         ];
         Self {
             texts: Texts::new(texts),
@@ -121,12 +121,12 @@ impl Run {
     /// new ones need more than `room` bytes.
     pub(super) fn progress(&mut self, open: &OpenRun<'_>, room: usize) {
         let newer = |index: usize, text: Option<&str>, max: usize| {
-            text.map_or(self.texts.get(index), |text| text::cut(text, max)).to_owned()
+            text.map_or(self.texts.get(index), |text| cut(text, max)).to_owned()
         };
         let user = newer(4, open.user, NAME_MAX);
         let page = newer(5, open.page, PAGE_MAX);
         let req = newer(6, open.req, NAME_MAX);
-        let msg = text::cut(open.msg, MSG_MAX);
+        let msg = cut(open.msg, MSG_MAX);
         let texts = Texts::new([self.host(), self.name(), self.tag(), msg, &user, &page, &req]);
         let before = std::mem::replace(&mut self.texts, texts);
         if self.size() > room {
