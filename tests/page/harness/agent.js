@@ -114,13 +114,13 @@ ${config}`;
   async end(signal = 'SIGTERM') {
     const ending = this.#process;
     this.#process = undefined;
-    this.#senders.splice(0).forEach((sender) => sender.close());
-    if (ending?.pid === undefined || ending.exitCode !== null || ending.signalCode !== null) {
-      return;
+    if (ending?.pid !== undefined && ending.exitCode === null && ending.signalCode === null) {
+      const exited = once(ending, 'exit');
+      ending.kill(signal);
+      await exited;
     }
-    const exited = once(ending, 'exit');
-    ending.kill(signal);
-    await exited;
+    // Not before: that would abandon their runs.
+    this.#senders.splice(0).forEach((sender) => sender.close());
   }
 
   /** Ends it and removes its directory. */

@@ -1,5 +1,5 @@
-/** Bound of every wait, in milliseconds: far longer than a slow machine needs. */
-export const WAIT_MAX = 30_000;
+/** Bound of every wait, in milliseconds: far longer than a slow machine needs. `$PULSE_PAGE_WAIT` in seconds changes it. */
+export const WAIT_MAX = Number(process.env.PULSE_PAGE_WAIT ?? 30) * 1000;
 
 /** Pause between two checks of a condition, in milliseconds. */
 const PAUSE = 20;
