@@ -142,7 +142,11 @@
  * @property {Example} [newest]
  */
 
-/** @typedef {SnapshotHead & {view: 'running', runs: RunRow[], rest?: Rest, [key: string]: unknown}} RunningSnapshot */
+/**
+ * `running`, `abandoned` and `unknown` count all runs; `rest` counts those that `runs` does not list.
+ * @typedef {SnapshotHead & {view: 'running', running: number, abandoned: number, unknown: number,
+ *   runs: RunRow[], rest: number, untracked?: number}} RunningSnapshot
+ */
 
 /**
  * @typedef {object} RunRow
