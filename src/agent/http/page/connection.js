@@ -260,6 +260,7 @@ export class Connection {
       return;
     }
     const silence = this.#silence();
+    if (this.#status.state === 'live' && this.#opened === 0) this.#set({ state: 'connecting', why: '' });
     if (late && silence > SILENCE_SUSPICIOUS) {
       this.#attempt = 0;
       this.#connect();

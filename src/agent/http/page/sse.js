@@ -1,7 +1,8 @@
 // The parser of Server-Sent Events: bytes to frames. Pure.
 
 /**
- * A frame. `id` is the last one that the stream set, as the standard says.
+ * A frame. Unlike in the standard, `id` is that of the frame itself, `''` without one: a stream carries the cursors
+ * of several subscriptions.
  * @typedef {{event: string, id: string, data: string}} Frame
  */
 
@@ -113,5 +114,6 @@ export class SseParser {
     this.#data = [];
     this.#size = 0;
     this.#event = '';
+    this.#id = '';
   }
 }

@@ -103,8 +103,8 @@ export function createState(page = window) {
     if (format(next) !== format(shown)) change(next);
   });
 
-  /** @param {Partial<Shown>} [partial] */
   // A link to an empty query must replace the current one: `.` is the page itself.
+  /** @param {Partial<Shown>} [partial] */
   const link = (partial = {}) => format(checked({ ...shown, ...partial })) || '.';
 
   return {
