@@ -125,7 +125,7 @@
  * @property {Example} [newest]
  * @property {Example} [slowest]
  * @property {{count: number, req: string, page?: string, time: string, requests: number}} [repeated]  N+1
- * @property {{p95: number, before: number}} [slower]  95th percentiles in seconds, now and before
+ * @property {{p95: number, before: number}} [slower]  in seconds: the 95th percentiles now and before
  */
 
 /**
