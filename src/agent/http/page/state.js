@@ -18,7 +18,7 @@ export const DEFAULTS = Object.freeze({
 });
 
 /**
- * Reads a query string. Unknown keys are ignored; an invalid value is replaced by its default.
+ * Reads a query string. Unknown keys are ignored, and an invalid value becomes its default.
  * @param {string} query  with or without the leading `?`
  * @returns {Shown}
  */
@@ -53,21 +53,22 @@ export function format(shown) {
 }
 
 /**
- * Replaces invalid values by defaults.
+ * Replaces invalid values.
  * @param {Shown} shown
+ * @param {Readonly<Shown>} [instead]
  * @returns {Shown}
  */
-function checked(shown) {
+function checked(shown, instead = DEFAULTS) {
   const match = typeof shown.match === 'string' ? shown.match.trim() : '';
   const since = time(shown.since);
   let until = time(shown.until);
   if (since && until && Date.parse(since) > Date.parse(until)) until = '';
   return {
-    view: VIEWS.includes(shown.view) ? shown.view : DEFAULTS.view,
-    match: new TextEncoder().encode(match).length <= MATCH_MAX ? match : '',
+    view: VIEWS.includes(shown.view) ? shown.view : instead.view,
+    match: new TextEncoder().encode(match).length <= MATCH_MAX ? match : instead.match,
     since,
     until,
-    by: COLUMNS.includes(shown.by) ? shown.by : DEFAULTS.by,
+    by: COLUMNS.includes(shown.by) ? shown.by : instead.by,
     wall: shown.wall === true,
   };
 }
@@ -105,12 +106,12 @@ export function createState(page = window) {
 
   // A link to an empty query must replace the current one: `.` is the page itself.
   /** @param {Partial<Shown>} [partial] */
-  const link = (partial = {}) => format(checked({ ...shown, ...partial })) || '.';
+  const link = (partial = {}) => format(checked({ ...shown, ...partial }, shown)) || '.';
 
   return {
     get: () => shown,
     set(partial, { push = false } = {}) {
-      const next = checked({ ...shown, ...partial });
+      const next = checked({ ...shown, ...partial }, shown);
       if (format(next) === format(shown)) return;
       const url = format(next) || page.location.pathname;
       if (push) page.history.pushState(null, '', url);
