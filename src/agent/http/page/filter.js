@@ -1,6 +1,8 @@
 // MATCH texts: parts, edits, quoting. Pure. The agent's parser decides what is valid; this one finds the parts of a
 // text in the same way, so that they can be coloured, completed and edited.
 
+import { hasInvisible, replaceInvisible } from './format.js';
+
 /** @typedef {'='|'!='|'~'|'!~'|'>'|'>='|'<'|'<='} Op */
 
 /**
@@ -167,13 +169,26 @@ export function escapePattern(text) {
 }
 
 /**
+ * A clause as it is written. A text with invisible characters becomes a regular expression that names them: it could
+ * not be edited otherwise, and could reorder what stands beside it.
  * @param {string} key
  * @param {string} op
  * @param {string} value
  * @returns {string}
  */
 export function clause(key, op, value) {
-  return `${key}${op}${quote(value)}`;
+  const term = writable(op, value);
+  return `${key}${term.op}${quote(term.value)}`;
+}
+
+/**
+ * @param {string} op
+ * @param {string} value
+ */
+function writable(op, value) {
+  if ((op !== '=' && op !== '!=') || !hasInvisible(value)) return { op, value };
+  const code = (/** @type {string} */ char) => `\\x{${char.codePointAt(0)?.toString(16).toUpperCase()}}`;
+  return { op: op === '=' ? '~' : '!~', value: `^${replaceInvisible(escapePattern(value), code)}$` };
 }
 
 /**
@@ -214,6 +229,7 @@ export function replaceClause(text, key, op, value) {
  * @returns {string}
  */
 export function removeClause(text, key, op, value) {
+  if (op !== undefined && value !== undefined) ({ op, value } = writable(op, value));
   return edit(text, (terms) => terms.filter((term) => !isClause(term, key, op, value)));
 }
 
@@ -238,6 +254,7 @@ export function toggleClause(text, key, op, value) {
  * @param {string} [value]
  */
 export function hasClause(text, key, op, value) {
+  if (op !== undefined && value !== undefined) ({ op, value } = writable(op, value));
   return tokenize(text).some((term) => isClause(term, key, op, value));
 }
 
@@ -261,6 +278,7 @@ function isClause(term, key, op, value) {
  * @returns {Term[]}
  */
 function withTerm(terms, key, op, value) {
+  ({ op, value } = writable(op, value));
   if (terms.some((term) => isClause(term, key, op, value))) return terms;
   return [...terms, { key, op, value, raw: clause(key, op, value) }];
 }

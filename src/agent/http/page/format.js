@@ -151,6 +151,15 @@ const INVISIBLE = new RegExp(
   + '\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff\\u{e0000}-\\u{e0fff}\\p{Cs}]',
   'gu');
 
+/**
+ * `true` if a text has characters that `visible` replaces.
+ * @param {string} text
+ */
+export function hasInvisible(text) {
+  INVISIBLE.lastIndex = 0;
+  return INVISIBLE.test(text);
+}
+
 /** The same without tab and line feed. */
 const INVISIBLE_IN_LINES = new RegExp(`(?![\\t\\n])${INVISIBLE.source}`, 'gu');
 
@@ -165,7 +174,18 @@ const INVISIBLE_IN_LINES = new RegExp(`(?![\\t\\n])${INVISIBLE.source}`, 'gu');
 export function visible(value, max = Infinity, { lines = false } = {}) {
   const text = typeof value === 'string' ? value : String(value ?? 'null');
   const shown = cut(text, max);
-  return shown.replace(lines ? INVISIBLE_IN_LINES : INVISIBLE, picture);
+  return replaceInvisible(shown, picture, { lines });
+}
+
+/**
+ * Replaces the characters that do not show.
+ * @param {string} text
+ * @param {(char: string) => string} replace
+ * @param {{lines?: boolean}} [options]  as for `visible`
+ * @returns {string}
+ */
+export function replaceInvisible(text, replace, { lines = false } = {}) {
+  return text.replace(lines ? INVISIBLE_IN_LINES : INVISIBLE, replace);
 }
 
 /** @param {string} char */
