@@ -39,7 +39,74 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 1] = assets!["index.html"];
+static ASSETS: [Asset; 66] = assets![
+    "alerts.js",
+    "app.js",
+    "canvas.js",
+    "complete.js",
+    "connection.js",
+    "cursor.js",
+    "delta.js",
+    "detail.js",
+    "dom.js",
+    "drawer.js",
+    "empty.js",
+    "errors.js",
+    "examples.js",
+    "export.js",
+    "feed-worker.js",
+    "feed.js",
+    "filter-box.js",
+    "filter.css",
+    "filter.js",
+    "format.js",
+    "header.js",
+    "heat-scale.js",
+    "heat.js",
+    "history.js",
+    "hold.js",
+    "hub.js",
+    "icon.svg",
+    "index.html",
+    "keys.js",
+    "list.js",
+    "menu.js",
+    "neighbours.js",
+    "notices.js",
+    "notify.js",
+    "page.css",
+    "panels.js",
+    "pause.js",
+    "period.js",
+    "queries.css",
+    "queries.js",
+    "request.js",
+    "requests.js",
+    "row.js",
+    "running.js",
+    "runs.js",
+    "seen.js",
+    "shape.js",
+    "shapes.js",
+    "source.js",
+    "spark.js",
+    "sse.js",
+    "state.js",
+    "store.js",
+    "stream.css",
+    "stream.js",
+    "tab.js",
+    "table.css",
+    "table.js",
+    "tabs.js",
+    "theme.js",
+    "tiles.js",
+    "trail.js",
+    "types.js",
+    "users.css",
+    "users.js",
+    "who.js",
+];
 
 impl Asset {
     fn prepared(&self) -> &Prepared {
@@ -93,4 +160,45 @@ pub(super) fn respond(name: &str, headers: &HeaderMap) -> Reply {
     // Kept, and asked for each time: a new agent's page is there at once.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     served
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    fn files(dir: &Path, prefix: &str, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(dir).expect("a directory") {
+            let entry = entry.expect("an entry");
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() {
+                files(&entry.path(), &format!("{name}/"), found);
+            } else {
+                found.insert(name);
+            }
+        }
+    }
+
+    #[test]
+    fn embeds_every_file_of_the_page() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/agent/http/page");
+        let mut found = BTreeSet::new();
+        files(&page, "", &mut found);
+        let embedded: BTreeSet<_> = ASSETS.iter().map(|asset| asset.name.to_owned()).collect();
+        assert_eq!(embedded, found);
+    }
+
+    #[test]
+    fn serves_a_file_once_to_a_client_that_keeps_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("br, gzip"));
+        let first = respond(PAGE, &headers);
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(first.headers()[header::CONTENT_ENCODING], "gzip");
+        headers.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
+        assert_eq!(respond(PAGE, &headers).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(respond("../mod.rs", &headers).status(), StatusCode::NOT_FOUND);
+    }
 }
