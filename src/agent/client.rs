@@ -8,7 +8,7 @@ use crate::event::Origin;
 
 /// Identity, rights and quota of one client.
 pub(crate) struct Client {
-    pub(crate) rights: Rights,
+    pub(crate) rights: Arc<Rights>,
     /// What is verified about it.
     pub(crate) origin: Origin,
     /// Its rate. `None` if it is not limited.

@@ -56,7 +56,7 @@ async fn serve_unix(services: Arc<Services>, stream: UnixStream, peer: Peer, per
     // Syslog senders name the machine as the kernel does, whatever `host` says.
     let stopping = services.stopping.clone();
     let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
-    let rights = services.access.rights_of_user(peer.uid);
+    let rights = Arc::new(services.access.rights_of_user(peer.uid));
     let quota_key = QuotaKey::User(peer.uid);
     let (input, origin) = tokio::join!(connection.wait_for_input(), services.origins.lookup(peer));
     if input.is_ok() {

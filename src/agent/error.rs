@@ -20,11 +20,13 @@ pub enum AgentError {
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The TCP bridge cannot listen.
-    #[error("cannot listen on {address} (tcp.listen): {cause}")]
+    /// The TCP bridge or the monitor cannot listen.
+    #[error("cannot listen on {address} ({key}): {cause}")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The key that sets it.
+        key: &'static str,
         /// What the system says.
         cause: io::Error,
     },

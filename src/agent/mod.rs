@@ -5,8 +5,8 @@
 //! ```
 //!
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
-//! drafts into events; `follow` turns the log into what a follower asked for. `access` and `limits` are asked by all
-//! of them. Ingest and follow do not know each other. `services` is what all tasks share. This file is the order of
+//! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
+//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each other. `services` is what all tasks share. This file is the order of
 //! start and stop.
 
 mod access;
@@ -14,12 +14,14 @@ mod client;
 mod clients;
 mod error;
 mod follow;
+mod http;
 mod ingest;
 mod limits;
 mod manager;
 mod reload;
 mod services;
 mod session;
+mod started;
 mod stats;
 mod transport;
 mod views;
@@ -41,14 +43,17 @@ use crate::config::{Config, SyncSetting};
 use crate::diag;
 use crate::log::{self, Log, Opened};
 use crate::sys::signals::{Signal, Signals};
-use crate::sys::socket::{self, Permissions};
+use crate::sys::socket::{self, Permissions, SocketFile};
 use crate::sys::{clock, limits as system_limits, users};
 
 use access::Access;
 use access::origins::Origins;
+use http::listen::{Listening, listen};
+use http::{Monitor, Place};
 use ingest::runs::Runs;
 use limits::Limits;
 use manager::ServiceManager;
+use reload::Certificates;
 use services::Services;
 use stats::Stats;
 use transport::accept;
@@ -56,6 +61,7 @@ use transport::tcp::Bridge;
 use views::Folds;
 
 pub use error::AgentError;
+pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, RESUME_MAX, STREAMS_MAX};
 pub use transport::tls;
 
 // Bounds that the manual names.
@@ -72,6 +78,7 @@ pub use limits::{
     UNAUTHENTICATED_OF_ONE_MAX,
 };
 pub use session::ERRS_MAX;
+pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
@@ -96,16 +103,26 @@ pub fn permissions(config: &Config) -> Permissions {
     Permissions { mode: socket.mode, owner: socket.owner, group: socket.group }
 }
 
-/// Runs the agent until a signal stops it, on an inherited socket or on one of its own. `listening` is called with the
-/// bridge's address once connections are accepted. `reload` reads the configuration again.
+/// Sockets from socket activation.
+#[derive(Debug, Default)]
+pub struct InheritedSockets {
+    /// The agent's socket.
+    pub socket: Option<UnixListener>,
+    /// The monitor's.
+    pub web: Option<std::net::TcpListener>,
+}
+
+/// Runs the agent until a signal stops it, on inherited sockets or on its own. `listening` is called once connections
+/// are accepted. `reload` reads the configuration again. `link`: the operator is at a terminal and wants to sign in.
 ///
 /// # Errors
 /// [`AgentError`] if it cannot start, or cannot store the last events at the end.
 pub fn run<E: Display>(
     config: Config,
-    inherited: Option<UnixListener>,
+    inherited: InheritedSockets,
+    link: bool,
     reload: impl Fn() -> Result<Config, E>,
-    listening: impl FnOnce(Option<SocketAddr>),
+    listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
     if let Err(cause) = system_limits::raise_open_files() {
         diag::warning(format_args!("cannot raise the limit of open files: {cause}"));
@@ -115,7 +132,7 @@ pub fn run<E: Display>(
         diag::warning(format_args!("history: {repair}"));
     }
     let tls = reload::load_tls(&config)?;
-    let (listener, socket_file) = match inherited {
+    let (listener, socket_file) = match inherited.socket {
         Some(listener) => (listener, None),
         None => {
             let (listener, file) = socket::bind(&config.socket.path, permissions(&config))?;
@@ -130,7 +147,9 @@ pub fn run<E: Display>(
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
-    let served = runtime.block_on(serve(&config, running.log(), listener, tls, reload, listening));
+    let sockets = Sockets { unix: listener, web: inherited.web };
+    let served =
+        runtime.block_on(serve(&config, running.log(), sockets, tls, link, reload, listening));
     // The path goes first: no client must connect to an agent that will not answer.
     drop(socket_file);
     runtime.shutdown_timeout(Duration::ZERO);
@@ -166,23 +185,41 @@ fn sync_policy(setting: SyncSetting) -> log::SyncPolicy {
     }
 }
 
+/// The sockets that are open before the runtime runs.
+struct Sockets {
+    unix: UnixListener,
+    web: Option<std::net::TcpListener>,
+}
+
 async fn serve<E: Display>(
     config: &Config,
     log: &Log,
-    listener: UnixListener,
-    tls: Option<Arc<ServerConfig>>,
+    sockets: Sockets,
+    tls: Certificates,
+    link: bool,
     reload: impl Fn() -> Result<Config, E>,
-    listening: impl FnOnce(Option<SocketAddr>),
+    listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
     let mut signals = Signals::new().map_err(system("listen to signals"))?;
-    let unix = tokio::net::UnixListener::from_std(listener).map_err(system("use the socket"))?;
+    let unix =
+        tokio::net::UnixListener::from_std(sockets.unix).map_err(system("use the socket"))?;
     let tcp = match &config.tcp {
         Some(tcp) => Some(listen_on(tcp.listen).await?),
         None => None,
     };
+    let web = match &config.web {
+        Some(web) => Some(listen(web, sockets.web, config.state.as_deref())?),
+        None => None,
+    };
     let tcp_address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    let monitor = web.as_ref().map(|web| Arc::new(monitor(config, log, web, tls.web)));
+    let started = Started {
+        tcp: tcp_address,
+        monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
+    };
     let (stop, stopping) = watch::channel(false);
-    let services = Arc::new(services(config, log, tls, tcp_address, stopping));
+    let services = services(config, log, tls.tcp, tcp_address, monitor.clone(), stopping);
+    let services = Arc::new(services);
 
     let mut accepting = JoinSet::new();
     let (for_unix, for_tcp) = (services.clone(), services.clone());
@@ -192,10 +229,11 @@ async fn serve<E: Display>(
             clients::accept_tcp(&for_tcp, stream, address);
         }));
     }
+    let web_file = accept_web(&services, monitor, web, &mut accepting);
     let manager = ServiceManager::new(&config.socket.path, log.clone(), services.limits.clone());
     let manager = Arc::new(manager);
     manager.ready();
-    listening(tcp_address);
+    listening(started);
     tokio::spawn(manager.clone().keep_alive());
 
     while let Some(Signal::Reload) = next_signal(&mut signals, &mut accepting).await {
@@ -206,6 +244,7 @@ async fn serve<E: Display>(
     manager.stopping();
     // An accept loop may still spawn one more client until it has ended.
     accepting.shutdown().await;
+    drop(web_file);
     // Fails only if no task is left to hear it.
     let _ = stop.send(true);
     services.clients.close();
@@ -213,6 +252,45 @@ async fn serve<E: Display>(
         diag::warning(format_args!("some clients did not finish in time, disconnecting them"));
     }
     Ok(())
+}
+
+/// Accepts the monitor's connections. Returns the file of its Unix socket.
+fn accept_web(
+    services: &Arc<Services>,
+    monitor: Option<Arc<Monitor>>,
+    listening: Option<Listening>,
+    accepting: &mut JoinSet<()>,
+) -> Option<SocketFile> {
+    let (services, monitor) = (services.clone(), monitor?);
+    match listening? {
+        Listening::Tcp(listener, _) => {
+            accepting.spawn(accept::run(listener, move |(stream, address)| {
+                http::server::accept_tcp(&services, &monitor, stream, address);
+            }));
+            None
+        }
+        Listening::Unix(listener, file) => {
+            accepting.spawn(accept::run(listener, move |stream| {
+                http::server::accept_unix(&services, &monitor, stream);
+            }));
+            Some(file)
+        }
+    }
+}
+
+fn monitor(
+    config: &Config,
+    log: &Log,
+    listening: &Listening,
+    tls: Option<Arc<ServerConfig>>,
+) -> Monitor {
+    let place = Place {
+        url: config.web.as_ref().and_then(|web| web.url.as_ref()),
+        address: listening.address(),
+        host: &config.host,
+        state: config.state.as_deref(),
+    };
+    Monitor::new(&place, tls, log.now())
 }
 
 /// `None` if an accept loop ended, which only a panic does.
@@ -228,10 +306,12 @@ fn services(
     log: &Log,
     tls: Option<Arc<ServerConfig>>,
     tcp_address: Option<SocketAddr>,
+    monitor: Option<Arc<Monitor>>,
     stopping: watch::Receiver<bool>,
 ) -> Services {
     let limits = Arc::new(Limits::new(users::current(), log.clone()));
-    let tokens = config.tcp.as_ref().and(config.tokens.clone());
+    let takes_tokens = config.tcp.is_some() || config.web.is_some();
+    let tokens = config.tokens.clone().filter(|_| takes_tokens);
     let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));
     let runs = Arc::new(Runs::default());
     let bridge =
@@ -245,6 +325,7 @@ fn services(
         folds: Arc::new(Folds::new(log.clone(), runs.clone())),
         runs,
         bridge,
+        monitor,
         clients: TaskTracker::new(),
         stopping,
     }
@@ -252,5 +333,5 @@ fn services(
 
 async fn listen_on(address: SocketAddr) -> Result<TcpListener, AgentError> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|cause| AgentError::Listen { address, cause })
+    bound.map_err(|cause| AgentError::Listen { address, key: "tcp.listen", cause })
 }

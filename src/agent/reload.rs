@@ -10,10 +10,20 @@ use super::transport::tls::{self, TlsError};
 use crate::config::Config;
 use crate::diag;
 
-/// Reads certificate and key, if they are configured.
-pub(super) fn load_tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
-    let files = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref());
-    files.map(tls::load).transpose()
+/// The certificates that are configured.
+pub(super) struct Certificates {
+    pub(super) tcp: Option<Arc<ServerConfig>>,
+    pub(super) web: Option<Arc<ServerConfig>>,
+}
+
+/// Reads certificates and keys.
+pub(super) fn load_tls(config: &Config) -> Result<Certificates, TlsError> {
+    let tcp = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref());
+    let web = config.web.as_ref().and_then(|web| web.tls.as_ref());
+    Ok(Certificates {
+        tcp: tcp.map(|files| tls::load(files, &[])).transpose()?,
+        web: web.map(|files| tls::load(files, tls::HTTP_PROTOCOLS)).transpose()?,
+    })
 }
 
 /// Reads the configuration again. If it is bad, everything stays as it is.
@@ -31,10 +41,14 @@ pub(super) fn run<E: Display>(
         Err(error) => return rejected(&error),
     };
     match load_tls(&new) {
-        // The old certificate stays for as long as the bridge listens.
-        Ok(None) => {}
-        Ok(Some(tls)) => {
-            services.bridge.iter().for_each(|bridge| bridge.replace_tls(tls.clone()));
+        // Without a new certificate, the old one stays for as long as the agent listens.
+        Ok(Certificates { tcp, web }) => {
+            if let (Some(bridge), Some(tls)) = (&services.bridge, tcp) {
+                bridge.replace_tls(tls);
+            }
+            if let (Some(monitor), Some(tls)) = (&services.monitor, web) {
+                monitor.replace_tls(tls);
+            }
         }
         Err(error) => return rejected(&error),
     }

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::access::origins::Origins;
+use super::http::Monitor;
 use super::ingest::runs::Runs;
 use super::limits::Limits;
 use super::stats::Stats;
@@ -26,6 +27,8 @@ pub(crate) struct Services {
     pub(crate) folds: Arc<Folds>,
     /// `None` unless TCP is configured.
     pub(crate) bridge: Option<Bridge>,
+    /// `None` if the monitor is disabled.
+    pub(crate) monitor: Option<Arc<Monitor>>,
     /// The tasks that a stop waits for.
     pub(crate) clients: TaskTracker,
     /// `true` once the agent is stopping.

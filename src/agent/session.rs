@@ -14,6 +14,7 @@ use super::limits::Permit;
 use super::services::Services;
 use super::transport::connection::{Connection, Input};
 use super::views;
+use crate::auth::links::LINK_VALID_FOR;
 use crate::diag;
 use crate::log::Durability;
 use crate::views::ViewName;
@@ -258,7 +259,21 @@ impl Session<'_> {
             Query::Link if by_token => {
                 wire::encode_err(Code::Denied, "LINK is for users of the agent's machine", out);
             }
-            Query::Link => wire::encode_err(Code::Unavailable, "this agent has no monitor", out),
+            Query::Link => self.link(),
+        }
+    }
+
+    fn link(&mut self) {
+        let out = &mut self.replies;
+        let (Some(monitor), Some(uid)) = (&self.services.monitor, self.client.origin.uid) else {
+            let why = "this agent has no monitor: web.listen in pulsed.toml is false";
+            return wire::encode_err(Code::Unavailable, why, out);
+        };
+        match monitor.link(uid, LINK_VALID_FOR) {
+            Ok(url) => wire::encode_ok(&url, out),
+            Err(cause) => {
+                wire::encode_err(Code::Unavailable, &format!("no random numbers: {cause}"), out);
+            }
         }
     }
 

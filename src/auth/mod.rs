@@ -2,7 +2,7 @@
 //!
 //! A [`Secret`](secret::Secret) is 256 random bits, shown once. The agent keeps its
 //! [`Hash`](secret::Hash) only, in a [file](mod@file) of JSON lines that is replaced as a whole. [`tokens`] are the
-//! secrets of the TCP bridge.
+//! secrets of the TCP bridge, [`sessions`] those of the monitor's cookies, and [`links`] sign in to it once.
 //!
 //! ```
 //! use pulsed::auth::secret::{Hash, Secret};
@@ -15,5 +15,7 @@
 //! ```
 
 pub mod file;
+pub mod links;
 pub mod secret;
+pub mod sessions;
 pub mod tokens;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::tcp::TlsKeys;
 use crate::filter::BadGlob;
 use crate::render::escape;
 
@@ -148,13 +149,44 @@ pub enum Problem {
     Listen(String),
     /// Tokens would be sent over a network without TLS.
     #[error(
-        "{0} is not a loopback address: without TLS, tokens and events could be read on the network; \
-         set tcp.cert and tcp.key, or listen on 127.0.0.1"
+        "{address} is not a loopback address: without TLS, tokens and events could be read on the network; \
+         set {} and {}, or listen on 127.0.0.1", keys.cert, keys.key
     )]
-    NoTls(SocketAddr),
+    NoTls {
+        /// The address.
+        address: SocketAddr,
+        /// The keys to set.
+        keys: TlsKeys,
+    },
     /// Only one of two files is set.
-    #[error("tcp.cert and tcp.key go together: {0} is missing")]
-    Half(&'static str),
+    #[error("{} and {} go together: {missing} is missing", keys.cert, keys.key)]
+    Half {
+        /// The keys.
+        keys: TlsKeys,
+        /// The one that is missing.
+        missing: &'static str,
+    },
+    /// It is not a place for the monitor to listen on.
+    #[error(
+        "{0:?} is not an address and a port, such as \"127.0.0.1:7464\", nor \"unix:/PATH\"; false disables \
+         the monitor"
+    )]
+    WebListen(String),
+    /// It is not the URL of a site.
+    #[error(
+        "{0:?} is not the URL of the monitor, such as \"https://web1.example/pulse/\": http or https, a host, \
+         and a path without ? and #"
+    )]
+    Url(String),
+    /// The key is for another kind of listener.
+    #[error("only for a Unix socket: web.listen = \"unix:/PATH\"")]
+    NotUnix,
+    /// Nothing says where the proxy's clients find the monitor.
+    #[error("behind a proxy, web.url is needed too: the URL in the browser")]
+    NoUrl,
+    /// A Unix socket has no TLS.
+    #[error("a Unix socket has no TLS: the proxy in front of it has")]
+    UnixTls,
     /// This user has no directory for sockets.
     #[error("$XDG_RUNTIME_DIR is not set, and this user has no directory in /run/user")]
     NoRuntimeDir,

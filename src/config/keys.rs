@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem, Wrong};
 
 /// Every key, with its section.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 25] = [
     "host",
     "socket.path",
     "socket.mode",
@@ -25,6 +25,13 @@ pub const KEYS: [&str; 18] = [
     "tcp.cert",
     "tcp.key",
     "tcp.tokens",
+    "web.listen",
+    "web.cert",
+    "web.key",
+    "web.url",
+    "web.mode",
+    "web.owner",
+    "web.group",
     "access.tag",
     "access.send",
     "access.tail",

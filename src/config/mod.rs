@@ -14,6 +14,7 @@ mod raw;
 mod socket;
 mod tcp;
 mod value;
+mod web;
 mod window;
 
 use std::fs::File;
@@ -37,7 +38,8 @@ pub use host::HOST_MAX;
 pub use keys::KEYS;
 pub use machine::{DEFAULT_MODE, Machine};
 pub use socket::{SOCKET_PATH_MAX, Socket};
-pub use tcp::{Tcp, TlsFiles};
+pub use tcp::{Tcp, TlsFiles, TlsKeys};
+pub use web::{Url, WEB_MODE, Web, WebListen};
 pub use window::{WINDOW_MAX, WINDOW_MIN, Window};
 
 /// The longest configuration file, in bytes.
@@ -75,6 +77,10 @@ pub struct Config {
     pub window: Window,
     /// The TCP bridge. `None` if it is disabled.
     pub tcp: Option<Tcp>,
+    /// The monitor. `None` if it is disabled.
+    pub web: Option<Web>,
+    /// The directory of what the monitor keeps: its port and its sessions. `None` if there is no default.
+    pub state: Option<PathBuf>,
     /// The file of the bridge's tokens: an absolute path. `None` if there is no default.
     pub tokens: Option<PathBuf>,
     /// The rules for sending and following.
@@ -139,8 +145,11 @@ impl Config {
     /// `true` if `fresh` differs only in what a reload can change: the rules and the certificate.
     pub fn differs_only_in_access(&self, fresh: &Self) -> bool {
         let kind = |tcp: &Option<Tcp>| tcp.as_ref().map(|tcp| (tcp.listen, tcp.tls.is_some()));
-        let (access, tcp) = (self.access.clone(), self.tcp.clone());
-        kind(&self.tcp) == kind(&fresh.tcp) && *self == Self { access, tcp, ..fresh.clone() }
+        let web_kind = |web: &Option<Web>| web.as_ref().map(Web::without_files);
+        let (access, tcp, web) = (self.access.clone(), self.tcp.clone(), self.web.clone());
+        kind(&self.tcp) == kind(&fresh.tcp)
+            && web_kind(&self.web) == web_kind(&fresh.web)
+            && *self == Self { access, tcp, web, ..fresh.clone() }
     }
 
     fn check(file: Option<&Path>, text: &str, machine: &Machine) -> Result<Self, ConfigError> {
@@ -165,13 +174,15 @@ impl Config {
         let socket = raw.socket.check(machine)?;
         let history_dir = raw.history.dir(machine);
         let history = raw.history.check(machine)?;
-        let tokens = raw.tcp.tokens(history_dir)?;
+        let tokens = raw.tcp.tokens(history_dir.clone())?;
         let unused = raw.tcp.is_certificate_unused().then_some(Warning::NoListen);
         Ok(Self {
             host,
             socket,
             history,
             tcp: raw.tcp.check(tokens.is_some())?,
+            web: raw.web.check(machine)?,
+            state: history_dir.filter(|dir| dir.is_absolute()),
             tokens,
             access: access::check(raw.access, machine)?,
             window: raw.window.check()?,

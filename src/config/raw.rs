@@ -7,6 +7,7 @@ use super::access::RawRule;
 use super::history::RawHistory;
 use super::socket::RawSocket;
 use super::tcp::RawTcp;
+use super::web::RawWeb;
 use super::window::RawWindow;
 
 /// The file. It denies unknown keys as [`super::KEYS`] does, so a key that is missing in either is an error.
@@ -18,5 +19,6 @@ pub(super) struct Raw {
     pub(super) history: RawHistory,
     pub(super) window: RawWindow,
     pub(super) tcp: RawTcp,
+    pub(super) web: RawWeb,
     pub(super) access: Option<Vec<Spanned<RawRule>>>,
 }

@@ -21,15 +21,28 @@ pub struct Tcp {
     pub tls: Option<TlsFiles>,
 }
 
-/// `tcp.cert` and `tcp.key`: PEM files, absolute paths. Whether they exist and belong together is only known
-/// when they are read.
+/// `cert` and `key` of `[tcp]` or `[web]`: PEM files, absolute paths. Whether they exist and belong together is
+/// only known when they are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
+    /// The keys that set them, for errors.
+    pub keys: TlsKeys,
     /// The certificate, followed by its chain.
     pub cert: PathBuf,
     /// The private key of the certificate.
     pub key: PathBuf,
 }
+
+/// The names of the two keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsKeys {
+    /// Of the certificate.
+    pub cert: &'static str,
+    /// Of its private key.
+    pub key: &'static str,
+}
+
+const KEYS: TlsKeys = TlsKeys { cert: "tcp.cert", key: "tcp.key" };
 
 /// The section as typed.
 #[derive(Default, Deserialize)]
@@ -57,7 +70,7 @@ impl RawTcp {
 
     /// Checks the section. `None` if there is no address to listen on.
     pub(super) fn check(self, has_tokens: bool) -> Result<Option<Tcp>, Fault> {
-        let tls = tls_files(self.cert, self.key)?;
+        let tls = tls_files(KEYS, self.cert, self.key)?;
         let Some(listen) = self.listen else { return Ok(None) };
         if !has_tokens {
             return Err(Fault::Default("tcp.tokens", Problem::NoHome));
@@ -65,7 +78,7 @@ impl RawTcp {
         let listen = checked(listen, |text| {
             let address: SocketAddr = text.parse().map_err(|_| Problem::Listen(text))?;
             if tls.is_none() && !address.ip().is_loopback() {
-                return Err(Problem::NoTls(address));
+                return Err(Problem::NoTls { address, keys: KEYS });
             }
             Ok(address)
         })?;
@@ -73,20 +86,23 @@ impl RawTcp {
     }
 }
 
-fn tls_files(
+/// Checks a certificate and its key: both or none.
+pub(super) fn tls_files(
+    keys: TlsKeys,
     cert: Option<Spanned<String>>,
     key: Option<Spanned<String>>,
 ) -> Result<Option<TlsFiles>, Fault> {
     let file = |key, typed| path(key, Some(typed), Err(Problem::NoHome), PATH_MAX);
     let half = |given: &Spanned<String>, missing| {
-        Err(Wrong { span: given.span(), problem: Problem::Half(missing) }.into())
+        Err(Wrong { span: given.span(), problem: Problem::Half { keys, missing } }.into())
     };
     match (cert, key) {
         (None, None) => Ok(None),
-        (Some(cert), None) => half(&cert, "tcp.key"),
-        (None, Some(key)) => half(&key, "tcp.cert"),
+        (Some(cert), None) => half(&cert, keys.key),
+        (None, Some(key)) => half(&key, keys.cert),
         (Some(cert), Some(key)) => {
-            Ok(Some(TlsFiles { cert: file("tcp.cert", cert)?, key: file("tcp.key", key)? }))
+            let (cert, key) = (file(keys.cert, cert)?, file(keys.key, key)?);
+            Ok(Some(TlsFiles { keys, cert, key }))
         }
     }
 }

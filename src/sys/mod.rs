@@ -31,6 +31,8 @@ pub mod socket;
 pub mod systemd;
 pub mod tcp;
 #[cfg(feature = "agent")]
+pub mod tcp_peer;
+#[cfg(feature = "agent")]
 pub mod users;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod zone;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,14 +19,16 @@ use sd_notify::NotifyState;
 use super::socket::Permissions;
 use super::users;
 
-/// A listening socket from socket activation. It belongs to the service manager: it is not removed at the
-/// end, and clients that connect while no agent runs wait in its queue.
+/// Listening sockets from socket activation. They belong to the service manager: they are not removed at the
+/// end, and clients that connect while no agent runs wait in their queues.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The listener; it does not block.
+    /// The agent's listener; it does not block.
     pub listener: UnixListener,
     /// Its file.
     pub file: InheritedFile,
+    /// The monitor's listener.
+    pub web: Option<TcpListener>,
 }
 
 /// The file of an inherited socket, as it was at the start.
@@ -41,10 +44,11 @@ pub struct InheritedFile {
 /// wait forever on the inherited one.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
-    /// There is more than one.
+    /// There are more than one of each kind.
     #[error(
-        "cannot use the inherited sockets: {0} sockets, and the agent serves one: leave one \
-         ListenStream= in pulsed.socket (systemctl edit pulsed.socket)"
+        "cannot use the inherited sockets: {0} sockets, and the agent serves one Unix socket, and one TCP \
+         socket for the monitor: leave one ListenStream= in pulsed.socket and in pulsed-web.socket \
+         (systemctl edit pulsed.socket)"
     )]
     Many(usize),
     /// It is not a listening Unix stream socket with a path.
@@ -104,22 +108,33 @@ impl fmt::Display for Differences {
 }
 
 impl Inherited {
-    /// Takes the inherited socket, if there is one, and unsets `$LISTEN_FDS` and `$LISTEN_PID`. Call it
+    /// Takes the inherited sockets, if there are any, and unsets `$LISTEN_FDS` and `$LISTEN_PID`. Call it
     /// once, before there are other threads.
     ///
     /// # Errors
-    /// [`InheritError`] unless it is one listening Unix stream socket with a file.
+    /// [`InheritError`] unless there is one listening Unix stream socket with a file, and at most one TCP socket.
     pub fn take() -> Result<Option<Self>, InheritError> {
         let mut inherited = ListenFd::from_env();
-        match inherited.len() {
-            0 | 1 => {}
-            many => return Err(InheritError::Many(many)),
+        let count = inherited.len();
+        if count > 2 {
+            return Err(InheritError::Many(count));
         }
-        let listener = inherited.take_unix_listener(0).map_err(InheritError::Kind)?;
-        listener.map(Self::new).transpose()
+        // Their order is that of the units' names. A socket of another kind is given back.
+        let web = (0..count).find_map(|at| inherited.take_tcp_listener(at).ok().flatten());
+        if count == 2 && web.is_none() {
+            return Err(InheritError::Many(count));
+        }
+        let mut unix = (0..count).map(|at| inherited.take_unix_listener(at));
+        let unix = unix.find(|taken| !matches!(taken, Ok(None))).unwrap_or(Ok(None));
+        let unix = unix.map_err(InheritError::Kind)?;
+        if unix.is_none() && web.is_some() {
+            let why = io::Error::new(io::ErrorKind::InvalidInput, "it is a TCP socket");
+            return Err(InheritError::Kind(why));
+        }
+        unix.map(|listener| Self::new(listener, web)).transpose()
     }
 
-    fn new(listener: UnixListener) -> Result<Self, InheritError> {
+    fn new(listener: UnixListener, web: Option<TcpListener>) -> Result<Self, InheritError> {
         let other = |why| InheritError::Kind(io::Error::new(io::ErrorKind::InvalidInput, why));
         if !getsockopt(&listener, sockopt::AcceptConn).map_err(|e| InheritError::Kind(e.into()))? {
             return Err(other("it does not listen"));
@@ -129,7 +144,7 @@ impl Inherited {
         let file = InheritedFile::stat(path)
             .map_err(|cause| InheritError::Stat { path: path.to_owned(), cause })?;
         listener.set_nonblocking(true).map_err(InheritError::Kind)?;
-        Ok(Self { listener, file })
+        Ok(Self { listener, file, web })
     }
 }
 

@@ -92,6 +92,11 @@ fn encode_fields(draft: &Draft<'_>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
+/// Appends a line that counts events which a follower with a rate does not see, up to `at`.
+pub fn encode_skipped(events: u64, at: &Cursor, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{{\"skipped\":{events},\"at\":\"{at}\"}}\n").as_bytes());
+}
+
 /// Appends a `TAIL {…}`.
 pub fn encode_tail(tail: &Tail, out: &mut Vec<u8>) {
     let mut keys = serde_json::Map::new();
@@ -105,6 +110,7 @@ pub fn encode_tail(tail: &Tail, out: &mut Vec<u8>) {
         keys.extend(text.map(|text| (name.to_owned(), json!(text))));
     }
     keys.extend(tail.lines.map(|lines| ("lines".to_owned(), json!(lines))));
+    keys.extend(tail.rate.map(|rate| ("rate".to_owned(), json!(rate.per_second()))));
     for (name, set) in [("reverse", tail.reverse), ("follow", tail.follow)] {
         if set {
             keys.insert(name.to_owned(), json!(true));

@@ -17,13 +17,17 @@ mod verbs;
 mod view;
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
 
 use crate::event::{Cursor, Draft, Timestamp};
 
 pub use answers::{Answer, Answers, BadAnswer};
 pub use decode::{Decoder, REQUEST_MAX};
 pub use encode::{
-    WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_tail,
+    WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_skipped,
+    encode_tail,
 };
 pub use verbs::{VERBS, Verb, help};
 pub use view::{EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view};
@@ -127,6 +131,40 @@ pub struct Tail {
     pub reverse: bool,
     /// Continue with new events.
     pub follow: bool,
+    /// Show at most so many of them a second, and count the others.
+    pub rate: Option<Rate>,
+}
+
+/// The most new events a second that a follower for people wants to see, from 1 to [`RATE_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Rate(u32);
+
+/// The highest [`Rate`].
+pub const RATE_MAX: u32 = 10_000;
+
+impl Rate {
+    /// Events a second.
+    pub const fn per_second(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Rate {
+    type Error = String;
+
+    fn try_from(events: u32) -> Result<Self, String> {
+        let valid = (1..=RATE_MAX).contains(&events);
+        valid.then_some(Self(events)).ok_or_else(|| format!("use a number from 1 to {RATE_MAX}"))
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().unwrap_or(0).try_into()
+    }
 }
 
 /// A refused request: the answer is `ERR <code> <why>`.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Code, Refused, Tail};
+use super::{Code, Rate, Refused, Tail};
 use crate::event::{Cursor, Timestamp};
 
 /// The keys of the object.
@@ -19,6 +19,7 @@ struct Keys {
     reverse: bool,
     #[serde(default)]
     follow: bool,
+    rate: Option<Rate>,
 }
 
 /// Parses the object of a TAIL.
@@ -37,14 +38,29 @@ pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
         matching: keys.matching,
         reverse: keys.reverse,
         follow: keys.follow,
+        rate: keys.rate,
     };
-    if tail.follow && (tail.reverse || tail.until.is_some()) {
-        let with = if tail.reverse { "reverse" } else { "until" };
-        return Err(refuse(format!(
-            "TAIL: follow does not end, so it cannot be combined with {with}"
-        )));
-    }
+    tail.check()?;
     Ok(tail)
+}
+
+impl Tail {
+    /// Checks that the keys can be combined.
+    ///
+    /// # Errors
+    /// Which of them cannot.
+    pub fn check(&self) -> Result<(), Refused> {
+        if self.follow && (self.reverse || self.until.is_some()) {
+            let with = if self.reverse { "reverse" } else { "until" };
+            return Err(refuse(format!(
+                "TAIL: follow does not end, so it cannot be combined with {with}"
+            )));
+        }
+        if self.rate.is_some() && !self.follow {
+            return Err(refuse("TAIL: rate is for follow only".into()));
+        }
+        Ok(())
+    }
 }
 
 fn refuse(why: String) -> Refused {

@@ -178,6 +178,10 @@ impl Forward {
         self.chunk = None;
     }
 
+    pub(super) fn follows(&self) -> bool {
+        self.follow
+    }
+
     pub(super) fn position(&self) -> Seq {
         if self.follow { self.reader.seen() } else { self.end.previous() }
     }

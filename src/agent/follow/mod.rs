@@ -11,6 +11,7 @@
 pub(crate) mod filled;
 mod forward;
 pub(crate) mod lines;
+pub(crate) mod pace;
 mod resolve;
 mod reverse;
 mod selection;

@@ -88,6 +88,16 @@ impl Subscription {
         self.consume_through(self.log.newest().seq);
     }
 
+    /// `true` if it has no end.
+    pub(crate) fn follows(&self) -> bool {
+        matches!(&self.direction, Direction::Forward(forward) if forward.follows())
+    }
+
+    /// `true` if every line is yielded as it is.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.selection.is_everything()
+    }
+
     /// `true` if this event is selected.
     pub(crate) fn wants(&self, event: &EventLine<'_>) -> bool {
         self.selection.wants(event)

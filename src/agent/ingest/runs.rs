@@ -99,6 +99,8 @@ pub(crate) struct RunCounts {
 pub(crate) struct ConnectionRuns {
     runs: Arc<Runs>,
     owner: QuotaKey,
+    /// Begins are tracked.
+    tracks: bool,
     /// The number of this connection, once it began a run.
     conn: Option<u64>,
     own: HashMap<Arc<str>, RunKey>,
@@ -113,7 +115,17 @@ impl Runs {
 
     /// Tracks the runs of a new connection. Costs nothing until one begins.
     pub(crate) fn of_connection(self: &Arc<Self>, owner: QuotaKey) -> ConnectionRuns {
-        ConnectionRuns { runs: self.clone(), owner, conn: None, own: HashMap::new(), origin: None }
+        self.new_client(owner, true)
+    }
+
+    /// The runs of a request, which has no connection to close: its begins have no `conn`, and are never abandoned.
+    pub(crate) fn of_request(self: &Arc<Self>, owner: QuotaKey) -> ConnectionRuns {
+        self.new_client(owner, false)
+    }
+
+    fn new_client(self: &Arc<Self>, owner: QuotaKey, tracks: bool) -> ConnectionRuns {
+        let (runs, own) = (self.clone(), HashMap::new());
+        ConnectionRuns { runs, owner, tracks, conn: None, own, origin: None }
     }
 
     pub(crate) fn counts(&self) -> RunCounts {
@@ -253,6 +265,9 @@ impl ConnectionRuns {
     ) -> Option<u64> {
         if let Some(key) = self.own.get(run) {
             return Some(key.conn);
+        }
+        if !self.tracks {
+            return None;
         }
         let runs = self.runs.clone();
         let mut state = runs.state();

@@ -97,7 +97,7 @@ impl Authenticator {
             ..Origin::default()
         };
         Ok(Client {
-            rights: self.access.rights_of_token(token),
+            rights: Arc::new(self.access.rights_of_token(token)),
             origin,
             rate: self.limits.rate_of(&key),
             quota_key: key,

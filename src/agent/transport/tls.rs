@@ -1,4 +1,4 @@
-//! TLS on the TCP bridge: loading certificate and key, and the server's side of the handshake.
+//! TLS of the bridge and the monitor: loading certificate and key, and the server's side of the handshake.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) struct Acceptor {
 /// Why a TLS connection is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcceptError {
-    #[error("TLS is not configured: tcp.cert is not set")]
+    #[error("TLS is not configured: no certificate is set")]
     NotConfigured,
     #[error("TLS: {0}")]
     Handshake(#[from] io::Error),
@@ -68,7 +68,7 @@ pub enum TlsError {
     /// The file cannot be read, or is not PEM.
     #[error("cannot read {what} {}: {cause}", path.display())]
     Read {
-        /// `tcp.cert` or `tcp.key`.
+        /// The key that names it.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum TlsError {
     /// The file holds no item of the kind that is needed.
     #[error("{what} {}: no PEM {wanted} found", path.display())]
     Empty {
-        /// `tcp.cert` or `tcp.key`.
+        /// The key that names it.
         what: &'static str,
         /// The kind of item.
         wanted: &'static str,
@@ -86,30 +86,33 @@ pub enum TlsError {
         path: PathBuf,
     },
     /// Certificate and key do not match, or use an algorithm that is no longer supported.
-    #[error("tcp.cert {} and tcp.key {}: {}", cert.display(), key.display(), explain_pair(cause))]
+    #[error("{} {} and {} {}: {}", files.keys.cert, files.cert.display(), files.keys.key,
+        files.key.display(), explain_pair(cause))]
     Pair {
-        /// The certificate's file.
-        cert: PathBuf,
-        /// The key's file.
-        key: PathBuf,
+        /// The files.
+        files: TlsFiles,
         /// The error of the TLS library.
         cause: rustls::Error,
     },
 }
 
-/// Reads certificate and key. The server speaks TLS 1.3 (RFC 8446) only: there are no older clients.
+/// The application protocols of the monitor, the preferred one first (RFC 7301).
+pub const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// Reads certificate and key. The server speaks TLS 1.3 (RFC 8446) only: there are no older clients. It offers these
+/// application protocols.
 ///
 /// # Errors
 /// [`TlsError`] if a file is missing, not readable or not PEM, or if the two do not match.
-pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let (what, path) = ("tcp.cert", &files.cert);
+pub fn load(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+    let (what, path) = (files.keys.cert, &files.cert);
     let read = CertificateDer::pem_file_iter(path).map_err(read_error(what, path));
     let chain: Result<Vec<_>, _> = read?.collect();
     let chain = chain.map_err(read_error(what, path))?;
     if chain.is_empty() {
         return Err(TlsError::Empty { what, wanted: "certificate", path: path.clone() });
     }
-    let (what, path) = ("tcp.key", &files.key);
+    let (what, path) = (files.keys.key, &files.key);
     let key = match PrivateKeyDer::from_pem_file(path) {
         Err(pem::Error::NoItemsFound) => {
             return Err(TlsError::Empty {
@@ -120,14 +123,15 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         }
         key => key.map_err(read_error(what, path))?,
     };
-    let pair = |cause| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), cause };
+    let pair = |cause| TlsError::Pair { files: files.clone(), cause };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(pair)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(pair)?;
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

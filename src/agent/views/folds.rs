@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -13,7 +14,7 @@ use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
 use crate::agent::limits::Follower;
 use crate::log::Log;
-use crate::views::WINDOW_MINUTES;
+use crate::views::{ViewName, WINDOW_MINUTES};
 use crate::wire::{Code, Tail};
 
 /// Folds in all: one for each pair of MATCH and rights. Each takes at most [`crate::views::SIZE_MAX`] bytes.
@@ -42,8 +43,20 @@ struct Entry {
 
 /// One watcher of a fold. Dropping it ends the watch.
 pub(crate) struct Watch {
-    pub(super) fold: Arc<Fold>,
+    fold: Arc<Fold>,
     _watcher: watch::Receiver<()>,
+}
+
+impl Watch {
+    /// Waits until there is something to show.
+    pub(crate) async fn ready(&self) {
+        self.fold.ready().await;
+    }
+
+    /// A view as it is now, as one JSON line, shared by all watchers.
+    pub(crate) fn snapshot(&self, name: ViewName) -> Bytes {
+        self.fold.snapshot(name)
+    }
 }
 
 /// Why a view cannot be watched.

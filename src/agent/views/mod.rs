@@ -7,5 +7,5 @@ mod fold;
 mod folds;
 pub(crate) mod serve;
 
-pub(crate) use folds::Folds;
 pub use folds::{FOLDS_MAX, KEPT_FOR};
+pub(crate) use folds::{Folds, Watch};

@@ -7,14 +7,15 @@ mod welcome;
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Exit, Failure};
 use crate::agent::tls::{self, TlsError};
-use crate::agent::{self, AgentError};
+use crate::agent::{self, AgentError, InheritedSockets};
 use crate::auth::tokens::TokenError;
-use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine};
+use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine, Web, WebListen};
 use crate::diag;
 use crate::sys::systemd::{InheritError, Inherited};
 use crate::sys::{host, paths, users};
@@ -78,13 +79,22 @@ enum CommandError {
          --config"
     )]
     NoTokens,
+    #[error(
+        "web.listen is {configured}, and the service manager passes {inherited}: change pulsed-web.socket \
+         (systemctl edit pulsed-web.socket), or disable it: systemctl disable --now pulsed-web.socket"
+    )]
+    InheritedWeb { configured: String, inherited: String },
 }
 
 impl Failure for CommandError {
     fn exit(&self) -> Exit {
         match self {
             // A restart does not help: the operator must change something first.
-            Self::Config(_) | Self::Inherit(_) | Self::Tls(_) | Self::NoTokens => Exit::Config,
+            Self::Config(_)
+            | Self::Inherit(_)
+            | Self::Tls(_)
+            | Self::NoTokens
+            | Self::InheritedWeb { .. } => Exit::Config,
             Self::Agent(AgentError::Tls(_)) => Exit::Config,
             Self::Agent(_) | Self::Token(_) => Exit::Failed,
             Self::Status(error) => error.exit(),
@@ -113,10 +123,13 @@ pub fn main() -> ExitCode {
 }
 
 fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
-    let (listener, inherited) = match Inherited::take()? {
-        Some(Inherited { listener, file }) => (Some(listener), Some(file)),
-        None => (None, None),
+    let (sockets, inherited) = match Inherited::take()? {
+        Some(Inherited { listener, file, web }) => {
+            (InheritedSockets { socket: Some(listener), web }, Some(file))
+        }
+        None => (InheritedSockets::default(), None),
     };
+    let inherited_web = sockets.web.as_ref().and_then(|web| web.local_addr().ok());
     let load = move || {
         let mut machine = machine();
         // The path and mode of an inherited socket are the defaults. The file may confirm them.
@@ -126,11 +139,35 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
         let config = load(file.as_deref(), &machine)?;
         if let Some(socket) = &inherited {
             socket.check(&config.socket.path, agent::permissions(&config))?;
+            let web = check_inherited_web(config.web, inherited_web)?;
+            return Ok(Config { web, ..config });
         }
         Ok::<_, CommandError>(config)
     };
     let config = load()?;
-    Ok(agent::run(config.clone(), listener, load, |tcp| welcome::welcome(&config, tcp))?)
+    let link = welcome::shows_link();
+    Ok(agent::run(config.clone(), sockets, link, load, |started| {
+        welcome::welcome(&config, &started)
+    })?)
+}
+
+/// The monitor of an agent with inherited sockets: on the inherited one, or where the configuration says. By default a
+/// service does not choose a port itself.
+fn check_inherited_web(
+    web: Option<Web>,
+    inherited: Option<SocketAddr>,
+) -> Result<Option<Web>, CommandError> {
+    let differs = |configured: &dyn fmt::Display| CommandError::InheritedWeb {
+        configured: configured.to_string(),
+        inherited: inherited.map(|address| address.to_string()).unwrap_or_default(),
+    };
+    match (web.as_ref().map(|web| &web.listen), inherited) {
+        (None, Some(_)) => Err(differs(&"false")),
+        (Some(WebListen::Default), None) => Ok(None),
+        (Some(WebListen::Tcp(address)), Some(other)) if *address != other => Err(differs(address)),
+        (Some(WebListen::Unix { path, .. }), Some(_)) => Err(differs(&path.display())),
+        _ => Ok(web),
+    }
 }
 
 /// Reads the configuration and logs its warnings.
@@ -167,8 +204,10 @@ fn token(file: Option<&Path>, task: TokenTask) -> Result<(), CommandError> {
 
 fn check(file: Option<&Path>) -> Result<(), CommandError> {
     let config = load(file, &machine())?;
-    if let Some(files) = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
-        tls::load(files)?;
+    let tcp = config.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref());
+    let web = config.web.as_ref().and_then(|web| web.tls.as_ref());
+    for files in tcp.into_iter().chain(web) {
+        tls::load(files, &[])?;
     }
     match config.file {
         Some(file) => print(format_args!("{}: valid", file.display())),

@@ -1,36 +1,70 @@
 //! The message of a started agent: where it listens, and what to type next.
 
 use std::env;
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::agent::{Started, StartedMonitor};
+use crate::auth::links::FIRST_LINK_VALID_FOR;
 use crate::config::Config;
 use crate::diag;
 use crate::render::escape;
-use crate::sys::paths;
+use crate::sys::{paths, users};
+
+/// `true` if the operator is at a terminal: a sign-in link is a secret, and shown there only.
+pub(super) fn shows_link() -> bool {
+    !diag::to_journal() && io::stdout().is_terminal()
+}
 
 /// Reports that the agent is ready: in the journal as one line, else on stdout with what to type next.
-pub(super) fn welcome(config: &Config, tcp: Option<SocketAddr>) {
-    let listening = listening(config, tcp);
+pub(super) fn welcome(config: &Config, started: &Started) {
+    let listening = listening(config, started);
     if diag::to_journal() {
         return diag::notice(listening);
     }
     let is_default = |path: Option<PathBuf>| path.as_deref() == Some(&config.socket.path);
     let found = is_default(paths::user_socket()) || is_default(Some(paths::SYSTEM_SOCKET.into()));
     let socket = if found { None } else { Some(config.socket.path.as_path()) };
-    let next = next(&Call::detect(), socket);
+    let mut next = next(&Call::detect(), socket);
+    if let Some(monitor) = &started.monitor {
+        next = format!("{}{next}", sign_in(monitor, remote_login().as_deref()));
+    }
     // A closed stdout is no error.
     let _ = writeln!(io::stdout().lock(), "pulsed: {listening}\n{next}");
 }
 
-fn listening(config: &Config, tcp: Option<SocketAddr>) -> String {
+/// How to open the monitor. `remote` is the user and the machine's name of a login by ssh.
+fn sign_in(monitor: &StartedMonitor, remote: Option<&str>) -> String {
+    let Some(link) = &monitor.link else { return String::new() };
+    let minutes = FIRST_LINK_VALID_FOR.as_secs() / 60;
+    let mut text = format!("  watch in a browser, within {minutes} minutes:\n    {link}\n");
+    if let (Some(remote), Some(address)) = (remote, monitor.address) {
+        let port = address.port();
+        text += &format!(
+            "  which this, on your own machine, makes reachable:\n    ssh -L {port}:{address} {remote}\n"
+        );
+    }
+    text
+}
+
+/// `user@host` for ssh(1), if this is a login by ssh. The address is the one that the client connected to.
+fn remote_login() -> Option<String> {
+    let connection = env::var("SSH_CONNECTION").ok()?;
+    let host = connection.split(' ').nth(2)?.parse::<IpAddr>().ok()?;
+    let user = users::user_name(users::current()).ok().flatten()?;
+    Some(format!("{user}@{host}"))
+}
+
+fn listening(config: &Config, started: &Started) -> String {
     let history = match &config.history {
         Some(history) => format!("history in {}", quoted(&history.dir)),
         None => "no history: events are kept in memory only".into(),
     };
-    let tcp = tcp.map(|address| format!(" and by TCP on {address}")).unwrap_or_default();
-    format!("listening on {}{tcp}, {history}", quoted(&config.socket.path))
+    let tcp = started.tcp.map(|address| format!(" and by TCP on {address}")).unwrap_or_default();
+    let monitor = started.monitor.as_ref();
+    let monitor = monitor.map(|m| format!(", monitor at {}", m.url)).unwrap_or_default();
+    format!("listening on {}{tcp}{monitor}, {history}", quoted(&config.socket.path))
 }
 
 fn next(call: &Call, socket: Option<&Path>) -> String {

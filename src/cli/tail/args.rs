@@ -120,6 +120,11 @@ pub(super) struct Args {
     #[arg(long, help_heading = "How to show it")]
     pub(super) stats: bool,
 
+    /// Print a link that signs you in to the monitor, once and within a minute
+    #[arg(long, help_heading = "How to show it")]
+    #[arg(conflicts_with_all = ["matching", "follow", "stats", "count", "until_match"])]
+    pub(super) web: bool,
+
     /// Exit after N events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(help_heading = "When to end")]

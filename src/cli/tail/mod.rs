@@ -13,9 +13,10 @@ mod plan;
 mod report;
 mod resume_position;
 mod stats;
+mod web;
 mod when;
 
-use std::io::{IsTerminal as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
@@ -56,6 +57,11 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
         saved,
         agent: args.connect.address()?,
     };
+    if args.web {
+        let link = web::link(&environment.agent)?;
+        writeln!(stdout(), "{link}").map_err(TailError::Output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let plan = Plan::new(args, environment)?;
     let interrupt = Interrupt::catch().map_err(TailError::Signals)?;
     if plan.tail.follow {

@@ -114,6 +114,7 @@ impl Plan {
             // Views are folded in the order of the log.
             reverse: args.reverse && !args.stats,
             follow: args.follow,
+            rate: None,
         };
         if tail.follow && tail.lines.is_none() && after.is_none() && since.is_none() {
             // Without a start, a follow would start now.

@@ -1,0 +1,271 @@
+//! Events as Server-Sent Events or JSON lines: the sink of a subscription.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::frames::{self, BLOCK_SIZE, Block, Frames, Known};
+use crate::agent::follow::filled::{Filled, Lines};
+use crate::agent::follow::pace::{Pace, Skipped};
+use crate::agent::follow::subscription::Subscription;
+use crate::agent::limits::Follower;
+use crate::event::{Cursor, Line, Seq};
+use crate::log::lines_of;
+use crate::wire;
+
+/// How the lines are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Syntax {
+    /// Server-Sent Events, with a name if several streams share the response.
+    Frames(Option<String>),
+    /// JSON lines.
+    Lines,
+}
+
+/// What one subscription yields, encoded.
+pub(super) struct Events {
+    subscription: Subscription,
+    syntax: Syntax,
+    pace: Option<Pace>,
+    frames: Arc<Frames>,
+    /// The id of the log.
+    log: String,
+    /// Others that follow may get the same bytes.
+    shared: bool,
+    /// What is to be written first.
+    first: Option<Vec<u8>>,
+    complete: bool,
+    _follower: Follower,
+}
+
+impl Events {
+    pub(super) fn new(
+        subscription: Subscription,
+        syntax: Syntax,
+        pace: Option<Pace>,
+        frames: Arc<Frames>,
+        follower: Follower,
+    ) -> Self {
+        let at = subscription.position().to_string();
+        let log = at.split('-').next().unwrap_or_default().to_owned();
+        let shared = pace.is_none()
+            && syntax == Syntax::Frames(None)
+            && subscription.follows()
+            && subscription.is_everything();
+        Self {
+            subscription,
+            syntax,
+            pace,
+            frames,
+            log,
+            shared,
+            first: None,
+            complete: false,
+            _follower: follower,
+        }
+    }
+
+    /// Counts what lies between the cursor of a follower that was away too long and the first event that it gets.
+    pub(super) fn skip_to_start(&mut self, after: Seq) {
+        let at = self.subscription.position();
+        let events = at.seq.since(after);
+        if events > 0 {
+            let mut out = Vec::new();
+            self.encode_skipped(Skipped { events, last: at.seq }, &mut out);
+            self.first = Some(out);
+        }
+    }
+
+    /// The next bytes. `None` once everything was yielded, which only a subscription with an end does. Dropping the
+    /// future loses nothing.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first.into());
+        }
+        loop {
+            if self.complete {
+                return None;
+            }
+            if self.shared
+                && let Known::Block(block) = self.frames.after(self.subscription.position().seq)
+            {
+                self.subscription.consume_through(block.last);
+                return Some(block.bytes);
+            }
+            if let Some(bytes) = self.fill().await {
+                return Some(bytes);
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> Option<Bytes> {
+        let shared = self.shared;
+        let after = self.subscription.position().seq;
+        let Ok(filled) = self.subscription.fill().await else {
+            // History that cannot be read, in reverse.
+            self.complete = true;
+            return None;
+        };
+        match filled {
+            Filled::Lines(lines) if shared => {
+                let until = match self.frames.after(after) {
+                    Known::Within(last) => last,
+                    Known::Block(_) | Known::Nothing => Seq::MAX,
+                };
+                let len = lines.len();
+                let Some(block) = encode_block(&lines, after, until, &self.log) else {
+                    // Damaged lines of an edited history file.
+                    self.subscription.consume(len);
+                    return None;
+                };
+                self.subscription.consume_through(block.last);
+                self.frames.keep(&block);
+                Some(block.bytes)
+            }
+            Filled::Lines(lines) => {
+                let (len, encoded) = (lines.len(), self.syntax.clone());
+                let encoded = encode_lines(&lines, &encoded, &self.log, self.pace.as_mut());
+                match encoded.stopped_at {
+                    Some(last) => self.subscription.consume_through(last),
+                    None => self.subscription.consume(len),
+                }
+                (!encoded.bytes.is_empty()).then(|| encoded.bytes.into())
+            }
+            Filled::Gap(gap) => {
+                let mut line = Vec::new();
+                self.subscription.encode_gap(gap, &mut line);
+                self.subscription.consume_through(gap.last());
+                let mut out = self.skipped();
+                lines_of(&line).for_each(|line| encode(&line, &self.syntax, &self.log, &mut out));
+                Some(out.into())
+            }
+            Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
+            Filled::CaughtUp => self.wait().await,
+            Filled::End => {
+                self.complete = true;
+                let mut out = self.skipped();
+                let at = self.subscription.position();
+                out.extend(self.progress(&at));
+                Some(out.into())
+            }
+        }
+    }
+
+    /// Waits for something to follow. Reports what the pace skipped if nothing comes soon.
+    async fn wait(&mut self) -> Option<Bytes> {
+        self.subscription.release();
+        match self.pace.as_ref().and_then(Pace::report_at) {
+            None => {
+                self.subscription.wait().await;
+                None
+            }
+            Some(at) => tokio::select! {
+                () = self.subscription.wait() => None,
+                () = tokio::time::sleep_until(at.into()) => Some(self.skipped().into()),
+            },
+        }
+    }
+
+    fn progress(&self, cursor: &Cursor) -> Vec<u8> {
+        let mut line = Vec::new();
+        wire::encode_at(cursor, &mut line);
+        self.object(&line, cursor)
+    }
+
+    fn skipped(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(skipped) = self.pace.as_mut().and_then(Pace::take_skipped) {
+            self.encode_skipped(skipped, &mut out);
+        }
+        out
+    }
+
+    fn encode_skipped(&self, skipped: Skipped, out: &mut Vec<u8>) {
+        encode_skipped(skipped, &self.syntax, &self.log, out);
+    }
+
+    /// A line that is no event.
+    fn object(&self, line: &[u8], at: &Cursor) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_object(line, &self.syntax, &at.to_string(), &mut out);
+        out
+    }
+}
+
+fn encode(line: &Line<'_>, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
+    match syntax {
+        Syntax::Frames(name) => frames::encode(line, name.as_deref(), log, out),
+        Syntax::Lines => {
+            let text = match line {
+                Line::Event(event) => event.line,
+                Line::Gap(gap) => gap.line,
+            };
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'\n');
+        }
+    }
+}
+
+fn encode_object(line: &[u8], syntax: &Syntax, at: &str, out: &mut Vec<u8>) {
+    match syntax {
+        Syntax::Frames(name) => {
+            let text = String::from_utf8_lossy(line);
+            frames::encode_object(&text, name.as_deref(), Some(at), out);
+        }
+        Syntax::Lines => out.extend_from_slice(line),
+    }
+}
+
+fn encode_skipped(skipped: Skipped, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
+    let at = format!("{log}-{}", skipped.last);
+    let line = format!("{{\"skipped\":{},\"at\":\"{at}\"}}\n", skipped.events);
+    encode_object(line.as_bytes(), syntax, &at, out);
+}
+
+/// Frames of the lines up to the number `until`, at least of one. `None` if no line can be read.
+fn encode_block(lines: &Lines<'_>, after: Seq, until: Seq, log: &str) -> Option<Block> {
+    let (mut out, mut last) = (Vec::new(), None);
+    for line in lines.iter() {
+        frames::encode(&line, None, log, &mut out);
+        last = Some(line.last_seq());
+        if out.len() >= BLOCK_SIZE || last >= Some(until) {
+            break;
+        }
+    }
+    Some(Block { after, last: last?, bytes: out.into() })
+}
+
+/// Encoded lines.
+struct Encoded {
+    bytes: Vec<u8>,
+    /// The last number that was encoded or skipped, unless that is everything.
+    stopped_at: Option<Seq>,
+}
+
+fn encode_lines(
+    lines: &Lines<'_>,
+    syntax: &Syntax,
+    log: &str,
+    mut pace: Option<&mut Pace>,
+) -> Encoded {
+    let now = Instant::now();
+    let mut bytes = Vec::new();
+    for line in lines.iter() {
+        let last = line.last_seq();
+        if let Some(pace) = &mut pace {
+            if matches!(line, Line::Event(_)) && !pace.admits(last, now) {
+                pace.skip(last);
+                continue;
+            }
+            if let Some(skipped) = pace.take_skipped() {
+                encode_skipped(skipped, syntax, log, &mut bytes);
+            }
+        }
+        encode(&line, syntax, log, &mut bytes);
+        if bytes.len() >= BLOCK_SIZE {
+            return Encoded { bytes, stopped_at: Some(last) };
+        }
+    }
+    Encoded { bytes, stopped_at: None }
+}

@@ -1,0 +1,165 @@
+//! `GET /events` and `GET /views/NAME`: from a request to a subscription or a watch, and its response.
+
+use std::time::{Duration, Instant};
+
+use hyper::header::{self, HeaderMap};
+use hyper::http::request::Parts;
+
+use super::events::{Events, Syntax};
+use super::live::{Live, Stream};
+use super::query::{self, Query};
+use super::respond::{self, Reply, error};
+use super::server::Conn;
+use super::snapshots::Snapshots;
+use super::visitor::Visitor;
+use crate::access::TagScope;
+use crate::agent::follow::pace::Pace;
+use crate::agent::follow::subscription::Subscription;
+use crate::views::ViewName;
+use crate::wire::{Code, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, Refused, Tail};
+
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
+const JSON_LINES: &str = "application/x-ndjson";
+
+/// The most events across which a page resumes. Beyond that, it gets the newest, and a count.
+pub const RESUME_MAX: u64 = 5_000;
+
+/// Why a stream is refused.
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    pub(super) why: String,
+}
+
+impl Refusal {
+    fn new(code: Code, why: impl ToString) -> Self {
+        Self { code, why: why.to_string() }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self { code: refused.code, why: refused.why }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        error(refusal.code, &refusal.why)
+    }
+}
+
+/// Opens a subscription. `resume_max` bounds the events between its cursor and now.
+pub(super) async fn open_events(
+    conn: &Conn,
+    scope: &TagScope,
+    mut tail: Tail,
+    syntax: Syntax,
+    resume_max: Option<u64>,
+) -> Result<Events, Refusal> {
+    let log = &conn.services.log;
+    let newest = log.newest();
+    let after = tail.after.filter(|after| after.log == newest.log);
+    // Only a cursor that is further away can have more than so many events after it.
+    let far = after.filter(|after| resume_max.is_some_and(|max| newest.seq.since(after.seq) > max));
+    if far.is_some() && tail.lines.is_none() {
+        tail.lines = resume_max;
+    }
+    let mut follower = conn.permit.follower();
+    let subscription = Subscription::open(log, &tail, scope, &mut follower).await;
+    let subscription = subscription.map_err(|refusal| Refusal::new(refusal.code(), &refusal))?;
+    let pace = tail.rate.map(|rate| Pace::new(rate, newest.seq, Instant::now()));
+    let frames = conn.monitor.frames.clone();
+    let mut events = Events::new(subscription, syntax, pace, frames, follower);
+    if let Some(after) = far {
+        events.skip_to_start(after.seq);
+    }
+    Ok(events)
+}
+
+/// Opens a view.
+pub(super) async fn open_view(
+    conn: &Conn,
+    scope: &TagScope,
+    name: &str,
+    matching: &str,
+    every: Duration,
+    frame_name: Option<&str>,
+) -> Result<Snapshots, Refusal> {
+    let view: ViewName = name.parse().map_err(|unknown| Refusal::new(Code::Usage, unknown))?;
+    let mut follower = conn.permit.follower();
+    let watch = conn.services.folds.watch(matching, scope, &mut follower).await;
+    let watch = watch.map_err(|why| Refusal::new(why.code(), &why))?;
+    Ok(Snapshots::new(watch, view, every, frame_name, follower))
+}
+
+/// The interval between snapshots.
+pub(super) fn interval(seconds: Option<f64>) -> Result<Duration, Refusal> {
+    let Some(seconds) = seconds else { return Ok(EVERY_DEFAULT) };
+    let every = Duration::try_from_secs_f64(seconds).ok();
+    every.filter(|every| (EVERY_MIN..=EVERY_MAX).contains(every)).ok_or_else(|| {
+        let (min, max) = (EVERY_MIN.as_secs_f64(), EVERY_MAX.as_secs_f64());
+        Refusal::new(Code::Usage, format!("every: use a number of seconds from {min} to {max}"))
+    })
+}
+
+/// `GET /events`.
+pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Result<Reply, Reply> {
+    let scope = visitor.scope().await?;
+    let frames = accepts(&parts.headers, EVENT_STREAM);
+    let text = parts.uri.query().unwrap_or_default();
+    // JSON lines end, unless they are asked to follow.
+    let mut tail = query::tail(text, frames && !text.contains("until=")).map_err(Refusal::from)?;
+    if let Some(id) = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()) {
+        tail.after =
+            Some(id.parse().map_err(|e| Refusal::new(Code::Usage, format!("Last-Event-ID: {e}")))?);
+    }
+    let syntax = if frames { Syntax::Frames(None) } else { Syntax::Lines };
+    let events = open_events(conn, &scope, tail, syntax, None).await?;
+    let (ended, stream) = (visitor.ended(conn), Stream::Events(Box::new(events)));
+    Ok(if frames {
+        live(EVENT_STREAM, Live::frames(vec![stream], ended), visitor)
+    } else {
+        live(JSON_LINES, Live::lines(stream, ended), visitor)
+    })
+}
+
+/// `GET /views/NAME`.
+pub(super) async fn view(
+    conn: &Conn,
+    parts: &Parts,
+    visitor: Visitor,
+    name: &str,
+) -> Result<Reply, Reply> {
+    let scope = visitor.scope().await?;
+    let text = parts.uri.query().unwrap_or_default();
+    let query = Query::parse(text, &["match", "every", "since", "until"]).map_err(Refusal::from)?;
+    let every = interval(query.value("every").map_err(Refusal::from)?)?;
+    let matching = query.text("match").unwrap_or_default();
+    let snapshots = open_view(conn, &scope, name, matching, every, None).await?;
+    let ended = visitor.ended(conn);
+    Ok(live(EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
+}
+
+/// A live response, and the client whose quota it uses.
+struct Held {
+    live: Live,
+    _visitor: Visitor,
+}
+
+impl respond::Source for Held {
+    async fn next(&mut self) -> Option<bytes::Bytes> {
+        self.live.next().await
+    }
+}
+
+/// A response that lasts, and holds its client's share meanwhile.
+pub(super) fn live(content_type: &'static str, live: Live, visitor: Visitor) -> Reply {
+    respond::live(content_type, Held { live, _visitor: visitor })
+}
+
+/// `true` if the client asks for this type.
+fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|one| one.trim().starts_with(content_type))
+}

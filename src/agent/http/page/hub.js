@@ -1,0 +1,414 @@
+// The hub of all pages of a browser: their subscriptions, shared where they are identical, over one connection.
+// Runs in the shared worker, or in the page where there is none.
+
+import { Connection } from './connection.js';
+import { covered, parse, seqOf } from './cursor.js';
+import { apply } from './delta.js';
+import { address, readJson, readLines } from './request.js';
+import { Tab } from './tab.js';
+
+/** @typedef {import('./types.js').EventSpec} EventSpec */
+/** @typedef {import('./types.js').EventSubscription} EventSubscription */
+/** @typedef {import('./types.js').ViewSubscription} ViewSubscription */
+/** @typedef {import('./types.js').EventMessage} EventMessage */
+/** @typedef {import('./types.js').Snapshot} Snapshot */
+/** @typedef {import('./types.js').Refused} Refused */
+/** @typedef {import('./sse.js').Frame} Frame */
+
+/**
+ * A page's interest in a subscription. While `held` is set, rows wait there for the page's fill.
+ * @typedef {object} Member
+ * @property {Tab} tab
+ * @property {string} id        the page's name for it
+ * @property {number} lines
+ * @property {string} floor     rows up to this cursor came with the fill
+ * @property {[EventMessage, string][]|null} held
+ * @property {AbortController|null} fill  the request for the fill, while it runs
+ */
+
+/**
+ * A subscription of the connection.
+ * @typedef {object} Shared
+ * @property {string} key
+ * @property {string} id        its name in the connection
+ * @property {EventSpec|null} events
+ * @property {ViewSubscription|null} view
+ * @property {Set<Member>} members
+ * @property {boolean} sent     a connection has asked for it
+ * @property {string} cursor    of the last row, `''` before the first one
+ * @property {Snapshot|null} snapshot
+ * @property {Refused|null} error
+ */
+
+/** The most subscriptions of a connection. The agent's bound. */
+const SUBSCRIPTIONS_MAX = 32;
+
+/** After a reconnect, at most this many events are caught up on. */
+const RESUME_MAX = 5000;
+
+/** Rows to begin with, and rows a second. */
+const LINES = 200;
+const RATE = 200;
+
+/** A changed set of subscriptions waits this long for further changes, in milliseconds. */
+const SETTLE = 30;
+
+/** A page that has not been heard for so long is gone. Browsers run a hidden page's timers once a minute. */
+const TAB_SILENCE_MAX = 150_000;
+
+/** The interval at which pages are checked. */
+const TABS_CHECK = 30_000;
+
+/** The delay before a subscription or a fill that was refused for now is tried again. */
+const TRY_AGAIN = 5_000;
+
+/** The least time between connections that only a lost base of a view asks for. */
+const REBASE_MIN = 1_000;
+
+/** The most rows that wait for a fill. Beyond it the fill starts again. */
+const HELD_MAX = 5000;
+
+export class Hub {
+  #connection;
+  /** @type {Map<Tab, {heard: number, members: Map<string, {shared: Shared, member: Member}>}>} */
+  #tabs = new Map();
+  /** @type {Map<string, Shared>} */
+  #byKey = new Map();
+  /** @type {Map<string, Shared>} */
+  #byId = new Map();
+  #named = 0;
+  #settling = false;
+  #rebased = 0;
+  #checked = Date.now();
+  #retrying = false;
+  /** Whether the newest connection that opened was the first after a failure. */
+  #wasLive = false;
+  /** @type {Record<string, unknown>|null} */
+  #agent = null;
+
+  /** @param {{fetch?: typeof fetch}} [options] */
+  constructor(options = {}) {
+    this.fetch = options.fetch ?? fetch.bind(globalThis);
+    this.#connection = new Connection({
+      url: () => this.#url(),
+      onFrames: (frames) => this.#frames(frames),
+      onOpen: () => this.#opened(),
+      onStatus: (status) => {
+        if (status.state !== 'live') this.#wasLive = false;
+        this.#broadcast({ status });
+      },
+      fetch: this.fetch,
+    });
+    setInterval(() => this.#checkTabs(), TABS_CHECK);
+    globalThis.addEventListener?.('online', () => this.#connection.wake(true));
+  }
+
+  /**
+   * Serves a page.
+   * @param {MessagePort} port
+   */
+  attach(port) {
+    const tab = new Tab(port);
+    port.onmessage = ({ data }) => this.#message(tab, data);
+    port.start?.();
+    this.#join(tab);
+  }
+
+  /** @param {Tab} tab */
+  #join(tab) {
+    this.#tabs.set(tab, { heard: Date.now(), members: new Map() });
+    tab.post({ status: this.#connection.status, ...(this.#agent ? { agent: this.#agent } : {}) });
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {any} message  see feed.js
+   */
+  #message(tab, message) {
+    const known = this.#tabs.get(tab);
+    if (message.ping) tab.post({ pong: true, known: known !== undefined });
+    if (message.rejoin && !known) this.#join(tab);
+    const entry = this.#tabs.get(tab);
+    if (!entry) return;
+    entry.heard = Date.now();
+    if (message.taken !== undefined) tab.taken(message.taken);
+    if (message.subscribe) this.#subscribe(tab, message.subscribe, message.spec, message.after ?? '');
+    if (message.unsubscribe) this.#unsubscribe(tab, message.unsubscribe);
+    if (message.wake) this.#connection.wake(message.wake === 'online');
+    if (message.retry) this.#connection.retry();
+    if (message.bye) this.#drop(tab);
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {string} id
+   * @param {EventSubscription|ViewSubscription} spec
+   * @param {string} after  the cursor of the last row that the page has, `''` for none
+   */
+  #subscribe(tab, id, spec, after) {
+    this.#unsubscribe(tab, id);
+    const lines = 'events' in spec ? spec.events.lines ?? LINES : 0;
+    /** @type {Member} */
+    const member = { tab, id, lines, floor: '', held: null, fill: null };
+    let shared = this.#byKey.get(keyOf(spec));
+    // A page that continues at another place than the others needs rows of its own.
+    const apart = shared !== undefined && after !== '' && shared.cursor !== after;
+    if (!shared || apart) {
+      if (this.#byKey.size >= SUBSCRIPTIONS_MAX) {
+        tab.post({ frames: [[id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } }, '']], n: 0 });
+        return;
+      }
+      shared = this.#create(apart ? `${keyOf(spec)} #${this.#named}` : keyOf(spec), spec, after);
+    } else if (shared.error) {
+      tab.post({ frames: [[id, shared.error, '']], n: 0 });
+    } else if (shared.events && after === '') {
+      if (shared.sent) member.held = [];
+      else shared.events.lines = Math.max(shared.events.lines ?? LINES, lines);
+    }
+    shared.members.add(member);
+    this.#tabs.get(tab)?.members.set(id, { shared, member });
+    if (member.held) void this.#fill(shared, member);
+    if (shared.snapshot) {
+      tab.view(id, shared.snapshot);
+      tab.flush();
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {EventSubscription|ViewSubscription} spec
+   * @param {string} cursor
+   * @returns {Shared}
+   */
+  #create(key, spec, cursor) {
+    this.#named += 1;
+    const events = 'events' in spec ? { ...spec.events } : null;
+    const view = 'events' in spec ? null : spec;
+    /** @type {Shared} */
+    const shared = {
+      key, id: `s${this.#named}`, events, view, members: new Set(), sent: false, cursor, snapshot: null, error: null,
+    };
+    this.#byKey.set(key, shared);
+    this.#byId.set(shared.id, shared);
+    this.#reconnect();
+    return shared;
+  }
+
+  /**
+   * @param {Tab} tab
+   * @param {string} id
+   */
+  #unsubscribe(tab, id) {
+    const members = this.#tabs.get(tab)?.members;
+    const found = members?.get(id);
+    if (!found) return;
+    members?.delete(id);
+    tab.forget(id);
+    found.member.fill?.abort();
+    found.shared.members.delete(found.member);
+    if (found.shared.members.size > 0) return;
+    this.#byKey.delete(found.shared.key);
+    this.#byId.delete(found.shared.id);
+    this.#reconnect();
+  }
+
+  /** @param {Tab} tab */
+  #drop(tab) {
+    for (const id of [...this.#tabs.get(tab)?.members.keys() ?? []]) this.#unsubscribe(tab, id);
+    this.#tabs.delete(tab);
+  }
+
+  #checkTabs() {
+    const now = Date.now();
+    // The machine slept: the pages could not speak either.
+    const late = now - this.#checked > 2 * TABS_CHECK;
+    this.#checked = now;
+    for (const [tab, entry] of this.#tabs) {
+      if (late) entry.heard = now;
+      else if (now - entry.heard > TAB_SILENCE_MAX) this.#drop(tab);
+    }
+  }
+
+  /** Connects with the present subscriptions, soon. */
+  #reconnect() {
+    if (this.#settling) return;
+    this.#settling = true;
+    setTimeout(() => {
+      this.#settling = false;
+      this.#connection.restart();
+    }, SETTLE);
+  }
+
+  /** @returns {string|null} */
+  #url() {
+    const subs = [];
+    for (const shared of this.#byKey.values()) {
+      if (shared.error && shared.error.error.code !== 75) continue;
+      shared.error = null;
+      shared.sent = true;
+      subs.push({ id: shared.id, ...(shared.view ?? { events: resumed(shared) }) });
+    }
+    return subs.length === 0 ? null : address('feed', { subs: JSON.stringify(subs) });
+  }
+
+  #opened() {
+    if (this.#wasLive) return;
+    this.#wasLive = true;
+    void this.#askAgent();
+    for (const { members } of this.#tabs.values()) {
+      for (const { shared, member } of members.values()) {
+        if (member.held && !member.fill) void this.#fill(shared, member);
+      }
+    }
+  }
+
+  /** Learns the version and the clock of the agent. */
+  async #askAgent() {
+    const asked = Date.now();
+    try {
+      const stats = await readJson('stats', {}, { fetch: this.fetch });
+      const ahead = Date.parse(stats.time) - (asked + Date.now()) / 2;
+      this.#agent = { version: String(stats.version), newest: String(stats.newest), ahead: Number.isFinite(ahead) ? ahead : 0 };
+      this.#broadcast({ agent: this.#agent });
+    } catch {
+      // The next connection asks again.
+    }
+  }
+
+  /** @param {Frame[]} frames */
+  #frames(frames) {
+    for (const frame of frames) {
+      const shared = this.#byId.get(frame.event);
+      if (!shared) continue;
+      let message;
+      try {
+        message = JSON.parse(frame.data);
+      } catch {
+        continue;
+      }
+      if (message === null || typeof message !== 'object') continue;
+      if (message.error) this.#refused(shared, message);
+      else if (shared.view) this.#viewChanged(shared, message);
+      else this.#row(shared, message, frame.id);
+    }
+    for (const tab of this.#tabs.keys()) tab.flush();
+  }
+
+  /**
+   * @param {Shared} shared
+   * @param {EventMessage} message
+   * @param {string} cursor
+   */
+  #row(shared, message, cursor) {
+    if (cursor) shared.cursor = cursor;
+    for (const member of shared.members) {
+      if (!member.held) deliver(member, message, cursor);
+      else if (member.held.push([message, cursor]) > HELD_MAX) {
+        member.held = [];
+        member.fill?.abort();
+        void this.#fill(shared, member);
+      }
+    }
+  }
+
+  /**
+   * @param {Shared} shared
+   * @param {Record<string, unknown>} message
+   */
+  #viewChanged(shared, message) {
+    const snapshot = apply(message, /** @type {any} */ (shared.snapshot));
+    shared.snapshot = snapshot;
+    if (!snapshot) {
+      if (Date.now() - this.#rebased < REBASE_MIN) return;
+      this.#rebased = Date.now();
+      this.#reconnect();
+      return;
+    }
+    for (const member of shared.members) member.tab.view(member.id, snapshot);
+  }
+
+  /**
+   * @param {Shared} shared
+   * @param {Refused} error
+   */
+  #refused(shared, error) {
+    shared.error = error;
+    for (const member of shared.members) member.tab.row(member.id, /** @type {EventMessage} */ (error), '');
+    if (error.error.code !== 75 || this.#retrying) return;
+    this.#retrying = true;
+    setTimeout(() => {
+      this.#retrying = false;
+      this.#reconnect();
+    }, TRY_AGAIN);
+  }
+
+  /**
+   * Gets the rows to begin with for a page that joins a running subscription. Rows that arrive meanwhile are held.
+   * The answer covers the log up to its cursor, which is not before the moment of joining: what was held up to that
+   * cursor is a repeat, what was held after it continues without a hole.
+   * @param {Shared} shared
+   * @param {Member} member
+   */
+  async #fill(shared, member) {
+    const request = new AbortController();
+    member.fill = request;
+    const { match, since, until } = shared.events ?? {};
+    try {
+      const query = { match, since, until, lines: member.lines };
+      const { lines, at } = await readLines(query, { signal: request.signal, fetch: this.fetch });
+      if (member.fill !== request) return;
+      const log = parse(at)?.log ?? '';
+      for (const line of lines) member.tab.row(member.id, line, `${log}-${seqOf(line)}`);
+      member.tab.row(member.id, { at }, at);
+      member.floor = at;
+      const held = member.held ?? [];
+      member.held = null;
+      for (const [message, cursor] of held) deliver(member, message, cursor);
+      member.tab.flush();
+    } catch (error) {
+      if (member.fill !== request || request.signal.aborted) return;
+      const { code, why } = /** @type {import('./types.js').RequestFailure} */ (error);
+      if (code !== 64 && code !== 77) {
+        setTimeout(() => { if (member.held && !member.fill) void this.#fill(shared, member); }, TRY_AGAIN);
+        return;
+      }
+      member.tab.row(member.id, { error: { code, why } }, '');
+      member.tab.flush();
+    } finally {
+      if (member.fill === request) member.fill = null;
+    }
+  }
+
+  /** @param {unknown} message */
+  #broadcast(message) {
+    for (const tab of this.#tabs.keys()) tab.post(message);
+  }
+}
+
+/**
+ * @param {Member} member
+ * @param {EventMessage} message
+ * @param {string} cursor
+ */
+function deliver(member, message, cursor) {
+  if (member.floor !== '' && covered(cursor, member.floor)) return;
+  member.floor = '';
+  member.tab.row(member.id, message, cursor);
+}
+
+/** @param {Shared} shared */
+function resumed({ events, cursor }) {
+  const { match, lines = LINES, rate = RATE, since, until } = events ?? {};
+  const start = cursor ? { after: cursor, max: RESUME_MAX } : { lines, since };
+  return { ...(match ? { match } : {}), rate, until, ...start };
+}
+
+/**
+ * Subscriptions with the same key are the same. Rows to begin with are each page's own.
+ * @param {EventSubscription|ViewSubscription} spec
+ */
+function keyOf(spec) {
+  if ('view' in spec) return JSON.stringify(['view', spec.view, spec.match ?? '', spec.every ?? 1]);
+  const { match = '', rate = RATE, since = '', until = '' } = spec.events;
+  return JSON.stringify(['events', match, rate, since, until]);
+}

@@ -1,0 +1,183 @@
+// One-shot requests to the agent: parts of the log, views of a past period, figures.
+
+import { BASE, head, why } from './connection.js';
+import { parse, seqOf } from './cursor.js';
+
+/** @typedef {import('./types.js').Line} Line */
+/** @typedef {import('./types.js').PageQuery} PageQuery */
+/** @typedef {import('./types.js').RequestFailure} RequestFailure */
+/** @typedef {{signal?: AbortSignal, fetch?: typeof fetch}} Options */
+
+/** The most lines of one request. */
+export const LINES_MAX = 5000;
+
+/** The most lines that are read to find those before a cursor: lines of one batch share their time. */
+const BEFORE_LINES_MAX = 80_000;
+
+/**
+ * A path with its query. Values that are absent or empty are left out.
+ * @param {string} path  relative to the page
+ * @param {Record<string, string|number|boolean|undefined>} query
+ * @returns {string}
+ */
+export function address(path, query) {
+  const url = new URL(path, BASE);
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== '') url.searchParams.set(key, String(value));
+  }
+  return url.href;
+}
+
+/**
+ * Reads lines of the log.
+ * @param {Record<string, string|number|boolean|undefined>} query  parameters of `events`
+ * @param {Options & {max?: number}} [options]  `max`: stop after so many lines
+ * @returns {Promise<{lines: Line[], at: string}>}  `at` is the cursor of the end, `''` if reading stopped at `max`
+ */
+export async function readLines(query, { max = Infinity, ...options } = {}) {
+  const response = await get(address('events', { ...query, follow: false }), 'application/x-ndjson', options);
+  /** @type {Line[]} */
+  const lines = [];
+  for await (const text of linesOf(response)) {
+    const object = parseJson(text);
+    if (object.error) throw failure(object.error, response.status);
+    if (typeof object.at === 'string' && object.seq === undefined) return { lines, at: object.at };
+    lines.push(object);
+    if (lines.length >= max) return { lines, at: '' };
+  }
+  throw failure({ code: 75, why: 'the answer of the agent ended early' }, response.status);
+}
+
+/**
+ * A part of the log, the oldest line first.
+ * @param {PageQuery} query
+ * @param {Options} [options]
+ * @returns {Promise<Line[]>}
+ */
+export async function page(query, options = {}) {
+  const { match, since, until, after } = query;
+  const lines = Math.max(1, Math.min(query.lines ?? 200, LINES_MAX));
+  if (query.before) return linesBefore(query, lines, options);
+  if (query.reverse || !(after || since)) {
+    return (await readLines({ match, since, until, after, lines }, options)).lines;
+  }
+  return (await readLines({ match, since, until, after }, { ...options, max: lines })).lines;
+}
+
+/**
+ * The agent reads backwards from a time, not from a cursor, so that lines at that very time are read again.
+ * @param {PageQuery} query
+ * @param {number} lines
+ * @param {Options} options
+ * @returns {Promise<Line[]>}
+ */
+async function linesBefore(query, lines, options) {
+  const cursor = parse(query.before ?? '');
+  if (!cursor) throw failure({ code: 64, why: `${query.before} is not a cursor` }, 0);
+  if (cursor.seq <= 1) return [];
+  let until = query.time;
+  if (!until) {
+    const at = await readLines({ after: `${cursor.log}-${cursor.seq - 1}` }, { ...options, max: 1 });
+    if (at.lines.length === 0) return [];
+    until = at.lines[0].time;
+  }
+  for (let ask = lines + 50; ; ask *= 4) {
+    const read = await readLines({ match: query.match, since: query.since, until, reverse: true, lines: ask }, options);
+    const older = read.lines.filter((line) => seqOf(line) < cursor.seq);
+    const complete = read.lines.length < ask || ask >= BEFORE_LINES_MAX;
+    if (older.length >= lines || complete) return older.slice(0, lines).reverse();
+  }
+}
+
+/**
+ * @param {string} path  relative to the page
+ * @param {Record<string, string|number|boolean|undefined>} query
+ * @param {Options} [options]
+ * @returns {Promise<any>}
+ */
+export async function readJson(path, query, options = {}) {
+  const response = await get(address(path, query), 'application/json', options);
+  const object = parseJson(await response.text());
+  if (object.error) throw failure(object.error, response.status);
+  return object;
+}
+
+/**
+ * @param {string} url
+ * @param {string} accept
+ * @param {Options} options
+ */
+async function get(url, accept, options) {
+  const send = options.fetch ?? fetch;
+  let response;
+  try {
+    response = await send(url, {
+      headers: { accept }, cache: 'no-store', credentials: 'same-origin', signal: options.signal ?? null,
+    });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw failure({ code: 69, why: 'the agent cannot be reached' }, 0);
+  }
+  if (response.ok) return response;
+  const body = await head(response);
+  let error;
+  try {
+    error = JSON.parse(body).error;
+  } catch {
+    // An answer of a proxy.
+  }
+  const told = why(body) || `the agent answered ${response.status} ${response.statusText}`.trim();
+  throw failure({ code: error?.code ?? codeOf(response.status), why: told }, response.status);
+}
+
+/** @param {number} status */
+function codeOf(status) {
+  if (status === 401 || status === 403) return 77;
+  return status >= 400 && status < 500 && status !== 429 ? 64 : 75;
+}
+
+/**
+ * @param {{code?: unknown, why?: unknown}} error
+ * @param {number} status
+ * @returns {RequestFailure}
+ */
+function failure(error, status) {
+  return { code: Number(error.code) || 75, why: String(error.why ?? 'no reason given'), status };
+}
+
+/**
+ * @param {string} text
+ * @returns {any}
+ */
+function parseJson(text) {
+  try {
+    const object = JSON.parse(text);
+    if (object !== null && typeof object === 'object') return object;
+  } catch {
+    // Reported below.
+  }
+  throw failure({ code: 75, why: 'the answer of the agent is not JSON' }, 0);
+}
+
+/**
+ * The lines of a body as they arrive. Leaving the loop cancels the request.
+ * @param {Response} response
+ * @returns {AsyncGenerator<string>}
+ */
+async function* linesOf(response) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
+      rest = /** @type {string} */ (lines.pop());
+      for (const line of lines) if (line !== '') yield line;
+    }
+    if (rest !== '') yield rest;
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,210 @@
+//! Connections of the monitor: who the peer is, how many there may be, and how long they may take.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::{Monitor, route};
+use crate::agent::limits::{Permit, QuotaKey, TooMany, Unauthenticated};
+use crate::agent::services::Services;
+use crate::sys::peer::Peer as UnixPeer;
+use crate::sys::{tcp, tcp_peer};
+
+/// How long a client may take for TLS, and for the head of each request. It closes idle connections too.
+pub const HEADER_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The most bytes of a request's head, and of what is sent to one connection ahead of what it takes.
+const BUFFER_MAX: usize = 64 << 10;
+
+/// The most header fields of a request.
+const HEADERS_MAX: usize = 64;
+
+/// Concurrent requests of one HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+
+/// The protocol that TLS has negotiated (RFC 7301).
+const HTTP2: &[u8] = b"h2";
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// A user of this machine, by loopback.
+    Local {
+        /// Verified by the kernel.
+        uid: u32,
+        address: IpAddr,
+    },
+    /// Another machine.
+    Remote(IpAddr),
+    /// A proxy, by the Unix socket. What it says of its own peer is trusted.
+    Proxy {
+        /// Verified by the kernel.
+        uid: u32,
+    },
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local { uid, .. } => write!(f, "uid {uid}"),
+            Self::Remote(address) => address.fmt(f),
+            Self::Proxy { uid } => write!(f, "proxy of uid {uid}"),
+        }
+    }
+}
+
+impl Peer {
+    /// The user who a session belongs to besides its own, because every local user can reach a loopback port.
+    pub(super) fn local_uid(&self) -> Option<u32> {
+        match self {
+            Self::Local { uid, .. } => Some(*uid),
+            Self::Remote(_) | Self::Proxy { .. } => None,
+        }
+    }
+
+    /// What the peer's quotas are counted by.
+    pub(super) fn quota_key(&self) -> QuotaKey {
+        match self {
+            Self::Local { uid, .. } | Self::Proxy { uid } => QuotaKey::User(*uid),
+            Self::Remote(address) => QuotaKey::for_address(*address),
+        }
+    }
+}
+
+/// One connection.
+pub(super) struct Conn {
+    pub(super) services: Arc<Services>,
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) peer: Peer,
+    pub(super) permit: Permit,
+    /// Until a request of another machine was authenticated.
+    unauthenticated: Mutex<Option<Unauthenticated>>,
+}
+
+impl Conn {
+    /// Notes that a request was authenticated.
+    pub(super) fn note_authenticated(&self) {
+        drop(self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// Serves a connection by TCP. Does not wait.
+pub(crate) fn accept_tcp(
+    services: &Arc<Services>,
+    monitor: &Arc<Monitor>,
+    stream: TcpStream,
+    address: SocketAddr,
+) {
+    let conn = match admit_tcp(services, monitor, &stream, address) {
+        Ok(conn) => conn,
+        // Closed without an answer, which would cost as much as what is refused.
+        Err(_) => return,
+    };
+    drop(services.clients.spawn(serve_tcp(conn, stream)));
+}
+
+/// Serves a connection of a proxy by a Unix socket. Does not wait.
+pub(crate) fn accept_unix(services: &Arc<Services>, monitor: &Arc<Monitor>, stream: UnixStream) {
+    let Ok(UnixPeer { uid, .. }) = UnixPeer::from_socket(&stream) else { return };
+    if let Ok(conn) = admit(services, monitor, Peer::Proxy { uid }) {
+        drop(services.clients.spawn(async move { serve(Arc::new(conn), stream, false).await }));
+    }
+}
+
+fn admit_tcp(
+    services: &Arc<Services>,
+    monitor: &Arc<Monitor>,
+    stream: &TcpStream,
+    address: SocketAddr,
+) -> Result<Conn, Box<dyn std::error::Error>> {
+    tcp::prepare(stream)?;
+    let ip = address.ip().to_canonical();
+    let peer = if ip.is_loopback() {
+        Peer::Local { uid: tcp_peer::uid(address, stream.local_addr()?)?, address: ip }
+    } else {
+        Peer::Remote(ip)
+    };
+    Ok(admit(services, monitor, peer)?)
+}
+
+fn admit(services: &Arc<Services>, monitor: &Arc<Monitor>, peer: Peer) -> Result<Conn, TooMany> {
+    let key = peer.quota_key();
+    let permit = services.limits.permit(key.clone())?;
+    let unauthenticated = match &peer {
+        Peer::Remote(_) => Some(services.limits.unauthenticated(&key)?),
+        Peer::Local { .. } | Peer::Proxy { .. } => None,
+    };
+    Ok(Conn {
+        services: services.clone(),
+        monitor: monitor.clone(),
+        peer,
+        permit,
+        unauthenticated: Mutex::new(unauthenticated),
+    })
+}
+
+async fn serve_tcp(conn: Conn, stream: TcpStream) {
+    let conn = Arc::new(conn);
+    let monitor = conn.monitor.clone();
+    let Some(tls) = &monitor.tls else { return serve(conn, stream, false).await };
+    // A client that does not speak TLS, or does not trust the certificate, is no news for the operator.
+    let Ok(Ok(stream)) = timeout(HEADER_WAIT_MAX, tls.accept(stream)).await else { return };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+    serve(conn, stream, http2).await;
+}
+
+async fn serve<S>(conn: Arc<Conn>, stream: S, http2: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut stopping = conn.services.stopping.clone();
+    let stopped = async move {
+        // An error means that the agent has stopped.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    let service = service_fn(move |request| {
+        let conn = conn.clone();
+        async move { Ok::<_, Infallible>(route::respond(&conn, request).await) }
+    });
+    let io = TokioIo::new(stream);
+    // What goes wrong on a connection concerns its client only.
+    if http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(BUFFER_MAX as u32)
+            .max_send_buf_size(BUFFER_MAX)
+            .keep_alive_interval(Some(HEADER_WAIT_MAX))
+            .keep_alive_timeout(HEADER_WAIT_MAX);
+        let mut served = pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            _ = served.as_mut() => return,
+            () = stopped => served.as_mut().graceful_shutdown(),
+        }
+        let _ = served.await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_WAIT_MAX)
+            .max_buf_size(BUFFER_MAX)
+            .max_headers(HEADERS_MAX);
+        let mut served = pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            _ = served.as_mut() => return,
+            () = stopped => served.as_mut().graceful_shutdown(),
+        }
+        let _ = served.await;
+    }
+}
