@@ -152,6 +152,7 @@ async function open(agent, browser) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await newPage(context, new Guard(agent.url));
   await page.goto(await agent.link());
+  await page.waitForURL(agent.url);
   await live(page);
   return page;
 }

@@ -26,15 +26,26 @@ const CORPUS = [
   'constructor',
 ];
 
-/** @param {string} text @returns {import('../harness/sender.js').Draft[]} */
+/** Events with a text in every place that keeps it as it is. @param {string} text @returns {import('../harness/sender.js').Draft[]} */
 const drafts = (text) => [
-  // In every place that keeps it as it is …
   { tag: 'shop.query', msg: `${text} took 40ms`, fields: { user: text, page: text, req: text, note: text } },
   { tag: 'shop.pay', level: 'err', msg: `failed: ${text}`, fields: { user: text, page: text, 'user.name': text } },
   { tag: 'cron', run: text.slice(0, 64), msg: `running ${text}`, fields: { user: text, page: text, req: text } },
-  // … and in those that the agent repairs.
-  { tag: text, level: text, msg: 'repaired', fields: { [text]: text } },
 ];
+
+/**
+ * Sends texts in the places that the agent checks: names of fields, tags, levels. It refuses or repairs them.
+ * @param {import('../harness/agent.js').Agent} agent
+ */
+async function sendChecked(agent) {
+  for (const text of CORPUS) {
+    for (const draft of [{ tag: text, msg: 'a tag' }, { level: text, msg: 'a level' }, { msg: 'a field', fields: { [text]: text } }]) {
+      const sender = await agent.sender();
+      await sender.send(draft).catch(() => {});
+      sender.close();
+    }
+  }
+}
 
 /** What the page's own code never creates. @param {import('playwright-core').Page} page */
 const foreign = (page) => page.evaluate(() => {
@@ -56,6 +67,7 @@ scenario('hostile: markup shows as text in every view', async (scene) => {
   const page = await scene.signIn();
   await live(page);
   const sender = await scene.agent.sender();
+  await sendChecked(scene.agent);
   await sender.send(...CORPUS.flatMap(drafts));
   const last = CORPUS.at(-1);
   await eventually(async () => assert.ok((await messages(page)).includes(`${last} took 40ms`)));

@@ -45,7 +45,7 @@ export class Guard {
 
   /** Watches a page from its first document on. @param {import('playwright-core').Page} page */
   async watch(page) {
-    page.on('pageerror', (error) => this.#report(`uncaught: ${error.stack ?? error}`));
+    page.on('pageerror', (error) => this.#report(`uncaught: ${error.stack || error}`));
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') {
         this.#report(`console: ${message.text()} (${message.location().url})`);

@@ -56,6 +56,8 @@ export class Scene {
   async signIn(address = '', user = undefined) {
     const page = await this.page();
     await page.goto(await this.agent.link(user));
+    // The page of the link leads to the monitor.
+    await page.waitForURL(this.agent.url);
     if (address) {
       await page.goto(new URL(address, this.agent.url).href);
     }
