@@ -19,22 +19,24 @@ const AROUND_MS = 5000;
 /** Values are shown up to this length; the JSON that can be copied has all of them. In characters. */
 const VALUE_MAX = 4096;
 
-/** The keys of an origin, as a MATCH names them. */
-const ORIGIN_KEYS = /** @type {const} */ (['user', 'uid', 'pid', 'comm', 'unit', 'addr', 'token', 'conn']);
+/** Messages up to this length, in one line, can be read in the row. In characters. */
+const SHORT_MAX = 90;
 
 /**
  * @param {Context} context
  * @param {EventLine} event
- * @param {string} [cursor] Its cursor. Default: that of the current log.
+ * @param {{ cursor?: string, whole?: boolean }} [options] `cursor` of the event, by default that of the current log.
+ *   `whole` also shows a message that a row has room for, for a detail that stands without its row.
  * @returns {HTMLElement}
  */
-export function createDetail(context, event, cursor = context.feed.cursor(event.seq)) {
+export function createDetail(context, event, { cursor = context.feed.cursor(event.seq), whole = false } = {}) {
   const neighbours = createNeighbours(context, event, cursor);
   return h('div', { class: 'detail' },
     h('div', { class: 'detail-columns' },
       h('section', { 'aria-label': 'Fields' }, list(claims(context, event))),
-      h('section', { 'aria-label': 'Stamp and origin' }, list(stamp(context, event, cursor)))),
-    fullMessage(event),
+      h('section', { 'aria-label': 'Event' }, list(stamp(context, event))),
+      h('section', { 'aria-label': 'Origin' }, list(originEntries(context, event, cursor)))),
+    fullMessage(event, whole),
     actions(context, event, cursor, neighbours.toggle),
     neighbours.element);
 }
@@ -99,19 +101,31 @@ function typed(value) {
     type === 'string' ? null : h('span', { class: 'type', title: 'The type of the value' }, type)];
 }
 
-/** @param {Context} context @param {EventLine} event @param {string} cursor */
-function stamp(context, event, cursor) {
+/** @param {Context} context @param {EventLine} event */
+function stamp(context, event) {
   const key = (/** @type {string} */ name, /** @type {string} */ value) => ({ context, key: name, value });
+  const { time, tag, level, took, run } = event;
   return [
-    entry('time', h('time', { datetime: event.time, class: 'value' }, fullTime(event.time))),
-    entry('tag', h('span', { class: 'value' }, visible(event.tag)), key('tag', event.tag)),
-    entry('level', h('span', { class: 'value' }, visible(event.level)), key('level', event.level)),
-    event.took !== undefined && entry('took', tookText(event), { context, key: 'took', value: String(event.took) }),
-    event.run !== undefined && entry('run', h('span', { class: 'value' }, visible(event.run)), key('run', event.run)),
-    entry('sender', sender(event.origin)),
-    ...originEntries(context, event.origin),
-    entry('host', h('span', { class: 'value' }, visible(event.host)), key('host', event.host)),
-    entry('cursor', h('span', { class: 'value' }, cursor || String(event.seq))),
+    entry('time', h('time', { datetime: time, class: 'value' }, fullTime(time))),
+    entry('tag', h('span', { class: 'value' }, visible(tag)), key('tag', tag)),
+    entry('level', h('span', { class: 'value' }, visible(level)), key('level', level)),
+    took !== undefined && entry('took', tookText(event)),
+    run !== undefined && entry('run', h('span', { class: 'value' }, visible(run)), key('run', run)),
+  ];
+}
+
+/** @param {Context} context @param {EventLine} event @param {string} cursor */
+function originEntries(context, { origin, host, seq }, cursor) {
+  const key = (/** @type {string} */ name, /** @type {string} */ value) => ({ context, key: name, value });
+  const rest = /** @type {const} */ (['unit', 'addr', 'conn']).filter((name) => origin?.[name] !== undefined);
+  return [
+    entry('sender', sender(context, origin)),
+    ...rest.map((name) => {
+      const value = String(origin?.[name]);
+      return entry(name, h('span', { class: 'value' }, visible(value, 200)), key(`_${name}`, value));
+    }),
+    entry('host', h('span', { class: 'value' }, visible(host)), key('host', host)),
+    entry('cursor', h('span', { class: 'value' }, cursor || String(seq))),
   ];
 }
 
@@ -121,30 +135,30 @@ function tookText({ took, abandoned }) {
   return h('span', { class: 'value', title: `${took} s` }, text);
 }
 
-/** @param {Origin | undefined} origin */
-function sender(origin) {
-  const verified = (/** @type {string} */ by) => h('span', { class: 'verified' }, `✓ verified by ${by}`);
-  if (origin?.token !== undefined) {
-    return [h('span', { class: 'value' }, `token ${visible(origin.token, 80)}`), verified('token')];
-  }
-  if (origin?.uid === undefined) return h('span', { class: 'unverified' }, 'not verified');
-  const text = [origin.user ?? `uid ${origin.uid}`, origin.comm, origin.pid !== undefined && `pid ${origin.pid}`];
-  return [h('span', { class: 'value' }, text.filter(Boolean).map((part) => visible(part, 80)).join(' · ')),
-    verified('the kernel')];
+/** Who sent it, each part a button that filters. @param {Context} context @param {Origin | undefined} origin */
+function sender(context, origin) {
+  if (!origin) return h('span', { class: 'unverified' }, 'not verified');
+  const { user, uid, comm, pid, token } = origin;
+  /** @type {[string, string, string][]} */
+  const parts = [];
+  if (token !== undefined) parts.push(['_token', token, `token ${token}`]);
+  if (user !== undefined) parts.push(['_user', user, user]);
+  else if (uid !== undefined) parts.push(['_uid', String(uid), `uid ${uid}`]);
+  if (comm !== undefined) parts.push(['_comm', comm, comm]);
+  if (pid !== undefined) parts.push(['_pid', String(pid), `pid ${pid}`]);
+  const buttons = parts.map(([key, value, text]) => h('button', {
+    class: 'part', type: 'button', title: `Show only ${visible(`${key}=${value}`, 80)}`,
+    on: { click: () => context.addClause(key, '=', value) },
+  }, visible(text, 80)));
+  const by = token !== undefined ? 'token' : uid !== undefined ? 'the kernel' : '';
+  return [h('span', { class: 'parts' }, buttons),
+    by ? h('span', { class: 'verified' }, `✓ verified by ${by}`) : h('span', { class: 'unverified' }, 'not verified')];
 }
 
-/** @param {Context} context @param {Origin | undefined} origin */
-function originEntries(context, origin) {
-  return ORIGIN_KEYS.filter((name) => origin?.[name] !== undefined).map((name) => {
-    const value = String(origin?.[name]);
-    return entry(`_${name}`, h('span', { class: 'value' }, visible(value, 200)), { context, key: `_${name}`, value });
-  });
-}
-
-/** @param {EventLine} event */
-function fullMessage(event) {
+/** @param {EventLine} event @param {boolean} whole */
+function fullMessage(event, whole) {
   const text = event.msg ?? '';
-  if (!text) return null;
+  if (!text || (!whole && text.length <= SHORT_MAX && !text.includes('\n'))) return null;
   return h('pre', { class: 'full-message', tabindex: '0', 'aria-label': 'Message' }, visible(text, Infinity, { lines: true }));
 }
 

@@ -28,10 +28,11 @@ const STATES = {
  * @param {Context} context
  */
 export function createHeader(context) {
-  byId('top-right').append(connection(context), pauseButton(context), createMenu(context));
+  const menu = createMenu(context);
+  byId('top-right').append(connection(context), pauseButton(context), menu.element);
   createTiles(context);
   createAlerts(context);
-  showHost(context);
+  showHost(context, menu.setUser);
 }
 
 function ring() {
@@ -88,8 +89,9 @@ function pauseButton({ pause, announce }) {
 /**
  * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by then.
  * @param {Context} context
+ * @param {(name: string) => void} user Shows who is signed in.
  */
-function showHost({ feed }) {
+function showHost({ feed }, user) {
   let before = '';
   feed.onStatus(async ({ state }) => {
     const live = state === 'live' && before !== 'live';
@@ -97,6 +99,7 @@ function showHost({ feed }) {
     if (!live) return;
     const stats = await feed.stats().catch(() => null);
     if (!stats) return;
+    user(stats.user ?? '');
     setText(byId('host'), stats.host);
     byId('host').title = `pulsed ${stats.version} on ${stats.host}`;
   });

@@ -1,6 +1,7 @@
 // @ts-check
 /** The user's menu: theme, notifications, wall screen, keyboard, sign out. */
 import { h, setText } from './dom.js';
+import { visible } from './format.js';
 import { toggleWall } from './keys.js';
 import { createNotify } from './notify.js';
 
@@ -10,7 +11,7 @@ const THEMES = ['auto', 'dark', 'light'];
 
 /**
  * @param {Context} context
- * @returns {HTMLElement}
+ * @returns {{ element: HTMLElement, setUser(name: string): void }}
  */
 export function createMenu(context) {
   const notify = createNotify(context);
@@ -35,12 +36,10 @@ export function createMenu(context) {
   openAndClose(anchor, button, menu, () => {
     setText(/** @type {Element} */ (notifyItem.lastElementChild), notify.on() ? 'on' : 'off');
   });
-  context.feed.onStatus(async ({ state }) => {
-    if (state !== 'live') return;
-    const stats = await context.feed.stats().catch(() => null);
-    for (const element of [name, who]) setText(element, stats?.user ?? 'you');
-  });
-  return anchor;
+  const setUser = (/** @type {string} */ user) => {
+    for (const element of [name, who]) setText(element, user ? visible(user, 40) : 'you');
+  };
+  return { element: anchor, setUser };
 }
 
 /** @param {string} label @param {() => void} act @param {string} [value] */
@@ -81,7 +80,8 @@ function themes() {
  */
 function openAndClose(anchor, button, menu, onOpen) {
   const items = () => /** @type {HTMLElement[]} */ ([...menu.querySelectorAll('.menu-item')]);
-  const toggle = (/** @type {boolean} */ open, focusButton = true) => {
+  /** @param {boolean} open @param {boolean} [focusButton] */
+  const toggle = (open, focusButton = true) => {
     menu.hidden = !open;
     button.setAttribute('aria-expanded', String(open));
     if (open) {
@@ -91,7 +91,7 @@ function openAndClose(anchor, button, menu, onOpen) {
       button.focus();
     }
   };
-  button.addEventListener('click', () => toggle(menu.hidden));
+  button.addEventListener('click', () => toggle(menu.hidden === true));
   menu.addEventListener('click', (event) => {
     const chosen = event.target instanceof Element && event.target.closest('.menu-item');
     if (chosen && !('keep' in /** @type {HTMLElement} */ (chosen).dataset)) toggle(false, false);

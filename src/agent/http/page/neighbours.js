@@ -59,8 +59,8 @@ function item(context, line, self) {
     h('span', { class: 'c-took' }, line.took === undefined ? '' : duration(line.took)),
     h('span', { class: 'c-message' }, visible(line.msg ?? '', 300)),
   ];
-  if (self) return h('li', { class: `neighbour self level-${line.level}`, 'aria-current': 'true' }, content);
-  return h('li', { class: `neighbour level-${line.level}` }, h('button', {
-    type: 'button', on: { click: () => context.openRow(line) },
+  if (self) return h('li', { class: `neighbour cells self level-${line.level}`, 'aria-current': 'true' }, content);
+  return h('li', { class: 'neighbour' }, h('button', {
+    class: `cells level-${line.level}`, type: 'button', on: { click: () => context.openRow(line) },
   }, content));
 }

@@ -13,7 +13,7 @@ import { claimedUser, USER_FIELDS } from './who.js';
 const TEXT_MAX = { msg: 400, name: 48, fields: 120 };
 
 /** The most fields after a message. */
-const FIELDS_MAX = 6;
+const FIELDS_MAX = 4;
 
 /** Durations at both ends of the bar, in seconds. The scale between them is logarithmic. */
 const BAR = { from: 1e-4, to: 10 };
@@ -24,6 +24,9 @@ const VERY_SLOW = 1;
 
 /** The names of the columns, in their order. */
 export const COLUMNS = /** @type {const} */ (['time', 'level', 'tag', 'user', 'req', 'took', 'message']);
+
+/** Gaps in which nothing is missing, by their reason. @type {Record<string, string>} */
+const CALM = { restart: 'agent started', clock: 'clock stepped back' };
 
 /** What the reason of a gap means. @type {Record<string, string>} */
 export const WHY = {
@@ -38,7 +41,7 @@ export const WHY = {
 /** The row of column names. */
 export function head() {
   return h('div', { class: 'row row-head', role: 'row' }, COLUMNS.map((name) => (
-    h('span', { class: `c-${name}`, role: 'columnheader' }, name))));
+    h('span', { class: `c-${name}`, role: 'columnheader' }, h('span', { class: 'label' }, name)))));
 }
 
 /**
@@ -56,9 +59,9 @@ export function buildRow(row, runState) {
 /** @param {EventLine} event @param {RunState} run */
 function eventRow(event, run) {
   const { level, took } = event;
-  const slow = took === undefined || took < SLOW ? '' : took < VERY_SLOW ? ' slow' : ' very-slow';
+  const slow = took === undefined || took < SLOW ? '' : took < VERY_SLOW ? ' is-slow' : ' is-very-slow';
   const mark = event.abandoned ? 'abandoned' : run;
-  return h('div', { class: `row event level-${levelClass(level)}${slow}`, role: 'row' },
+  return h('div', { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
     cell('time', h('time', { datetime: event.time, title: fullTime(event.time) }, clock(event.time))),
     cell('level', pick('level', '=', level, visible(level, 10))),
     cell('tag', pick('tag', '=', event.tag, visible(event.tag, TEXT_MAX.name))),
@@ -106,9 +109,9 @@ function fieldPick(event, name) {
 /** @param {number} took */
 function bar(took) {
   const part = Math.log(took / BAR.from) / Math.log(BAR.to / BAR.from);
-  const fill = h('span', { class: 'bar-fill' });
+  const fill = h('span', { class: 'took-fill' });
   fill.style.width = `${(100 * Math.max(0.02, Math.min(1, part || 0))).toFixed(1)}%`;
-  return h('span', { class: 'bar', 'aria-hidden': 'true' }, fill);
+  return h('span', { class: 'took-bar', 'aria-hidden': 'true' }, fill);
 }
 
 /** @param {EventLine} event */
@@ -117,15 +120,20 @@ function message(event) {
   const shown = rest.slice(0, FIELDS_MAX).map(([name, value]) => `${name}=${fieldText(value)}`).join(' ');
   const more = rest.length > FIELDS_MAX ? ' …' : '';
   return [
-    h('span', { class: 'msg' }, visible((event.msg ?? '').trim(), TEXT_MAX.msg)),
+    h('span', { class: 'msg' }, visible(oneLine(event.msg ?? ''), TEXT_MAX.msg)),
     shown && h('span', { class: 'rest' }, visible(shown, TEXT_MAX.fields) + more),
   ];
 }
 
+/** The beginning of a text as one line. The open row shows all of it as it is. @param {string} text */
+function oneLine(text) {
+  return text.slice(0, 2 * TEXT_MAX.msg).trim().replace(/\s*[\r\n]+\s*/g, ' ↵ ').replace(/\t/g, ' ');
+}
+
 /** @param {FieldValue} value */
 function fieldText(value) {
-  const text = String(value);
-  return /[\s"=]/.test(text) ? JSON.stringify(text.slice(0, TEXT_MAX.fields)) : text.slice(0, TEXT_MAX.fields);
+  const text = oneLine(String(value)).slice(0, TEXT_MAX.fields);
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }
 
 /** @param {string} level */
@@ -147,8 +155,7 @@ export function gapText({ gap, time }) {
   const why = visible(gap.why, 20);
   if (gap.lost === undefined) return `events may be missing · ${why} · ${at}`;
   if (gap.lost > 0) return `${number(gap.lost)} ${gap.lost === 1 ? 'event' : 'events'} lost · ${why} · ${at}`;
-  const calm = { restart: 'agent started', clock: 'clock stepped back' }[gap.why] ?? why;
-  return `${calm} · nothing lost · ${at}`;
+  return `${CALM[gap.why] ?? why} · nothing lost · ${at}`;
 }
 
 /** @param {number} count */

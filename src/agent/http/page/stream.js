@@ -12,6 +12,7 @@ import { List } from './list.js';
 import { buildRow, head } from './row.js';
 import { createRuns } from './runs.js';
 import { Store } from './store.js';
+import { currentRate } from './tiles.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventMessage} EventMessage */
@@ -21,6 +22,9 @@ import { Store } from './store.js';
 /** Rows to begin with, and new rows a second. The agent counts the rest. */
 const LINES = 200;
 const RATE = 200;
+
+/** The stream is faster than what is drawn for so long after rows were skipped, in milliseconds. */
+const SKIPPED_MS = 2500;
 
 /** The stream is empty if nothing came for so long, in milliseconds. */
 const EMPTY_MS = 700;
@@ -61,8 +65,8 @@ class Stream {
     this.shown = false;
     this.key = '';
     this.stop = () => {};
-    /** The rate, as far as rows are skipped. */
-    this.rate = { drawn: 0, total: 0, at: -Infinity, since: performance.now(), events: 0 };
+    /** When rows were skipped, as `performance.now()`. */
+    this.skippedAt = -Infinity;
     this.emptyTimer = 0;
     this.store.on(() => this.changed());
     context.state.on(() => this.shown && this.renew());
@@ -116,7 +120,7 @@ class Stream {
     this.history.reset();
     this.hold.reset();
     this.empty.hide();
-    this.rate.at = -Infinity;
+    this.skippedAt = -Infinity;
     clearTimeout(this.emptyTimer);
     this.emptyTimer = window.setTimeout(() => this.showEmpty(), EMPTY_MS);
     if (this.isPast) this.stop = this.history.loadPeriod((why) => this.refused(why));
@@ -132,20 +136,8 @@ class Stream {
       this.refused(message.error.why);
       return;
     }
-    if ('seq' in message) this.rate.events++;
-    if ('skipped' in message) this.measure(message.skipped);
+    if ('skipped' in message) this.skippedAt = performance.now();
     this.store.push(message, cursor);
-  }
-
-  /** A count of skipped rows comes about once a second. @param {number} skipped */
-  measure(skipped) {
-    const { rate } = this;
-    const now = performance.now();
-    const seconds = Math.max(0.5, Math.min(2, (now - rate.since) / 1000));
-    rate.drawn = Math.min(RATE, Math.round(rate.events / seconds));
-    rate.total = rate.drawn + Math.round(skipped / seconds);
-    rate.at = rate.since = now;
-    rate.events = 0;
   }
 
   /** @param {string} why */
@@ -189,7 +181,7 @@ class Stream {
 
   /** @param {Row} row */
   detail(row) {
-    if (row.kind === 'event') return createDetail(this.context, row.event, row.cursor);
+    if (row.kind === 'event') return createDetail(this.context, row.event, { cursor: row.cursor });
     if (row.kind === 'gap') return createGapDetail(row.gap);
     return h('p', { class: 'explain' }, `${number(row.count)} events were counted and not drawn.`);
   }
@@ -246,13 +238,15 @@ class Stream {
   }
 
   status() {
-    const { rate, store, context } = this;
+    const { store, context } = this;
     const rows = `${number(store.rows.length)} rows`;
     if (this.isPast) return `${rows} · past period`;
-    if (context.pause.get()) return `paused · ${number(store.waiting)} new`;
-    if (performance.now() - rate.at < 2500) {
-      return `drawing ${number(rate.drawn)} of ${number(rate.total)} a second · all are counted`;
+    if (context.pause.get()) return `${rows} · paused`;
+    if (performance.now() - this.skippedAt < SKIPPED_MS) {
+      const total = currentRate();
+      const of = total !== null && total > RATE ? ` of ${number(total)}` : '';
+      return `drawing ${RATE}${of} a second · all are counted`;
     }
-    return `${rows} · every event is drawn`;
+    return this.hold.isHeld() ? `${rows} · your place is held` : `${rows} · every event is drawn`;
   }
 }

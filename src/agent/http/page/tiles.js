@@ -31,6 +31,14 @@ export const ERRORS = new Set(['err', 'crit', 'alert', 'emerg']);
 /** The number of seconds in the chart. */
 const SECONDS = 300;
 
+/** Events a second, as the tile shows them. `null` if they are not known. @type {number | null} */
+let rateNow = null;
+
+/** Events a second of the MATCH in force, whole. `null` if they are not known. */
+export function currentRate() {
+  return rateNow === null ? null : Math.round(rateNow);
+}
+
 /**
  * Fills the tiles and keeps them current.
  * @param {Context} context
@@ -41,7 +49,7 @@ export function createTiles(context) {
     p95: tile('took, p95', '95 % of the durations of the last 15 minutes were shorter'),
     users: tile('users now', 'Seen within the last 5 minutes'),
     errors: tile('errors a minute', 'Events of the levels err, crit, alert and emerg in the last 60 seconds'),
-    lost: tile('told lost', 'Events that gaps report as missing in the last 15 minutes'),
+    lost: tile('reported lost', 'Events that gaps report as missing in the last 15 minutes'),
     lag: tile('lag', 'How far this page is behind the agent'),
   };
   const chart = createChart();
@@ -124,6 +132,7 @@ function showRates(tiles, snapshot, live) {
   const mean = length >= 1 ? snapshot.events / length : snapshot.events;
   // Without the right to follow every tag there is no series, and the mean of the window stands for the rate.
   const perSecond = live ? snapshot.now ?? snapshot.events / WINDOW_SECONDS : mean;
+  rateNow = live ? snapshot.now ?? null : null;
   tiles.rate.set(short(perSecond < 10 ? Math.round(perSecond * 10) / 10 : Math.round(perSecond)));
   const [value, unit] = snapshot.took ? split(duration(snapshot.took.p95)) : ['–', ''];
   tiles.p95.set(value, unit);
@@ -135,7 +144,9 @@ function showRates(tiles, snapshot, live) {
     lost += gap.lost;
     unknown ||= gap.unknown;
   }
-  tiles.lost.set(unknown ? `${short(lost)}+` : short(lost), '', lost > 0 || unknown ? 'warn' : '');
+  // A gap without a count may stand for nothing or for much.
+  const text = unknown ? lost > 0 ? `${short(lost)}+` : 'some?' : short(lost);
+  tiles.lost.set(text, '', lost > 0 || unknown ? 'warn' : '');
   const why = snapshot.gaps.map((/** @type {any} */ g) => `${g.why} ${g.unknown ? 'at least ' : ''}${short(g.lost)}`);
   tiles.lost.element.title = why.length ? `Reported by gaps in the last 15 minutes: ${why.join(', ')}`
     : 'No gap in the last 15 minutes: nothing was lost';
@@ -164,7 +175,8 @@ function createLag() {
   let offset = Infinity;
   let newest = 0;
   let arrived = 0;
-  let behind = 0;
+  /** The newest delays. One late message among prompt ones is the scheduler's, not a lag. @type {number[]} */
+  let delays = [];
   return {
     /** @param {string} time The agent's time in a snapshot, or nothing for a past period, which has no lag. */
     note(time) {
@@ -173,13 +185,13 @@ function createLag() {
       arrived = Date.now();
       // Lets the estimate follow clocks that drift apart, by one millisecond a snapshot.
       offset = Math.min(offset + 1, arrived - newest);
-      behind = arrived - newest - offset;
+      delays = [...delays.slice(-2), arrived - newest - offset];
     },
     /** Seconds, or `null` without a snapshot. One is due every second. */
     seconds() {
       if (!newest) return null;
       const overdue = Math.max(0, Date.now() - arrived - 1500);
-      return Math.max(0, behind + overdue) / 1000;
+      return Math.max(0, Math.min(...delays) + overdue) / 1000;
     },
   };
 }
