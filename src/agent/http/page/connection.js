@@ -88,6 +88,11 @@ export class Connection {
     return this.#status;
   }
 
+  /** How long the current connection is known to have lived, in milliseconds; 0 before it opened. */
+  get lived() {
+    return this.#opened > 0 ? this.#heard - this.#opened : 0;
+  }
+
   /** Connects anew with the current address. A live connection stays `live` meanwhile: this is no failure. */
   restart() {
     if (this.#status.state === 'ended') return;

@@ -21,7 +21,7 @@ import { Tab } from './tab.js';
  * @property {Tab} tab
  * @property {string} id        the page's name for it
  * @property {number} lines
- * @property {string} floor     rows up to this cursor came with the fill
+ * @property {string} floor     rows up to this cursor came with the fill; `''` without one, and once it is passed
  * @property {[EventMessage, string][]|null} held
  * @property {AbortController|null} fill  the request for the fill, while it runs
  */
@@ -35,7 +35,7 @@ import { Tab } from './tab.js';
  * @property {ViewSubscription|null} view
  * @property {Set<Member>} members
  * @property {boolean} sent     a connection has asked for it
- * @property {string} cursor    of the last row, `''` before the first one
+ * @property {string} cursor    where it continues, `''` before the first row
  * @property {Snapshot|null} snapshot
  * @property {Refused|null} error
  */
@@ -65,6 +65,9 @@ const TRY_AGAIN = 5_000;
 /** The least time between connections that only a lost base of a view asks for. */
 const REBASE_MIN = 1_000;
 
+/** A connection that lived so long has sent all rows to begin with. */
+const BEGUN = 5_000;
+
 /** The most rows that wait for a fill. Beyond it the fill starts again. */
 const HELD_MAX = 5000;
 
@@ -83,7 +86,7 @@ export class Hub {
   #retrying = false;
   /** Whether the newest connection that opened was the first after a failure. */
   #wasLive = false;
-  /** @type {Record<string, unknown>|null} */
+  /** @type {{version: string, newest: string, ahead: number}|null} */
   #agent = null;
 
   /** @param {{fetch?: typeof fetch}} [options] */
@@ -245,21 +248,45 @@ export class Hub {
     for (const shared of this.#byKey.values()) {
       if (shared.error && shared.error.error.code !== 75) continue;
       shared.error = null;
+      if (shared.sent && shared.events && shared.cursor === '') this.#beginAgain(shared);
       shared.sent = true;
       subs.push({ id: shared.id, ...(shared.view ?? { events: resumed(shared) }) });
     }
     return subs.length === 0 ? null : address('feed', { subs: JSON.stringify(subs) });
   }
 
+  /**
+   * Finds where a subscription continues that has had no row yet.
+   * @param {Shared} shared
+   */
+  #beginAgain(shared) {
+    const filled = [...shared.members].filter((member) => member.floor !== '');
+    if (filled.length > 0) {
+      // Some pages had their fill. The others waited for rows of the connection, and now need one.
+      const seq = (/** @type {Member} */ member) => parse(member.floor)?.seq ?? 0;
+      shared.cursor = filled.reduce((a, b) => (seq(a) <= seq(b) ? a : b)).floor;
+      for (const member of shared.members) if (member.floor === '') member.held = [];
+    } else if (this.#connection.lived > BEGUN && this.#agent) {
+      // Nothing matched so far. What matched since then must not be lost among the rows to begin with.
+      shared.cursor = this.#agent.newest;
+    }
+    // An answer that was asked for before this may end before the place where the connection begins.
+    for (const member of shared.members) {
+      if (!member.held) continue;
+      member.held = [];
+      member.fill?.abort();
+      member.fill = null;
+    }
+  }
+
   #opened() {
-    if (this.#wasLive) return;
-    this.#wasLive = true;
-    void this.#askAgent();
     for (const { members } of this.#tabs.values()) {
       for (const { shared, member } of members.values()) {
         if (member.held && !member.fill) void this.#fill(shared, member);
       }
     }
+    if (!this.#wasLive) void this.#askAgent();
+    this.#wasLive = true;
   }
 
   /** Learns the version and the clock of the agent. */
