@@ -16,7 +16,7 @@ import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
 export const ITEMS_MAX = 40;
 
 /** Fields that are offered before they were seen. */
-const FIELDS = { user: 'user (field)', page: 'page (field)', req: 'request (field)', rows: 'rows (field)' };
+const FIELDS = { user: 'field', page: 'field', req: 'field: one request', rows: 'field' };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const DURATIONS = ['10ms', '100ms', '500ms', '1s', '10s', '1m'];

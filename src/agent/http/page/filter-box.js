@@ -3,7 +3,7 @@
 
 import { complete } from './complete.js';
 import { h } from './dom.js';
-import { locate, spans } from './filter.js';
+import { locate, spans, tokenize } from './filter.js';
 import { visible } from './format.js';
 
 /** @typedef {import('./types.js').Context} Context */
@@ -60,7 +60,10 @@ class FilterBox {
     input.addEventListener('keydown', (event) => this.#key(event));
     input.addEventListener('scroll', () => this.#followScroll());
     input.addEventListener('click', () => { if (this.#completion) this.#suggest(); });
-    input.addEventListener('blur', () => this.#close());
+    input.addEventListener('blur', () => {
+      this.#close();
+      if (input.value.trim() !== context.state.get().match) void this.#apply(false);
+    });
     this.#clear.addEventListener('click', () => {
       this.#set('');
       void this.#apply(true);
@@ -119,6 +122,8 @@ class FilterBox {
       this.#accepted();
       return;
     }
+    // A word that is being typed needs no answer.
+    if (!deliberate && document.activeElement === this.#input && isUnfinished(match)) return;
     const request = new AbortController();
     this.#checking = request;
     let failure = null;
@@ -321,6 +326,15 @@ class FilterBox {
     if (this.#input.value.trim() === match) this.#input.blur();
     else this.#set(match);
   }
+}
+
+/**
+ * `true` if a MATCH has words that are no clauses.
+ * @param {string} match
+ */
+function isUnfinished(match) {
+  const tokens = tokenize(match);
+  return tokens.at(-1)?.kind === 'plus' || tokens.some((token) => token.open || token.kind === 'word' || token.key === '' && token.kind === 'term');
 }
 
 /**
