@@ -30,9 +30,12 @@ const STATES = {
 export function createHeader(context) {
   const menu = createMenu(context);
   byId('top-right').append(connection(context), pauseButton(context), menu.element);
-  createTiles(context);
-  createAlerts(context);
-  showHost(context, menu.setUser);
+  const alerts = createAlerts(context);
+  createTiles(context, alerts.note);
+  showHost(context, (user) => {
+    menu.setUser(user);
+    alerts.show();
+  });
 }
 
 function ring() {
@@ -75,7 +78,6 @@ function pauseButton({ pause, announce }) {
     const on = pause.get();
     glyph.replaceChildren(svg('path', { d: on ? 'M1 0l9 5.5L1 11z' : 'M0 0h3.4v11H0zM6.6 0H10v11H6.6z' }));
     setText(text, on ? 'Go on' : 'Pause');
-    button.setAttribute('aria-label', on ? 'Continue with what is new' : 'Pause');
     button.setAttribute('aria-pressed', String(on));
   };
   pause.on((on) => {
@@ -99,8 +101,8 @@ function showHost({ feed }, user) {
     if (!live) return;
     const stats = await feed.stats().catch(() => null);
     if (!stats) return;
-    user(stats.user ?? '');
     setText(byId('host'), stats.host);
     byId('host').title = `pulsed ${stats.version} on ${stats.host}`;
+    user(stats.user ?? '');
   });
 }

@@ -18,7 +18,7 @@ const AROUND = { following: 24, still: 90 };
 
 /**
  * @typedef {object} Options
- * @property {string} label The name of the grid, for screen readers.
+ * @property {string} label The name of the list, for screen readers.
  * @property {HTMLElement} head The row of column names.
  * @property {(row: Row) => HTMLElement} build Builds the element of a row.
  * @property {(row: Row) => HTMLElement} detail Builds what an open row shows.
@@ -34,7 +34,7 @@ export class List {
     this.rows = [];
     this.following = true;
     this.body = h('div', { class: 'rows', role: 'rowgroup' });
-    this.grid = h('div', { class: 'grid', role: 'grid', 'aria-label': options.label, tabindex: '0' },
+    this.grid = h('div', { class: 'grid', role: 'treegrid', 'aria-label': options.label, tabindex: '0' },
       h('div', { class: 'grid-head', role: 'rowgroup' }, options.head), this.body);
     this.foot = h('div', { class: 'list-foot' });
     this.element = h('div', { class: 'list' }, this.grid, this.foot);

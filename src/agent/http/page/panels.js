@@ -47,9 +47,17 @@ export function createPanels(context) {
       ended = now;
       cover.hidden = !now;
       fill(cover, now && endedPanel(context, status));
+      if (now && !status.code) void explain(status);
     }
     strip(status);
   });
+  // The end of a stream has no status code. The next request tells whether the session or the right is gone.
+  const explain = async (/** @type {Status} */ status) => {
+    const failure = await feed.stats().then(() => null, (error) => error);
+    const code = failure?.status;
+    if (cover.hidden || (code !== 401 && code !== 403)) return;
+    fill(cover, endedPanel(context, { ...status, code }));
+  };
 }
 
 /** @param {Context} context @param {Status} status */
@@ -67,7 +75,7 @@ function endedPanel({ feed }, { code, why }) {
       h('p', null, `The agent says: ${why}`),
       h('p', null, 'Its operator grants the right in pulsed.toml, for example to a group:'),
       command('[[access]]\ntag = "*"\nsend = ["*"]\ntail = ["@adm"]'),
-      h('p', { class: 'after-command' }, 'Or sign in as a user who has the right:'),
+      h('p', null, 'Or sign in as a user who has the right:'),
       command('pulse-tail --web'), again);
   }
   return panel('The agent ended the stream', h('p', null, why || 'It gave no reason.'),
@@ -76,15 +84,15 @@ function endedPanel({ feed }, { code, why }) {
 }
 
 /**
- * The line above the view while the agent is away. What was drawn stays.
+ * The line below the view while the agent is away. What was drawn stays.
  * @param {Context} context
  * @returns {(status: Status) => void}
  */
 function away({ feed, announce }) {
   const text = h('span', { class: 'grow' });
   const retry = h('button', { class: 'button small', type: 'button', on: { click: () => feed.retry() } }, 'Try now');
-  const element = h('div', { class: 'banner-line away', hidden: true }, text, retry);
-  byId('banner').append(element);
+  const element = h('div', { class: 'away', hidden: true }, text, retry);
+  byId('view').append(element);
   let since = 0;
   let timer = 0;
   const show = () => {
@@ -92,7 +100,7 @@ function away({ feed, announce }) {
     if (state !== 'waiting' || Date.now() - since < AWAY_MS) return;
     const left = retryAt ? Math.ceil((retryAt - Date.now()) / 1000) : 0;
     const when = left > 0 ? `Next attempt in ${duration(left)}.` : 'Trying again.';
-    setText(text, `The agent does not answer${why ? `: ${why}` : ''}. ${when} What is shown stays; nothing is lost.`);
+    setText(text, `The agent does not answer${why ? `: ${why}` : ''}. ${when} What is shown stays, and the stream resumes where it stopped.`);
     if (element.hidden) announce('The agent does not answer. Trying again.');
     element.hidden = false;
   };

@@ -28,6 +28,14 @@ export const COLUMNS = /** @type {const} */ (['time', 'level', 'tag', 'user', 'r
 /** Gaps in which nothing is missing, by their reason. @type {Record<string, string>} */
 const CALM = { restart: 'agent started', clock: 'clock stepped back' };
 
+/** What is said about a run. @type {Record<string, string>} */
+const MARKS = {
+  running: 'Begun and not ended',
+  begun: 'The begin of a run that has ended',
+  unknown: 'Begun, and its end may have been lost',
+  abandoned: 'The connection closed before the end came. The agent measured the duration.',
+};
+
 /** What the reason of a gap means. @type {Record<string, string>} */
 export const WHY = {
   retention: 'History was trimmed to its size or age, so the agent no longer holds these events.',
@@ -54,7 +62,7 @@ export function buildRow(row, runState) {
   return row.kind === 'skipped' ? skippedRow(row.count) : eventRow(row.event, runState(row.event));
 }
 
-/** What is known about the run that an event begins. @typedef {'' | 'running' | 'begun'} RunState */
+/** What is known about the run that an event begins. @typedef {'' | 'running' | 'unknown' | 'begun'} RunState */
 
 /** @param {EventLine} event @param {RunState} run */
 function eventRow(event, run) {
@@ -68,7 +76,7 @@ function eventRow(event, run) {
     cell('user', userText(event)),
     cell('req', fieldPick(event, 'req')),
     cell('took', ...(took === undefined ? [] : [bar(took), h('span', { class: 'number' }, duration(took))])),
-    cell('message', mark && h('span', { class: `run-mark ${mark}` }, mark), ...message(event)));
+    cell('message', mark && h('span', { class: `run-mark ${mark}`, title: MARKS[mark] }, mark), ...message(event)));
 }
 
 /** @param {string} name @param {...import('./dom.js').Child} children */

@@ -142,6 +142,7 @@ class Stream {
 
   /** @param {string} why */
   refused(why) {
+    clearTimeout(this.emptyTimer);
     this.empty.refused(why);
   }
 
@@ -239,6 +240,7 @@ class Stream {
 
   status() {
     const { store, context } = this;
+    if (store.rows.length === 0) return '';
     const rows = `${number(store.rows.length)} rows`;
     if (this.isPast) return `${rows} · past period`;
     if (context.pause.get()) return `${rows} · paused`;

@@ -3,11 +3,14 @@
  * The tiles and the chart above the views: the totals of what the MATCH selects, from the agent's rates view, so
  * that every page and `pulse-tail --stats` show the same digits.
  */
-import { Surface } from './canvas.js';
 import { byId, h, setText } from './dom.js';
-import { duration, short } from './format.js';
+import { clock, duration, short } from './format.js';
+import { createLag } from './lag.js';
+import { ERRORS } from './levels.js';
+import { createChart } from './rates-chart.js';
 
 /** @typedef {import('./types.js').Context} Context */
+/** @typedef {import('./types.js').RatesSnapshot} RatesSnapshot */
 /** @typedef {import('./types.js').ViewName} ViewName */
 
 /** Users who were seen within this time are here now, in seconds: the time that the chart shows. */
@@ -18,18 +21,6 @@ const WINDOW_SECONDS = 900;
 
 /** A lag above this is shown as a warning, in seconds. */
 const LAG_WARN = 2;
-
-/** The levels from the bottom of a bar to its top, with the CSS variables of their colours. */
-const LEVELS = /** @type {const} */ ([
-  ['debug', '--debug'], ['info', '--info'], ['notice', '--notice'], ['warning', '--warn'],
-  ['err', '--err'], ['crit', '--crit'], ['alert', '--crit'], ['emerg', '--crit'],
-]);
-
-/** The levels that count as errors. */
-export const ERRORS = new Set(['err', 'crit', 'alert', 'emerg']);
-
-/** The number of seconds in the chart. */
-const SECONDS = 300;
 
 /** Events a second, as the tile shows them. `null` if they are not known. @type {number | null} */
 let rateNow = null;
@@ -42,8 +33,9 @@ export function currentRate() {
 /**
  * Fills the tiles and keeps them current.
  * @param {Context} context
+ * @param {(snapshot: RatesSnapshot) => void} onRates Called with each live snapshot of the rates.
  */
-export function createTiles(context) {
+export function createTiles(context, onRates) {
   const tiles = {
     rate: tile('events a second', 'The mean of the last 10 seconds'),
     p95: tile('took, p95', '95 % of the durations of the last 15 minutes were shorter'),
@@ -55,15 +47,16 @@ export function createTiles(context) {
   const chart = createChart();
   byId('tiles').append(
     h('dl', { class: 'tile-list' }, Object.values(tiles).map((t) => t.element)),
-    h('div', { class: 'chart' }, chart.element),
+    h('div', { class: 'chart' }, chart.surface.element),
   );
   chart.surface.show();
   const lag = createLag();
 
   follow(context, 'rates', 1, (snapshot, live) => {
     lag.note(live ? snapshot.time : '');
+    if (live) onRates(snapshot);
     showRates(tiles, snapshot, live);
-    chart.set(snapshot);
+    chart.set(snapshot, live ? 'now' : clock(snapshot.time).slice(0, 8));
   });
   follow(context, 'users', 2, (snapshot) => {
     const newest = Date.parse(snapshot.time);
@@ -102,7 +95,7 @@ function tile(label, title) {
  * @param {number} every The time between two snapshots, in seconds.
  * @param {(snapshot: any, live: boolean) => void} on
  */
-export function follow({ state, feed }, view, every, on) {
+function follow({ state, feed }, view, every, on) {
   let stop = () => {};
   let key = '';
   const renew = () => {
@@ -136,6 +129,12 @@ function showRates(tiles, snapshot, live) {
   tiles.rate.set(short(perSecond < 10 ? Math.round(perSecond * 10) / 10 : Math.round(perSecond)));
   const [value, unit] = snapshot.took ? split(duration(snapshot.took.p95)) : ['–', ''];
   tiles.p95.set(value, unit);
+  // Totals over all tags are absent without the right to follow every tag.
+  if (live && snapshot.now === undefined) {
+    tiles.errors.set('–');
+    tiles.lost.set('–');
+    return;
+  }
   const errors = lastMinute(snapshot, (level) => ERRORS.has(level));
   tiles.errors.set(short(errors), '', errors > 0 ? 'err' : '');
   let lost = 0;
@@ -165,97 +164,4 @@ function lastMinute(snapshot, counts) {
 function split(text) {
   const space = text.search(/[\s\u00a0\u202f]/u);
   return space < 0 ? [text, ''] : [text.slice(0, space), text.slice(space + 1)];
-}
-
-/**
- * How far the page is behind the agent: the age of the newest snapshot, by the agent's clock. The two clocks may
- * differ; their difference is the smallest one seen, because a message never arrives before it was sent.
- */
-function createLag() {
-  let offset = Infinity;
-  let newest = 0;
-  let arrived = 0;
-  /** The newest delays. One late message among prompt ones is the scheduler's, not a lag. @type {number[]} */
-  let delays = [];
-  return {
-    /** @param {string} time The agent's time in a snapshot, or nothing for a past period, which has no lag. */
-    note(time) {
-      newest = time ? Date.parse(time) : 0;
-      if (!newest) return;
-      arrived = Date.now();
-      // Lets the estimate follow clocks that drift apart, by one millisecond a snapshot.
-      offset = Math.min(offset + 1, arrived - newest);
-      delays = [...delays.slice(-2), arrived - newest - offset];
-    },
-    /** Seconds, or `null` without a snapshot. One is due every second. */
-    seconds() {
-      if (!newest) return null;
-      const overdue = Math.max(0, Date.now() - arrived - 1500);
-      return Math.max(0, Math.min(...delays) + overdue) / 1000;
-    },
-  };
-}
-
-function createChart() {
-  /** @type {number[][]} */
-  let stacks = [];
-  let max = 1;
-  const colors = Object.fromEntries([...LEVELS.map(([name, variable]) => [name, variable]),
-    ['text', '--muted'], ['line', '--line']]);
-  const surface = new Surface({
-    label: 'Events a second by level over the last five minutes',
-    colors,
-    draw: ({ c, width, height, colors: paint }) => {
-      draw(c, width, height, paint, stacks, max);
-      return Infinity;
-    },
-  });
-  surface.element.classList.add('chart-box');
-  return {
-    surface,
-    element: surface.element,
-    /** @param {any} snapshot */
-    set(snapshot) {
-      const series = new Map(snapshot.levels.map((/** @type {any} */ l) => [l.level, l.seconds]));
-      stacks = LEVELS.map(([name]) => series.get(name) ?? []);
-      max = 1;
-      for (let s = 0; s < SECONDS; s++) max = Math.max(max, stacks.reduce((sum, level) => sum + (level[s] ?? 0), 0));
-      surface.canvas.setAttribute('aria-label',
-        `Events a second by level over the last five minutes, at most ${short(max)}`);
-      surface.invalidate();
-    },
-  };
-}
-
-/**
- * @param {CanvasRenderingContext2D} c @param {number} width @param {number} height
- * @param {Record<string, string>} paint @param {number[][]} stacks @param {number} max
- */
-function draw(c, width, height, paint, stacks, max) {
-  c.clearRect(0, 0, width, height);
-  const floor = height - 14;
-  const room = floor - 12;
-  const step = width / SECONDS;
-  const bar = step > 2 ? step - 1 : step;
-  const tops = new Float64Array(SECONDS).fill(floor);
-  stacks.forEach((seconds, index) => {
-    c.fillStyle = paint[LEVELS[index][0]];
-    for (let s = 0; s < SECONDS; s++) {
-      if (!seconds[s]) continue;
-      // What is there must be seen, also one error among a thousand events.
-      const size = Math.max(1, (seconds[s] / max) * room);
-      tops[s] -= size;
-      c.fillRect(s * step, tops[s], bar, size);
-    }
-  });
-  c.fillStyle = paint.line;
-  c.fillRect(0, floor, width, 1);
-  c.fillStyle = paint.text;
-  c.font = '10px system-ui, sans-serif';
-  c.textBaseline = 'alphabetic';
-  for (let minute = 0; minute <= 5; minute++) {
-    c.textAlign = minute === 0 ? 'left' : minute === 5 ? 'right' : 'center';
-    const x = minute === 0 ? 5 : minute === 5 ? width - 5 : (minute / 5) * width;
-    c.fillText(minute === 0 ? '5 min' : minute === 5 ? 'now' : String(5 - minute), x, height - 3);
-  }
 }
