@@ -1,12 +1,18 @@
 // Numbers, durations, times and hostile text as people read them.
 
+/** Made once: `toLocaleString` makes a formatter at each call. */
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
 /**
  * A whole number with thousands separators: `1,284`.
  * @param {number} n
  * @returns {string}
  */
 export function number(n) {
-  return Number.isFinite(n) ? Math.round(n).toLocaleString('en-US') : '–';
+  if (!Number.isFinite(n)) return '–';
+  const whole = Math.round(n);
+  // Most numbers in tables are small, and a formatter costs a hundred times as much.
+  return whole > -1000 && whole < 1000 ? String(whole) : GROUPED.format(whole);
 }
 
 /**
