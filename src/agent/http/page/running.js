@@ -6,7 +6,7 @@ import { clock, duration, fullTime, number, visible } from './format.js';
 import { streamLink } from './examples.js';
 import { Table } from './table.js';
 import { addClause } from './filter.js';
-import { claim, sender, subjectClause, subjectText } from './who.js';
+import { claim, sender, subjectClause, subjectKey, subjectText } from './who.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').RunRow} RunRow */
@@ -62,6 +62,7 @@ export class Running {
       tone: (row) => `is-${row.state}`,
       detail: (row) => runDetail(context, row),
       pick: ({ key, op, value }) => context.addClause(key, op, value),
+      onToggle: (isOpen) => this.box.classList.toggle('is-open', isOpen),
     });
     this.count = h('span', { class: 'section-count' });
     this.empty = h('p', { class: 'view-note' });
@@ -137,12 +138,12 @@ export class Running {
         pick: (row) => (row.user === undefined ? null : { key: 'user', op: '=', value: row.user }),
       },
       {
-        id: 'sender', label: 'sent by', ascending: true, value: (row) => subjectText(row.subject).name, sort: (row) => subjectText(row.subject).name,
+        id: 'sender', label: 'sent by', ascending: true, value: (row) => subjectKey(row.subject), sort: (row) => subjectText(row.subject).name,
         render: (cell, row) => cell.replaceChildren(h('button', { class: 'pick', type: 'button', tabindex: -1 }, sender(row.subject))),
         pick: (row) => subjectClause(row.subject),
       },
       {
-        id: 'page', label: 'page', ascending: true, value: (row) => visible(row.page ?? '', TEXT_SHOWN), sort: (row) => row.page ?? '',
+        id: 'page', label: 'page', ascending: true, value: (row) => row.page ?? '', text: (row) => visible(row.page ?? '', TEXT_SHOWN), sort: (row) => row.page ?? '',
         pick: (row) => (row.page === undefined ? null : { key: 'page', op: '=', value: row.page }),
       },
     ];

@@ -58,32 +58,32 @@ function columns(unknown) {
    * @returns {import('./table.js').Column<ShapeRow>}
    */
   const took = (name) => ({
-    id: name, label: name, end: true, value: (row) => duration(row.took[name]), sort: (row) => row.took[name],
-    render: (cell, row, value) => {
-      setText(cell, String(value));
+    id: name, label: name, end: true, value: (row) => row.took[name], sort: (row) => row.took[name],
+    render: (cell, row) => {
+      setText(cell, duration(row.took[name]));
       cell.classList.toggle('slow', row.took[name] >= SLOW_SECONDS);
     },
   });
   return [
     {
       id: 'shape', label: 'query shape', title: 'Values are masked with ?', ascending: true, sort: (row) => row.shape,
-      value: (row) => `${row.repeated?.count ?? 0} ${row.slower ? slowerText(row.slower) : ''} ${row.errors}`, render: drawShape,
+      value: (row) => (row.repeated || row.slower || row.errors ? `${row.repeated?.count ?? 0} ${row.slower ? slowerText(row.slower) : ''} ${row.errors}` : ''), render: drawShape,
       pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
     },
-    { id: 'count', label: 'count', end: true, value: (row) => short(row.took.count), sort: (row) => row.took.count },
-    { id: 'rate', label: 'a minute', title: 'Events a minute', end: true, value: (row) => short(row.rate * 60), sort: (row) => row.rate },
+    { id: 'count', label: 'count', end: true, value: (row) => row.took.count, text: (row) => short(row.took.count), sort: (row) => row.took.count },
+    { id: 'rate', label: 'a minute', title: 'Events a minute', end: true, value: (row) => row.rate, text: (row) => short(row.rate * 60), sort: (row) => row.rate },
     took('p50'), took('p95'), took('p99'), took('max'),
     {
-      id: 'share', label: 'share of time', value: (row) => percent(row.share), sort: (row) => row.share,
-      render: (cell, row, value) => {
+      id: 'share', label: 'share of time', value: (row) => row.share, sort: (row) => row.share,
+      render: (cell, row) => {
         const bar = cell.firstElementChild ?? cell.appendChild(h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i')));
         const text = cell.children[1] ?? cell.appendChild(h('span', { class: 'bar-text' }));
         /** @type {HTMLElement} */ (bar.firstElementChild).style.width = `${Math.max(0.5, row.share * 100)}%`;
-        setText(text, String(value));
+        setText(text, percent(row.share));
       },
     },
     { id: 'spark', label: '15 min', title: 'Events of each minute', value: (row) => row.minutes.join(), render: (cell, row) => spark(cell, row.minutes, unknown()), sort: (row) => row.minutes[row.minutes.length - 2] ?? 0 },
-    { id: 'newest', label: 'newest', end: true, ascending: false, value: (row) => clock(row.seen).slice(0, 8), sort: (row) => row.seen },
+    { id: 'newest', label: 'newest', end: true, ascending: false, value: (row) => row.seen, text: (row) => clock(row.seen).slice(0, 8), sort: (row) => row.seen },
   ];
 }
 

@@ -17,6 +17,13 @@ export const ROWS_SHOWN = 200;
 /** The time for which the order is held after the last movement of pointer or focus, in milliseconds. */
 export const HOLD_MS = 6000;
 
+/**
+ * The shortest time between two changes of the order of more than {@link CALM_ROWS} rows, in milliseconds. A large
+ * table that changes its order every second can neither be read nor drawn cheaply.
+ */
+export const CALM_MS = 2500;
+export const CALM_ROWS = 60;
+
 /** @typedef {{ key: string, op: string, value: string }} Clause */
 
 /**
@@ -26,8 +33,10 @@ export const HOLD_MS = 6000;
  * @property {string} label
  * @property {string} [title] A longer explanation of the label.
  * @property {boolean} [end] `true` to align at the end: numbers.
- * @property {(row: Row) => string | number} value What the cell depends on. It is rendered again if this changes.
- * @property {(cell: HTMLElement, row: Row, value: string | number) => void} [render] Default: `value` as text.
+ * @property {(row: Row) => string | number} value What the cell depends on: it is written again only if this changes.
+ *   Give the raw value, because this is asked for all rows at each snapshot.
+ * @property {(row: Row) => string} [text] The text of the cell. Default: the value.
+ * @property {(cell: HTMLElement, row: Row, value: string | number) => void} [render] Draws the cell in place of a text.
  * @property {(row: Row) => string | number} [sort] Makes the column sortable.
  * @property {boolean} [ascending] `true` if the first press sorts upwards. Default: downwards.
  * @property {boolean} [live] `true` if the value changes with time: {@link Table.tick} updates it.
@@ -52,6 +61,7 @@ export const HOLD_MS = 6000;
  * @property {string} [sort] The id of the column that sorts at first. Default: the order of the rows as given.
  * @property {(row: Row) => Detail<Row>} detail
  * @property {(clause: Clause) => void} pick
+ * @property {(isOpen: boolean) => void} [onToggle] Called when a row opens or closes.
  */
 
 /**
@@ -103,6 +113,7 @@ export class Table {
     this.sortBy = options.columns.find((column) => column.id === options.sort);
     this.ascending = this.sortBy?.ascending ?? false;
     this.moved = -Infinity;
+    this.ordered = -Infinity;
     this.inside = false;
     this.active = '';
     /** @type {{ key: string, detail: Detail<Row>, element: HTMLElement } | null} */
@@ -115,7 +126,9 @@ export class Table {
     this.more = h('button', { class: 'button small', type: 'button', on: { click: () => this.showMore() } });
     this.note = h('span', { class: 'table-note' });
     this.foot = h('div', { class: 'table-foot', hidden: true }, this.more, this.note);
-    this.element = h('div', { class: 'table-box' }, this.grid, this.foot);
+    this.heldNote = h('div', { class: 'held-note', hidden: true, 'aria-hidden': 'true' },
+      h('span', null, 'order held while you are here'));
+    this.element = h('div', { class: 'table-box' }, this.grid, this.heldNote, this.foot);
     this.listen();
     this.showSort();
   }
@@ -197,6 +210,7 @@ export class Table {
     shown.element.after(element);
     detail.update(shown.row);
     this.setActive(key);
+    this.options.onToggle?.(true);
   }
 
   /** Closes the open row. */
@@ -209,6 +223,7 @@ export class Table {
     const shown = this.shown.get(key);
     shown?.open.setAttribute('aria-expanded', 'false');
     shown?.element.classList.remove('is-open', 'is-gone');
+    this.options.onToggle?.(false);
     return true;
   }
 
@@ -261,6 +276,7 @@ export class Table {
     this.sortBy = column;
     this.places.clear();
     this.moved = -Infinity;
+    this.ordered = -Infinity;
     this.showSort();
     this.render();
   }
@@ -277,6 +293,7 @@ export class Table {
   /** @private */
   showMore() {
     this.limit += ROWS_SHOWN;
+    this.ordered = -Infinity;
     this.render();
   }
 
@@ -291,8 +308,13 @@ export class Table {
     const { key } = this.options;
     let rows = this.withOpened(this.rows);
     const isHeld = this.places.size > 0 && this.isHeld();
-    if (isHeld) rows = held(rows, key, this.places);
-    else if (this.sortBy?.sort) rows = sorted(rows, this.sortBy.sort, this.ascending);
+    const isCalm = this.places.size > CALM_ROWS && performance.now() - this.ordered < CALM_MS;
+    if (isHeld || isCalm) {
+      rows = held(rows, key, this.places);
+    } else {
+      this.ordered = performance.now();
+      if (this.sortBy?.sort) rows = sorted(rows, this.sortBy.sort, this.ascending);
+    }
     const beyond = rows.length - this.limit;
     const opened = this.opened?.key;
     if (beyond > 0) {
@@ -317,7 +339,7 @@ export class Table {
     this.place();
     this.updateOpened();
     this.showFoot(Math.max(0, beyond));
-    this.grid.classList.toggle('is-held', isHeld);
+    this.heldNote.hidden = !isHeld;
   }
 
   /** @private A row that is open stays although it is no longer among the rows. @param {Row[]} rows */
@@ -385,7 +407,7 @@ export class Table {
     shown.values[index] = value;
     const text = shown.texts[index];
     const cell = shown.cells[index];
-    if (text) text.data = String(value);
+    if (text) text.data = column.text?.(shown.row) ?? String(value);
     else column.render?.(index === 0 ? /** @type {HTMLElement} */ (cell.lastElementChild) : cell, shown.row, value);
   }
 

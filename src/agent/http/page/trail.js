@@ -16,7 +16,7 @@ import { SLOW_SECONDS } from './examples.js';
 
 /** The number of events from before, and the most new ones a second. */
 const EVENTS_BEFORE = 200;
-const EVENTS_A_SECOND = 100;
+const EVENTS_A_SECOND = 200;
 
 /** The lines of a request that are shown at first. */
 const LINES_SHOWN = 5;

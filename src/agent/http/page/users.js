@@ -52,7 +52,8 @@ class Users {
     return [
       {
         id: 'user', label: 'user', title: 'As the sender claims, in quotes. Without a claim, the verified login.', ascending: true,
-        value: (row) => `${this.shared.get(row.user ?? '') ?? 0} ${row.user ?? ''} ${row.login ?? ''}`,
+        // The claim and the sender are the key, so that only the number of senders can change.
+        value: (row) => this.shared.get(row.user ?? '') ?? 0,
         sort: (row) => (row.user ?? row.login ?? '').toLowerCase(),
         render: (cell, row) => this.drawUser(cell, row),
         pick: (row) => (row.user === undefined ? subjectClause(row.subject) : { key: 'user', op: '=', value: row.user }),
@@ -65,7 +66,7 @@ class Users {
         pick: (row) => subjectClause(row.subject),
       },
       {
-        id: 'page', label: 'now at', ascending: true, value: (row) => visible(row.page ?? '', TEXT_SHOWN), sort: (row) => row.page ?? '',
+        id: 'page', label: 'now at', ascending: true, value: (row) => row.page ?? '', text: (row) => visible(row.page ?? '', TEXT_SHOWN), sort: (row) => row.page ?? '',
         pick: (row) => (row.page === undefined ? null : { key: 'page', op: '=', value: row.page }),
       },
       {
@@ -86,19 +87,19 @@ class Users {
         },
       },
       { id: 'spark', label: 'events, 15 min', value: (row) => row.minutes.join(), render: (cell, row) => spark(cell, row.minutes, this.unknown), sort: (row) => row.events },
-      { id: 'minute', label: 'a minute', title: 'Events in the last minute', end: true, value: (row) => number(row.last_minute), sort: (row) => row.last_minute },
-      { id: 'queries', label: 'queries', title: 'Events with a duration', end: true, value: (row) => number(row.queries), sort: (row) => row.queries },
+      { id: 'minute', label: 'a minute', title: 'Events in the last minute', end: true, value: (row) => row.last_minute, text: (row) => number(row.last_minute), sort: (row) => row.last_minute },
+      { id: 'queries', label: 'queries', title: 'Events with a duration', end: true, value: (row) => row.queries, text: (row) => number(row.queries), sort: (row) => row.queries },
       {
-        id: 'slowest', label: 'slowest', end: true, value: (row) => (row.slowest?.took === undefined ? '' : duration(row.slowest.took)), sort: (row) => row.slowest?.took ?? -1,
-        render: (cell, row, value) => {
-          setText(cell, String(value));
+        id: 'slowest', label: 'slowest', end: true, value: (row) => row.slowest?.took ?? -1, sort: (row) => row.slowest?.took ?? -1,
+        render: (cell, row) => {
+          setText(cell, row.slowest?.took === undefined ? '' : duration(row.slowest.took));
           cell.classList.toggle('slow', (row.slowest?.took ?? 0) >= SLOW_SECONDS);
         },
       },
       {
-        id: 'errors', label: 'errors', end: true, value: (row) => number(row.errors), sort: (row) => row.errors,
-        render: (cell, row, value) => {
-          setText(cell, String(value));
+        id: 'errors', label: 'errors', end: true, value: (row) => row.errors, sort: (row) => row.errors,
+        render: (cell, row) => {
+          setText(cell, number(row.errors));
           cell.classList.toggle('zero', row.errors === 0);
           cell.classList.toggle('error-text', row.errors > 0);
         },
