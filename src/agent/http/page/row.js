@@ -70,13 +70,21 @@ function eventRow(event, run) {
   const slow = took === undefined || took < SLOW ? '' : took < VERY_SLOW ? ' is-slow' : ' is-very-slow';
   const mark = event.abandoned ? 'abandoned' : run;
   return h('div', { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
-    cell('time', h('time', { datetime: event.time, title: fullTime(event.time) }, clock(event.time))),
+    cell('time', h('time', { datetime: event.time }, clock(event.time))),
     cell('level', pick('level', '=', level, visible(level, 10))),
     cell('tag', pick('tag', '=', event.tag, visible(event.tag, TEXT_MAX.name))),
     cell('user', userText(event)),
     cell('req', fieldPick(event, 'req')),
     cell('took', ...(took === undefined ? [] : [bar(took), h('span', { class: 'number' }, duration(took))])),
     cell('message', mark && h('span', { class: `run-mark ${mark}`, title: MARKS[mark] }, mark), ...message(event)));
+}
+
+/**
+ * Gives a time its zone once the pointer is on it: naming the zone of each row would be most of its cost.
+ * @param {Event} event
+ */
+export function titleTime({ target }) {
+  if (target instanceof HTMLTimeElement && !target.title) target.title = fullTime(target.dateTime);
 }
 
 /** @param {string} name @param {...import('./dom.js').Child} children */

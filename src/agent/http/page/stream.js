@@ -9,7 +9,7 @@ import { number } from './format.js';
 import { createHistory } from './history.js';
 import { createHold } from './hold.js';
 import { List } from './list.js';
-import { buildRow, head } from './row.js';
+import { buildRow, head, titleTime } from './row.js';
 import { createRuns } from './runs.js';
 import { Store } from './store.js';
 import { currentRate } from './tiles.js';
@@ -61,7 +61,8 @@ class Stream {
     this.hold = createHold(context, this.store, this.list);
     this.history = createHistory(context, this.store, this.list);
     this.empty = createEmpty(context);
-    this.element = h('div', { class: 'stream' }, this.list.element, this.hold.pill, this.empty.element);
+    this.list.element.append(this.empty.element);
+    this.element = h('div', { class: 'stream' }, this.list.element, this.hold.pill);
     this.shown = false;
     this.key = '';
     this.stop = () => {};
@@ -71,6 +72,7 @@ class Stream {
     this.store.on(() => this.changed());
     context.state.on(() => this.shown && this.renew());
     this.list.element.addEventListener('click', (event) => this.clicked(event));
+    this.list.element.addEventListener('pointerover', titleTime);
     this.list.element.addEventListener('copy', (event) => copyRows(event, this.list));
   }
 
@@ -151,14 +153,20 @@ class Stream {
     const { store, list } = this;
     this.hold.show();
     list.setRows(store.rows);
-    if (store.rows.length > 0) this.empty.hide();
+    list.grid.hidden = store.rows.length === 0;
+    if (this.hasEvents()) this.empty.hide();
     this.history.check();
     this.openLinked();
   }
 
+  /** Gaps are no events: the start of the agent is one. */
+  hasEvents() {
+    return this.store.rows.some((row) => row.kind !== 'gap');
+  }
+
   showEmpty() {
-    if (this.store.rows.length > 0 || this.history.isLoading()) return;
-    if (this.context.feed.status.state !== 'live') {
+    if (this.hasEvents()) return;
+    if (this.context.feed.status.state !== 'live' || this.history.isLoading()) {
       this.emptyTimer = window.setTimeout(() => this.showEmpty(), EMPTY_MS);
       return;
     }
@@ -241,7 +249,7 @@ class Stream {
   status() {
     const { store, context } = this;
     if (store.rows.length === 0) return '';
-    const rows = `${number(store.rows.length)} rows`;
+    const rows = store.rows.length === 1 ? '1 row' : `${number(store.rows.length)} rows`;
     if (this.isPast) return `${rows} · past period`;
     if (context.pause.get()) return `${rows} · paused`;
     if (performance.now() - this.skippedAt < SKIPPED_MS) {
