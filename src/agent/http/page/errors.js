@@ -5,7 +5,7 @@ import { h, setText } from './dom.js';
 import { addClause } from './filter.js';
 import { age, clock, fullTime, number, short, visible } from './format.js';
 import { exampleBox, shapeMatch, streamLink, tagMatch } from './examples.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { spark, unknownMinutes } from './spark.js';
 import { Table } from './table.js';
 
@@ -26,15 +26,12 @@ const TEXT_SHOWN = 160;
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 
 /**
- * What is new about an error since a time: `new` if it did not exist then, `again` if it happened again.
- * @param {{ first: string, seen: string }} row
- * @param {number} looked Milliseconds since 1970. 0 if the reader never looked.
- * @returns {'new' | 'again' | ''}
+ * `true` if an error did not exist at a time.
+ * @param {{ first: string }} row
+ * @param {number} looked Milliseconds since 1970. 0 if the reader never looked: then nothing is new.
  */
-export function newness(row, looked) {
-  if (looked === 0) return '';
-  if (Date.parse(row.first) > looked) return 'new';
-  return Date.parse(row.seen) > looked ? 'again' : '';
+export function isNewSince(row, looked) {
+  return looked !== 0 && Date.parse(row.first) > looked;
 }
 
 /** @param {ErrorRow} row */
@@ -65,7 +62,7 @@ class Errors {
     this.table = new Table({
       label: 'Errors by shape', name: 'errors', columns: this.columns(), key: errorKey, sort: 'seen',
       title: (/** @type {ErrorRow} */ row) => `${row.level}: ${row.shape}`,
-      tone: (row) => (this.newness(row) === 'new' ? 'is-new' : ''),
+      tone: (row) => (this.isNew(row) ? 'is-new' : ''),
       detail: (row) => this.detail(row),
       pick: ({ key, op, value }) => context.addClause(key, op, value),
     });
@@ -74,8 +71,8 @@ class Errors {
   }
 
   /** @private @param {ErrorRow} row */
-  newness(row) {
-    return this.source.isPast || this.opened.has(errorKey(row)) ? '' : newness(row, this.looked);
+  isNew(row) {
+    return !this.source.isPast && !this.opened.has(errorKey(row)) && isNewSince(row, this.looked);
   }
 
   /** @private @returns {import('./table.js').Column<ErrorRow>[]} */
@@ -88,10 +85,10 @@ class Errors {
       },
       {
         id: 'shape', label: 'error', title: 'Values are masked with ?', ascending: true, sort: (row) => row.shape,
-        value: (row) => this.newness(row), pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
+        value: (row) => Number(this.isNew(row)), pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
         render: (cell, row, value) => cell.replaceChildren(
           h('span', { class: 'shape-text', title: visible(row.shape) }, visible(row.shape) || '(no message)'),
-          ...(value ? [h('span', { class: value === 'new' ? 'badge error' : 'badge', title: 'Since you last looked' }, String(value))] : []),
+          ...(value ? [h('span', { class: 'badge error', title: 'New since you last looked' }, 'new')] : []),
           h('button', { class: 'pick tag', type: 'button', tabindex: -1 }, visible(row.tag))),
       },
       { id: 'example', label: 'newest example', value: (row) => row.newest?.msg ?? '', text: (row) => visible(row.newest?.msg ?? '', TEXT_SHOWN) },
@@ -152,7 +149,7 @@ class Errors {
 
   /** @private @param {string} text */
   showNote(text) {
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
     const match = this.context.state.get().match ? ' that matches' : '';
     const empty = this.snapshot?.errors.length === 0 ? `No error${match} ${when}.` : '';
     setText(this.note, text || (this.snapshot ? empty : 'Waiting for the first figures …'));
@@ -198,9 +195,9 @@ class Errors {
     if (!this.snapshot) return '';
     const { errors, errors_rest: rest } = this.snapshot;
     const all = errors.length + (rest?.entries ?? 0);
-    const fresh = errors.filter((row) => this.newness(row) === 'new').length;
-    const when = this.source.isPast ? 'this period' : 'last 15 minutes';
-    return `${number(all)}${rest ? '' : ' permitted'} ${all === 1 ? 'shape' : 'shapes'}${fresh ? ` · ${number(fresh)} new` : ''} · ${when}`;
+    const fresh = errors.filter((row) => this.isNew(row)).length;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} ${all === 1 ? 'shape' : 'shapes'} of errors${fresh ? `, ${number(fresh)} new,` : ''} ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 

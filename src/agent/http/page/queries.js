@@ -7,7 +7,7 @@ import { SLOW_SECONDS, openExample, tagMatch } from './examples.js';
 import { HeatMap } from './heat.js';
 import { Running } from './running.js';
 import { createShapes } from './shapes.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { unknownMinutes } from './spark.js';
 
 /** @typedef {import('./types.js').Context} Context */
@@ -102,7 +102,7 @@ class Queries {
 
   /** @private @param {string} text */
   showNote(text) {
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
     const empty = this.context.state.get().match ? `No event with a duration matches ${when}.`
       : `No event with a duration ${when}. A duration in the text is enough: pulse-send "query took 40ms".`;
     setText(this.note, text || (!this.snapshot ? 'Waiting for the first figures …' : this.snapshot.shapes.length === 0 ? empty : ''));
@@ -147,8 +147,8 @@ class Queries {
     if (!this.snapshot) return '';
     const { shapes, rest, rate } = this.snapshot;
     const all = shapes.length + (rest?.entries ?? 0);
-    const when = this.source.isPast ? 'this period' : 'last 15 minutes';
-    return `${number(all)}${rest ? '' : ' permitted'} ${all === 1 ? 'shape' : 'shapes'} · ${number(rate * 60)} queries a minute · ${when}`;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} ${all === 1 ? 'shape' : 'shapes'} · ${number(rate * 60)} queries a minute ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 

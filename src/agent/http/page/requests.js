@@ -76,7 +76,7 @@ export class Requests {
   addLine(request, event) {
     const like = `${event.tag} ${event.level} ${lookAlike(event.msg ?? '')}`;
     const last = request.lines[request.lines.length - 1];
-    if (last?.like === like) {
+    if (last?.like === like && request.more === 0) {
       last.count++;
       last.took += event.took ?? 0;
       last.event = event;

@@ -56,6 +56,7 @@ export class Running {
     this.snapshot = null;
     this.room = ROOM_MIN;
     this.roomUntil = 0;
+    /** @type {Table<RunRow>} */
     this.table = new Table({
       label: 'What runs now', name: 'running', columns: this.columns(), key: runKey, sort: 'age',
       title: (/** @type {RunRow} */ row) => `run ${row.run}: ${row.msg ?? row.tag}`,
@@ -66,6 +67,7 @@ export class Running {
     });
     this.count = h('span', { class: 'section-count' });
     this.empty = h('p', { class: 'view-note' });
+    /** @type {HTMLElement} */
     this.box = h('div', { class: 'running-box', tabindex: -1 }, this.table.element, this.empty);
     this.element = h('section', { class: 'running-section', 'aria-label': 'What runs now' },
       h('div', { class: 'section-head' }, h('h2', null, 'Runs now'), this.count), this.box);

@@ -4,6 +4,8 @@
  * apply, and a change of them starts again. While the page is paused, the newest snapshot waits.
  */
 
+import { clock } from './format.js';
+
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').Snapshot} Snapshot */
 /** @typedef {import('./types.js').ViewName} ViewName */
@@ -14,6 +16,21 @@
  * @property {(text: string) => void} note Why there is nothing, or nothing new, to show. `''` if all is well.
  * @property {() => void} restart The MATCH or the period changed: what is shown belongs to the previous one.
  */
+
+/** The length of the window of a live view, in milliseconds. */
+const WINDOW_MS = 15 * 60_000;
+
+/**
+ * The time that a snapshot covers, in words: a view that began a minute ago knows nothing of the minutes before.
+ * @param {{ time: string, from?: string }} snapshot
+ * @param {boolean} isPast `true` for a past period.
+ */
+export function periodText({ time, from }, isPast) {
+  if (isPast) return 'in this period';
+  const begun = from === undefined ? NaN : Date.parse(from);
+  if (!(Date.parse(time) - begun < WINDOW_MS)) return 'in the last 15 minutes';
+  return `since ${clock(String(from)).slice(0, 8)}, when this view began`;
+}
 
 /** Follows some views. */
 export class Source {

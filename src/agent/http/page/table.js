@@ -202,7 +202,7 @@ export class Table {
     if (!shown || this.opened?.key === key) return;
     this.close();
     const detail = this.options.detail(shown.row);
-    const cell = h('div', { role: 'cell', class: 'detail', 'aria-colspan': this.options.columns.length }, detail.element);
+    const cell = h('div', { role: 'cell', class: 'row-detail', 'aria-colspan': this.options.columns.length }, detail.element);
     const element = h('div', { class: 'tr-detail', role: 'row' }, cell);
     this.opened = { key, detail, element };
     shown.open.setAttribute('aria-expanded', 'true');

@@ -4,7 +4,7 @@
 import { h, setText } from './dom.js';
 import { age, clock, duration, fullTime, number, visible } from './format.js';
 import { SLOW_SECONDS, exampleBox } from './examples.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { spark, unknownMinutes } from './spark.js';
 import { Table } from './table.js';
 import { Trail, matchOf } from './trail.js';
@@ -149,7 +149,7 @@ class Users {
   /** @private */
   emptyText() {
     const { match } = this.context.state.get();
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
     return match ? `No user has events that match ${when}.` : `No user has sent an event ${when}. Give your events a field user: pulse-send -F user=ana "logged in".`;
   }
 
@@ -176,8 +176,8 @@ class Users {
     if (!this.snapshot) return '';
     const { users, rest } = this.snapshot;
     const all = users.length + (rest?.entries ?? 0);
-    const when = this.source.isPast ? 'active in this period' : 'active in the last 15 minutes';
-    return `${number(all)}${rest ? '' : ' of those you may see'} ${when}`;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} active ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 
