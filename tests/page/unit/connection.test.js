@@ -224,6 +224,10 @@ test('wake tries at once while waiting, and reconnects when the network was away
   connection.wake();
   assert.equal(server.requests.length, 2, 'a connection that lives is left alone');
   connection.wake(true);
+  assert.equal(server.requests.length, 2, 'so is one that was made just now');
+  elapse(3000);
+  connection.wake(true);
+  connection.wake(true);
   assert.equal(server.requests.length, 3);
 });
 

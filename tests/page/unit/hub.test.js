@@ -155,6 +155,14 @@ class Page {
     return this.got(id).filter(([message]) => message.seq).map(([message]) => message.seq);
   }
 
+  /**
+   * The last cursor that a subscription got.
+   * @param {string} id
+   */
+  cursor(id) {
+    return this.got(id).map(([, cursor]) => cursor).filter((cursor) => cursor !== '').at(-1) ?? '';
+  }
+
   get status() {
     return this.messages.filter((message) => message.status).at(-1)?.status.state;
   }
@@ -397,6 +405,32 @@ test('a page that continues at another place than the others has rows of its own
   assert.deepEqual([one, two, three].map((page) => page.seqs('t1')), [[9, 10], [6, 7, 8, 9, 10], [9, 10]]);
 });
 
+test('pages that come to the same place share again', async () => {
+  for (let i = 0; i < 10; i += 1) agent.append();
+  const [one, two] = [new Page(hub), new Page(hub)];
+  one.send({ subscribe: 't1', spec: events(), after: 'a1-8' });
+  two.send({ subscribe: 't1', spec: events(), after: 'a1-5' });
+  await elapse(50);
+  assert.equal(agent.stream.subs.length, 2);
+  agent.pump();
+  await settle();
+  agent.append();
+  agent.pump();
+  await settle();
+  agent.breakStreams();
+  await settle();
+  await elapse(1000);
+  assert.equal(agent.stream.subs.length, 1);
+  agent.append();
+  agent.pump();
+  await settle();
+  assert.deepEqual([one.seqs('t1'), two.seqs('t1')], [[9, 10, 11, 12], [6, 7, 8, 9, 10, 11, 12]]);
+  one.send({ unsubscribe: 't1' });
+  two.send({ unsubscribe: 't1' });
+  await elapse(50);
+  assert.equal(agent.stream.open, false);
+});
+
 test('has a bound on subscriptions', async () => {
   const page = new Page(hub);
   for (let i = 0; i < 33; i += 1) page.send({ subscribe: `t${i}`, spec: events({ match: `tag=x${i}` }) });
@@ -448,6 +482,16 @@ test('no page ever has a hole or a repeat', async () => {
         entry.page.send({ subscribe: entry.id, spec: events({ match, lines: 5 }) });
       },
       () => { if (watched.length > 3) { const [gone] = watched.splice(random(watched.length), 1); gone.page.send({ unsubscribe: gone.id }); } },
+      () => {
+        // A page that lost the hub.
+        if (watched.length === 0 || random(3) > 0) return;
+        const { page } = watched[random(watched.length)];
+        page.send({ bye: true });
+        page.send({ rejoin: true });
+        for (const entry of watched) {
+          if (entry.page === page) page.send({ subscribe: entry.id, spec: events({ match: entry.match, lines: 5 }), after: page.cursor(entry.id) });
+        }
+      },
       () => { for (let i = random(8); i >= 0; i -= 1) agent.append('ab'[random(2)]); },
       () => agent.pump(1 + random(5)),
       () => agent.pump(1 + random(5)),

@@ -19,6 +19,9 @@ export const SILENCE_MAX = 40_000;
 /** After so much silence, a sign that the network or the machine was away is reason enough to reconnect. */
 const SILENCE_SUSPICIOUS = 20_000;
 
+/** An attempt as young as this was made with the network that is there now. Each page reports it. */
+const FRESH = 2_000;
+
 /** Interval at which silence is checked. */
 const TICK = 5_000;
 
@@ -72,6 +75,8 @@ export class Connection {
   #attempt = 0;
   #heard = 0;
   #ticked = 0;
+  /** When the current attempt began, and when it was accepted. */
+  #began = 0;
   #opened = 0;
   /** @type {Status} */
   #status = { state: 'connecting', why: '' };
@@ -114,7 +119,7 @@ export class Connection {
   wake(network = false) {
     if (this.#status.state === 'ended') return;
     if (this.#status.state === 'waiting') this.retry();
-    else if (this.#request && (network || this.#silence() > SILENCE_SUSPICIOUS)) this.#connect();
+    else if (this.#request && (network ? this.#age() > FRESH : this.#silence() > SILENCE_SUSPICIOUS)) this.#connect();
   }
 
   /** Closes the connection until `restart`. */
@@ -134,6 +139,7 @@ export class Connection {
     const request = new AbortController();
     this.#request = request;
     this.#heard = this.#now();
+    this.#began = this.#heard;
     this.#opened = 0;
     this.#tickFrom(this.#heard);
     if (this.#status.state !== 'live') this.#set({ state: 'connecting', why: this.#status.why });
@@ -242,6 +248,10 @@ export class Connection {
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#set({ state: 'waiting', why, retryAt: this.#now() + delay, ...(code ? { code } : {}) });
+  }
+
+  #age() {
+    return this.#now() - this.#began;
   }
 
   #silence() {

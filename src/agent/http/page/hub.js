@@ -5,50 +5,19 @@ import { Connection } from './connection.js';
 import { covered, parse, seqOf } from './cursor.js';
 import { apply } from './delta.js';
 import { address, readJson, readLines } from './request.js';
+import { LINES, deliver, floorOf, keyOf, resumed } from './subscription.js';
 import { Tab } from './tab.js';
 
-/** @typedef {import('./types.js').EventSpec} EventSpec */
 /** @typedef {import('./types.js').EventSubscription} EventSubscription */
 /** @typedef {import('./types.js').ViewSubscription} ViewSubscription */
 /** @typedef {import('./types.js').EventMessage} EventMessage */
-/** @typedef {import('./types.js').Snapshot} Snapshot */
 /** @typedef {import('./types.js').Refused} Refused */
 /** @typedef {import('./sse.js').Frame} Frame */
-
-/**
- * A page's interest in a subscription. While `held` is set, rows wait there for the page's fill.
- * @typedef {object} Member
- * @property {Tab} tab
- * @property {string} id        the page's name for it
- * @property {number} lines
- * @property {string} floor     rows up to this cursor came with the fill; `''` without one, and once it is passed
- * @property {[EventMessage, string][]|null} held
- * @property {AbortController|null} fill  the request for the fill, while it runs
- */
-
-/**
- * A subscription of the connection.
- * @typedef {object} Shared
- * @property {string} key
- * @property {string} id        its name in the connection
- * @property {EventSpec|null} events
- * @property {ViewSubscription|null} view
- * @property {Set<Member>} members
- * @property {boolean} sent     a connection has asked for it
- * @property {string} cursor    where it continues, `''` before the first row
- * @property {Snapshot|null} snapshot
- * @property {Refused|null} error
- */
+/** @typedef {import('./subscription.js').Member} Member */
+/** @typedef {import('./subscription.js').Shared} Shared */
 
 /** The most subscriptions of a connection. The agent's bound. */
 const SUBSCRIPTIONS_MAX = 32;
-
-/** After a reconnect, at most this many events are caught up on. */
-const RESUME_MAX = 5000;
-
-/** Rows to begin with, and rows a second. */
-const LINES = 200;
-const RATE = 200;
 
 /** A changed set of subscriptions waits this long for further changes, in milliseconds. */
 const SETTLE = 30;
@@ -79,6 +48,8 @@ export class Hub {
   #byKey = new Map();
   /** @type {Map<string, Shared>} */
   #byId = new Map();
+  /** Subscriptions that are alike but for their place, with the key of the others. @type {Map<Shared, string>} */
+  #apart = new Map();
   #named = 0;
   #settling = false;
   #rebased = 0;
@@ -153,7 +124,8 @@ export class Hub {
     const lines = 'events' in spec ? spec.events.lines ?? LINES : 0;
     /** @type {Member} */
     const member = { tab, id, lines, floor: '', held: null, fill: null };
-    let shared = this.#byKey.get(keyOf(spec));
+    const key = keyOf(spec);
+    let shared = this.#byKey.get(key);
     // A page that continues at another place than the others needs rows of its own.
     const apart = shared !== undefined && after !== '' && shared.cursor !== after;
     if (!shared || apart) {
@@ -161,11 +133,12 @@ export class Hub {
         tab.post({ frames: [[id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } }, '']], n: 0 });
         return;
       }
-      shared = this.#create(apart ? `${keyOf(spec)} #${this.#named}` : keyOf(spec), spec, after);
+      shared = this.#create(apart ? `${key} #${this.#named}` : key, spec, after);
+      if (apart) this.#apart.set(shared, key);
     } else if (shared.error) {
       tab.post({ frames: [[id, shared.error, '']], n: 0 });
     } else if (shared.events && after === '') {
-      if (shared.sent) member.held = [];
+      if (shared.sent || shared.cursor !== '') member.held = [];
       else shared.events.lines = Math.max(shared.events.lines ?? LINES, lines);
     }
     shared.members.add(member);
@@ -208,10 +181,13 @@ export class Hub {
     members?.delete(id);
     tab.forget(id);
     found.member.fill?.abort();
+    // A fill that was to be tried again is not.
+    found.member.held = null;
     found.shared.members.delete(found.member);
     if (found.shared.members.size > 0) return;
     this.#byKey.delete(found.shared.key);
     this.#byId.delete(found.shared.id);
+    this.#apart.delete(found.shared);
     this.#reconnect();
   }
 
@@ -263,8 +239,7 @@ export class Hub {
     const filled = [...shared.members].filter((member) => member.floor !== '');
     if (filled.length > 0) {
       // Some pages had their fill. The others waited for rows of the connection, and now need one.
-      const seq = (/** @type {Member} */ member) => parse(member.floor)?.seq ?? 0;
-      shared.cursor = filled.reduce((a, b) => (seq(a) <= seq(b) ? a : b)).floor;
+      shared.cursor = floorOf(filled);
       for (const member of shared.members) if (member.floor === '') member.held = [];
     } else if (this.#connection.lived > BEGUN && this.#agent) {
       // Nothing matched so far. What matched since then must not be lost among the rows to begin with.
@@ -318,7 +293,25 @@ export class Hub {
       else if (shared.view) this.#viewChanged(shared, message);
       else this.#row(shared, message, frame.id);
     }
+    if (this.#apart.size > 0) this.#merge();
     for (const tab of this.#tabs.keys()) tab.flush();
+  }
+
+  /** Joins subscriptions that have come to the same place: from there on their rows are the same. */
+  #merge() {
+    for (const [shared, key] of this.#apart) {
+      const other = this.#byKey.get(key);
+      if (!other || other.cursor !== shared.cursor || shared.error || other.error) continue;
+      this.#apart.delete(shared);
+      this.#byKey.delete(shared.key);
+      // The connection sends its rows until it is made anew. They are of no subscription then.
+      this.#byId.delete(shared.id);
+      for (const member of shared.members) {
+        other.members.add(member);
+        const entry = this.#tabs.get(member.tab)?.members.get(member.id);
+        if (entry) entry.shared = other;
+      }
+    }
   }
 
   /**
@@ -383,7 +376,7 @@ export class Hub {
     try {
       const query = { match, since, until, lines: member.lines };
       const { lines, at } = await readLines(query, { signal: request.signal, fetch: this.fetch });
-      if (member.fill !== request) return;
+      if (member.fill !== request || request.signal.aborted) return;
       const log = parse(at)?.log ?? '';
       for (const line of lines) member.tab.row(member.id, line, `${log}-${seqOf(line)}`);
       member.tab.row(member.id, { at }, at);
@@ -410,32 +403,4 @@ export class Hub {
   #broadcast(message) {
     for (const tab of this.#tabs.keys()) tab.post(message);
   }
-}
-
-/**
- * @param {Member} member
- * @param {EventMessage} message
- * @param {string} cursor
- */
-function deliver(member, message, cursor) {
-  if (member.floor !== '' && covered(cursor, member.floor)) return;
-  member.floor = '';
-  member.tab.row(member.id, message, cursor);
-}
-
-/** @param {Shared} shared */
-function resumed({ events, cursor }) {
-  const { match, lines = LINES, rate = RATE, since, until } = events ?? {};
-  const start = cursor ? { after: cursor, max: RESUME_MAX } : { lines, since };
-  return { ...(match ? { match } : {}), rate, until, ...start };
-}
-
-/**
- * Subscriptions with the same key are the same. Rows to begin with are each page's own.
- * @param {EventSubscription|ViewSubscription} spec
- */
-function keyOf(spec) {
-  if ('view' in spec) return JSON.stringify(['view', spec.view, spec.match ?? '', spec.every ?? 1]);
-  const { match = '', rate = RATE, since = '', until = '' } = spec.events;
-  return JSON.stringify(['events', match, rate, since, until]);
 }
