@@ -61,6 +61,8 @@ export class List {
     this.sizes.observe(this.element);
     if (this.openElement) this.sizes.observe(this.openElement);
     this.measure();
+    // A hidden element loses its scroll position. Restore it before anything asks for it.
+    this.render();
   }
 
   hide() {

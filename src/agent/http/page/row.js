@@ -1,7 +1,7 @@
 // @ts-check
 /** One row of the stream: an event, a gap, or rows that were not drawn. */
 import { h } from './dom.js';
-import { clock, duration, fullTime, number, visible } from './format.js';
+import { clock, duration, fullTime, localDate, number, visible } from './format.js';
 import { claimedUser, USER_FIELDS } from './who.js';
 
 /** @typedef {import('./types.js').Row} Row */
@@ -70,13 +70,19 @@ function eventRow(event, run) {
   const slow = took === undefined || took < SLOW ? '' : took < VERY_SLOW ? ' is-slow' : ' is-very-slow';
   const mark = event.abandoned ? 'abandoned' : run;
   return h('div', { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
-    cell('time', h('time', { datetime: event.time }, clock(event.time))),
+    cell('time', h('time', { datetime: event.time }, when(event.time))),
     cell('level', pick('level', '=', level, visible(level, 10))),
     cell('tag', pick('tag', '=', event.tag, visible(event.tag, TEXT_MAX.name))),
     cell('user', userText(event)),
     cell('req', fieldPick(event, 'req')),
     cell('took', ...(took === undefined ? [] : [bar(took), h('span', { class: 'number' }, duration(took))])),
     cell('message', mark && h('span', { class: `run-mark ${mark}`, title: MARKS[mark] }, mark), ...message(event)));
+}
+
+/** The time of day, and the date in the place of the milliseconds if it is not today's. @param {string} time */
+function when(time) {
+  const day = localDate(new Date(time));
+  return day === localDate(new Date()) ? clock(time) : `${day.slice(5)} ${clock(time).slice(0, 8)}`;
 }
 
 /**

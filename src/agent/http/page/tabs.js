@@ -32,7 +32,11 @@ export function createTabs(context) {
   let shown = '';
   VIEWS.forEach((entry, index) => {
     const place = build(entry.name, entry.label, index + 1);
-    place.tab.addEventListener('click', () => context.state.set({ view: entry.name }, { push: true }));
+    place.tab.addEventListener('click', (event) => {
+      context.state.set({ view: entry.name }, { push: true });
+      // After a click the space bar is to pause, not to press the tab again. Presses by keyboard keep the focus.
+      if (event.detail > 0) place.panel.focus({ preventScroll: true });
+    });
     places.set(entry.name, place);
     byId('tab-list').append(place.tab);
     byId('view').append(place.panel);
