@@ -86,6 +86,8 @@ export class Hub {
     port.onmessage = ({ data }) => this.#message(tab, data);
     port.start?.();
     this.#join(tab);
+    // The agent serves the page only within a session: a page that loads after the end has a new one.
+    if (this.#connection.status.state === 'ended') this.#connection.retry();
   }
 
   /** @param {Tab} tab */
