@@ -4,8 +4,9 @@
 /**
  * The lag: the age of the newest snapshot, by the agent's clock. The two clocks may
  * differ; their difference is the smallest one seen, because a message never arrives before it was sent.
+ * @param {() => number} [now] Milliseconds since 1970.
  */
-export function createLag() {
+export function createLag(now = Date.now) {
   let offset = Infinity;
   let newest = 0;
   let arrived = 0;
@@ -16,7 +17,7 @@ export function createLag() {
     note(time) {
       newest = time ? Date.parse(time) : 0;
       if (!newest) return;
-      arrived = Date.now();
+      arrived = now();
       // Lets the estimate follow clocks that drift apart, by one millisecond a snapshot.
       offset = Math.min(offset + 1, arrived - newest);
       delays = [...delays.slice(-2), arrived - newest - offset];
@@ -24,7 +25,7 @@ export function createLag() {
     /** Seconds, or `null` without a snapshot. One is due every second. */
     seconds() {
       if (!newest) return null;
-      const overdue = Math.max(0, Date.now() - arrived - 1500);
+      const overdue = Math.max(0, now() - arrived - 1500);
       return Math.max(0, Math.min(...delays) + overdue) / 1000;
     },
   };

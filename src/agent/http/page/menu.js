@@ -4,6 +4,7 @@ import { h, setText } from './dom.js';
 import { visible } from './format.js';
 import { toggleWall } from './keys.js';
 import { createNotify } from './notify.js';
+import { createPeriodDialog } from './period.js';
 
 /** @typedef {import('./types.js').Context} Context */
 
@@ -26,6 +27,7 @@ export function createMenu(context) {
     h('p', { class: 'menu-head', role: 'presentation' }, 'Signed in as ', who),
     themes(),
     h('div', { class: 'menu-line', role: 'separator' }),
+    item('Past period…', createPeriodDialog(context)),
     notifyItem,
     item('Wall screen', () => toggleWall(context), 'w'),
     item('Keyboard', () => document.dispatchEvent(new KeyboardEvent('keydown', { key: '?' })), '?'),

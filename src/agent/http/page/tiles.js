@@ -44,10 +44,13 @@ export function createTiles(context, onRates) {
     lost: tile('reported lost', 'Events that gaps report as missing in the last 15 minutes'),
     lag: tile('lag', 'How far this page is behind the agent'),
   };
-  const chart = createChart();
+  const chart = createChart((since, until) => {
+    const time = (/** @type {number} */ ms) => new Date(ms).toISOString();
+    context.state.set({ since: time(since), until: time(until) }, { push: true });
+  });
   byId('tiles').append(
     h('dl', { class: 'tile-list' }, Object.values(tiles).map((t) => t.element)),
-    h('div', { class: 'chart' }, chart.surface.element),
+    chart.element,
   );
   chart.surface.show();
   const lag = createLag();
