@@ -7,8 +7,20 @@ import { createSeen } from '../../../src/agent/http/page/seen.js';
 import { randomFrom } from './random.js';
 
 const seen = createSeen();
-for (const [tag, user, page] of [['shop.query', 'ana', '/a b'], ['shop.report', 'bob', '/b'], ['cron', 'Anton "x"', '/c']]) {
-  seen.event(/** @type {any} */ ({ tag, level: 'info', host: 'web1', fields: { user, page, order: 7, tag: 'f' }, origin: { user: 'www-data', uid: 33 } }));
+for (const [tag, user, page] of [
+  ['shop.query', 'ana', '/a b'],
+  ['shop.report', 'bob', '/b'],
+  ['cron', 'Anton "x"', '/c'],
+]) {
+  seen.event(
+    /** @type {any} */ ({
+      tag,
+      level: 'info',
+      host: 'web1',
+      fields: { user, page, order: 7, tag: 'f' },
+      origin: { user: 'www-data', uid: 33 },
+    }),
+  );
 }
 
 /**
@@ -18,12 +30,17 @@ function at(text) {
   const caret = text.indexOf('|');
   const plain = text.replace('|', '');
   const { start, end, items } = complete(plain, caret, seen);
-  return { items, labels: items.map((item) => item.label), results: items.map((item) => plain.slice(0, start) + item.insert + plain.slice(end)) };
+  return {
+    items,
+    labels: items.map((item) => item.label),
+    results: items.map((item) => plain.slice(0, start) + item.insert + plain.slice(end)),
+  };
 }
 
 test('offers every key, also fields that were seen', () => {
   const { labels } = at('|');
-  for (const key of [...Object.keys(KEYS), 'user', 'page', 'req', 'rows', 'order', 'fields.tag']) assert.ok(labels.includes(key), key);
+  for (const key of [...Object.keys(KEYS), 'user', 'page', 'req', 'rows', 'order', 'fields.tag'])
+    assert.ok(labels.includes(key), key);
 });
 
 test('completes a key with its usual operator', () => {
@@ -85,7 +102,12 @@ test('what it inserts is one word, for any text and caret', () => {
 test('what was seen is bounded, and hostile names are harmless', () => {
   const big = createSeen();
   for (let i = 0; i < 5000; i += 1) {
-    big.event(/** @type {any} */ ({ tag: `t${i}`, fields: { [`f${i}`]: i, user: 'x'.repeat(i), constructor: 'c', ['__proto__']: 'p' } }));
+    big.event(
+      /** @type {any} */ ({
+        tag: `t${i}`,
+        fields: { [`f${i}`]: i, user: 'x'.repeat(i), constructor: 'c', ['__proto__']: 'p' },
+      }),
+    );
   }
   assert.equal(big.fields().length, 200);
   assert.equal(big.values('tag').length, 300);
@@ -97,7 +119,15 @@ test('what was seen is bounded, and hostile names are harmless', () => {
 
 test('learns from views', () => {
   const views = createSeen();
-  views.view(/** @type {any} */ ({ view: 'users', users: [{ user: 'eve', page: '/p', login: 'www', tag: 't' }, null] }));
-  assert.deepEqual([views.values('user'), views.values('_user'), views.fields()], [['eve'], ['www'], ['page', 'user']]);
+  views.view(
+    /** @type {any} */ ({
+      view: 'users',
+      users: [{ user: 'eve', page: '/p', login: 'www', tag: 't' }, null],
+    }),
+  );
+  assert.deepEqual(
+    [views.values('user'), views.values('_user'), views.fields()],
+    [['eve'], ['www'], ['page', 'user']],
+  );
   views.view(/** @type {any} */ ({ view: 'users', users: 'x' }));
 });

@@ -2,20 +2,35 @@ import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
 
 import {
-  BACKOFF_MAX, BACKOFF_MIN, Connection, SILENCE_MAX, backoff, retryAfter, why,
+  BACKOFF_MAX,
+  BACKOFF_MIN,
+  Connection,
+  SILENCE_MAX,
+  backoff,
+  retryAfter,
+  why,
 } from '../../../src/agent/http/page/connection.js';
+
+/**
+ * @typedef {object} Request
+ * @property {string} url
+ * @property {AbortSignal} signal
+ * @property {(response: Response) => void} answer
+ * @property {(error: Error) => void} fail
+ */
 
 /** A server: each request waits until the test answers it. */
 class Server {
-  /** @type {{url: string, signal: AbortSignal, answer: (response: Response) => void, fail: (error: Error) => void}[]} */
+  /** @type {Request[]} */
   requests = [];
 
   /** @type {typeof fetch} */
-  fetch = (url, init) => new Promise((answer, fail) => {
-    const signal = /** @type {AbortSignal} */ (init?.signal);
-    signal.addEventListener('abort', () => fail(new DOMException('aborted', 'AbortError')));
-    this.requests.push({ url: String(url), signal, answer, fail });
-  });
+  fetch = (url, init) =>
+    new Promise((answer, fail) => {
+      const signal = /** @type {AbortSignal} */ (init?.signal);
+      signal.addEventListener('abort', () => fail(new DOMException('aborted', 'AbortError')));
+      this.requests.push({ url: String(url), signal, answer, fail });
+    });
 
   get last() {
     return this.requests[this.requests.length - 1];
@@ -25,8 +40,18 @@ class Server {
   accept() {
     /** @type {ReadableStreamDefaultController<Uint8Array>} */
     let controller = /** @type {any} */ (null);
-    const body = new ReadableStream({ start(c) { controller = c; } });
-    this.last.signal.addEventListener('abort', () => { try { controller.error(new DOMException('', 'AbortError')); } catch { /* closed */ } });
+    const body = new ReadableStream({
+      start(c) {
+        controller = c;
+      },
+    });
+    this.last.signal.addEventListener('abort', () => {
+      try {
+        controller.error(new DOMException('', 'AbortError'));
+      } catch {
+        /* closed */
+      }
+    });
     this.last.answer(new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
     return {
       send: (/** @type {string} */ text) => controller.enqueue(new TextEncoder().encode(text)),
@@ -41,13 +66,18 @@ class Server {
    * @param {Record<string, string>} [headers]
    */
   refuse(status, body, headers = {}) {
-    this.last.answer(new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } }));
+    this.last.answer(
+      new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } }),
+    );
   }
 }
 
 /** Lets promises settle; they need no timers. */
 async function settle() {
-  for (let i = 0; i < 20; i += 1) await new Promise((resolve) => { setImmediate(resolve); });
+  for (let i = 0; i < 20; i += 1)
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
 }
 
 /** @type {Server} */
@@ -292,7 +322,11 @@ test('restart replaces a live connection without a change of status', async () =
   const second = server.accept();
   second.send('data: new\n\n');
   await settle();
-  try { first.send('data: old\n\n'); } catch { /* aborted */ }
+  try {
+    first.send('data: old\n\n');
+  } catch {
+    /* aborted */
+  }
   await settle();
   assert.deepEqual(data, ['new']);
   assert.deepEqual(states(), ['live']);

@@ -2,18 +2,36 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
-  addClause, clause, escapePattern, fieldKey, hasClause, locate, neighbours, quote, removeClause, replaceClause, spans,
-  toggleClause, tokenize,
+  addClause,
+  clause,
+  escapePattern,
+  fieldKey,
+  hasClause,
+  locate,
+  neighbours,
+  quote,
+  removeClause,
+  replaceClause,
+  spans,
+  toggleClause,
+  tokenize,
 } from '../../../src/agent/http/page/filter.js';
 import { randomFrom } from './random.js';
 
 /** @param {string} text */
-const parts = (text) => tokenize(text).map((token) => (token.kind === 'term' ? [token.key, token.op, token.value] : token.kind));
+const parts = (text) =>
+  tokenize(text).map((token) => (token.kind === 'term' ? [token.key, token.op, token.value] : token.kind));
 
 test('splits at white space of ASCII, and reads every operator', () => {
   assert.deepEqual(parts(' tag=a\tlevel>=err\nmsg~x\fb!~y\rc!=z d>1 e<2 f<=3 '), [
-    ['tag', '=', 'a'], ['level', '>=', 'err'], ['msg', '~', 'x'], ['b', '!~', 'y'], ['c', '!=', 'z'], ['d', '>', '1'],
-    ['e', '<', '2'], ['f', '<=', '3'],
+    ['tag', '=', 'a'],
+    ['level', '>=', 'err'],
+    ['msg', '~', 'x'],
+    ['b', '!~', 'y'],
+    ['c', '!=', 'z'],
+    ['d', '>', '1'],
+    ['e', '<', '2'],
+    ['f', '<=', '3'],
   ]);
   assert.deepEqual(parts('a=1\u00a0b=2'), [['a', '=', '1\u00a0b=2']]);
 });
@@ -27,17 +45,31 @@ test('quotes may stand anywhere in a word, and escape only quotes and backslashe
 });
 
 test('finds the first operator only', () => {
-  assert.deepEqual(parts('a==b c=~d e>==f g=h!=i'), [['a', '=', '=b'], ['c', '=', '~d'], ['e', '>=', '=f'], ['g', '=', 'h!=i']]);
+  assert.deepEqual(parts('a==b c=~d e>==f g=h!=i'), [
+    ['a', '=', '=b'],
+    ['c', '=', '~d'],
+    ['e', '>=', '=f'],
+    ['g', '=', 'h!=i'],
+  ]);
   assert.deepEqual(parts('a!b x'), ['word', 'word']);
   assert.deepEqual(parts('=x'), [['', '=', 'x']]);
 });
 
 test('a + alone separates groups, one in quotes or in a word does not', () => {
-  assert.deepEqual(parts('a=1 + b=2 "+" a=+'), [['a', '=', '1'], 'plus', ['b', '=', '2'], 'word', ['a', '=', '+']]);
+  assert.deepEqual(parts('a=1 + b=2 "+" a=+'), [
+    ['a', '=', '1'],
+    'plus',
+    ['b', '=', '2'],
+    'word',
+    ['a', '=', '+'],
+  ]);
 });
 
 test('marks an open quote', () => {
-  assert.deepEqual(tokenize('a=1 b="x y').map((token) => token.open), [false, true]);
+  assert.deepEqual(
+    tokenize('a=1 b="x y').map((token) => token.open),
+    [false, true],
+  );
 });
 
 test('offsets point into the text', () => {
@@ -61,7 +93,10 @@ test('spans cover the text without overlap, for any text', () => {
     }
     assert.equal(at, text.length, JSON.stringify(text));
   }
-  assert.deepEqual(spans('tag=a + x').map((span) => span.kind), ['key', 'op', 'value', 'space', 'plus', 'space', 'error']);
+  assert.deepEqual(
+    spans('tag=a + x').map((span) => span.kind),
+    ['key', 'op', 'value', 'space', 'plus', 'space', 'error'],
+  );
 });
 
 test('a quoted value is read back as it was, whatever it is', () => {
@@ -70,7 +105,11 @@ test('a quoted value is read back as it was, whatever it is', () => {
   for (let i = 0; i < 3000; i += 1) {
     const value = Array.from({ length: random(10) }, () => pieces[random(pieces.length)]).join('');
     const tokens = tokenize(`x=1 k=${quote(value)} y=2`);
-    assert.deepEqual([tokens.length, tokens[1].value, tokens[1].open], [3, value, false], JSON.stringify(value));
+    assert.deepEqual(
+      [tokens.length, tokens[1].value, tokens[1].open],
+      [3, value, false],
+      JSON.stringify(value),
+    );
   }
 });
 
@@ -92,8 +131,13 @@ test('names what cannot be seen in a clause', () => {
 });
 
 test('fields with the name of another key get their prefix', () => {
-  assert.deepEqual(['user', 'tag', 'fields.x', '_pid', 'constructor'].map(fieldKey),
-    ['user', 'fields.tag', 'fields.fields.x', 'fields._pid', 'constructor']);
+  assert.deepEqual(['user', 'tag', 'fields.x', '_pid', 'constructor'].map(fieldKey), [
+    'user',
+    'fields.tag',
+    'fields.fields.x',
+    'fields._pid',
+    'constructor',
+  ]);
 });
 
 test('adds a clause that narrows', () => {
@@ -156,5 +200,8 @@ test('locates what an error is about', () => {
 });
 
 test('asks for the neighbours of a line without a MATCH', () => {
-  assert.deepEqual(neighbours('a-5', 'T', 10), { before: { before: 'a-5', time: 'T', lines: 10 }, after: { after: 'a-5', lines: 10 } });
+  assert.deepEqual(neighbours('a-5', 'T', 10), {
+    before: { before: 'a-5', time: 'T', lines: 10 },
+    after: { after: 'a-5', lines: 10 },
+  });
 });

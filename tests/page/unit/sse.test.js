@@ -12,12 +12,17 @@ function parse(text) {
 }
 
 test('reads event, id and data', () => {
-  assert.deepEqual(parse('event: s1\nid: 7f-3\ndata: {"seq":3}\n\n'), [{ event: 's1', id: '7f-3', data: '{"seq":3}' }]);
+  assert.deepEqual(parse('event: s1\nid: 7f-3\ndata: {"seq":3}\n\n'), [
+    { event: 's1', id: '7f-3', data: '{"seq":3}' },
+  ]);
 });
 
 test('an id belongs to its frame alone', () => {
   const frames = parse('id: 7f-3\ndata: a\n\ndata: b\n\n');
-  assert.deepEqual(frames.map((frame) => frame.id), ['7f-3', '']);
+  assert.deepEqual(
+    frames.map((frame) => frame.id),
+    ['7f-3', ''],
+  );
 });
 
 test('joins data lines, keeps inner spaces, drops one leading space', () => {
@@ -31,15 +36,27 @@ test('ignores comments, unknown fields, frames without data and unfinished frame
 });
 
 test('accepts LF, CR and CRLF, also mixed', () => {
-  for (const [a, b, c] of [['\n', '\n', '\n'], ['\r', '\r', '\r'], ['\r\n', '\r\n', '\r\n'], ['\r\n', '\n', '\r']]) {
-    assert.deepEqual(parse(`event: e${a}data: 1${b}${c}data: 2\n\n`).map((f) => f.data), ['1', '2'], JSON.stringify([a, b, c]));
+  for (const [a, b, c] of [
+    ['\n', '\n', '\n'],
+    ['\r', '\r', '\r'],
+    ['\r\n', '\r\n', '\r\n'],
+    ['\r\n', '\n', '\r'],
+  ]) {
+    assert.deepEqual(
+      parse(`event: e${a}data: 1${b}${c}data: 2\n\n`).map((f) => f.data),
+      ['1', '2'],
+      JSON.stringify([a, b, c]),
+    );
   }
 });
 
 test('a CR at the end of a chunk completes its line at once', () => {
   const parser = new SseParser();
   assert.equal(parser.push(bytes('data: a\r\r')).length, 1);
-  assert.deepEqual(parser.push(bytes('\ndata: b\n\n')).map((f) => f.data), ['b']);
+  assert.deepEqual(
+    parser.push(bytes('\ndata: b\n\n')).map((f) => f.data),
+    ['b'],
+  );
 });
 
 test('reads retry, and ignores one that is no number', () => {
@@ -50,23 +67,46 @@ test('reads retry, and ignores one that is no number', () => {
 
 test('drops a byte order mark, replaces invalid UTF-8, ignores an id with NUL', () => {
   const parser = new SseParser();
-  const frames = parser.push(new Uint8Array([0xef, 0xbb, 0xbf, ...bytes('id: a\0b\ndata: '), 0xff, ...bytes('\n\n')]));
+  const frames = parser.push(
+    new Uint8Array([0xef, 0xbb, 0xbf, ...bytes('id: a\0b\ndata: '), 0xff, ...bytes('\n\n')]),
+  );
   assert.deepEqual(frames, [{ event: '', id: '', data: '\ufffd' }]);
 });
 
 test('bounds a line without end, and a frame of many lines', () => {
   const line = new SseParser(1000);
-  assert.throws(() => { for (let i = 0; i < 20; i += 1) line.push(bytes('x'.repeat(100))); }, FrameTooLong);
+  assert.throws(() => {
+    for (let i = 0; i < 20; i += 1) line.push(bytes('x'.repeat(100)));
+  }, FrameTooLong);
   const frame = new SseParser(1000);
-  assert.throws(() => { for (let i = 0; i < 20; i += 1) frame.push(bytes(`data: ${'x'.repeat(94)}\n`)); }, FrameTooLong);
+  assert.throws(() => {
+    for (let i = 0; i < 20; i += 1) frame.push(bytes(`data: ${'x'.repeat(94)}\n`));
+  }, FrameTooLong);
   const many = new SseParser(1000);
   for (let i = 0; i < 100; i += 1) assert.equal(many.push(bytes(`data: ${'x'.repeat(900)}\n\n`)).length, 1);
 });
 
 test('frames do not depend on how the bytes are split', () => {
   const random = randomFrom(1);
-  const pieces = ['data: ', 'data', 'event: s1', 'id: 7f3a-9', ': c', 'retry: 5', '\n', '\r\n', '\r', '\n\n', '\r\n\r\n', 'ä€😀',
-    '{"msg":"\u202e"}', ' ', ':', '\u2028', 'x'.repeat(300)];
+  const pieces = [
+    'data: ',
+    'data',
+    'event: s1',
+    'id: 7f3a-9',
+    ': c',
+    'retry: 5',
+    '\n',
+    '\r\n',
+    '\r',
+    '\n\n',
+    '\r\n\r\n',
+    'ä€😀',
+    '{"msg":"\u202e"}',
+    ' ',
+    ':',
+    '\u2028',
+    'x'.repeat(300),
+  ];
   for (let round = 0; round < 2000; round += 1) {
     const text = Array.from({ length: 1 + random(30) }, () => pieces[random(pieces.length)]).join('');
     const all = bytes(text);

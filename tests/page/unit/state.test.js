@@ -13,11 +13,15 @@ class FakePage {
   location = /** @type {any} */ ({ pathname: '/mon/', search: this.entries[0] });
 
   history = /** @type {any} */ ({
-    pushState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) => this.#go([...this.entries.slice(0, this.at + 1), url], this.at + 1),
-    replaceState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) => this.#go(this.entries.with(this.at, url), this.at),
+    pushState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) =>
+      this.#go([...this.entries.slice(0, this.at + 1), url], this.at + 1),
+    replaceState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) =>
+      this.#go(this.entries.with(this.at, url), this.at),
   });
 
-  addEventListener = /** @type {any} */ ((/** @type {string} */ _, /** @type {() => void} */ fn) => this.listeners.push(fn));
+  addEventListener = /** @type {any} */ (
+    (/** @type {string} */ _, /** @type {() => void} */ fn) => this.listeners.push(fn)
+  );
 
   /**
    * @param {string[]} entries
@@ -37,8 +41,18 @@ class FakePage {
 
 test('reads known keys, and falls back for bad values', () => {
   assert.deepEqual(parse(''), DEFAULTS);
-  assert.deepEqual(parse('?view=nope&by=__proto__&since=yesterday&until=2026-99-99T00:00:00Z&wall=0&evil=1'), DEFAULTS);
-  const full = { view: 'stack', match: 'msg="a b" + x=1', since: '2026-11-22T17:00:00Z', until: '2026-11-22T18:00:00.5+01:00', by: 'user', wall: true };
+  assert.deepEqual(
+    parse('?view=nope&by=__proto__&since=yesterday&until=2026-99-99T00:00:00Z&wall=0&evil=1'),
+    DEFAULTS,
+  );
+  const full = {
+    view: 'stack',
+    match: 'msg="a b" + x=1',
+    since: '2026-11-22T17:00:00Z',
+    until: '2026-11-22T18:00:00.5+01:00',
+    by: 'user',
+    wall: true,
+  };
   // The end is before the start.
   assert.deepEqual(parse(format(/** @type {any} */ (full))), { ...full, until: full.until });
   assert.equal(parse('?since=2026-11-22T17:00:00Z&until=2026-11-22T16:00:00Z').until, '');
@@ -65,7 +79,11 @@ test('pushes deliberate changes, replaces others, follows back', () => {
   state.set({ view: 'stack' }, { push: true });
   assert.equal(page.entries.length, 2);
   page.back();
-  assert.deepEqual(seen, ['users tag=a > users tag=b', 'users tag=b > stack tag=b', 'stack tag=b > users tag=b']);
+  assert.deepEqual(seen, [
+    'users tag=a > users tag=b',
+    'users tag=b > stack tag=b',
+    'stack tag=b > users tag=b',
+  ]);
   state.set({ view: 'stream', match: '' });
   assert.equal(page.entries[0], '/mon/');
 });
@@ -86,7 +104,9 @@ test('a listener that unregisters while it is called disturbs nobody', () => {
   const state = createState(/** @type {any} */ (new FakePage()));
   let calls = 0;
   const off = state.on(() => off());
-  state.on(() => { calls += 1; });
+  state.on(() => {
+    calls += 1;
+  });
   state.set({ match: 'x=1' });
   state.set({ match: 'x=2' });
   assert.equal(calls, 2);

@@ -1,9 +1,10 @@
-// The hub of all pages of a browser: their subscriptions, shared where they are identical, over one connection.
-// Runs in the shared worker, or in the page where there is none.
+// The hub of all pages of a browser: their subscriptions, shared where they are identical, over one
+// connection. Runs in the shared worker, or in the page where there is none.
 
 import { Connection } from './connection.js';
 import { covered, parse, seqOf } from './cursor.js';
 import { apply } from './delta.js';
+import { Pages } from './pages.js';
 import { address, readJson, readLines } from './request.js';
 import { LINES, deliver, floorOf, keyOf, resumed } from './subscription.js';
 import { Tab } from './tab.js';
@@ -22,12 +23,6 @@ const SUBSCRIPTIONS_MAX = 32;
 /** A changed set of subscriptions waits this long for further changes, in milliseconds. */
 const SETTLE = 30;
 
-/** A page that has not been heard for so long is gone. Browsers run a hidden page's timers once a minute. */
-const TAB_SILENCE_MAX = 150_000;
-
-/** The interval at which pages are checked. */
-const TABS_CHECK = 30_000;
-
 /** The delay before a subscription or a fill that was refused for now is tried again. */
 const TRY_AGAIN = 5_000;
 
@@ -42,18 +37,19 @@ const HELD_MAX = 5000;
 
 export class Hub {
   #connection;
-  /** @type {Map<Tab, {heard: number, members: Map<string, {shared: Shared, member: Member}>}>} */
-  #tabs = new Map();
+  #pages = new Pages((tab) => this.#drop(tab));
   /** @type {Map<string, Shared>} */
   #byKey = new Map();
   /** @type {Map<string, Shared>} */
   #byId = new Map();
-  /** Subscriptions that are alike but for their place, with the key of the others. @type {Map<Shared, string>} */
+  /**
+   * Subscriptions that are alike but for their place, with the key of the others.
+   * @type {Map<Shared, string>}
+   */
   #apart = new Map();
   #named = 0;
   #settling = false;
   #rebased = 0;
-  #checked = Date.now();
   #retrying = false;
   /** Whether the newest connection that opened was the first after a failure. */
   #wasLive = false;
@@ -69,11 +65,10 @@ export class Hub {
       onOpen: () => this.#opened(),
       onStatus: (status) => {
         if (status.state !== 'live') this.#wasLive = false;
-        this.#broadcast({ status });
+        this.#pages.post({ status });
       },
       fetch: this.fetch,
     });
-    setInterval(() => this.#checkTabs(), TABS_CHECK);
     globalThis.addEventListener?.('online', () => this.#connection.wake(true));
   }
 
@@ -92,7 +87,7 @@ export class Hub {
 
   /** @param {Tab} tab */
   #join(tab) {
-    this.#tabs.set(tab, { heard: Date.now(), members: new Map() });
+    this.#pages.add(tab);
     tab.post({ status: this.#connection.status, ...(this.#agent ? { agent: this.#agent } : {}) });
   }
 
@@ -101,10 +96,10 @@ export class Hub {
    * @param {any} message  see feed.js
    */
   #message(tab, message) {
-    const known = this.#tabs.get(tab);
+    const known = this.#pages.get(tab);
     if (message.ping) tab.post({ pong: true, known: known !== undefined });
     if (message.rejoin && !known) this.#join(tab);
-    const entry = this.#tabs.get(tab);
+    const entry = this.#pages.get(tab);
     if (!entry) return;
     entry.heard = Date.now();
     if (message.taken !== undefined) tab.taken(message.taken);
@@ -123,7 +118,7 @@ export class Hub {
    */
   #subscribe(tab, id, spec, after) {
     this.#unsubscribe(tab, id);
-    const lines = 'events' in spec ? spec.events.lines ?? LINES : 0;
+    const lines = 'events' in spec ? (spec.events.lines ?? LINES) : 0;
     /** @type {Member} */
     const member = { tab, id, lines, floor: '', held: null, fill: null };
     const key = keyOf(spec);
@@ -132,19 +127,19 @@ export class Hub {
     const apart = shared !== undefined && after !== '' && shared.cursor !== after;
     if (!shared || apart) {
       if (this.#byKey.size >= SUBSCRIPTIONS_MAX) {
-        tab.post({ frames: [[id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } }, '']], n: 0 });
+        tab.refuse(id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } });
         return;
       }
       shared = this.#create(apart ? `${key} #${this.#named}` : key, spec, after);
       if (apart) this.#apart.set(shared, key);
     } else if (shared.error) {
-      tab.post({ frames: [[id, shared.error, '']], n: 0 });
+      tab.refuse(id, shared.error);
     } else if (shared.events && after === '') {
       if (shared.sent || shared.cursor !== '') member.held = [];
       else shared.events.lines = Math.max(shared.events.lines ?? LINES, lines);
     }
     shared.members.add(member);
-    this.#tabs.get(tab)?.members.set(id, { shared, member });
+    this.#pages.get(tab)?.members.set(id, { shared, member });
     if (member.held) void this.#fill(shared, member);
     if (shared.snapshot) {
       tab.view(id, shared.snapshot);
@@ -164,7 +159,15 @@ export class Hub {
     const view = 'events' in spec ? null : spec;
     /** @type {Shared} */
     const shared = {
-      key, id: `s${this.#named}`, events, view, members: new Set(), sent: false, cursor, snapshot: null, error: null,
+      key,
+      id: `s${this.#named}`,
+      events,
+      view,
+      members: new Set(),
+      sent: false,
+      cursor,
+      snapshot: null,
+      error: null,
     };
     this.#byKey.set(key, shared);
     this.#byId.set(shared.id, shared);
@@ -177,7 +180,7 @@ export class Hub {
    * @param {string} id
    */
   #unsubscribe(tab, id) {
-    const members = this.#tabs.get(tab)?.members;
+    const members = this.#pages.get(tab)?.members;
     const found = members?.get(id);
     if (!found) return;
     members?.delete(id);
@@ -195,19 +198,8 @@ export class Hub {
 
   /** @param {Tab} tab */
   #drop(tab) {
-    for (const id of [...this.#tabs.get(tab)?.members.keys() ?? []]) this.#unsubscribe(tab, id);
-    this.#tabs.delete(tab);
-  }
-
-  #checkTabs() {
-    const now = Date.now();
-    // The machine slept: the pages could not speak either.
-    const late = now - this.#checked > 2 * TABS_CHECK;
-    this.#checked = now;
-    for (const [tab, entry] of this.#tabs) {
-      if (late) entry.heard = now;
-      else if (now - entry.heard > TAB_SILENCE_MAX) this.#drop(tab);
-    }
+    for (const id of [...(this.#pages.get(tab)?.members.keys() ?? [])]) this.#unsubscribe(tab, id);
+    this.#pages.remove(tab);
   }
 
   /** Connects with the present subscriptions, soon. */
@@ -257,10 +249,8 @@ export class Hub {
   }
 
   #opened() {
-    for (const { members } of this.#tabs.values()) {
-      for (const { shared, member } of members.values()) {
-        if (member.held && !member.fill) void this.#fill(shared, member);
-      }
+    for (const { shared, member } of this.#pages.members()) {
+      if (member.held && !member.fill) void this.#fill(shared, member);
     }
     if (!this.#wasLive) void this.#askAgent();
     this.#wasLive = true;
@@ -272,8 +262,12 @@ export class Hub {
     try {
       const stats = await readJson('stats', {}, { fetch: this.fetch });
       const ahead = Date.parse(stats.time) - (asked + Date.now()) / 2;
-      this.#agent = { version: String(stats.version), newest: String(stats.newest), ahead: Number.isFinite(ahead) ? ahead : 0 };
-      this.#broadcast({ agent: this.#agent });
+      this.#agent = {
+        version: String(stats.version),
+        newest: String(stats.newest),
+        ahead: Number.isFinite(ahead) ? ahead : 0,
+      };
+      this.#pages.post({ agent: this.#agent });
     } catch {
       // The next connection asks again.
     }
@@ -296,7 +290,7 @@ export class Hub {
       else this.#row(shared, message, frame.id);
     }
     if (this.#apart.size > 0) this.#merge();
-    for (const tab of this.#tabs.keys()) tab.flush();
+    for (const tab of this.#pages.tabs()) tab.flush();
   }
 
   /** Joins subscriptions that have come to the same place: from there on their rows are the same. */
@@ -310,7 +304,7 @@ export class Hub {
       this.#byId.delete(shared.id);
       for (const member of shared.members) {
         other.members.add(member);
-        const entry = this.#tabs.get(member.tab)?.members.get(member.id);
+        const entry = this.#pages.get(member.tab)?.members.get(member.id);
         if (entry) entry.shared = other;
       }
     }
@@ -365,9 +359,9 @@ export class Hub {
   }
 
   /**
-   * Gets the rows to begin with for a page that joins a running subscription. Rows that arrive meanwhile are held.
-   * The answer covers the log up to its cursor, which is not before the moment of joining: what was held up to that
-   * cursor is a repeat, what was held after it continues without a hole.
+   * Gets the rows to begin with for a page that joins a running subscription. Rows that arrive meanwhile are
+   * held. The answer covers the log up to its cursor, which is not before the moment of joining: what was
+   * held up to that cursor is a repeat, what was held after it continues without a hole.
    * @param {Shared} shared
    * @param {Member} member
    */
@@ -391,7 +385,9 @@ export class Hub {
       if (member.fill !== request || request.signal.aborted) return;
       const { code, why } = /** @type {import('./types.js').RequestFailure} */ (error);
       if (code !== 64 && code !== 77) {
-        setTimeout(() => { if (member.held && !member.fill) void this.#fill(shared, member); }, TRY_AGAIN);
+        setTimeout(() => {
+          if (member.held && !member.fill) void this.#fill(shared, member);
+        }, TRY_AGAIN);
         return;
       }
       member.tab.row(member.id, { error: { code, why } }, '');
@@ -399,10 +395,5 @@ export class Hub {
     } finally {
       if (member.fill === request) member.fill = null;
     }
-  }
-
-  /** @param {unknown} message */
-  #broadcast(message) {
-    for (const tab of this.#tabs.keys()) tab.post(message);
   }
 }

@@ -16,7 +16,8 @@ import { covered, parse } from './cursor.js';
  * @property {Tab} tab
  * @property {string} id        the page's name for it
  * @property {number} lines
- * @property {string} floor     rows up to this cursor came with the fill; `''` without one, and once it is passed
+ * @property {string} floor
+ *   rows up to this cursor came with the fill; `''` without one, and once it is passed
  * @property {[EventMessage, string][]|null} held
  * @property {AbortController|null} fill  the request for the fill, while it runs
  */
