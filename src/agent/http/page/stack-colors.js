@@ -1,6 +1,7 @@
 // @ts-check
 /** The colours of the stack, mixed once for each theme: every tone in 16 shades, from just landed to old. */
 import { mix } from './canvas.js';
+import { h } from './dom.js';
 import { DEBUG, REST, TONES } from './stack-layers.js';
 
 /** @typedef {import('./canvas.js').Rgba} Rgba */
@@ -19,7 +20,7 @@ export const VARIABLES = {
 const FLASH = [160, 420];
 
 /** The age at which a block is as dim as it gets, in seconds. */
-const OLD = 240;
+const OLD = 75;
 
 /**
  * The shade of a block.
@@ -28,8 +29,16 @@ const OLD = 240;
 export function shadeOf(age) {
   if (age < FLASH[0]) return 0;
   if (age < FLASH[1]) return 1;
-  const part = Math.log2(1 + age / 2000) / Math.log2(1 + OLD / 2);
+  const part = Math.log2(1 + age / 3000) / Math.log2(1 + OLD / 3);
   return 2 + Math.min(SHADES - 3, Math.floor(part * (SHADES - 2)));
+}
+
+/** What the colours mean. */
+export function legend() {
+  const colors = [['info', 'info'], ['notice', 'notice'], ['warn', 'warning'], ['err', 'error'], ['debug', 'debug'],
+    ['run', 'running'], ['abandoned', 'abandoned']];
+  return h('ul', { class: 'stack-legend', 'aria-label': 'Colours' },
+    colors.map(([name, text]) => h('li', { class: name }, h('i', null), text)));
 }
 
 /** The palette of a theme. */
@@ -53,20 +62,20 @@ export class Palette {
       const dim = tone === DEBUG || tone === REST ? 0.28 : 0;
       for (let shade = 0; shade < SHADES; shade++) {
         const color = shade < 2 ? blend(base, text, shade === 0 ? 0.45 : 0.2)
-          : blend(base, bg, dim + (0.06 + (0.62 * (shade - 2)) / (SHADES - 3)) * (1 - dim * 0.6));
+          : blend(base, bg, dim + (0.04 + (0.68 * (shade - 2)) / (SHADES - 3)) * (1 - dim * 0.6));
         this.fill.push(mix(color, color, 0));
         this.ink.push(contrast(color, bg) > contrast(color, text) ? mix(bg, bg, 0) : mix(text, text, 0));
       }
     });
-    this.paintTrail(text);
+    this.paintTrail(text, luminance(bg) > 0.4 ? 0.08 : 0.16);
     this.paintGlow(rgba.accent);
   }
 
-  /** @private What a falling block leaves behind it. @param {Rgba} color */
-  paintTrail(color) {
+  /** @private What a falling block leaves behind it. @param {Rgba} color @param {number} opacity */
+  paintTrail(color, opacity) {
     this.trail.width = 1;
     this.trail.height = 64;
-    gradient(this.trail, color, 0.16, (c) => c.createLinearGradient(0, 64, 0, 0));
+    gradient(this.trail, color, opacity, (c) => c.createLinearGradient(0, 64, 0, 0));
   }
 
   /** @private What surrounds a run. @param {Rgba} color */

@@ -179,7 +179,7 @@ export class Column {
 
   /** @private @param {number | undefined} took @param {number} tall */
   isSlow(took, tall) {
-    return took !== undefined && took > FAST && this.usual > 0 && tall > this.usual + 10 * Math.log10(SLOWER);
+    return took !== undefined && took > FAST && this.usual > 0 && tall > this.usual + 11 * Math.log10(SLOWER);
   }
 
   /** @private @param {number} top @param {number} tone @param {number} count @param {EventLine | null} event */
@@ -204,7 +204,7 @@ export class Column {
     if (this.layers.length === this.layers.kind.length) this.measure();
   }
 
-  /** @private */
+  /** Computes the height of all blocks anew. */
   measure() {
     const { layers } = this;
     this.content = 0;

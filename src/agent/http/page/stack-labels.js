@@ -105,7 +105,7 @@ export class Labels {
     const name = nameOf(column, this.model.by);
     const rate = this.rate(column, now, since);
     setText(label.name, name);
-    setText(label.count, rate === null ? '…' : `${label.width < 100 ? short(rate) : number(rate)} ${label.width < 76 ? '/min' : 'a minute'}`);
+    setText(label.count, rate === null ? '…' : label.width < 100 ? `${short(rate)}/min` : `${number(rate)} a minute`);
     label.element.hidden = false;
     label.element.disabled = !label.clause;
     const title = label.clause ? `${name}: click to show only this` : name;

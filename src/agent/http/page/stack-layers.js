@@ -38,13 +38,13 @@ export function toneOf(level) {
 
 /**
  * The height of a block for one event: taller when slower, on a log scale.
- * 5 px without a duration, 8 px for 1 ms, 25 px for 100 ms, 45 px for 10 s.
+ * 5 px without a duration, 6 px for 1 ms, 21 px for 100 ms, 42 px for 10 s.
  * @param {number | undefined} took Seconds.
  * @returns {number} CSS pixels, 5 to 56.
  */
 export function heightOf(took) {
   if (!took || took < 0) return 5;
-  return Math.min(56, 5 + 10 * Math.log10(1 + took * 1000));
+  return Math.min(56, 5 + 11 * Math.log10(1 + took * 250));
 }
 
 /**
@@ -153,6 +153,42 @@ export class Layers {
     }
     const kept = this.event[place];
     if (event && (!kept || isWorse(event, kept))) this.event[place] = event;
+  }
+
+  /**
+   * Moves the blocks that `takes` selects to another ring, in their order.
+   * @param {Layers} to
+   * @param {(event: EventLine) => boolean} takes Asked for blocks of one event.
+   */
+  move(to, takes) {
+    const all = this.length;
+    for (let i = 0; i < all; i++) {
+      const from = this.at(0);
+      const event = this.event[from];
+      const target = this.kind[from] === EVENT && event && takes(event) ? to : this;
+      const copy = this.copy(from);
+      this.shift();
+      target.paste(copy);
+    }
+  }
+
+  /** @private @param {number} place */
+  copy(place) {
+    const mix = this.mix.slice(place * TONES.length, (place + 1) * TONES.length);
+    return { values: this.columns.map((column) => column[place]), mix };
+  }
+
+  /** @private @param {{values: any[], mix: Float64Array}} copy */
+  paste({ values, mix }) {
+    const place = this.push(0, 0, 0, 0);
+    this.columns.forEach((column, i) => { column[place] = values[i]; });
+    this.mix.set(mix, place * TONES.length);
+  }
+
+  /** @private All arrays with one value a block. @returns {any[]} */
+  get columns() {
+    return [this.kind, this.tone, this.plain, this.abandoned, this.height, this.born, this.count, this.total, this.timed,
+      this.longest, this.id, this.event, this.text, this.labelled];
   }
 
   /** Removes everything. */

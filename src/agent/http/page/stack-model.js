@@ -29,7 +29,7 @@ const SILENT = 0.12;
 
 /** How often columns are assigned anew, and how long one stays at least, in milliseconds. */
 const ASSIGN_MS = 500;
-const STAY_MS = 8000;
+const STAY_MS = 20_000;
 
 /** How often two neighbours may change places, in milliseconds. */
 const SWAP_MS = 8000;
@@ -283,17 +283,26 @@ export class StackModel {
     const best = this.bestWithout(seconds);
     const own = this.columns.length - (this.rest ? 1 : 0);
     if (best && this.columns.length < this.room) {
-      this.open(best, now, own);
+      this.claim(this.open(best, now, own));
     } else if (best && own > 0) {
       const weakest = this.columns.slice(0, own).reduce((a, b) => (score(b, seconds) < score(a, seconds) ? b : a));
       if (best.scoreAt(seconds) > BUSIER * score(weakest, seconds) && now - weakest.since > STAY_MS) {
         const place = this.columns.indexOf(weakest);
         this.retire(weakest);
-        this.open(best, now, place);
+        this.claim(this.open(best, now, place));
       }
     }
     this.order(now, own);
     this.weigh(seconds);
+  }
+
+  /** @private A new column takes its blocks from that of the rest. @param {Column} column */
+  claim(column) {
+    const { rest } = this;
+    if (!rest) return;
+    rest.layers.move(column.layers, (event) => columnOf(event, this.by).key === column.tally?.key);
+    rest.measure();
+    column.measure();
   }
 
   /** @private @param {number} now Seconds. @returns {Tally | null} */

@@ -170,9 +170,10 @@ export class Painter {
     for (let tone = 0; tone < TONES.length; tone++) {
       const part = layers.mix[mix + tone];
       if (part === 0) continue;
+      if (part === count) this.block(x, y, w, h, tone * SHADES + shade);
       const share = (w * part) / count;
-      const wide = part === count ? w : Math.min(x + w - left, Math.max(share, tone <= WARN ? 3 : 0));
-      this.rect(left, y, Math.max(0, wide - (left + wide < x + w - 1 ? 1 : 0)), h, tone * SHADES + shade);
+      const wide = Math.min(x + w - left, Math.max(share, tone <= WARN ? 3 : 0));
+      if (part < count) this.rect(left, y, Math.max(0, wide - (left + wide < x + w - 1 ? 1 : 0)), h, tone * SHADES + shade);
       if (widest < 0 || part > layers.mix[mix + widest]) widest = tone;
       left += wide;
     }
@@ -309,9 +310,16 @@ export class Painter {
         c.globalAlpha = run.alpha * (0.3 + 0.45 * wave);
         c.drawImage(palette.glow, x - 14, run.y - 12, width + 28, run.height + 24);
       }
-      c.globalAlpha = run.alpha * (unknown ? 1 : 0.82 + 0.18 * wave);
+      c.globalAlpha = run.alpha;
       c.fillStyle = unknown ? colors.strong : colors.accent;
-      c.fillRect(x, run.y, width, run.height);
+      c.beginPath();
+      c.roundRect(x, run.y, width, run.height, 3);
+      c.fill();
+      if (!unknown) {
+        c.globalAlpha = run.alpha * 0.28 * (1 - wave);
+        c.fillStyle = colors.bg;
+        c.fill();
+      }
       const seconds = Math.max(0, (now - run.begun) / 1000);
       c.globalAlpha = run.alpha;
       c.fillStyle = unknown ? colors.text : colors.onAccent;

@@ -3,7 +3,6 @@
  * Where the stack's events come from: the live stream, or the rows of a past period; beside them the runs that are
  * open and the exact counts by key. It keeps the newest rows, so that other columns can be built from them.
  */
-import { toneOf } from './stack-layers.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -12,7 +11,7 @@ import { toneOf } from './stack-layers.js';
 /** @typedef {import('./types.js').Shown} Shown */
 
 /** Rows to begin with, new rows a second (the agent counts the rest), and rows of a past period. */
-const LINES = 600;
+const LINES = 200;
 const RATE = 200;
 const PAST_LINES = 5000;
 
@@ -164,9 +163,4 @@ export function gapText({ gap }) {
     restart: 'the agent restarted', clock: 'the clock was set', upstream: 'reported by another host',
   })[gap.why] ?? gap.why;
   return `${lost}: ${why}`;
-}
-
-/** `true` if an event is an error. @param {EventLine} event */
-export function isError(event) {
-  return toneOf(event.level) === 0;
 }

@@ -17,6 +17,9 @@ export const KEY_CHARS_MAX = 256;
 /** The time in which the score of a silent key halves, in seconds. */
 export const HALF_LIFE = 30;
 
+/** Exact counts are trusted if they grew by this part of what is known to have happened. */
+const TRUSTED = 0.5;
+
 /** The fields that claim a user, in order of precedence, as in the agent. */
 const USER_FIELDS = ['user', 'user.id', 'user.name', 'user_id'];
 
@@ -138,13 +141,14 @@ export class Tallies {
       this.get(key, null, now);
     }
     const tallies = [...this.byKey.values()];
-    let weights = tallies.map((tally) => grown(tally, exact));
-    if (!weights.some((weight) => weight > 0)) weights = tallies.map((tally) => tally.shown);
+    const weights = this.weights(tallies, exact);
     const shares = this.owed > 0 ? distribute(this.owed, weights) : weights.map(() => 0);
     /** @type {[Tally, number][]} */
     const result = [];
     tallies.forEach((tally, i) => {
-      tally.exact = exact?.get(tally.key) ?? tally.exact;
+      const known = exact?.get(tally.key);
+      if (known !== undefined) tally.exact = known;
+      else if (tally.exact >= 0) tally.exact += tally.shown + shares[i];
       tally.shown = 0;
       if (shares[i] === 0) return;
       tally.add(shares[i], now);
@@ -152,6 +156,19 @@ export class Tallies {
     });
     if (result.length > 0) this.owed = 0;
     return result;
+  }
+
+  /**
+   * @private A view that falls behind jumps, and counts only a part. What was shown is the better sample then.
+   * @param {Tally[]} tallies
+   * @param {Map<string, number> | null} exact
+   */
+  weights(tallies, exact) {
+    const shown = tallies.map((tally) => tally.shown);
+    const grew = tallies.map((tally) => grown(tally, exact));
+    const expected = sum(shown) + this.owed;
+    if (sum(grew) < expected * TRUSTED) return shown;
+    return grew.map((count, i) => Math.max(0, count - shown[i]));
   }
 
   /** @private @param {number} now */
@@ -164,8 +181,12 @@ export class Tallies {
 /** @param {Tally} tally @param {Map<string, number> | null} exact */
 function grown(tally, exact) {
   const count = exact?.get(tally.key);
-  if (count === undefined || tally.exact < 0) return 0;
-  return Math.max(0, count - tally.exact - tally.shown);
+  return count === undefined || tally.exact < 0 ? 0 : Math.max(0, count - tally.exact);
+}
+
+/** @param {number[]} numbers */
+function sum(numbers) {
+  return numbers.reduce((a, b) => a + b, 0);
 }
 
 /**
@@ -175,11 +196,11 @@ function grown(tally, exact) {
  * @returns {number[]} Whole numbers whose sum is `total`, or all 0 if all weights are.
  */
 export function distribute(total, weights) {
-  const sum = weights.reduce((a, b) => a + b, 0);
-  if (!(sum > 0)) return weights.map(() => 0);
-  const parts = weights.map((weight) => (total * weight) / sum);
+  const all = sum(weights);
+  if (!(all > 0)) return weights.map(() => 0);
+  const parts = weights.map((weight) => (total * weight) / all);
   const shares = parts.map(Math.floor);
-  let left = total - shares.reduce((a, b) => a + b, 0);
+  let left = total - sum(shares);
   const byRemainder = parts.map((part, i) => i).sort((a, b) => parts[b] - shares[b] - (parts[a] - shares[a]) || a - b);
   for (const i of byRemainder) {
     if (left < 1) break;

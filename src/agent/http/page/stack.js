@@ -6,14 +6,14 @@
 import { Surface } from './canvas.js';
 import { h } from './dom.js';
 import { createEmpty } from './empty.js';
-import { addClause } from './filter.js';
 import { number } from './format.js';
 import { toggleWall } from './keys.js';
-import { VARIABLES } from './stack-colors.js';
+import { VARIABLES, legend } from './stack-colors.js';
 import { Labels, nameOf } from './stack-labels.js';
 import { StackModel } from './stack-model.js';
 import { Painter } from './stack-paint.js';
 import { HangingRuns } from './stack-runs.js';
+import { openThing } from './stack-open.js';
 import { Source, gapText, isGap } from './stack-source.js';
 import { Tip, spoken, thingAt } from './stack-tip.js';
 import { Wall } from './stack-wall.js';
@@ -33,6 +33,9 @@ const FALL_AGE_MAX = 4000;
 
 /** The rows to begin with arrive within this time after the first. Milliseconds. */
 const BEGIN_MS = 400;
+
+/** What is skipped within this time belongs to the rows to begin with. Milliseconds. */
+const BEGIN_SKIP_MS = 1200;
 
 /** The stack is empty if nothing came for so long, in milliseconds. */
 const EMPTY_MS = 900;
@@ -112,13 +115,11 @@ class Stack {
   /** @private */
   build() {
     this.surface.element.classList.add('stack-canvas');
-    const legend = [['info', 'info'], ['notice', 'notice'], ['warn', 'warning'], ['err', 'error'], ['debug', 'debug'],
-      ['run', 'running'], ['abandoned', 'abandoned']];
     const field = h('div', { class: 'stack-field' }, this.surface.element, this.tip.element, this.empty.element);
     return h('div', { class: 'stack' },
       h('div', { class: 'stack-bar' },
         h('div', { class: 'stack-by', role: 'group', 'aria-label': 'Columns by' }, h('span', null, 'columns by'), [...this.by.values()]),
-        h('ul', { class: 'stack-legend', 'aria-label': 'Colours' }, legend.map(([name, text]) => h('li', { class: name }, h('i', null), text))),
+        legend(),
         h('button', { type: 'button', class: 'button small', title: 'The stack alone (w)', on: { click: () => toggleWall(this.context) } }, 'Wall screen')),
       field, this.labels.element, this.labels.table);
   }
@@ -145,7 +146,7 @@ class Stack {
       },
       click: (x, y) => {
         Object.assign(this.pointer, { x, y });
-        void this.open(thingAt(this.painter, this.painter.find(x, y), this.now()));
+        void openThing(this.context, this.source, thingAt(this.painter, this.painter.find(x, y), this.now()));
       },
     });
   }
@@ -182,7 +183,7 @@ class Stack {
   /** @param {string} key @returns {boolean} */
   onKey(key) {
     if (key === 'Enter' && this.thing) {
-      void this.open(this.thing);
+      void openThing(this.context, this.source, this.thing);
       return true;
     }
     if (key === 'Escape' && this.selected) {
@@ -305,6 +306,8 @@ class Stack {
 
   /** @private @param {number} count */
   skip(count) {
+    // Of the rows to begin with, what is beyond the rate is older than what is shown.
+    if (this.now() - this.begun < BEGIN_SKIP_MS) return;
     if (this.frozen) this.waitingMore += count;
     else this.model.skipped(count, this.now());
     this.surface.invalidate();
@@ -408,26 +411,5 @@ class Stack {
       const thing = thingAt(this.painter, this.painter.findMarked(), this.now());
       if (thing) this.context.announce(`${nameOf(column, this.model.by)}: ${spoken(thing)}`);
     });
-  }
-
-  /** @private @param {Thing | null} thing */
-  async open(thing) {
-    if (thing?.event) {
-      this.context.openRow(await this.source.whole(thing.event));
-      return;
-    }
-    if (!thing?.run) return;
-    const { run, host, begun } = thing.run;
-    const known = this.source.recent.find((line) => !isGap(line) && line.run === run && line.host === host && line.took === undefined);
-    if (known) {
-      this.context.openRow(/** @type {EventLine} */ (known));
-      return;
-    }
-    const match = addClause(addClause('', 'run', '=', run), 'host', '=', host);
-    const since = new Date(Date.parse(begun) - 1000).toISOString();
-    const lines = await this.context.feed.page({ match, since, lines: 1 }).catch(() => []);
-    const line = lines.find((found) => !isGap(found));
-    if (line) this.context.openRow(/** @type {EventLine} */ (line));
-    else this.context.toast('The begin of this run is no longer in the log.');
   }
 }
