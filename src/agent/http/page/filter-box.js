@@ -364,15 +364,14 @@ class FilterBox {
 }
 
 /**
- * `true` if a MATCH has words that are no clauses.
+ * `true` if a MATCH has words that are no clauses, or ends with one that has no value yet.
  * @param {string} match
  */
 function isUnfinished(match) {
   const tokens = tokenize(match);
-  return (
-    tokens.at(-1)?.kind === 'plus' ||
-    tokens.some((token) => token.open || token.kind === 'word' || (token.key === '' && token.kind === 'term'))
-  );
+  const last = tokens.at(-1);
+  if (last?.kind === 'plus' || (last?.kind === 'term' && last.value === '')) return true;
+  return tokens.some((token) => token.open || (token.kind !== 'plus' && token.key === ''));
 }
 
 /**
