@@ -30,7 +30,13 @@ test('a row as text is one line with tabs between its columns', () => {
 });
 
 test('text for the clipboard shows control characters', () => {
-  const text = plainText({ kind: 'event', key: 'x-7', seq: 7, cursor: 'x-7', event: event({ msg: '\u001b[31m\u202e' }) });
+  const text = plainText({
+    kind: 'event',
+    key: 'x-7',
+    seq: 7,
+    cursor: 'x-7',
+    event: event({ msg: '\u001b[31m\u202e' }),
+  });
   assert.equal(/[\u001b\u202e]/.test(text), false);
 });
 
@@ -102,10 +108,18 @@ test('a run is marked by the running view, and by its begin until the view knows
   const begin = (/** @type {string} */ run, time = TIME) => event({ run, time, origin: { conn: 3 } });
   assert.equal(runs.state(event()), '');
   assert.equal(runs.state(begin('old')), 'begun');
-  const row = (/** @type {string} */ run, /** @type {string} */ state) => ({ host: 'web1', conn: 3, run, state });
+  const row = (/** @type {string} */ run, /** @type {string} */ state) => ({
+    host: 'web1',
+    conn: 3,
+    run,
+    state,
+  });
   const rows = [row('a', 'running'), row('b', 'unknown'), row('c', 'abandoned')];
   tell({ view: 'running', time: '2026-11-27T13:00:10Z', runs: rows });
-  assert.deepEqual(['a', 'b', 'c', 'd'].map((run) => runs.state(begin(run))), ['running', 'unknown', 'begun', 'begun']);
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((run) => runs.state(begin(run))),
+    ['running', 'unknown', 'begun', 'begun'],
+  );
   assert.equal(runs.state(begin('d', '2026-11-27T13:00:11Z')), 'running');
   assert.equal(runs.state(event({ run: 'a', took: 1 })), '');
   shown.since = TIME;

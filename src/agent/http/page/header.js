@@ -12,15 +12,26 @@ import { createTiles } from './tiles.js';
  * @type {Record<string, { text: string, shape: () => SVGElement[] }>}
  */
 const STATES = {
-  live: { text: 'live', shape: () => [
-    svg('circle', { cx: 7, cy: 7, r: 6.5, fill: 'currentColor', 'fill-opacity': 0.22 }),
-    svg('circle', { cx: 7, cy: 7, r: 4, fill: 'currentColor' }),
-  ] },
+  live: {
+    text: 'live',
+    shape: () => [
+      svg('circle', { cx: 7, cy: 7, r: 6.5, fill: 'currentColor', 'fill-opacity': 0.22 }),
+      svg('circle', { cx: 7, cy: 7, r: 4, fill: 'currentColor' }),
+    ],
+  },
   connecting: { text: 'connecting', shape: ring },
   waiting: { text: 'reconnecting', shape: ring },
-  ended: { text: 'ended', shape: () => [
-    svg('path', { d: 'M3 3l8 8M11 3l-8 8', stroke: 'currentColor', 'stroke-width': 2, 'stroke-linecap': 'round' }),
-  ] },
+  ended: {
+    text: 'ended',
+    shape: () => [
+      svg('path', {
+        d: 'M3 3l8 8M11 3l-8 8',
+        stroke: 'currentColor',
+        'stroke-width': 2,
+        'stroke-linecap': 'round',
+      }),
+    ],
+  },
 };
 
 /**
@@ -39,10 +50,18 @@ export function createHeader(context) {
 }
 
 function ring() {
-  return [svg('circle', {
-    cx: 7, cy: 7, r: 5, fill: 'none', stroke: 'currentColor', 'stroke-width': 2, 'stroke-dasharray': '6 4',
-    class: 'spin',
-  })];
+  return [
+    svg('circle', {
+      cx: 7,
+      cy: 7,
+      r: 5,
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 2,
+      'stroke-dasharray': '6 4',
+      class: 'spin',
+    }),
+  ];
 }
 
 /** @param {Context} context */
@@ -68,11 +87,24 @@ function connection({ feed, announce }) {
 
 /** @param {Context} context */
 function pauseButton({ pause, announce }) {
-  const glyph = svg('svg', { class: 'glyph', viewBox: '0 0 10 11', 'aria-hidden': 'true', fill: 'currentColor' });
+  const glyph = svg('svg', {
+    class: 'glyph',
+    viewBox: '0 0 10 11',
+    'aria-hidden': 'true',
+    fill: 'currentColor',
+  });
   const text = h('span', { class: 'text' });
-  const button = h('button', {
-    class: 'button pause', type: 'button', 'aria-keyshortcuts': 'Space', on: { click: () => pause.toggle() },
-  }, text, h('span', { class: 'hint', 'aria-hidden': 'true' }, 'space'));
+  const button = h(
+    'button',
+    {
+      class: 'button pause',
+      type: 'button',
+      'aria-keyshortcuts': 'Space',
+      on: { click: () => pause.toggle() },
+    },
+    text,
+    h('span', { class: 'hint', 'aria-hidden': 'true' }, 'space'),
+  );
   button.prepend(glyph);
   const show = () => {
     const on = pause.get();
@@ -89,7 +121,8 @@ function pauseButton({ pause, announce }) {
 }
 
 /**
- * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by then.
+ * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by
+ * then.
  * @param {Context} context
  * @param {(name: string) => void} user Shows who is signed in.
  */

@@ -13,7 +13,7 @@ export function createLag(now = Date.now) {
   /** The newest delays. One late message among prompt ones is the scheduler's, not a lag. @type {number[]} */
   let delays = [];
   return {
-    /** @param {string} time The agent's time in a snapshot, or nothing for a past period, which has no lag. */
+    /** @param {string} time The agent's time in a snapshot, or nothing for a past period: it has no lag. */
     note(time) {
       newest = time ? Date.parse(time) : 0;
       if (!newest) return;

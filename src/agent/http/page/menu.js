@@ -18,12 +18,24 @@ export function createMenu(context) {
   const notify = createNotify(context);
   const name = h('span', { class: 'name' }, '…');
   const who = h('strong', null, '…');
-  const button = h('button', {
-    class: 'button', type: 'button', id: 'menu-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-controls': 'menu',
-    title: 'Theme, notifications, wall screen, sign out',
-  }, name, h('span', { 'aria-hidden': 'true' }, '▾'));
+  const button = h(
+    'button',
+    {
+      class: 'button',
+      type: 'button',
+      id: 'menu-button',
+      'aria-haspopup': 'menu',
+      'aria-expanded': 'false',
+      'aria-controls': 'menu',
+      title: 'Theme, notifications, wall screen, sign out',
+    },
+    name,
+    h('span', { 'aria-hidden': 'true' }, '▾'),
+  );
   const notifyItem = item('Notifications…', () => notify.open());
-  const menu = h('div', { class: 'menu', id: 'menu', role: 'menu', 'aria-labelledby': 'menu-button', hidden: true },
+  const menu = h(
+    'div',
+    { class: 'menu', id: 'menu', role: 'menu', 'aria-labelledby': 'menu-button', hidden: true },
     h('p', { class: 'menu-head', role: 'presentation' }, 'Signed in as ', who),
     themes(),
     h('div', { class: 'menu-line', role: 'separator' }),
@@ -46,8 +58,12 @@ export function createMenu(context) {
 
 /** @param {string} label @param {() => void} act @param {string} [value] */
 function item(label, act, value = '') {
-  return h('button', { class: 'menu-item', type: 'button', role: 'menuitem', tabindex: '-1', on: { click: act } },
-    label, h('span', { class: 'value' }, value));
+  return h(
+    'button',
+    { class: 'menu-item', type: 'button', role: 'menuitem', tabindex: '-1', on: { click: act } },
+    label,
+    h('span', { class: 'value' }, value),
+  );
 }
 
 function themes() {
@@ -58,10 +74,20 @@ function themes() {
       return 'auto';
     }
   };
-  const items = THEMES.map((theme) => h('button', {
-    class: 'menu-item', type: 'button', role: 'menuitemradio', tabindex: '-1', data: { theme, keep: '' },
-    on: { click: () => choose(theme) },
-  }, theme));
+  const items = THEMES.map((theme) =>
+    h(
+      'button',
+      {
+        class: 'menu-item',
+        type: 'button',
+        role: 'menuitemradio',
+        tabindex: '-1',
+        data: { theme, keep: '' },
+        on: { click: () => choose(theme) },
+      },
+      theme,
+    ),
+  );
   const mark = () => items.forEach((i) => i.setAttribute('aria-checked', String(i.dataset.theme === read())));
   const choose = (/** @type {string} */ theme) => {
     try {
@@ -119,7 +145,12 @@ function openAndClose(anchor, button, menu, onOpen) {
 function moveFocus(key, items) {
   const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const to = {
-    ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: items.length - 1,
+    ArrowDown: at + 1,
+    ArrowRight: at + 1,
+    ArrowUp: at - 1,
+    ArrowLeft: at - 1,
+    Home: 0,
+    End: items.length - 1,
   }[key];
   if (to === undefined) return false;
   items[(to + items.length) % items.length].focus();

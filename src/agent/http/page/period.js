@@ -1,5 +1,7 @@
 // @ts-check
-/** Past periods: the banner that says which one is shown, the way back to live, and the dialog to choose one. */
+/**
+ * Past periods: the banner that says which one is shown, the way back to live, and the dialog to choose one.
+ */
 import { byId, h, setText } from './dom.js';
 import { fullTime } from './format.js';
 
@@ -11,10 +13,21 @@ import { fullTime } from './format.js';
  */
 export function createPeriod({ state }) {
   const text = h('strong');
-  const back = h('button', {
-    class: 'button small', type: 'button', on: { click: () => state.set({ since: '', until: '' }, { push: true }) },
-  }, 'Back to live');
-  const element = h('div', { class: 'banner-line' }, h('span', { class: 'grow' }, 'Past period: ', text), back);
+  const back = h(
+    'button',
+    {
+      class: 'button small',
+      type: 'button',
+      on: { click: () => state.set({ since: '', until: '' }, { push: true }) },
+    },
+    'Back to live',
+  );
+  const element = h(
+    'div',
+    { class: 'banner-line' },
+    h('span', { class: 'grow' }, 'Past period: ', text),
+    back,
+  );
   byId('banner').append(element);
   const show = () => {
     const { since, until } = state.get();
@@ -32,21 +45,40 @@ export function createPeriod({ state }) {
  * @returns {() => void} Opens it.
  */
 export function createPeriodDialog({ state }) {
-  const field = (/** @type {string} */ id) => h('input', { class: 'text-field', id, type: 'datetime-local', step: '1' });
+  const field = (/** @type {string} */ id) =>
+    h('input', { class: 'text-field', id, type: 'datetime-local', step: '1' });
   const from = field('period-from');
   const to = field('period-to');
   const error = h('p', { class: 'field-error', role: 'alert' });
-  const form = h('form', { class: 'dialog-body', method: 'dialog' },
-    h('div', { class: 'field-row' },
+  const form = h(
+    'form',
+    { class: 'dialog-body', method: 'dialog' },
+    h(
+      'div',
+      { class: 'field-row' },
       h('div', null, h('label', { for: 'period-from' }, 'From'), from),
-      h('div', null, h('label', { for: 'period-to' }, 'To'), to)),
-    h('p', { class: 'field-help' }, 'Local times. Leave one empty for the oldest event, or for now. '
-      + 'A click or a drag in the chart above also chooses a period.'),
+      h('div', null, h('label', { for: 'period-to' }, 'To'), to),
+    ),
+    h(
+      'p',
+      { class: 'field-help' },
+      'Local times. Leave one empty for the oldest event, or for now. ' +
+        'A click or a drag in the chart above also chooses a period.',
+    ),
     error,
-    h('div', { class: 'dialog-actions' }, h('button', { class: 'button primary', type: 'submit' }, 'Show')));
-  const close = h('button', { class: 'button small', type: 'button', on: { click: () => dialog.close() } }, 'Close');
-  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'period-title' },
-    h('div', { class: 'dialog-head' }, h('h2', { id: 'period-title' }, 'Past period'), close), form);
+    h('div', { class: 'dialog-actions' }, h('button', { class: 'button primary', type: 'submit' }, 'Show')),
+  );
+  const close = h(
+    'button',
+    { class: 'button small', type: 'button', on: { click: () => dialog.close() } },
+    'Close',
+  );
+  const dialog = h(
+    'dialog',
+    { class: 'dialog', 'aria-labelledby': 'period-title' },
+    h('div', { class: 'dialog-head' }, h('h2', { id: 'period-title' }, 'Past period'), close),
+    form,
+  );
   document.body.append(dialog);
   form.addEventListener('submit', (event) => {
     event.preventDefault();

@@ -6,8 +6,14 @@ import { clock, number, short } from './format.js';
 
 /** The levels from the bottom of a bar to its top, with the CSS variables of their colours. */
 const LEVELS = /** @type {const} */ ([
-  ['debug', '--debug'], ['info', '--info'], ['notice', '--notice'], ['warning', '--warn'],
-  ['err', '--err'], ['crit', '--crit'], ['alert', '--crit'], ['emerg', '--crit'],
+  ['debug', '--debug'],
+  ['info', '--info'],
+  ['notice', '--notice'],
+  ['warning', '--warn'],
+  ['err', '--err'],
+  ['crit', '--crit'],
+  ['alert', '--crit'],
+  ['emerg', '--crit'],
 ]);
 
 /** The height of the time axis, in pixels. */
@@ -20,7 +26,8 @@ const SECONDS = 300;
 const CLICK_SECONDS = 10;
 
 /**
- * @param {(since: number, until: number) => void} onPeriod The reader chose a period, in milliseconds since 1970.
+ * @param {(since: number, until: number) => void} onPeriod The reader chose a period, in milliseconds since
+ *   1970.
  * @returns {{ surface: Surface, element: HTMLElement,
  *   set(snapshot: import('./types.js').RatesSnapshot, end: string): void }}
  *   `set` shows a snapshot. `end` is what the end of the time axis is called.
@@ -34,8 +41,13 @@ export function createChart(onPeriod) {
   let end = 0;
   /** The seconds at the start of the chart that the agent has not read: it folds only what is watched. */
   let unread = 0;
-  const colors = Object.fromEntries([...LEVELS.map(([name, variable]) => [name, variable]),
-    ['text', '--muted'], ['line', '--line'], ['mark', '--accent'], ['unread', '--panel']]);
+  const colors = Object.fromEntries([
+    ...LEVELS.map(([name, variable]) => [name, variable]),
+    ['text', '--muted'],
+    ['line', '--line'],
+    ['mark', '--accent'],
+    ['unread', '--panel'],
+  ]);
   const pointer = createPointer();
   const surface = new Surface({
     label: 'Events a second by level over the last five minutes',
@@ -60,7 +72,8 @@ export function createChart(onPeriod) {
     tip.classList.toggle('left', at < SECONDS / 2);
     surface.invalidate();
   };
-  const second = (/** @type {number} */ x) => Math.max(0, Math.min(SECONDS - 1, Math.floor((x / surface.frame.width) * SECONDS)));
+  const second = (/** @type {number} */ x) =>
+    Math.max(0, Math.min(SECONDS - 1, Math.floor((x / surface.frame.width) * SECONDS)));
   surface.onPointer({
     move(x) {
       pointer.move(second(x));
@@ -93,9 +106,15 @@ export function createChart(onPeriod) {
       const series = new Map(snapshot.levels.map((level) => [level.level, level.seconds]));
       stacks = LEVELS.map(([name]) => series.get(name) ?? []);
       max = 1;
-      for (let s = 0; s < SECONDS; s++) max = Math.max(max, stacks.reduce((sum, level) => sum + (level[s] ?? 0), 0));
-      surface.canvas.setAttribute('aria-label',
-        `Events a second by level over the last five minutes, at most ${short(max)}`);
+      for (let s = 0; s < SECONDS; s++)
+        max = Math.max(
+          max,
+          stacks.reduce((sum, level) => sum + (level[s] ?? 0), 0),
+        );
+      surface.canvas.setAttribute(
+        'aria-label',
+        `Events a second by level over the last five minutes, at most ${short(max)}`,
+      );
       if (pointer.at() >= 0) showTip();
       else surface.invalidate();
     },
@@ -137,7 +156,8 @@ function createPointer() {
  * @param {number} unread
  */
 function describe(stacks, [from, to], end, unread) {
-  const at = (/** @type {number} */ s) => clock(new Date((end - SECONDS + s) * 1000).toISOString()).slice(0, 8);
+  const at = (/** @type {number} */ s) =>
+    clock(new Date((end - SECONDS + s) * 1000).toISOString()).slice(0, 8);
   const counts = LEVELS.map(([name], index) => {
     let count = 0;
     for (let s = from; s <= to; s++) count += stacks[index]?.[s] ?? 0;

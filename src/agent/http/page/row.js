@@ -39,7 +39,8 @@ const MARKS = {
 /** What the reason of a gap means. @type {Record<string, string>} */
 export const WHY = {
   retention: 'History was trimmed to its size or age, so the agent no longer holds these events.',
-  storage: 'The disk failed or was full, and the memory window had to evict these events before they were stored.',
+  storage:
+    'The disk failed or was full, and the memory window had to evict these events before they were stored.',
   rate: 'A sender exceeded its rate limit, and the agent refused these events.',
   restart: 'The agent started. With a clean stop before it, nothing is missing.',
   clock: 'The clock of the machine stepped back. Nothing is missing, but times start again.',
@@ -48,8 +49,13 @@ export const WHY = {
 
 /** The row of column names. */
 export function head() {
-  return h('div', { class: 'row row-head', role: 'row' }, COLUMNS.map((name) => (
-    h('span', { class: `c-${name}`, role: 'columnheader' }, h('span', { class: 'label' }, name)))));
+  return h(
+    'div',
+    { class: 'row row-head', role: 'row' },
+    COLUMNS.map((name) =>
+      h('span', { class: `c-${name}`, role: 'columnheader' }, h('span', { class: 'label' }, name)),
+    ),
+  );
 }
 
 /**
@@ -62,24 +68,37 @@ export function buildRow(row, runState) {
   return row.kind === 'skipped' ? skippedRow(row.count) : eventRow(row.event, runState(row.event));
 }
 
-/** What is known about the run that an event begins. @typedef {'' | 'running' | 'unknown' | 'begun'} RunState */
+/**
+ * What is known about the run that an event begins.
+ * @typedef {'' | 'running' | 'unknown' | 'begun'} RunState
+ */
 
 /** @param {EventLine} event @param {RunState} run */
 function eventRow(event, run) {
   const { level, took } = event;
   const slow = took === undefined || took < SLOW ? '' : took < VERY_SLOW ? ' is-slow' : ' is-very-slow';
   const mark = event.abandoned ? 'abandoned' : run;
-  return h('div', { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
+  return h(
+    'div',
+    { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
     cell('time', h('time', { datetime: event.time }, when(event.time))),
     cell('level', pick('level', '=', level, visible(level, 10))),
     cell('tag', pick('tag', '=', event.tag, visible(event.tag, TEXT_MAX.name))),
     cell('user', userText(event)),
     cell('req', fieldPick(event, 'req')),
     cell('took', ...(took === undefined ? [] : [bar(took), h('span', { class: 'number' }, duration(took))])),
-    cell('message', mark && h('span', { class: `run-mark ${mark}`, title: MARKS[mark] }, mark), ...message(event)));
+    cell(
+      'message',
+      mark && h('span', { class: `run-mark ${mark}`, title: MARKS[mark] }, mark),
+      ...message(event),
+    ),
+  );
 }
 
-/** The time of day, and the date in the place of the milliseconds if it is not today's. @param {string} time */
+/**
+ * The time of day, and the date in the place of the milliseconds if it is not today's.
+ * @param {string} time
+ */
 function when(time) {
   const day = localDate(new Date(time));
   return day === localDate(new Date()) ? clock(time) : `${day.slice(5)} ${clock(time).slice(0, 8)}`;
@@ -103,7 +122,11 @@ function cell(name, ...children) {
  * @param {string} key @param {string} op @param {string} value @param {string} text
  */
 function pick(key, op, value, text) {
-  return h('span', { class: 'pick', title: `Show only ${key}${op}${visible(value, 80)}`, data: { key, op, value } }, text);
+  return h(
+    'span',
+    { class: 'pick', title: `Show only ${key}${op}${visible(value, 80)}`, data: { key, op, value } },
+    text,
+  );
 }
 
 /** @param {EventLine} event */
@@ -138,8 +161,13 @@ function bar(took) {
 
 /** @param {EventLine} event */
 function message(event) {
-  const rest = Object.entries(event.fields ?? {}).filter(([name]) => name !== 'req' && !USER_FIELDS.includes(name));
-  const shown = rest.slice(0, FIELDS_MAX).map(([name, value]) => `${name}=${fieldText(value)}`).join(' ');
+  const rest = Object.entries(event.fields ?? {}).filter(
+    ([name]) => name !== 'req' && !USER_FIELDS.includes(name),
+  );
+  const shown = rest
+    .slice(0, FIELDS_MAX)
+    .map(([name, value]) => `${name}=${fieldText(value)}`)
+    .join(' ');
   const more = rest.length > FIELDS_MAX ? ' …' : '';
   return [
     h('span', { class: 'msg' }, visible(oneLine(event.msg ?? ''), TEXT_MAX.msg)),
@@ -149,7 +177,11 @@ function message(event) {
 
 /** The beginning of a text as one line. The open row shows all of it as it is. @param {string} text */
 function oneLine(text) {
-  return text.slice(0, 2 * TEXT_MAX.msg).trim().replace(/\s*[\r\n]+\s*/g, ' ↵ ').replace(/\t/g, ' ');
+  return text
+    .slice(0, 2 * TEXT_MAX.msg)
+    .trim()
+    .replace(/\s*[\r\n]+\s*/g, ' ↵ ')
+    .replace(/\t/g, ' ');
 }
 
 /** @param {FieldValue} value */
@@ -166,9 +198,15 @@ function levelClass(level) {
 /** @param {GapLine} gap */
 function gapRow(gap) {
   const bad = gap.gap.lost !== 0;
-  return h('div', { class: `row gap${bad ? ' bad' : ''}`, role: 'row' },
-    h('span', { class: 'rule-text', role: 'gridcell', title: `${fullTime(gap.time)}. ${WHY[gap.gap.why] ?? ''}` },
-      gapText(gap)));
+  return h(
+    'div',
+    { class: `row gap${bad ? ' bad' : ''}`, role: 'row' },
+    h(
+      'span',
+      { class: 'rule-text', role: 'gridcell', title: `${fullTime(gap.time)}. ${WHY[gap.gap.why] ?? ''}` },
+      gapText(gap),
+    ),
+  );
 }
 
 /** A gap in one line. @param {GapLine} line */
@@ -176,15 +214,23 @@ export function gapText({ gap, time }) {
   const at = clock(time);
   const why = visible(gap.why, 20);
   if (gap.lost === undefined) return `events may be missing · ${why} · ${at}`;
-  if (gap.lost > 0) return `${number(gap.lost)} ${gap.lost === 1 ? 'event' : 'events'} lost · ${why} · ${at}`;
+  const events = gap.lost === 1 ? 'event' : 'events';
+  if (gap.lost > 0) return `${number(gap.lost)} ${events} lost · ${why} · ${at}`;
   return `${CALM[gap.why] ?? why} · nothing lost · ${at}`;
 }
 
 /** @param {number} count */
 function skippedRow(count) {
-  return h('div', { class: 'row skipped', role: 'row' },
-    h('span', { class: 'rule-text', role: 'gridcell' },
-      `${number(count)} not drawn `, h('span', { class: 'load' }, 'load them')));
+  return h(
+    'div',
+    { class: 'row skipped', role: 'row' },
+    h(
+      'span',
+      { class: 'rule-text', role: 'gridcell' },
+      `${number(count)} not drawn `,
+      h('span', { class: 'load' }, 'load them'),
+    ),
+  );
 }
 
 /**
@@ -197,6 +243,16 @@ export function plainText(row) {
   if (row.kind === 'skipped') return `-- ${number(row.count)} not drawn --`;
   const { event } = row;
   const took = event.took === undefined ? '' : duration(event.took);
-  const fields = [clock(event.time), event.level, event.tag, claimedUser(event) ?? '', event.fields?.req ?? '', took];
-  return [...fields.map((text) => visible(text)), (event.abandoned ? 'abandoned ' : '') + visible(event.msg ?? '')].join('\t');
+  const fields = [
+    clock(event.time),
+    event.level,
+    event.tag,
+    claimedUser(event) ?? '',
+    event.fields?.req ?? '',
+    took,
+  ];
+  return [
+    ...fields.map((text) => visible(text)),
+    (event.abandoned ? 'abandoned ' : '') + visible(event.msg ?? ''),
+  ].join('\t');
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Which runs are open, from the agent's running view, so that the row that began one says whether it still runs. */
+/**
+ * Which runs are open, from the agent's running view, so that the row that began one says whether it still
+ * runs.
+ */
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -14,7 +17,10 @@ const RECENT_MS = 3000;
  * @param {() => void} onChange
  */
 export function createRuns({ state: shownState, feed }, onChange) {
-  /** The state of each run that has not ended, or was abandoned a short while ago. @type {Map<string, RunRow['state']>} */
+  /**
+   * The state of each run that has not ended, or was abandoned a short while ago.
+   * @type {Map<string, RunRow['state']>}
+   */
   let open = new Map();
   /** The time of the newest snapshot, in milliseconds since 1970. */
   let known = 0;

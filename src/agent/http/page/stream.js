@@ -78,10 +78,16 @@ class Stream {
 
   head() {
     const row = head();
-    const button = h('button', {
-      class: 'link download', type: 'button', title: 'Download the rows that are loaded, as JSON lines',
-      on: { click: () => downloadRows(this.store.rows) },
-    }, 'Download');
+    const button = h(
+      'button',
+      {
+        class: 'link download',
+        type: 'button',
+        title: 'Download the rows that are loaded, as JSON lines',
+        on: { click: () => downloadRows(this.store.rows) },
+      },
+      'Download',
+    );
     row.lastElementChild?.append(button);
     return row;
   }
@@ -127,8 +133,10 @@ class Stream {
     this.emptyTimer = window.setTimeout(() => this.showEmpty(), EMPTY_MS);
     if (this.isPast) this.stop = this.history.loadPeriod((why) => this.refused(why));
     else {
-      this.stop = this.context.feed.subscribe({ events: { match, lines: LINES, rate: RATE } },
-        (message, cursor) => this.take(message, cursor));
+      this.stop = this.context.feed.subscribe(
+        { events: { match, lines: LINES, rate: RATE } },
+        (message, cursor) => this.take(message, cursor),
+      );
     }
   }
 
@@ -200,7 +208,8 @@ class Stream {
     for (const row of this.list.rows) {
       if (row.kind !== 'event' || row.event.run === undefined || row.event.took !== undefined) continue;
       const element = this.list.elements.get(row.key);
-      if (element && element.querySelector('.run-mark')?.textContent !== this.runs.state(row.event)) this.list.rebuild(row.key);
+      if (element && element.querySelector('.run-mark')?.textContent !== this.runs.state(row.event))
+        this.list.rebuild(row.key);
     }
   }
 
@@ -241,7 +250,8 @@ class Stream {
     else if (key === 'Home') this.hold.release();
     else if (key === 'End') list.focus(list.rows.length - 1);
     else if (key === 'Enter' && list.cursorKey) this.toggle(list.cursorKey);
-    else if (key === 'Escape') return list.close() || list.leave() || (this.hold.isHeld() && this.hold.release());
+    else if (key === 'Escape')
+      return list.close() || list.leave() || (this.hold.isHeld() && this.hold.release());
     else return false;
     return true;
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The tiles and the chart above the views: the totals of what the MATCH selects, from the agent's rates view, so
- * that every page and `pulse-tail --stats` show the same digits.
+ * The tiles and the chart above the views: the totals of what the MATCH selects, from the agent's rates view,
+ * so that every page and `pulse-tail --stats` show the same digits.
  */
 import { byId, h, setText } from './dom.js';
 import { clock, duration, short } from './format.js';
@@ -49,7 +49,11 @@ export function createTiles(context, onRates) {
     context.state.set({ since: time(since), until: time(until) }, { push: true });
   });
   byId('tiles').append(
-    h('dl', { class: 'tile-list' }, Object.values(tiles).map((t) => t.element)),
+    h(
+      'dl',
+      { class: 'tile-list' },
+      Object.values(tiles).map((t) => t.element),
+    ),
     chart.element,
   );
   chart.surface.show();
@@ -63,9 +67,11 @@ export function createTiles(context, onRates) {
   });
   follow(context, 'users', 2, (snapshot) => {
     const newest = Date.parse(snapshot.time);
-    const here = snapshot.users.filter((/** @type {any} */ user) => newest - Date.parse(user.seen) < HERE_SECONDS * 1000);
+    const here = snapshot.users.filter(
+      (/** @type {any} */ user) => newest - Date.parse(user.seen) < HERE_SECONDS * 1000,
+    );
     // The users beyond the top of the view are older than those in it, unless all of those are here.
-    const more = here.length === snapshot.users.length ? snapshot.rest?.entries ?? 0 : 0;
+    const more = here.length === snapshot.users.length ? (snapshot.rest?.entries ?? 0) : 0;
     tiles.users.set(more ? `${short(here.length)}+` : short(here.length), '');
   });
   setInterval(() => {
@@ -92,7 +98,8 @@ function tile(label, title) {
 }
 
 /**
- * Follows a view with the MATCH and the period in force, whatever they change to. A past period is one snapshot.
+ * Follows a view with the MATCH and the period in force, whatever they change to. A past period is one
+ * snapshot.
  * @param {Context} context
  * @param {ViewName} view
  * @param {number} every The time between two snapshots, in seconds.
@@ -111,7 +118,10 @@ function follow({ state, feed }, view, every, on) {
       const abort = new AbortController();
       stop = () => abort.abort();
       // The views say what is wrong with a period; the totals stay as they are.
-      feed.snapshot(view, { match, since, until }, abort).then((snapshot) => on(snapshot, false), () => {});
+      feed.snapshot(view, { match, since, until }, abort).then(
+        (snapshot) => on(snapshot, false),
+        () => {},
+      );
     } else {
       stop = feed.subscribe({ view, match, every }, (message) => {
         if ('view' in message && message.view === view) on(message, true);
@@ -127,8 +137,8 @@ function showRates(tiles, snapshot, live) {
   const length = (Date.parse(snapshot.last) - Date.parse(snapshot.first)) / 1000;
   const mean = length >= 1 ? snapshot.events / length : snapshot.events;
   // Without the right to follow every tag there is no series, and the mean of the window stands for the rate.
-  const perSecond = live ? snapshot.now ?? snapshot.events / WINDOW_SECONDS : mean;
-  rateNow = live ? snapshot.now ?? null : null;
+  const perSecond = live ? (snapshot.now ?? snapshot.events / WINDOW_SECONDS) : mean;
+  rateNow = live ? (snapshot.now ?? null) : null;
   tiles.rate.set(short(perSecond < 10 ? Math.round(perSecond * 10) / 10 : Math.round(perSecond)));
   const [value, unit] = snapshot.took ? split(duration(snapshot.took.p95)) : ['–', ''];
   tiles.p95.set(value, unit);
@@ -147,10 +157,13 @@ function showRates(tiles, snapshot, live) {
     unknown ||= gap.unknown;
   }
   // A gap without a count may stand for nothing or for much.
-  const text = unknown ? lost > 0 ? `${short(lost)}+` : 'some?' : short(lost);
+  const text = unknown ? (lost > 0 ? `${short(lost)}+` : 'some?') : short(lost);
   tiles.lost.set(text, '', lost > 0 || unknown ? 'warn' : '');
-  const why = snapshot.gaps.map((/** @type {any} */ g) => `${g.why} ${g.unknown ? 'at least ' : ''}${short(g.lost)}`);
-  tiles.lost.element.title = why.length ? `Reported by gaps in the last 15 minutes: ${why.join(', ')}`
+  const why = snapshot.gaps.map(
+    (/** @type {any} */ g) => `${g.why} ${g.unknown ? 'at least ' : ''}${short(g.lost)}`,
+  );
+  tiles.lost.element.title = why.length
+    ? `Reported by gaps in the last 15 minutes: ${why.join(', ')}`
     : 'No gap in the last 15 minutes: nothing was lost';
 }
 
