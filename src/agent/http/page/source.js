@@ -61,12 +61,17 @@ export class Source {
   /** Subscribes. */
   show() {
     const { state, pause } = this.context;
-    this.ends.push(state.on((now, before) => {
-      if (now.match !== before.match || now.since !== before.since || now.until !== before.until) this.restart();
-    }));
-    this.ends.push(pause.on((paused) => {
-      if (!paused) this.release();
-    }));
+    this.ends.push(
+      state.on((now, before) => {
+        if (now.match !== before.match || now.since !== before.since || now.until !== before.until)
+          this.restart();
+      }),
+    );
+    this.ends.push(
+      pause.on((paused) => {
+        if (!paused) this.release();
+      }),
+    );
     this.start();
   }
 
@@ -90,10 +95,12 @@ export class Source {
     this.listener.note('');
     if (!this.isPast) {
       for (const view of this.names) {
-        this.feeds.push(feed.subscribe({ view, match, every: 1 }, (message) => {
-          if ('error' in message) this.listener.note(message.error.why);
-          else this.receive(message);
-        }));
+        this.feeds.push(
+          feed.subscribe({ view, match, every: 1 }, (message) => {
+            if ('error' in message) this.listener.note(message.error.why);
+            else this.receive(message);
+          }),
+        );
       }
       return;
     }
@@ -101,9 +108,13 @@ export class Source {
     this.feeds.push(() => abort.abort());
     const query = { match, since: since || undefined, until: until || undefined };
     for (const view of this.names) {
-      feed.snapshot(view, query, { signal: abort.signal }).then((snapshot) => this.deliver(snapshot), (failure) => {
-        if (!abort.signal.aborted) this.listener.note(`This period cannot be read: ${failure.why ?? failure.message}`);
-      });
+      feed.snapshot(view, query, { signal: abort.signal }).then(
+        (snapshot) => this.deliver(snapshot),
+        (failure) => {
+          if (!abort.signal.aborted)
+            this.listener.note(`This period cannot be read: ${failure.why ?? failure.message}`);
+        },
+      );
     }
   }
 
