@@ -4,10 +4,12 @@ import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
 
 /** @typedef {import('./types.js').Seen} Seen */
 /** @typedef {import('./filter.js').Token} Token */
+/** @typedef {'key'|'op'|'value'|'clause'} CandidateKind */
 
 /**
- * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more`: something has to follow.
- * @typedef {{label: string, insert: string, doc: string, kind: 'key'|'op'|'value'|'clause', more: boolean}} Candidate
+ * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more`: something has to
+ * follow.
+ * @typedef {{label: string, insert: string, doc: string, kind: CandidateKind, more: boolean}} Candidate
  */
 
 /** @typedef {{start: number, end: number, items: Candidate[]}} Completion */
@@ -16,7 +18,7 @@ import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
 export const ITEMS_MAX = 40;
 
 /** Fields that are offered before they were seen. */
-const FIELDS = { user: 'user (field)', page: 'page (field)', req: 'request (field)', rows: 'rows (field)' };
+const FIELDS = { user: 'field', page: 'field', req: 'field: one request', rows: 'field' };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const DURATIONS = ['10ms', '100ms', '500ms', '1s', '10s', '1m'];
@@ -25,12 +27,29 @@ const DURATIONS = ['10ms', '100ms', '500ms', '1s', '10s', '1m'];
 const USUAL = /** @type {Record<string, string>} */ ({ level: '>=', took: '>', msg: '~', rows: '>' });
 
 const OP_DOCS = {
-  '=': 'is', '!=': 'is not', '~': 'contains, as regular expression', '!~': 'does not contain',
-  '>': 'more than', '>=': 'at least', '<': 'less than', '<=': 'at most',
+  '=': 'is',
+  '!=': 'is not',
+  '~': 'contains, as regular expression',
+  '!~': 'does not contain',
+  '>': 'more than',
+  '>=': 'at least',
+  '<': 'less than',
+  '<=': 'at most',
 };
 
 /** The keys whose values are text, so that `<` and `>` make no sense. */
-const TEXT_KEYS = new Set(['tag', 'host', 'msg', 'run', 'abandoned', '_user', '_comm', '_unit', '_addr', '_token']);
+const TEXT_KEYS = new Set([
+  'tag',
+  'host',
+  'msg',
+  'run',
+  'abandoned',
+  '_user',
+  '_comm',
+  '_unit',
+  '_addr',
+  '_token',
+]);
 
 /**
  * @param {string} text
@@ -44,13 +63,17 @@ export function complete(text, caret, seen) {
     return { start: caret, end: caret, items: token ? [] : keys('', seen).slice(0, ITEMS_MAX) };
   }
   const range = { start: token.start, end: token.end };
-  if (token.kind === 'term' && caret > token.opStart) return { ...range, items: values(token, text, caret, seen) };
+  if (token.kind === 'term' && caret > token.opStart)
+    return { ...range, items: values(token, text, caret, seen) };
   if (token.kind === 'term') {
     const items = keys(text.slice(token.start, caret), seen);
     return { start: token.start, end: token.opStart, items: items.map(withoutOp).slice(0, ITEMS_MAX) };
   }
   const word = tokenize(text.slice(token.start, caret))[0]?.text ?? '';
-  return { ...range, items: [...operators(word, seen), ...keys(word, seen), ...clauses(word, seen)].slice(0, ITEMS_MAX) };
+  return {
+    ...range,
+    items: [...operators(word, seen), ...keys(word, seen), ...clauses(word, seen)].slice(0, ITEMS_MAX),
+  };
 }
 
 /** @param {Candidate} candidate */
@@ -71,7 +94,11 @@ function keys(word, seen) {
   }
   for (const [key, doc] of Object.entries(pick(KEYS, true))) docs.set(key, doc);
   return ranked([...docs.keys()], word).map((key) => ({
-    label: key, insert: `${key}${USUAL[key] ?? '='}`, doc: docs.get(key) ?? '', kind: 'key', more: true,
+    label: key,
+    insert: `${key}${USUAL[key] ?? '='}`,
+    doc: docs.get(key) ?? '',
+    kind: 'key',
+    more: true,
   }));
 }
 
@@ -93,10 +120,18 @@ function operators(key, seen) {
   const known = Object.hasOwn(KEYS, key) || Object.hasOwn(FIELDS, key) || seen.fields().includes(key);
   if (!known) return [];
   const usual = USUAL[key] ?? '=';
-  const apt = OPS.filter((op) => !(TEXT_KEYS.has(key) && /[<>]/.test(op)) && !(key === 'abandoned' && op.includes('~')));
-  return apt.sort((a, b) => Number(b === usual) - Number(a === usual)).map((op) => ({
-    label: `${key}${op}`, insert: `${key}${op}`, doc: OP_DOCS[op], kind: 'op', more: true,
-  }));
+  const apt = OPS.filter(
+    (op) => !(TEXT_KEYS.has(key) && /[<>]/.test(op)) && !(key === 'abandoned' && op.includes('~')),
+  );
+  return apt
+    .sort((a, b) => Number(b === usual) - Number(a === usual))
+    .map((op) => ({
+      label: `${key}${op}`,
+      insert: `${key}${op}`,
+      doc: OP_DOCS[op],
+      kind: 'op',
+      more: true,
+    }));
 }
 
 /**
@@ -107,12 +142,16 @@ function operators(key, seen) {
  * @returns {Candidate[]}
  */
 function values(token, text, caret, seen) {
-  const typed = caret < token.end ? tokenize(text.slice(token.start, caret))[0]?.value ?? '' : token.value;
+  const typed = caret < token.end ? (tokenize(text.slice(token.start, caret))[0]?.value ?? '') : token.value;
   return ranked(valuesOf(token.key, token.op, seen), typed)
     .filter((value) => value !== token.value)
     .slice(0, ITEMS_MAX)
     .map((value) => ({
-      label: value, insert: `${token.key}${token.op}${quote(value)}`, doc: '', kind: 'value', more: false,
+      label: value,
+      insert: `${token.key}${token.op}${quote(value)}`,
+      doc: '',
+      kind: 'value',
+      more: false,
     }));
 }
 

@@ -19,6 +19,9 @@ export const SILENCE_MAX = 40_000;
 /** After so much silence, a sign that the network or the machine was away is reason enough to reconnect. */
 const SILENCE_SUSPICIOUS = 20_000;
 
+/** An attempt as young as this was made with the network that is there now. Each page reports it. */
+const FRESH = 2_000;
+
 /** Interval at which silence is checked. */
 const TICK = 5_000;
 
@@ -41,13 +44,14 @@ const ERROR_BODY_MAX = 4096;
  * @property {() => void} [onOpen]  the agent accepted the connection
  * @property {(status: Status) => void} onStatus
  * @property {typeof fetch} [fetch]
- * @property {() => number} [now]       milliseconds of the wall clock: it counts sleep, a monotonic one may not
+ * @property {() => number} [now]
+ *   milliseconds of the wall clock: it counts sleep, a monotonic one may not
  * @property {() => number} [random]    0 to 1
  */
 
 /**
- * The delay before attempt `n` (the first is 0), in milliseconds, with jitter, so that pages do not reconnect at
- * the same moment.
+ * The delay before attempt `n` (the first is 0), in milliseconds, with jitter, so that pages do not reconnect
+ * at the same moment.
  * @param {number} n
  * @param {number} random  0 to 1
  * @returns {number}
@@ -72,6 +76,8 @@ export class Connection {
   #attempt = 0;
   #heard = 0;
   #ticked = 0;
+  /** When the current attempt began, and when it was accepted. */
+  #began = 0;
   #opened = 0;
   /** @type {Status} */
   #status = { state: 'connecting', why: '' };
@@ -86,6 +92,11 @@ export class Connection {
 
   get status() {
     return this.#status;
+  }
+
+  /** How long the current connection is known to have lived, in milliseconds; 0 before it opened. */
+  get lived() {
+    return this.#opened > 0 ? this.#heard - this.#opened : 0;
   }
 
   /** Connects anew with the current address. A live connection stays `live` meanwhile: this is no failure. */
@@ -103,13 +114,15 @@ export class Connection {
   }
 
   /**
-   * The network is back, or somebody looks at the page again. Reconnects unless the connection is known to live.
+   * The network is back, or somebody looks at the page again. Reconnects unless the connection is known to
+   * live.
    * @param {boolean} [network]  the network was away, so that the connection probably is dead
    */
   wake(network = false) {
     if (this.#status.state === 'ended') return;
     if (this.#status.state === 'waiting') this.retry();
-    else if (this.#request && (network || this.#silence() > SILENCE_SUSPICIOUS)) this.#connect();
+    else if (this.#request && (network ? this.#age() > FRESH : this.#silence() > SILENCE_SUSPICIOUS))
+      this.#connect();
   }
 
   /** Closes the connection until `restart`. */
@@ -129,6 +142,7 @@ export class Connection {
     const request = new AbortController();
     this.#request = request;
     this.#heard = this.#now();
+    this.#began = this.#heard;
     this.#opened = 0;
     this.#tickFrom(this.#heard);
     if (this.#status.state !== 'live') this.#set({ state: 'connecting', why: this.#status.why });
@@ -199,15 +213,20 @@ export class Connection {
    * @param {AbortController} request
    */
   async #refused(response, request) {
-    const told = why(await head(response)) || `the agent answered ${response.status} ${response.statusText}`.trim();
+    const told =
+      why(await head(response)) || `the agent answered ${response.status} ${response.statusText}`.trim();
     if (request !== this.#request) return;
     const { status } = response;
     if (status === 401 || status === 403) {
       this.#end(told, status);
       return;
     }
-    this.#lost(request, status === 200 ? 'the answer is not an event stream' : told,
-      retryAfter(response.headers.get('retry-after'), this.#now()), status);
+    this.#lost(
+      request,
+      status === 200 ? 'the answer is not an event stream' : told,
+      retryAfter(response.headers.get('retry-after'), this.#now()),
+      status,
+    );
   }
 
   /**
@@ -231,12 +250,17 @@ export class Connection {
     this.#abandon();
     if (this.#opened > 0 && this.#now() - this.#opened > STABLE) this.#attempt = 0;
     // A part of the delay is added to what the agent asked for: pages that were told the same must not meet.
-    const delay = wait === undefined
-      ? backoff(this.#attempt, this.#random())
-      : Math.min(wait, RETRY_MAX) + this.#random() * BACKOFF_MIN;
+    const delay =
+      wait === undefined
+        ? backoff(this.#attempt, this.#random())
+        : Math.min(wait, RETRY_MAX) + this.#random() * BACKOFF_MIN;
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#set({ state: 'waiting', why, retryAt: this.#now() + delay, ...(code ? { code } : {}) });
+  }
+
+  #age() {
+    return this.#now() - this.#began;
   }
 
   #silence() {
@@ -275,8 +299,11 @@ export class Connection {
   #set(status) {
     const before = this.#status;
     this.#status = status;
-    const same = before.state === status.state && before.why === status.why && before.code === status.code
-      && before.retryAt === status.retryAt;
+    const same =
+      before.state === status.state &&
+      before.why === status.why &&
+      before.code === status.code &&
+      before.retryAt === status.retryAt;
     if (!same) this.#options.onStatus(status);
   }
 }
@@ -329,5 +356,7 @@ export function retryAfter(header, now) {
 /** @param {unknown} error */
 function reason(error) {
   // Browsers say no more than "failed to fetch".
-  return error instanceof TypeError ? 'the agent cannot be reached' : String(error instanceof Error ? error.message : error);
+  return error instanceof TypeError
+    ? 'the agent cannot be reached'
+    : String(error instanceof Error ? error.message : error);
 }

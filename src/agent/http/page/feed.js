@@ -10,7 +10,12 @@ import { createSeen } from './seen.js';
 /** @typedef {import('./types.js').EventSubscription} EventSubscription */
 /** @typedef {import('./types.js').ViewSubscription} ViewSubscription */
 /** @typedef {{version: string, newest: string, ahead: number}} Agent */
-/** @typedef {{spec: EventSubscription|ViewSubscription, on: (message: any, cursor: string) => void, cursor: string}} Subscription */
+/**
+ * @typedef {object} Subscription
+ * @property {EventSubscription|ViewSubscription} spec
+ * @property {(message: any, cursor: string) => void} on
+ * @property {string} cursor  of the last message, `''` before the first one
+ */
 
 /** The interval at which the page says that it lives, and the longest wait for the answer. */
 const PING = 20_000;
@@ -181,10 +186,15 @@ export function createFeed() {
   }
 
   // The version is part of the worker's name: a page never talks to a worker of another version.
-  stats().then((figures) => {
-    version = figures.version;
-    log ||= parse(figures.newest)?.log ?? '';
-  }, () => {}).finally(() => link.connect(version));
+  stats()
+    .then(
+      (figures) => {
+        version = figures.version;
+        log ||= parse(figures.newest)?.log ?? '';
+      },
+      () => {},
+    )
+    .finally(() => link.connect(version));
 
   setInterval(() => link.ping(), PING);
   const wake = () => {
@@ -196,7 +206,9 @@ export function createFeed() {
   window.addEventListener('focus', wake);
   window.addEventListener('online', () => link.send({ wake: 'online' }));
   window.addEventListener('pagehide', () => link.send({ bye: true }));
-  window.addEventListener('pageshow', (event) => { if (event.persisted) link.ping(); });
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) link.ping();
+  });
 
   /** @param {{signal?: AbortSignal}} [options] */
   function stats(options) {
@@ -237,7 +249,9 @@ export function createFeed() {
     onStatus(fn) {
       listeners.add(fn);
       fn(status);
-      return () => { listeners.delete(fn); };
+      return () => {
+        listeners.delete(fn);
+      };
     },
     retry: () => link.send({ retry: true }),
     cursor: (seq) => (log ? `${log}-${seq}` : ''),
@@ -255,7 +269,9 @@ function report(call) {
   try {
     call();
   } catch (error) {
-    setTimeout(() => { throw error; });
+    setTimeout(() => {
+      throw error;
+    });
   }
 }
 

@@ -32,7 +32,8 @@ export function address(path, query) {
  * Reads lines of the log.
  * @param {Record<string, string|number|boolean|undefined>} query  parameters of `events`
  * @param {Options & {max?: number}} [options]  `max`: stop after so many lines
- * @returns {Promise<{lines: Line[], at: string}>}  `at` is the cursor of the end, `''` if reading stopped at `max`
+ * @returns {Promise<{lines: Line[], at: string}>}
+ *   `at` is the cursor of the end, `''` if reading stopped at `max`
  */
 export async function readLines(query, { max = Infinity, ...options } = {}) {
   const response = await get(address('events', { ...query, follow: false }), 'application/x-ndjson', options);
@@ -82,7 +83,10 @@ async function linesBefore(query, lines, options) {
     until = at.lines[0].time;
   }
   for (let ask = lines + 50; ; ask *= 4) {
-    const read = await readLines({ match: query.match, since: query.since, until, reverse: true, lines: ask }, options);
+    const read = await readLines(
+      { match: query.match, since: query.since, until, reverse: true, lines: ask },
+      options,
+    );
     const older = read.lines.filter((line) => seqOf(line) < cursor.seq);
     const complete = read.lines.length < ask || ask >= BEFORE_LINES_MAX;
     if (older.length >= lines || complete) return older.slice(0, lines).reverse();
@@ -112,7 +116,10 @@ async function get(url, accept, options) {
   let response;
   try {
     response = await send(url, {
-      headers: { accept }, cache: 'no-store', credentials: 'same-origin', signal: options.signal ?? null,
+      headers: { accept },
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal: options.signal ?? null,
     });
   } catch (error) {
     if (options.signal?.aborted) throw error;

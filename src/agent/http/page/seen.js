@@ -28,7 +28,8 @@ class Recent {
       this.#texts.delete(text);
     }
     this.#texts.add(text);
-    if (this.#texts.size > this.#max) this.#texts.delete(/** @type {string} */ (this.#texts.values().next().value));
+    if (this.#texts.size > this.#max)
+      this.#texts.delete(/** @type {string} */ (this.#texts.values().next().value));
   }
 
   list() {
@@ -56,7 +57,7 @@ export function createSeen() {
     let recent = values.get(key);
     if (!recent) {
       if (values.size >= FIELDS_MAX) return;
-      values.set(key, recent = new Recent(VALUES_MAX));
+      values.set(key, (recent = new Recent(VALUES_MAX)));
     }
     recent.add(text);
   }

@@ -1,12 +1,14 @@
 // The parser of Server-Sent Events: bytes to frames. Pure.
 
 /**
- * A frame. Unlike in the standard, `id` is that of the frame itself, `''` without one: a stream carries the cursors
- * of several subscriptions.
+ * A frame. Unlike in the standard, `id` is that of the frame itself, `''` without one: a stream carries the
+ * cursors of several subscriptions.
  * @typedef {{event: string, id: string, data: string}} Frame
  */
 
-/** The most characters of a frame, and of a line. A line of the log has at most 400 KiB, a view some 16 MiB. */
+/**
+ * The most characters of a frame, and of a line. A line of the log has at most 400 KiB, a view some 16 MiB.
+ */
 export const FRAME_MAX = 32 * 1024 * 1024;
 
 /** A frame is longer than the bound, so that the stream cannot be read further. */

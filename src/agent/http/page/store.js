@@ -10,7 +10,10 @@ import { parse, seqOf } from './cursor.js';
 /** The most rows that are kept, and the most that wait while paused. */
 export const ROWS_MAX = 5000;
 
-/** New rows a second beyond a burst of `ROWS_MAX` (a reconnect). The agent holds to it; this is the second defence. */
+/**
+ * New rows a second beyond a burst of `ROWS_MAX` (a reconnect). The agent holds to it; this is the second
+ * defence.
+ */
 export const RATE_MAX = 200;
 
 /** Rows are dropped in batches of this size, because each batch moves all others. */
@@ -22,7 +25,10 @@ const DROP = 100;
  * @property {() => number} [now]  milliseconds
  */
 
-/** A place in the log. Logs are numbered in the order in which they were met. @typedef {[log: number, seq: number, after: number]} Place */
+/**
+ * A place in the log. Logs are numbered in the order in which they were met.
+ * @typedef {[log: number, seq: number, after: number]} Place
+ */
 
 export class Store {
   /** What is shown, the oldest first. Do not modify. @type {Row[]} */
@@ -63,7 +69,9 @@ export class Store {
    */
   on(fn) {
     this.#listeners.add(fn);
-    return () => { this.#listeners.delete(fn); };
+    return () => {
+      this.#listeners.delete(fn);
+    };
   }
 
   /**
@@ -76,7 +84,10 @@ export class Store {
     const row = this.#row(message, cursor);
     if (!row) return;
     if (row.kind === 'event' && !this.#admit()) {
-      this.#add({ kind: 'skipped', key: `skipped ${cursor}`, seq: row.seq, cursor, count: 1 }, this.#place(row));
+      this.#add(
+        { kind: 'skipped', key: `skipped ${cursor}`, seq: row.seq, cursor, count: 1 },
+        this.#place(row),
+      );
     } else {
       this.#add(row, this.#place(row));
     }
@@ -96,7 +107,8 @@ export class Store {
       if (!row) continue;
       const place = this.#place(row);
       if (first && compare(place, first) >= 0) this.#insert(row, place);
-      else if (older.length === 0 || compare(place, this.#place(older[older.length - 1])) > 0) older.push(row);
+      else if (older.length === 0 || compare(place, this.#place(older[older.length - 1])) > 0)
+        older.push(row);
     }
     if (older.length === 0) return;
     this.rows = older.concat(this.rows);
@@ -175,7 +187,7 @@ export class Store {
   /** `true` if a row was admitted by the rate. */
   #admit() {
     const now = this.#now();
-    this.#tokens = Math.min(ROWS_MAX, this.#tokens + (now - this.#filledAt) / 1000 * RATE_MAX);
+    this.#tokens = Math.min(ROWS_MAX, this.#tokens + ((now - this.#filledAt) / 1000) * RATE_MAX);
     this.#filledAt = now;
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
@@ -188,11 +200,18 @@ export class Store {
    * @returns {Row|null}
    */
   #row(message, cursor) {
-    if ('gap' in message) return { kind: 'gap', key: `gap ${cursor}`, seq: seqOf(message), cursor, gap: message };
+    if ('gap' in message)
+      return { kind: 'gap', key: `gap ${cursor}`, seq: seqOf(message), cursor, gap: message };
     if ('skipped' in message) {
       const at = message.at || cursor;
       if (!(message.skipped > 0)) return null;
-      return { kind: 'skipped', key: `skipped ${at}`, seq: parse(at)?.seq ?? 0, cursor: at, count: message.skipped };
+      return {
+        kind: 'skipped',
+        key: `skipped ${at}`,
+        seq: parse(at)?.seq ?? 0,
+        cursor: at,
+        count: message.skipped,
+      };
     }
     if (!('seq' in message)) return null;
     return { kind: 'event', key: cursor, seq: message.seq, cursor, event: message };
@@ -207,7 +226,7 @@ export class Store {
     if (!place) {
       const log = parse(row.cursor)?.log ?? '';
       let number = this.#logs.get(log);
-      if (number === undefined) this.#logs.set(log, number = this.#logs.size);
+      if (number === undefined) this.#logs.set(log, (number = this.#logs.size));
       place = [number, row.seq, row.kind === 'skipped' ? 1 : 0];
       this.#places.set(row, place);
     }
@@ -316,7 +335,15 @@ export class Store {
 
   #changed() {
     if (!this.#change) {
-      this.#change = { reset: false, appended: 0, prepended: 0, dropped: 0, cut: 0, inserted: false, waiting: false };
+      this.#change = {
+        reset: false,
+        appended: 0,
+        prepended: 0,
+        dropped: 0,
+        cut: 0,
+        inserted: false,
+        waiting: false,
+      };
       this.#schedule(() => this.#notify());
     }
     return this.#change;

@@ -21,7 +21,10 @@ export class Tab {
   #untakenRows = 0;
   /** Rows that were not posted, by subscription. @type {Map<string, Skip>} */
   #skips = new Map();
-  /** Views that are on their way, by subscription, and the snapshot that waits. @type {Map<string, ViewMessage|null>} */
+  /**
+   * Views that are on their way, by subscription, and the snapshot that waits.
+   * @type {Map<string, ViewMessage|null>}
+   */
   #views = new Map();
   /** The views of each post. @type {Map<number, string[]>} */
   #viewsOf = new Map();
@@ -65,6 +68,15 @@ export class Tab {
     const views = this.#viewsOf.get(n) ?? [];
     views.push(id);
     this.#viewsOf.set(n, views);
+  }
+
+  /**
+   * Posts the reason at once.
+   * @param {string} id
+   * @param {import('./types.js').Refused} error
+   */
+  refuse(id, error) {
+    this.post({ frames: [[id, error, '']], n: 0 });
   }
 
   /** Posts what has gathered. */
