@@ -47,7 +47,7 @@ for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
       const open = page.locator(`#panel-${view} .tr .open, #panel-${view} .row.cells .msg`).first();
       if (await open.count()) {
         await open.click();
-        await page.locator(`#panel-${view}`).locator('.detail, .row-detail').first().waitFor();
+        await page.locator(`#panel-${view}`).locator('.table-detail, .row-detail').first().waitFor();
         assert.deepEqual(await findings(page), [], `${view}, a row opened`);
         await page.keyboard.press('Escape');
       }

@@ -81,9 +81,9 @@ scenario('keyboard: rows of the tables move and open', async (scene) => {
   await expectRows(page, 'users', (rows) => assert.equal(rows.length, 2));
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
-  await page.locator('.table.users .detail').waitFor();
+  await page.locator('.table.users .table-detail').waitFor();
   await page.keyboard.press('Escape');
-  await page.locator('.table.users .detail').waitFor({ state: 'detached' });
+  await page.locator('.table.users .table-detail').waitFor({ state: 'detached' });
 });
 
 scenario('wall: the stack without chrome, until Esc', async (scene) => {

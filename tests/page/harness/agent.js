@@ -136,6 +136,14 @@ ${config}`;
     return sender;
   }
 
+  /** The events of the view of rates, for the user of the tests: the fold that an unfiltered page of this user shares. */
+  async counted() {
+    const sender = await this.sender();
+    const snapshot = JSON.parse(await sender.request('VIEW {"name":"rates"}'));
+    sender.close();
+    return snapshot.events;
+  }
+
   /**
    * A one-time link that signs a user in, from `pulse-tail --web`.
    * @param {string} [user] the user who runs it: root only
