@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::errors::ErrorRow;
+use super::heat::HeatMap;
 use crate::event::Timestamp;
 use crate::views::durations::Took;
 use crate::views::example::Example;
@@ -17,6 +18,9 @@ pub struct QueriesSnapshot {
     /// The durations of all shapes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<Took>,
+    /// The same over time. Absent unless all tags are permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heat: Option<HeatMap>,
     /// The shapes with the most total time, in descending order.
     pub shapes: Vec<ShapeRow>,
     /// The other shapes. Absent unless all tags are permitted.
