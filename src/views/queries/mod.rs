@@ -212,7 +212,7 @@ impl Queries {
             Period::Recent => first.max(window_start(now)),
             Period::Whole => first,
         };
-        ((now.micros() - start.micros()) as f64 / 1e6).max(1.0)
+        rounded(((now.micros() - start.micros()) as f64 / 1e6).max(1.0))
     }
 
     /// Bytes on the heap.
@@ -225,6 +225,13 @@ impl Queries {
             + self.shape.capacity()
             + self.key.capacity()
     }
+}
+
+/// Rounds a period up to 1/64 of the power of two below it, so that the rate of a row changes with its events,
+/// and seldom with time: a watcher need not get each row again.
+fn rounded(seconds: f64) -> f64 {
+    let step = seconds.log2().floor().exp2() / 64.0;
+    (seconds / step).ceil() * step
 }
 
 /// The totals of a snapshot.
@@ -288,7 +295,7 @@ impl Shape {
             tag: self.tag.as_ref().into(),
             shape: self.shape.as_ref().into(),
             rate: took.count as f64 / of.seconds,
-            share: if of.total > 0.0 { took.total / of.total } else { 0.0 },
+            share: if of.total > 0.0 { (took.total / of.total * 1e3).round() / 1e3 } else { 0.0 },
             took,
             errors: total.errors.into(),
             seen: self.seen,

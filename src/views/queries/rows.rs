@@ -13,7 +13,7 @@ use crate::views::text;
 /// The queries view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct QueriesSnapshot {
-    /// Events with a duration, a second.
+    /// Events with a duration, a second, accurate to two percent.
     pub rate: f64,
     /// The durations of all shapes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,9 +40,9 @@ pub struct ShapeRow {
     pub tag: String,
     /// The shape, at most [`crate::views::SHAPE_MAX`] bytes.
     pub shape: String,
-    /// Events a second.
+    /// Events a second, accurate to two percent.
     pub rate: f64,
-    /// Their share of the total time, from 0 to 1.
+    /// Their share of the total time, from 0 to 1, to three decimals.
     pub share: f64,
     /// Their durations.
     pub took: Took,

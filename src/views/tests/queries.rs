@@ -59,6 +59,23 @@ fn groups_events_by_tag_and_shape() {
 }
 
 #[test]
+fn rows_without_new_events_stay_the_same() {
+    let quiet = |n: u32| event(f64::from(n)).msg("quiet").took(0.01);
+    let mut events: Vec<Event> = (0..30).map(quiet).collect();
+    let row = |events: &[Event], seconds| {
+        let found = queries(&folded(events), seconds);
+        let row = found.shapes.into_iter().find(|row| row.shape == "quiet").expect("shown");
+        assert!((row.rate / (30.0 / seconds) - 1.0).abs() < 0.02, "{}", row.rate);
+        row
+    };
+    events.push(query(513.0, 1, 9.0));
+    let before = row(&events, 513.0);
+    events.push(query(519.0, 2, 0.001));
+    assert_eq!(row(&events, 519.5), before);
+    assert_eq!(before.share, 0.032, "of 9.3 s");
+}
+
+#[test]
 fn flags_a_shape_that_repeats_in_one_request() {
     let in_request = |n: u32, req: &str| {
         query(f64::from(n) / 10.0, n, 0.001).field("req", req).field("page", &format!("/{req}"))
