@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::fold::Fold;
+use super::shared::{Numbers, Versioned};
 use crate::access::TagScope;
 use crate::agent::follow::Refusal;
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
 use crate::agent::limits::Follower;
 use crate::log::Log;
-use crate::views::WINDOW_MINUTES;
+use crate::views::{ViewName, WINDOW_MINUTES};
 use crate::wire::{Code, Tail};
 
 /// Folds in all: one for each pair of MATCH and rights. Each takes at most [`crate::views::SIZE_MAX`] bytes.
@@ -28,6 +30,7 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 pub(crate) struct Folds {
     log: Log,
     runs: Arc<Runs>,
+    numbers: Numbers,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -42,8 +45,25 @@ struct Entry {
 
 /// One watcher of a fold. Dropping it ends the watch.
 pub(crate) struct Watch {
-    pub(super) fold: Arc<Fold>,
+    fold: Arc<Fold>,
     _watcher: watch::Receiver<()>,
+}
+
+impl Watch {
+    /// A view as one JSON line. Waits until the fold has something to show: at most about a second.
+    pub(crate) async fn line(&self, name: ViewName) -> Bytes {
+        self.fold.ready().await;
+        self.fold.line(name).await
+    }
+
+    /// A view with its version: the newest, and after the version `seen`. It is a delta if `seen` is one of the last
+    /// versions and the delta is shorter than the whole. Waits, as [`Self::line`], and until there is a version
+    /// after `seen`. Dropping the future loses nothing.
+    #[allow(dead_code, reason = "the line protocol has no versions")]
+    pub(crate) async fn next(&self, name: ViewName, seen: Option<u64>) -> Versioned {
+        self.fold.ready().await;
+        self.fold.next(name, seen).await
+    }
 }
 
 /// Why a view cannot be watched.
@@ -70,7 +90,8 @@ impl WatchError {
 
 impl Folds {
     pub(crate) fn new(log: Log, runs: Arc<Runs>) -> Self {
-        Self { log, runs, entries: Mutex::default() }
+        let numbers = Numbers::starting_at(log.now());
+        Self { log, runs, numbers, entries: Mutex::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -107,7 +128,7 @@ impl Folds {
             let unwatched = entries.iter().position(|entry| entry.watchers.receiver_count() == 0);
             entries.remove(unwatched.ok_or(WatchError::TooMany)?).task.abort();
         }
-        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone()));
+        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone(), &self.numbers));
         let (watchers, watcher) = watch::channel(());
         let (matching, scope) = (matching.to_owned(), scope.clone());
         let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();
