@@ -6,6 +6,8 @@
 mod delta;
 mod fold;
 mod folds;
+#[allow(dead_code, reason = "the line protocol has no past periods")]
+pub(crate) mod past;
 pub(crate) mod serve;
 mod shared;
 mod turn;

@@ -189,7 +189,7 @@ impl Current {
 }
 
 /// A snapshot as one JSON line.
-fn encode(snapshot: &Snapshot) -> Bytes {
+pub(super) fn encode(snapshot: &Snapshot) -> Bytes {
     // Encoding cannot fail: keys are text, and writing to memory succeeds.
     let mut line = serde_json::to_vec(snapshot).unwrap_or_default();
     line.push(b'\n');
