@@ -156,7 +156,7 @@ export class Page {
     this.port = {
       postMessage: (/** @type {any} */ message) => {
         this.messages.push(structuredClone(message));
-        if (message.n > 0 && this.takes) this.send({ taken: message.n });
+        if (message.n > 0 && this.takes) this.send({ ack: message.n });
       },
     };
     hub.attach(this.port);

@@ -1,4 +1,4 @@
-// Completion of a MATCH: what can stand at the caret. Pure.
+// Completion of a MATCH at the caret. Pure.
 
 import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
 
@@ -7,23 +7,23 @@ import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
 /** @typedef {'key'|'op'|'value'|'clause'} CandidateKind */
 
 /**
- * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more`: something has to
- * follow.
+ * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more` is `true` if the
+ * clause is incomplete after it.
  * @typedef {{label: string, insert: string, doc: string, kind: CandidateKind, more: boolean}} Candidate
  */
 
 /** @typedef {{start: number, end: number, items: Candidate[]}} Completion */
 
-/** The most candidates. */
+/** The maximum number of candidates. */
 export const ITEMS_MAX = 40;
 
-/** Fields that are offered before they were seen. */
+/** Fields that are offered even if no event had them yet. */
 const FIELDS = { user: 'field', page: 'field', req: 'field: one request', rows: 'field' };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const DURATIONS = ['10ms', '100ms', '500ms', '1s', '10s', '1m'];
 
-/** The operator that mostly follows a key. Others have `=`. */
+/** The default operators of keys. The default of all others is `=`. */
 const USUAL = /** @type {Record<string, string>} */ ({ level: '>=', took: '>', msg: '~', rows: '>' });
 
 const OP_DOCS = {
@@ -37,7 +37,7 @@ const OP_DOCS = {
   '<=': 'at most',
 };
 
-/** The keys whose values are text, so that `<` and `>` make no sense. */
+/** The keys whose values are text. The agent refuses `<` and `>` for them. */
 const TEXT_KEYS = new Set([
   'tag',
   'host',
@@ -170,7 +170,7 @@ function valuesOf(key, op, seen) {
 }
 
 /**
- * Tags, and the globs of their families.
+ * Tags, and the globs that match several of them.
  * @param {string[]} tags
  */
 function withGlobs(tags) {
@@ -185,7 +185,7 @@ function withGlobs(tags) {
 }
 
 /**
- * Whole clauses for a word without operator: values that were seen, and the message.
+ * Clauses for a word without operator: seen values that contain it, and the message.
  * @param {string} word
  * @param {Seen} seen
  * @returns {Candidate[]}

@@ -1,45 +1,45 @@
-// One HTTP connection that reads Server-Sent Events for as long as it is wanted: it reconnects with backoff,
-// notices a dead connection and a machine that slept. Works in a page and in a worker.
+// One HTTP connection that reads Server-Sent Events. It reconnects with backoff, and detects dead connections
+// and sleep of the machine. Works in a page and in a worker.
 
 import { SseParser } from './sse.js';
 
 /** @typedef {import('./types.js').Status} Status */
 /** @typedef {import('./sse.js').Frame} Frame */
 
-/** The address of the page: assets lie one level below. A proxy may add a path. */
+/** The base URL of the page. Assets are one level below it. A proxy may add a path prefix. */
 export const BASE = new URL('../', import.meta.url);
 
-/** The delay before a reconnect, in milliseconds: doubled from the first to the last. */
+/** Bounds of the delay before a reconnect, in milliseconds. It doubles with each attempt. */
 export const BACKOFF_MIN = 500;
 export const BACKOFF_MAX = 15_000;
 
-/** A connection without a byte for so long is dead. The agent sends a comment every 15 s. */
+/** A connection is dead after this silence, in milliseconds. The agent sends a heartbeat every 15 s. */
 export const SILENCE_MAX = 40_000;
 
-/** After so much silence, a sign that the network or the machine was away is reason enough to reconnect. */
+/** After this much silence, a sign of sleep or of a network change suffices to reconnect. */
 const SILENCE_SUSPICIOUS = 20_000;
 
-/** An attempt as young as this was made with the network that is there now. Each page reports it. */
+/** Several pages report that the network is back: only attempts older than this are replaced. */
 const FRESH = 2_000;
 
-/** Interval at which silence is checked. */
+/** The interval of the check for silence. */
 const TICK = 5_000;
 
-/** A tick that comes later than this reveals sleep, or a browser that suspended the timers. */
+/** A tick later than this reveals sleep, or a browser that suspended the timers. */
 const TICK_LATE = 3 * TICK;
 
-/** A connection that lived this long was good: the next backoff begins at the minimum. */
+/** A connection that lived this long was stable: it resets the backoff. */
 const STABLE = 5_000;
 
-/** The longest delay that the agent may ask for (`retry:`, `Retry-After`). */
+/** The maximum delay that the agent can request (`retry:`, `Retry-After`). */
 const RETRY_MAX = 120_000;
 
-/** The most bytes of the body of an error that are read. */
+/** The maximum number of characters read of the body of an error. */
 const ERROR_BODY_MAX = 4096;
 
 /**
  * @typedef {object} Options
- * @property {() => string|null} url  the address of the next attempt; null while nothing is wanted
+ * @property {() => string|null} url  the URL of the next attempt; null if nothing is subscribed
  * @property {(frames: Frame[]) => void} onFrames  the frames of one chunk, at least one
  * @property {() => void} [onOpen]  the agent accepted the connection
  * @property {(status: Status) => void} onStatus
@@ -61,7 +61,7 @@ export function backoff(n, random) {
   return Math.max(BACKOFF_MIN, full * (0.5 + random / 2));
 }
 
-/** A connection. It does nothing until `restart` is called. */
+/** A connection. It is idle until `restart` is called. */
 export class Connection {
   #options;
   #fetch;
@@ -76,7 +76,7 @@ export class Connection {
   #attempt = 0;
   #heard = 0;
   #ticked = 0;
-  /** When the current attempt began, and when it was accepted. */
+  /** Start of the current attempt, and of its response; 0 before. */
   #began = 0;
   #opened = 0;
   /** @type {Status} */
@@ -94,12 +94,12 @@ export class Connection {
     return this.#status;
   }
 
-  /** How long the current connection is known to have lived, in milliseconds; 0 before it opened. */
+  /** The time from the response to the newest byte, in milliseconds; 0 before the response. */
   get lived() {
     return this.#opened > 0 ? this.#heard - this.#opened : 0;
   }
 
-  /** Connects anew with the current address. A live connection stays `live` meanwhile: this is no failure. */
+  /** Reconnects with the current URL. The status stays `live` meanwhile, because this is no failure. */
   restart() {
     if (this.#status.state === 'ended') return;
     this.#connect();
@@ -114,8 +114,8 @@ export class Connection {
   }
 
   /**
-   * The network is back, or somebody looks at the page again. Reconnects unless the connection is known to
-   * live.
+   * Reacts to a network that is back, or to a page that is visible again: reconnects now if the connection is
+   * waiting or possibly dead.
    * @param {boolean} [network]  the network was away, so that the connection probably is dead
    */
   wake(network = false) {
@@ -149,7 +149,7 @@ export class Connection {
     this.#run(url, request).catch((error) => this.#lost(request, reason(error)));
   }
 
-  /** Ends the current attempt. What it still yields is ignored. */
+  /** Aborts the current attempt. Its remaining frames are ignored. */
   #abandon() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -213,17 +213,17 @@ export class Connection {
    * @param {AbortController} request
    */
   async #refused(response, request) {
-    const told =
+    const reported =
       why(await head(response)) || `the agent answered ${response.status} ${response.statusText}`.trim();
     if (request !== this.#request) return;
     const { status } = response;
     if (status === 401 || status === 403) {
-      this.#end(told, status);
+      this.#end(reported, status);
       return;
     }
     this.#lost(
       request,
-      status === 200 ? 'the answer is not an event stream' : told,
+      status === 200 ? 'the answer is not an event stream' : reported,
       retryAfter(response.headers.get('retry-after'), this.#now()),
       status,
     );
@@ -249,7 +249,7 @@ export class Connection {
     if (request !== this.#request) return;
     this.#abandon();
     if (this.#opened > 0 && this.#now() - this.#opened > STABLE) this.#attempt = 0;
-    // A part of the delay is added to what the agent asked for: pages that were told the same must not meet.
+    // Jitter, because all pages got the same delay from the agent.
     const delay =
       wait === undefined
         ? backoff(this.#attempt, this.#random())
@@ -310,7 +310,7 @@ export class Connection {
 
 /**
  * @param {string} body  JSON, `{"why":…}` or `{"error":{"why":…}}`
- * @returns {string}  `''` if it says no reason
+ * @returns {string}  `''` if it has no reason
  */
 export function why(body) {
   try {
@@ -323,7 +323,7 @@ export function why(body) {
 }
 
 /**
- * The beginning of a body: an error page of a proxy can have any length.
+ * Reads the beginning of a body. An error page of a proxy can have any length.
  * @param {Response} response
  * @returns {Promise<string>}
  */
@@ -355,7 +355,7 @@ export function retryAfter(header, now) {
 
 /** @param {unknown} error */
 function reason(error) {
-  // Browsers say no more than "failed to fetch".
+  // Browsers report nothing more specific than "failed to fetch".
   return error instanceof TypeError
     ? 'the agent cannot be reached'
     : String(error instanceof Error ? error.message : error);

@@ -1,4 +1,4 @@
-// The page's side of the feed: subscriptions through the shared worker, or through a hub of the page's own.
+// The page's side of the feed: subscriptions through the hub in the shared worker, or through its own hub.
 
 import { address, page, readJson, readLines } from './request.js';
 import { parse } from './cursor.js';
@@ -17,16 +17,16 @@ import { createSeen } from './seen.js';
  * @property {string} cursor  of the last message, `''` before the first one
  */
 
-/** The interval at which the page says that it lives, and the longest wait for the answer. */
+/** The interval of heartbeats to the hub, and the timeout of the reply, in milliseconds. */
 const PING = 20_000;
 
-/** The longest wait for the first answer of the shared worker. */
+/** The timeout of the first reply of the shared worker. */
 const WORKER_START_MAX = 4_000;
 
-/** A page reloads for a new version at most once in this time. */
+/** The minimum interval between reloads for a new version. */
 const RELOAD_MIN = 60_000;
 
-/** Connects a page to its hub, and again if the worker dies. */
+/** Connects a page to its hub, and reconnects if the worker dies. */
 class HubLink {
   /** @type {MessagePort|null} */
   #port = null;
@@ -113,10 +113,10 @@ class HubLink {
     this.#onConnect();
   }
 
-  /** Says that the page lives, and notices a worker that died. */
+  /** Sends a heartbeat, and detects a dead worker. */
   ping() {
     const now = Date.now();
-    // A page that was frozen could not hear the answer either.
+    // A page that was frozen could not receive the reply either.
     if (!this.#answered && this.#port && now - this.#pinged < 3 * PING) this.#failed(this.#port);
     this.#pinged = now;
     this.#answered = false;
@@ -174,7 +174,7 @@ export function createFeed() {
       else if (object.tag) seen.event(object);
       report(() => subscription.on(object, cursor));
     }
-    if (message.n > 0) link.send({ taken: message.n });
+    if (message.n > 0) link.send({ ack: message.n });
   }
 
   /** @param {Agent} agent */
@@ -262,7 +262,7 @@ export function createFeed() {
 }
 
 /**
- * An error in one handler must not stop the others.
+ * Isolates handlers from each other: an exception is reported, and the next handler runs.
  * @param {() => void} call
  */
 function report(call) {

@@ -13,7 +13,7 @@ import { visible } from './format.js';
 /** A pause in typing after which a valid MATCH is applied, in milliseconds. */
 const TYPING_PAUSE = 400;
 
-/** The most characters of a candidate that are shown. */
+/** The maximum number of characters shown of a candidate. */
 const LABEL_MAX = 80;
 
 /**
@@ -74,7 +74,7 @@ class FilterBox {
   #timer;
   /** @type {AbortController|null} */
   #checking = null;
-  /** The text could not be checked, and is applied once the agent answers. */
+  /** `true` if the agent could not check the text. It is checked again when the connection is live. */
   #unchecked = false;
   /** @type {{start: number, end: number}|null} */
   #wrong = null;
@@ -98,7 +98,7 @@ class FilterBox {
       void this.#apply(true);
       this.focus();
     });
-    // The input keeps the focus.
+    // Keeps the focus in the input.
     this.#list.addEventListener('pointerdown', (event) => event.preventDefault());
     this.#list.addEventListener('click', (event) => {
       const option = /** @type {Element} */ (event.target).closest('[role=option]');
@@ -151,7 +151,7 @@ class FilterBox {
       this.#accepted();
       return;
     }
-    // A word that is being typed needs no answer.
+    // Incomplete while it is typed: the agent would only refuse it.
     if (!deliberate && document.activeElement === this.#input && isUnfinished(match)) return;
     const request = new AbortController();
     this.#checking = request;
@@ -335,7 +335,7 @@ class FilterBox {
     return true;
   }
 
-  /** Whether the completion replaces something that was typed. */
+  /** `true` if the completion replaces typed text. */
   #wordAtCaret() {
     return this.#completion !== null && this.#completion.end > this.#completion.start;
   }
@@ -355,7 +355,7 @@ class FilterBox {
     return true;
   }
 
-  /** First back to the MATCH in force, then out of the box. */
+  /** Restores the MATCH in force, or leaves the box if it is unchanged. */
   #escape() {
     const { match } = this.#context.state.get();
     if (this.#input.value.trim() === match) this.#input.blur();

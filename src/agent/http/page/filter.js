@@ -1,5 +1,5 @@
-// MATCH texts: parts, edits, quoting. Pure. The agent's parser decides what is valid; this one finds the
-// parts of a text in the same way, so that they can be coloured, completed and edited.
+// Tokens, edits and quoting of MATCH texts. Pure. The agent's parser decides what is valid. This tokenizer
+// splits a text as the agent does, for colouring, completion and edits.
 
 import { hasInvisible, replaceInvisible } from './format.js';
 
@@ -27,7 +27,7 @@ import { hasInvisible, replaceInvisible } from './format.js';
 /** The operators, the longer ones first. @type {readonly Op[]} */
 export const OPS = ['!=', '!~', '>=', '<=', '=', '~', '>', '<'];
 
-/** The longest MATCH that an edit produces, in bytes of UTF-8. The agent's bound. */
+/** The maximum length of a MATCH, in bytes of UTF-8. The agent's bound. */
 export const TEXT_MAX = 8 * 1024;
 
 /** The keys that are not fields, with what they are. */
@@ -179,8 +179,8 @@ export function escapePattern(text) {
 }
 
 /**
- * A clause as it is written. A text with invisible characters becomes a regular expression that names them:
- * it could not be edited otherwise, and could reorder what stands beside it.
+ * Formats a clause. A value with invisible characters becomes a regular expression with escapes: it could not
+ * be edited otherwise, and could reorder the text beside it.
  * @param {string} key
  * @param {string} op
  * @param {string} value
@@ -203,7 +203,7 @@ function writable(op, value) {
 
 /**
  * Narrows a MATCH by a clause, in each of its groups. A clause of the same key and the same operator that
- * would widen the result (`=`), or that is superseded (`>` and the like), is replaced.
+ * would widen the result (`=`), or that is superseded (`>` `>=` `<` `<=`), is replaced.
  * @param {string} text
  * @param {string} key
  * @param {string} op

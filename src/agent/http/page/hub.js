@@ -1,5 +1,5 @@
-// The hub of all pages of a browser: their subscriptions, shared where they are identical, over one
-// connection. Runs in the shared worker, or in the page where there is none.
+// The hub multiplexes the subscriptions of all pages of a browser over one connection, and shares identical
+// ones. It runs in the shared worker, or in the page if the browser has none.
 
 import { Connection } from './connection.js';
 import { covered, parse, seqOf } from './cursor.js';
@@ -17,23 +17,23 @@ import { Tab } from './tab.js';
 /** @typedef {import('./subscription.js').Member} Member */
 /** @typedef {import('./subscription.js').Shared} Shared */
 
-/** The most subscriptions of a connection. The agent's bound. */
+/** The maximum number of subscriptions of a connection. The agent's bound. */
 const SUBSCRIPTIONS_MAX = 32;
 
-/** A changed set of subscriptions waits this long for further changes, in milliseconds. */
-const SETTLE = 30;
+/** Debounce of changes to the set of subscriptions, in milliseconds: each reconnect serves all of them. */
+const DEBOUNCE = 30;
 
-/** The delay before a subscription or a fill that was refused for now is tried again. */
-const TRY_AGAIN = 5_000;
+/** The delay before a subscription or a backfill is retried that the agent refused temporarily. */
+const RETRY = 5_000;
 
-/** The least time between connections that only a lost base of a view asks for. */
+/** The minimum interval between reconnects that are caused by an unknown base of a delta. */
 const REBASE_MIN = 1_000;
 
-/** A connection that lived so long has sent all rows to begin with. */
-const BEGUN = 5_000;
+/** A connection that lived this long has delivered the initial rows of its subscriptions. */
+const SETTLED = 5_000;
 
-/** The most rows that wait for a fill. Beyond it the fill starts again. */
-const HELD_MAX = 5000;
+/** The maximum number of rows buffered during a backfill. Beyond it the backfill is restarted. */
+const BUFFER_MAX = 5000;
 
 export class Hub {
   #connection;
@@ -43,15 +43,15 @@ export class Hub {
   /** @type {Map<string, Shared>} */
   #byId = new Map();
   /**
-   * Subscriptions that are alike but for their place, with the key of the others.
+   * Subscriptions that are at another position than an equal one, with the key of that one.
    * @type {Map<Shared, string>}
    */
-  #apart = new Map();
+  #diverged = new Map();
   #named = 0;
-  #settling = false;
+  #scheduled = false;
   #rebased = 0;
   #retrying = false;
-  /** Whether the newest connection that opened was the first after a failure. */
+  /** `true` if no failure occurred since a connection opened. */
   #wasLive = false;
   /** @type {{version: string, newest: string, ahead: number}|null} */
   #agent = null;
@@ -102,7 +102,7 @@ export class Hub {
     const entry = this.#pages.get(tab);
     if (!entry) return;
     entry.heard = Date.now();
-    if (message.taken !== undefined) tab.taken(message.taken);
+    if (message.ack !== undefined) tab.acknowledge(message.ack);
     if (message.subscribe) this.#subscribe(tab, message.subscribe, message.spec, message.after ?? '');
     if (message.unsubscribe) this.#unsubscribe(tab, message.unsubscribe);
     if (message.wake) this.#connection.wake(message.wake === 'online');
@@ -120,27 +120,27 @@ export class Hub {
     this.#unsubscribe(tab, id);
     const lines = 'events' in spec ? (spec.events.lines ?? LINES) : 0;
     /** @type {Member} */
-    const member = { tab, id, lines, floor: '', held: null, fill: null };
+    const member = { tab, id, lines, floor: '', buffer: null, backfill: null };
     const key = keyOf(spec);
     let shared = this.#byKey.get(key);
-    // A page that continues at another place than the others needs rows of its own.
-    const apart = shared !== undefined && after !== '' && shared.cursor !== after;
-    if (!shared || apart) {
+    // A page that resumes at another position than the others needs rows of its own.
+    const diverged = shared !== undefined && after !== '' && shared.cursor !== after;
+    if (!shared || diverged) {
       if (this.#byKey.size >= SUBSCRIPTIONS_MAX) {
-        tab.refuse(id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } });
+        tab.refuse(id, { error: { code: 75, why: `over ${SUBSCRIPTIONS_MAX} subscriptions in this browser` } });
         return;
       }
-      shared = this.#create(apart ? `${key} #${this.#named}` : key, spec, after);
-      if (apart) this.#apart.set(shared, key);
+      shared = this.#create(diverged ? `${key} #${this.#named}` : key, spec, after);
+      if (diverged) this.#diverged.set(shared, key);
     } else if (shared.error) {
       tab.refuse(id, shared.error);
     } else if (shared.events && after === '') {
-      if (shared.sent || shared.cursor !== '') member.held = [];
+      if (shared.sent || shared.cursor !== '') member.buffer = [];
       else shared.events.lines = Math.max(shared.events.lines ?? LINES, lines);
     }
     shared.members.add(member);
     this.#pages.get(tab)?.members.set(id, { shared, member });
-    if (member.held) void this.#fill(shared, member);
+    if (member.buffer) void this.#backfill(shared, member);
     if (shared.snapshot) {
       tab.view(id, shared.snapshot);
       tab.flush();
@@ -185,14 +185,14 @@ export class Hub {
     if (!found) return;
     members?.delete(id);
     tab.forget(id);
-    found.member.fill?.abort();
-    // A fill that was to be tried again is not.
-    found.member.held = null;
+    found.member.backfill?.abort();
+    // Cancels a scheduled retry.
+    found.member.buffer = null;
     found.shared.members.delete(found.member);
     if (found.shared.members.size > 0) return;
     this.#byKey.delete(found.shared.key);
     this.#byId.delete(found.shared.id);
-    this.#apart.delete(found.shared);
+    this.#diverged.delete(found.shared);
     this.#reconnect();
   }
 
@@ -202,14 +202,14 @@ export class Hub {
     this.#pages.remove(tab);
   }
 
-  /** Connects with the present subscriptions, soon. */
+  /** Schedules a reconnect with the current set of subscriptions. */
   #reconnect() {
-    if (this.#settling) return;
-    this.#settling = true;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setTimeout(() => {
-      this.#settling = false;
+      this.#scheduled = false;
       this.#connection.restart();
-    }, SETTLE);
+    }, DEBOUNCE);
   }
 
   /** @returns {string|null} */
@@ -218,7 +218,7 @@ export class Hub {
     for (const shared of this.#byKey.values()) {
       if (shared.error && shared.error.error.code !== 75) continue;
       shared.error = null;
-      if (shared.sent && shared.events && shared.cursor === '') this.#beginAgain(shared);
+      if (shared.sent && shared.events && shared.cursor === '') this.#resumeWithoutCursor(shared);
       shared.sent = true;
       subs.push({ id: shared.id, ...(shared.view ?? { events: resumed(shared) }) });
     }
@@ -226,37 +226,37 @@ export class Hub {
   }
 
   /**
-   * Finds where a subscription continues that has had no row yet.
+   * Finds the position at which a subscription resumes that has received no row yet.
    * @param {Shared} shared
    */
-  #beginAgain(shared) {
-    const filled = [...shared.members].filter((member) => member.floor !== '');
-    if (filled.length > 0) {
-      // Some pages had their fill. The others waited for rows of the connection, and now need one.
-      shared.cursor = floorOf(filled);
-      for (const member of shared.members) if (member.floor === '') member.held = [];
-    } else if (this.#connection.lived > BEGUN && this.#agent) {
-      // Nothing matched so far. What matched since then must not be lost among the rows to begin with.
+  #resumeWithoutCursor(shared) {
+    const backfilled = [...shared.members].filter((member) => member.floor !== '');
+    if (backfilled.length > 0) {
+      // Pages that waited for the initial rows of the lost connection need a backfill too.
+      shared.cursor = floorOf(backfilled);
+      for (const member of shared.members) if (member.floor === '') member.buffer = [];
+    } else if (this.#connection.lived > SETTLED && this.#agent) {
+      // Nothing matched until now. With `lines` alone, a burst during the outage would be truncated.
       shared.cursor = this.#agent.newest;
     }
-    // An answer that was asked for before this may end before the place where the connection begins.
+    // A backfill requested earlier may end before the position at which the new connection starts.
     for (const member of shared.members) {
-      if (!member.held) continue;
-      member.held = [];
-      member.fill?.abort();
-      member.fill = null;
+      if (!member.buffer) continue;
+      member.buffer = [];
+      member.backfill?.abort();
+      member.backfill = null;
     }
   }
 
   #opened() {
     for (const { shared, member } of this.#pages.members()) {
-      if (member.held && !member.fill) void this.#fill(shared, member);
+      if (member.buffer && !member.backfill) void this.#backfill(shared, member);
     }
     if (!this.#wasLive) void this.#askAgent();
     this.#wasLive = true;
   }
 
-  /** Learns the version and the clock of the agent. */
+  /** Fetches the version, the newest cursor and the clock of the agent. */
   async #askAgent() {
     const asked = Date.now();
     try {
@@ -269,7 +269,7 @@ export class Hub {
       };
       this.#pages.post({ agent: this.#agent });
     } catch {
-      // The next connection asks again.
+      // The next reconnect fetches it again.
     }
   }
 
@@ -289,18 +289,18 @@ export class Hub {
       else if (shared.view) this.#viewChanged(shared, message);
       else this.#row(shared, message, frame.id);
     }
-    if (this.#apart.size > 0) this.#merge();
+    if (this.#diverged.size > 0) this.#merge();
     for (const tab of this.#pages.tabs()) tab.flush();
   }
 
-  /** Joins subscriptions that have come to the same place: from there on their rows are the same. */
+  /** Merges equal subscriptions that have reached the same position: from there on they get the same rows. */
   #merge() {
-    for (const [shared, key] of this.#apart) {
+    for (const [shared, key] of this.#diverged) {
       const other = this.#byKey.get(key);
       if (!other || other.cursor !== shared.cursor || shared.error || other.error) continue;
-      this.#apart.delete(shared);
+      this.#diverged.delete(shared);
       this.#byKey.delete(shared.key);
-      // The connection sends its rows until it is made anew. They are of no subscription then.
+      // The connection still carries its rows until the next reconnect. They are ignored.
       this.#byId.delete(shared.id);
       for (const member of shared.members) {
         other.members.add(member);
@@ -318,11 +318,11 @@ export class Hub {
   #row(shared, message, cursor) {
     if (cursor) shared.cursor = cursor;
     for (const member of shared.members) {
-      if (!member.held) deliver(member, message, cursor);
-      else if (member.held.push([message, cursor]) > HELD_MAX) {
-        member.held = [];
-        member.fill?.abort();
-        void this.#fill(shared, member);
+      if (!member.buffer) deliver(member, message, cursor);
+      else if (member.buffer.push([message, cursor]) > BUFFER_MAX) {
+        member.buffer = [];
+        member.backfill?.abort();
+        void this.#backfill(shared, member);
       }
     }
   }
@@ -355,45 +355,45 @@ export class Hub {
     setTimeout(() => {
       this.#retrying = false;
       this.#reconnect();
-    }, TRY_AGAIN);
+    }, RETRY);
   }
 
   /**
-   * Gets the rows to begin with for a page that joins a running subscription. Rows that arrive meanwhile are
-   * held. The answer covers the log up to its cursor, which is not before the moment of joining: what was
-   * held up to that cursor is a repeat, what was held after it continues without a hole.
+   * Requests the initial rows for a page that joins a running subscription, and buffers the rows that arrive
+   * meanwhile. The response covers the log up to its cursor `at`, which is never before the join. Buffered
+   * rows up to `at` are duplicates, and those after it continue without a hole.
    * @param {Shared} shared
    * @param {Member} member
    */
-  async #fill(shared, member) {
+  async #backfill(shared, member) {
     const request = new AbortController();
-    member.fill = request;
+    member.backfill = request;
     const { match, since, until } = shared.events ?? {};
     try {
       const query = { match, since, until, lines: member.lines };
       const { lines, at } = await readLines(query, { signal: request.signal, fetch: this.fetch });
-      if (member.fill !== request || request.signal.aborted) return;
+      if (member.backfill !== request || request.signal.aborted) return;
       const log = parse(at)?.log ?? '';
       for (const line of lines) member.tab.row(member.id, line, `${log}-${seqOf(line)}`);
       member.tab.row(member.id, { at }, at);
       member.floor = at;
-      const held = member.held ?? [];
-      member.held = null;
-      for (const [message, cursor] of held) deliver(member, message, cursor);
+      const buffered = member.buffer ?? [];
+      member.buffer = null;
+      for (const [message, cursor] of buffered) deliver(member, message, cursor);
       member.tab.flush();
     } catch (error) {
-      if (member.fill !== request || request.signal.aborted) return;
+      if (member.backfill !== request || request.signal.aborted) return;
       const { code, why } = /** @type {import('./types.js').RequestFailure} */ (error);
       if (code !== 64 && code !== 77) {
         setTimeout(() => {
-          if (member.held && !member.fill) void this.#fill(shared, member);
-        }, TRY_AGAIN);
+          if (member.buffer && !member.backfill) void this.#backfill(shared, member);
+        }, RETRY);
         return;
       }
       member.tab.row(member.id, { error: { code, why } }, '');
       member.tab.flush();
     } finally {
-      if (member.fill === request) member.fill = null;
+      if (member.backfill === request) member.backfill = null;
     }
   }
 }

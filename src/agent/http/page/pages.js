@@ -1,18 +1,18 @@
-// The pages at the hub, and which of them live.
+// The pages that are attached to the hub, and the detection of dead ones.
 
 /** @typedef {import('./tab.js').Tab} Tab */
 /** @typedef {import('./subscription.js').Shared} Shared */
 /** @typedef {import('./subscription.js').Member} Member */
 
 /**
- * What a page is interested in, by its own names, and when it was last heard.
+ * A page: the time of its last message, and its memberships by its own names.
  * @typedef {{heard: number, members: Map<string, {shared: Shared, member: Member}>}} Page
  */
 
-/** A page that has not been heard for so long is gone. Browsers run a hidden page's timers once a minute. */
+/** A page is dead after this silence, in milliseconds. Timers of hidden pages run once a minute. */
 const SILENCE_MAX = 150_000;
 
-/** The interval at which pages are checked. */
+/** The interval of the check, in milliseconds. */
 const CHECK = 30_000;
 
 export class Pages {
@@ -21,7 +21,7 @@ export class Pages {
   #checked = Date.now();
   #onSilent;
 
-  /** @param {(tab: Tab) => void} onSilent  a page is gone */
+  /** @param {(tab: Tab) => void} onSilent  called for each dead page */
   constructor(onSilent) {
     this.#onSilent = onSilent;
     setInterval(() => this.#check(), CHECK);
@@ -46,7 +46,7 @@ export class Pages {
     return this.#pages.keys();
   }
 
-  /** What all pages are interested in. */
+  /** The memberships of all pages. */
   members() {
     return [...this.#pages.values()].flatMap((page) => [...page.members.values()]);
   }
@@ -58,7 +58,7 @@ export class Pages {
 
   #check() {
     const now = Date.now();
-    // The machine slept: the pages could not speak either.
+    // The machine slept, so the pages could not send heartbeats.
     const late = now - this.#checked > 2 * CHECK;
     this.#checked = now;
     for (const [tab, page] of this.#pages) {

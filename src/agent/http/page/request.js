@@ -8,14 +8,14 @@ import { parse, seqOf } from './cursor.js';
 /** @typedef {import('./types.js').RequestFailure} RequestFailure */
 /** @typedef {{signal?: AbortSignal, fetch?: typeof fetch}} Options */
 
-/** The most lines of one request. */
+/** The maximum number of lines of a page. */
 export const LINES_MAX = 5000;
 
-/** The most lines that are read to find those before a cursor: lines of one batch share their time. */
+/** The maximum number of lines read to find those before a cursor. The lines of a batch share their time. */
 const BEFORE_LINES_MAX = 80_000;
 
 /**
- * A path with its query. Values that are absent or empty are left out.
+ * Builds a URL. Parameters that are absent or empty are omitted.
  * @param {string} path  relative to the page
  * @param {Record<string, string|number|boolean|undefined>} query
  * @returns {string}
@@ -33,7 +33,7 @@ export function address(path, query) {
  * @param {Record<string, string|number|boolean|undefined>} query  parameters of `events`
  * @param {Options & {max?: number}} [options]  `max`: stop after so many lines
  * @returns {Promise<{lines: Line[], at: string}>}
- *   `at` is the cursor of the end, `''` if reading stopped at `max`
+ *   `at` is the cursor at which reading ended, `''` if it stopped at `max`
  */
 export async function readLines(query, { max = Infinity, ...options } = {}) {
   const response = await get(address('events', { ...query, follow: false }), 'application/x-ndjson', options);
@@ -50,7 +50,7 @@ export async function readLines(query, { max = Infinity, ...options } = {}) {
 }
 
 /**
- * A part of the log, the oldest line first.
+ * Reads a page of the log, and returns it with the oldest line first.
  * @param {PageQuery} query
  * @param {Options} [options]
  * @returns {Promise<Line[]>}
@@ -66,7 +66,8 @@ export async function page(query, options = {}) {
 }
 
 /**
- * The agent reads backwards from a time, not from a cursor, so that lines at that very time are read again.
+ * Reads the lines before a cursor. The agent reads backwards from a time, not from a cursor, so lines at that
+ * time are read and filtered out.
  * @param {PageQuery} query
  * @param {number} lines
  * @param {Options} options
@@ -131,10 +132,10 @@ async function get(url, accept, options) {
   try {
     error = JSON.parse(body).error;
   } catch {
-    // An answer of a proxy.
+    // The response of a proxy.
   }
-  const told = why(body) || `the agent answered ${response.status} ${response.statusText}`.trim();
-  throw failure({ code: error?.code ?? codeOf(response.status), why: told }, response.status);
+  const reported = why(body) || `the agent answered ${response.status} ${response.statusText}`.trim();
+  throw failure({ code: error?.code ?? codeOf(response.status), why: reported }, response.status);
 }
 
 /** @param {number} status */
@@ -167,7 +168,7 @@ function parseJson(text) {
 }
 
 /**
- * The lines of a body as they arrive. Leaving the loop cancels the request.
+ * Yields the lines of a body as they arrive. Leaving the loop cancels the request.
  * @param {Response} response
  * @returns {AsyncGenerator<string>}
  */

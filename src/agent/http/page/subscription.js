@@ -11,15 +11,15 @@ import { covered, parse } from './cursor.js';
 /** @typedef {import('./tab.js').Tab} Tab */
 
 /**
- * A page's interest in a subscription. While `held` is set, rows wait there for the page's fill.
+ * A page's membership in a subscription. `buffer` holds the rows that arrive during the backfill.
  * @typedef {object} Member
  * @property {Tab} tab
  * @property {string} id        the page's name for it
  * @property {number} lines
  * @property {string} floor
- *   rows up to this cursor came with the fill; `''` without one, and once it is passed
- * @property {[EventMessage, string][]|null} held
- * @property {AbortController|null} fill  the request for the fill, while it runs
+ *   the backfill covered rows up to this cursor; `''` if there was none, and once the rows are past it
+ * @property {[EventMessage, string][]|null} buffer
+ * @property {AbortController|null} backfill  its request, while it runs
  */
 
 /**
@@ -30,16 +30,16 @@ import { covered, parse } from './cursor.js';
  * @property {EventSpec|null} events
  * @property {ViewSubscription|null} view
  * @property {Set<Member>} members
- * @property {boolean} sent     a connection has asked for it
- * @property {string} cursor    where it continues, `''` before the first row
+ * @property {boolean} sent     `true` once a connection requested it
+ * @property {string} cursor    where it resumes, `''` before the first row
  * @property {Snapshot|null} snapshot
  * @property {Refused|null} error
  */
 
-/** After a reconnect, at most this many events are caught up on. */
+/** The maximum number of events that are replayed after a reconnect. The agent counts the others. */
 const RESUME_MAX = 5000;
 
-/** Rows to begin with, and rows a second, unless a page asks for others. */
+/** Defaults: initial rows, and rows a second. */
 export const LINES = 200;
 const RATE = 200;
 
@@ -62,7 +62,7 @@ export function resumed({ events, cursor }) {
 }
 
 /**
- * Subscriptions with the same key are the same. Rows to begin with are each page's own.
+ * The identity of a subscription. Initial rows do not count: each page gets its own.
  * @param {EventSubscription|ViewSubscription} spec
  */
 export function keyOf(spec) {
@@ -72,7 +72,7 @@ export function keyOf(spec) {
 }
 
 /**
- * The first of the places up to which members had their fill.
+ * The lowest position that the backfills of the members cover.
  * @param {Member[]} members  at least one
  */
 export function floorOf(members) {

@@ -239,7 +239,7 @@
  * @property {string} [after]   cursor: only newer lines
  * @property {string} [since]   RFC 3339
  * @property {string} [until]   RFC 3339
- * @property {number} [lines]   at most so many; default 200, at most 5000
+ * @property {number} [lines]   the maximum number of lines; default 200, at most 5000
  * @property {boolean} [reverse]  the newest of the selected lines, not the oldest; implied by `before`
  */
 
