@@ -330,6 +330,8 @@ export class HeatMap {
     c.textBaseline = 'alphabetic';
     const minutes = Math.round((grid.columns * grid.step) / 60_000);
     for (let minute = minutes; minute >= 0; minute--) {
+      // The first label begins at its time, so that the second one needs room.
+      if (minute === minutes - 1 && (60_000 / grid.step) * cell.w < 66) continue;
       const x = width - ((minute * 60_000) / grid.step) * cell.w;
       c.textAlign = minute === minutes ? 'left' : minute === 0 ? 'right' : 'center';
       const past = this.context.state.get().until !== '';

@@ -86,13 +86,24 @@ export function writeCell(column, shown, index) {
   shown.values[index] = value;
   const text = shown.texts[index];
   const cell = shown.cells[index];
-  if (text) text.data = column.text?.(shown.row) ?? String(value);
+  if (text) writeText(text, column.text?.(shown.row) ?? String(value));
   else
     column.render?.(
       index === 0 ? /** @type {HTMLElement} */ (cell.lastElementChild) : cell,
       shown.row,
       value,
     );
+}
+
+/**
+ * A button without a text has no name: it is hidden.
+ * @param {Text} text
+ * @param {string} data
+ */
+function writeText(text, data) {
+  text.data = data;
+  const { parentElement } = text;
+  if (parentElement instanceof HTMLButtonElement) parentElement.hidden = data === '';
 }
 
 /**

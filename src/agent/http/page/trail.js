@@ -9,6 +9,7 @@ import { addClause } from './filter.js';
 import { clock, duration, fullTime, number, visible } from './format.js';
 import { Requests, isError } from './requests.js';
 import { SLOW_SECONDS } from './examples.js';
+import { HOLD_MS } from './table.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -67,7 +68,11 @@ export class Trail {
     /** @type {Map<number, Block>} */
     this.blocks = new Map();
     this.timer = 0;
-    this.list = h('div', { class: 'trail-list' });
+    this.moved = -Infinity;
+    this.list = h('div', {
+      class: 'trail-list',
+      on: { pointermove: () => (this.moved = performance.now()) },
+    });
     this.note = h('p', { class: 'trail-note' }, 'Waiting for events …');
     const link = h(
       'a',
@@ -82,7 +87,7 @@ export class Trail {
     this.element = h(
       'section',
       { class: 'trail', 'aria-label': options.title },
-      h('div', { class: 'trail-head' }, h('h3', null, options.title), link),
+      h('div', { class: 'trail-head' }, h('h2', null, options.title), link),
       this.note,
       this.list,
     );
@@ -146,9 +151,22 @@ export class Trail {
     );
   }
 
+  /** @private While the page is paused or the reader points at the trail, nothing moves away. */
+  isHeld() {
+    if (this.blocks.size === 0) return false;
+    if (this.context.pause.get()) return true;
+    return performance.now() - this.moved < HOLD_MS && this.list.matches(':hover');
+  }
+
   /** @private */
   render() {
-    if (this.context.pause.get() && this.blocks.size > 0) return;
+    if (this.isHeld()) {
+      this.timer = window.setTimeout(() => {
+        this.timer = 0;
+        this.render();
+      }, HOLD_MS / 4);
+      return;
+    }
     const { list, dropped } = this.requests;
     const live = new Set(list.map((request) => request.id));
     for (const [id, block] of this.blocks) {
