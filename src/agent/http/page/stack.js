@@ -83,7 +83,10 @@ class Stack {
         if (!context.pause.get()) this.runs.update(runs, running, this.now());
         this.surface.invalidate();
       },
-      refused: (why) => this.empty.refused(why),
+      refused: (why) => {
+        clearTimeout(this.emptying);
+        this.empty.refused(why);
+      },
       loaded: () => this.loaded(),
     });
     this.labels = new Labels(this.model, ({ key, op, value }) => context.addClause(key, op, value));
@@ -266,7 +269,7 @@ class Stack {
 
   /** @private @param {EventLine | GapLine} line */
   take(line) {
-    if (!this.any) {
+    if (!this.any && !isGap(line)) {
       this.any = true;
       this.empty.hide();
     }
