@@ -131,3 +131,9 @@ test('learns from views', () => {
   );
   views.view(/** @type {any} */ ({ view: 'users', users: 'x' }));
 });
+
+test('names invisible characters of a value', () => {
+  const hostile = createSeen();
+  hostile.event(/** @type {any} */ ({ tag: 't', fields: { user: 'ad\u202emin' } }));
+  assert.equal(complete('user=', 5, hostile).items[0].insert, String.raw`user~^ad\x{202E}min$`);
+});

@@ -1,6 +1,6 @@
 // Completion of a MATCH at the caret. Pure.
 
-import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
+import { KEYS, OPS, clause, escapePattern, fieldKey, tokenize } from './filter.js';
 
 /** @typedef {import('./types.js').Seen} Seen */
 /** @typedef {import('./filter.js').Token} Token */
@@ -148,7 +148,7 @@ function values(token, text, caret, seen) {
     .slice(0, ITEMS_MAX)
     .map((value) => ({
       label: value,
-      insert: `${token.key}${token.op}${quote(value)}`,
+      insert: clause(token.key, token.op, value),
       doc: '',
       kind: 'value',
       more: false,
@@ -199,7 +199,7 @@ function clauses(word, seen) {
       found.push({ label: text, insert: text, doc: '', kind: 'clause', more: false });
     }
   }
-  const message = clause('msg', '~', word.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&'));
+  const message = clause('msg', '~', escapePattern(word));
   found.push({ label: message, insert: message, doc: 'message contains', kind: 'clause', more: false });
   return found;
 }

@@ -23,6 +23,9 @@ const PING = 20_000;
 /** The timeout of the first reply of the shared worker. */
 const WORKER_START_MAX = 4_000;
 
+/** The timeout of the request for the version, in milliseconds. The page connects without it. */
+const STATS_TIMEOUT = 3_000;
+
 /** The minimum interval between reloads for a new version. */
 const RELOAD_MIN = 60_000;
 
@@ -186,7 +189,7 @@ export function createFeed() {
   }
 
   // The version is part of the worker's name: a page never talks to a worker of another version.
-  stats()
+  stats({ signal: AbortSignal.timeout(STATS_TIMEOUT) })
     .then(
       (figures) => {
         version = figures.version;
