@@ -388,10 +388,9 @@ function unescapeDebug(text) {
 /**
  * Requests for the lines around a line, whatever their tag, user or level.
  * @param {string} cursor
- * @param {string} time   of the line
  * @param {number} lines  on each side
  * @returns {{before: import('./types.js').PageQuery, after: import('./types.js').PageQuery}}
  */
-export function neighbours(cursor, time, lines) {
-  return { before: { before: cursor, time, lines }, after: { after: cursor, lines } };
+export function neighbours(cursor, lines) {
+  return { before: { before: cursor, lines }, after: { after: cursor, lines } };
 }

@@ -58,12 +58,10 @@ export function createHistory(context, store, list) {
     const { match, since } = state.get();
     const { signal } = abort;
     const oldest = store.rows[0];
-    const time =
-      oldest.kind === 'event' ? oldest.event.time : oldest.kind === 'gap' ? oldest.gap.time : undefined;
     loading = true;
     showFoot();
     try {
-      const lines = await feed.page({ match, since, before: oldest.cursor, time, lines: LINES }, { signal });
+      const lines = await feed.page({ match, since, before: oldest.cursor, lines: LINES }, { signal });
       if (signal.aborted) return;
       complete = lines.length === 0;
       store.prepend(lines);

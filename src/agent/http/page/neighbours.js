@@ -23,7 +23,7 @@ export function createNeighbours(context, event, cursor) {
   let asked = false;
   const load = async () => {
     fill(element, h('p', { class: 'explain' }, 'Loading…'));
-    const around = neighbours(cursor, event.time, EACH);
+    const around = neighbours(cursor, EACH);
     try {
       const [before, after] = await Promise.all([
         context.feed.page(around.before),

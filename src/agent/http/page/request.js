@@ -1,7 +1,6 @@
 // One-shot requests to the agent: parts of the log, views of a past period, figures.
 
 import { BASE, head, why } from './connection.js';
-import { parse, seqOf } from './cursor.js';
 
 /** @typedef {import('./types.js').Line} Line */
 /** @typedef {import('./types.js').PageQuery} PageQuery */
@@ -10,9 +9,6 @@ import { parse, seqOf } from './cursor.js';
 
 /** The maximum number of lines of a page. */
 export const LINES_MAX = 5000;
-
-/** The maximum number of lines read to find those before a cursor. The lines of a batch share their time. */
-const BEFORE_LINES_MAX = 80_000;
 
 /**
  * Builds a URL. Parameters that are absent or empty are omitted.
@@ -58,40 +54,14 @@ export async function readLines(query, { max = Infinity, ...options } = {}) {
 export async function page(query, options = {}) {
   const { match, since, until, after } = query;
   const lines = Math.max(1, Math.min(query.lines ?? 200, LINES_MAX));
-  if (query.before) return linesBefore(query, lines, options);
+  if (query.before) {
+    const { before } = query;
+    return (await readLines({ match, since, until, before, reverse: true, lines }, options)).lines.reverse();
+  }
   if (query.reverse || !(after || since)) {
     return (await readLines({ match, since, until, after, lines }, options)).lines;
   }
   return (await readLines({ match, since, until, after }, { ...options, max: lines })).lines;
-}
-
-/**
- * Reads the lines before a cursor. The agent reads backwards from a time, not from a cursor, so lines at that
- * time are read and filtered out.
- * @param {PageQuery} query
- * @param {number} lines
- * @param {Options} options
- * @returns {Promise<Line[]>}
- */
-async function linesBefore(query, lines, options) {
-  const cursor = parse(query.before ?? '');
-  if (!cursor) throw failure({ code: 64, why: `${query.before} is not a cursor` }, 0);
-  if (cursor.seq <= 1) return [];
-  let until = query.time;
-  if (!until) {
-    const at = await readLines({ after: `${cursor.log}-${cursor.seq - 1}` }, { ...options, max: 1 });
-    if (at.lines.length === 0) return [];
-    until = at.lines[0].time;
-  }
-  for (let ask = lines + 50; ; ask *= 4) {
-    const read = await readLines(
-      { match: query.match, since: query.since, until, reverse: true, lines: ask },
-      options,
-    );
-    const older = read.lines.filter((line) => seqOf(line) < cursor.seq);
-    const complete = read.lines.length < ask || ask >= BEFORE_LINES_MAX;
-    if (older.length >= lines || complete) return older.slice(0, lines).reverse();
-  }
 }
 
 /**

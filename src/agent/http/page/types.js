@@ -235,7 +235,6 @@
  * @typedef {object} PageQuery
  * @property {string} [match]
  * @property {string} [before]  cursor: only older lines, the newest of them
- * @property {string} [time]    time of the line at `before`, if known (saves a request)
  * @property {string} [after]   cursor: only newer lines
  * @property {string} [since]   RFC 3339
  * @property {string} [until]   RFC 3339
