@@ -241,7 +241,7 @@ export class Surface {
       this.request = requestAnimationFrame(this.tick);
     } else if (Number.isFinite(due)) {
       clearTimeout(this.timer);
-      this.timer = setTimeout(this.invalidate, due);
+      this.timer = window.setTimeout(this.invalidate, due);
     }
   }
 
