@@ -53,6 +53,8 @@ fn defaults_are_valid() {
         }),
         window: Window { size: 64 << 20 },
         tcp: None,
+        web: Some(Web { listen: WebListen::Default, tls: None, url: None }),
+        state: Some("/var/lib/pulsed".into()),
         tokens: Some("/var/lib/pulsed/tokens".into()),
         access: Rules::default(),
         file: None,
@@ -144,7 +146,8 @@ fn reads_every_key() {
     };
     assert_eq!(config.history, Some(history));
     assert_eq!(config.window.size, 16 << 20);
-    let tls = Some(TlsFiles { cert: "/etc/c.pem".into(), key: "/etc/k.pem".into() });
+    let tls =
+        Some(TlsFiles { keys: TlsKeys::TCP, cert: "/etc/c.pem".into(), key: "/etc/k.pem".into() });
     let listen = "[::]:7465".parse().expect("an address");
     assert_eq!(config.tcp, Some(Tcp { listen, tls }));
     assert_eq!(config.tokens.as_deref(), Some(Path::new("/srv/tokens")));

@@ -302,13 +302,13 @@ mod tests {
         let path = dir.path().join("pulsed.sock");
         let listener = UnixListener::bind(&path).expect("bound");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).expect("ours");
-        let inherited = Inherited::new(listener).expect("it listens and has a file");
+        let inherited = Inherited::new(listener, None).expect("it listens and has a file");
         (dir, path, inherited)
     }
 
     #[test]
     fn accepts_a_socket_as_configured() {
-        let (dir, path, Inherited { listener, file }) = inherited();
+        let (dir, path, Inherited { listener, file, .. }) = inherited();
         let error = listener.accept().expect_err("it does not block");
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert_eq!((file.path(), file.mode()), (path.as_path(), 0o660));
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn refuses_other_sockets() {
         let (_dir, path, _inherited) = inherited();
-        let refused = |listener| Inherited::new(listener).expect_err("refused").to_string();
+        let refused = |listener| Inherited::new(listener, None).expect_err("refused").to_string();
         let (connected, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let no_listener = UnixListener::from(std::os::fd::OwnedFd::from(connected));
         assert!(refused(no_listener).contains("does not listen"));

@@ -215,7 +215,7 @@ fn example_is_valid_with_all_defaults() {
     let with_defaults = keys.replace_all(&text, "$1");
     assert_ne!(text, with_defaults);
     // Replaces a group and files that may not exist on this machine.
-    let TlsFiles { cert, key } = certificate::make(agent.dir());
+    let TlsFiles { cert, key, .. } = certificate::make(agent.dir());
     let with_defaults = with_defaults
         .replace("@pulsed", "@root")
         .replace("/etc/pulsed/cert.pem", &cert.display().to_string())
