@@ -61,7 +61,10 @@ use transport::tcp::Bridge;
 use views::Folds;
 
 pub use error::AgentError;
-pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, RESUME_MAX, STREAMS_MAX};
+pub use http::{
+    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, RESUME_MAX,
+    STREAMS_MAX,
+};
 pub use transport::tls;
 
 // Bounds that the manual names.

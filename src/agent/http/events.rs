@@ -33,6 +33,8 @@ pub(super) struct Events {
     log: String,
     /// Others that follow may get the same bytes.
     shared: bool,
+    /// It was read once: what it begins with is its own.
+    begun: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
     complete: bool,
@@ -60,6 +62,7 @@ impl Events {
             frames,
             log,
             shared,
+            begun: false,
             first: None,
             complete: false,
             _follower: follower,
@@ -88,6 +91,7 @@ impl Events {
                 return None;
             }
             if self.shared
+                && self.begun
                 && let Known::Block(block) = self.frames.after(self.subscription.position().seq)
             {
                 self.subscription.consume_through(block.last);
@@ -107,6 +111,7 @@ impl Events {
             self.complete = true;
             return None;
         };
+        self.begun = true;
         match filled {
             Filled::Lines(lines) if shared => {
                 let until = match self.frames.after(after) {
