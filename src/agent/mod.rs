@@ -59,6 +59,7 @@ use stats::Stats;
 use transport::accept;
 use transport::tcp::Bridge;
 use views::Folds;
+use views::past::PastFolds;
 
 pub use error::AgentError;
 pub use http::{
@@ -85,7 +86,7 @@ pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR};
+pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -326,6 +327,7 @@ fn services(
         access,
         origins: Origins::new(),
         folds: Arc::new(Folds::new(log.clone(), runs.clone())),
+        past: PastFolds::new(log.clone()),
         runs,
         bridge,
         monitor,
