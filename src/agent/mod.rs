@@ -62,7 +62,10 @@ use views::Folds;
 use views::past::PastFolds;
 
 pub use error::AgentError;
-pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, RESUME_MAX, STREAMS_MAX};
+pub use http::{
+    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, RESUME_MAX,
+    STREAMS_MAX,
+};
 pub use transport::tls;
 
 // Bounds that the manual names.

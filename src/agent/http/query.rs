@@ -47,7 +47,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The events that a request is about: the parameters of a TAIL.
+/// The events that a request is about: the parameters of a TAIL. `follow` is the default, unless they end in the past.
 ///
 /// # Errors
 /// What is wrong with the query string.
@@ -62,7 +62,7 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
         until: query.value::<Timestamp>("until")?,
         matching,
         reverse: query.value("reverse")?.unwrap_or(false),
-        follow: query.value("follow")?.unwrap_or(follow),
+        follow: query.value("follow")?.unwrap_or(follow && query.text("until").is_none()),
         rate: query.value("rate")?,
     };
     tail.check()?;
