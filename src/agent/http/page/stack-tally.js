@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Counts of the stack by column key (a tag, a user or a page): events a minute, how busy a key is now, and how the
- * events that were not sent one by one are shared among the keys. Pure.
+ * Counts of the stack by column key (a tag, a user or a page): events a minute, how busy a key is now, and
+ * how the events that were not sent one by one are shared among the keys. Pure.
  */
 
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -128,9 +128,9 @@ export class Tallies {
   }
 
   /**
-   * Shares what is owed among the keys: by their exact counts, as far as these grew by more than was shown, else by
-   * what was shown.
-   * @param {Map<string, number> | null} exact Counts by key that only grow, except when a minute leaves the window.
+   * Shares what is owed among the keys: by their exact counts, as far as these grew by more than was shown,
+   * else by what was shown.
+   * @param {Map<string, number> | null} exact By key. They grow, except when a minute leaves the window.
    * @param {number} now Seconds.
    * @returns {[Tally, number][]} The shares; their sum is what was owed.
    */
@@ -159,7 +159,7 @@ export class Tallies {
   }
 
   /**
-   * @private A view that falls behind jumps, and counts only a part. What was shown is the better sample then.
+   * @private A view that falls behind jumps, and counts a part. What was shown is the better sample then.
    * @param {Tally[]} tallies
    * @param {Map<string, number> | null} exact
    */
@@ -201,7 +201,8 @@ export function distribute(total, weights) {
   const parts = weights.map((weight) => (total * weight) / all);
   const shares = parts.map(Math.floor);
   let left = total - sum(shares);
-  const byRemainder = parts.map((part, i) => i).sort((a, b) => parts[b] - shares[b] - (parts[a] - shares[a]) || a - b);
+  const remainder = (/** @type {number} */ i) => parts[i] - shares[i];
+  const byRemainder = parts.map((_, i) => i).sort((a, b) => remainder(b) - remainder(a) || a - b);
   for (const i of byRemainder) {
     if (left < 1) break;
     if (weights[i] === 0) continue;
