@@ -162,7 +162,8 @@ function originEntries(context, { origin, host, seq }, cursor) {
 
 /** @param {EventLine} event */
 function tookText({ took, abandoned }) {
-  const text = duration(Number(took)) + (abandoned ? ', abandoned: the connection closed before its end' : '');
+  const text =
+    duration(Number(took)) + (abandoned ? ', abandoned: the connection closed before its end' : '');
   return h('span', { class: 'value', title: `${took} s` }, text);
 }
 
