@@ -37,6 +37,8 @@ export class Tally {
     this.second = 0;
     /** Events since the last snapshot of exact counts. */
     this.shown = 0;
+    /** Those before it; each snapshot halves them. With `shown` a sample that is large enough. */
+    this.sample = 0;
     /** The count in the last snapshot, or -1. */
     this.exact = -1;
   }
@@ -149,6 +151,7 @@ export class Tallies {
       const known = exact?.get(tally.key);
       if (known !== undefined) tally.exact = known;
       else if (tally.exact >= 0) tally.exact += tally.shown + shares[i];
+      tally.sample = (tally.sample + tally.shown) / 2;
       tally.shown = 0;
       if (shares[i] === 0) return;
       tally.add(shares[i], now);
@@ -167,7 +170,7 @@ export class Tallies {
     const shown = tallies.map((tally) => tally.shown);
     const grew = tallies.map((tally) => grown(tally, exact));
     const expected = sum(shown) + this.owed;
-    if (sum(grew) < expected * TRUSTED) return shown;
+    if (sum(grew) < expected * TRUSTED) return tallies.map((tally) => tally.sample + tally.shown);
     return grew.map((count, i) => Math.max(0, count - shown[i]));
   }
 
