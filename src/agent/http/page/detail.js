@@ -45,9 +45,9 @@ export function createDetail(
     h(
       'div',
       { class: 'detail-columns' },
-      h('section', { 'aria-label': 'Fields' }, list(claims(context, event))),
-      h('section', { 'aria-label': 'Event' }, list(stamp(context, event))),
-      h('section', { 'aria-label': 'Origin' }, list(originEntries(context, event, cursor))),
+      h('div', { role: 'group', 'aria-label': 'Fields' }, claims(context, event)),
+      h('div', { role: 'group', 'aria-label': 'Event' }, list(stamp(context, event))),
+      h('div', { role: 'group', 'aria-label': 'Origin' }, list(originEntries(context, event, cursor))),
     ),
     fullMessage(event, whole),
     actions(context, event, cursor, neighbours.toggle),
@@ -119,7 +119,7 @@ function claims(context, event) {
   const entries = fields.map(([name, value]) =>
     entry(name, typed(value), { context, key: fieldKey(name), value: String(value) }),
   );
-  return entries.length ? entries : [h('p', { class: 'explain' }, 'No fields')];
+  return entries.length ? list(entries) : h('p', { class: 'explain' }, 'No fields');
 }
 
 /** @param {FieldValue} value */
@@ -162,7 +162,8 @@ function originEntries(context, { origin, host, seq }, cursor) {
 
 /** @param {EventLine} event */
 function tookText({ took, abandoned }) {
-  const text = duration(Number(took)) + (abandoned ? ', abandoned: the connection closed before its end' : '');
+  const text =
+    duration(Number(took)) + (abandoned ? ', abandoned: the connection closed before its end' : '');
   return h('span', { class: 'value', title: `${took} s` }, text);
 }
 

@@ -23,8 +23,8 @@ export function createPeriod({ state }) {
     'Back to live',
   );
   const element = h(
-    'div',
-    { class: 'banner-line' },
+    'section',
+    { class: 'banner-line', 'aria-label': 'Past period' },
     h('span', { class: 'grow' }, 'Past period: ', text),
     back,
   );

@@ -35,8 +35,8 @@ export function shadeOf(age) {
 
 /** What the colours mean. */
 export function legend() {
-  const colors = [['info', 'info'], ['notice', 'notice'], ['warn', 'warning'], ['err', 'error'], ['debug', 'debug'],
-    ['run', 'running'], ['abandoned', 'abandoned']];
+  const colors = [['info', 'info'], ['notice', 'notice'], ['warn', 'warning'], ['err', 'error'],
+    ['debug', 'debug'], ['run', 'running'], ['abandoned', 'abandoned']];
   return h('ul', { class: 'stack-legend', 'aria-label': 'Colours' },
     colors.map(([name, text]) => h('li', { class: name }, h('i', null), text)));
 }
@@ -118,6 +118,6 @@ function contrast(a, b) {
 
 /** @param {Rgba} color */
 function luminance(color) {
-  const of = (/** @type {0 | 1 | 2} */ i) => (color[i] <= 10 ? color[i] / 3294 : ((color[i] / 255 + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * of(0) + 0.7152 * of(1) + 0.0722 * of(2);
+  const of = (/** @type {number} */ n) => (n <= 10 ? n / 3294 : ((n / 255 + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * of(color[0]) + 0.7152 * of(color[1]) + 0.0722 * of(color[2]);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** One column of the stack: what lies in it, and how it takes what lands. Pure: times come from the caller. */
+/** One column of the stack: what lies in it, and how it takes what lands. Pure: the caller gives times. */
 import { BAR, EVENT, GAP, Layers, WARN, barHeight, heightOf } from './stack-layers.js';
 
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -34,11 +34,12 @@ export class Column {
     /** The left edge and the opacity as drawn. */
     this.x = 0;
     this.alpha = 0;
-    /** The heights of all blocks with the spaces between them, and how much of it has sunk below the floor. */
+    /** The height of all blocks with the spaces between them, and how much has sunk below the floor. */
     this.content = 0;
     this.sunk = 0;
-    /** The height that the column keeps. */
+    /** The height that the column keeps, and what runs take of it from above. */
     this.target = 0;
+    this.ceiling = 0;
     /** The deflection of the top by the last landing, and its speed. */
     this.jolt = 0;
     this.joltSpeed = 0;
@@ -50,7 +51,6 @@ export class Column {
     /** Blocks in the air, and when the last one started. */
     this.flying = 0;
     this.started = 0;
-    this.busy = 0;
   }
 
   /**
@@ -61,8 +61,8 @@ export class Column {
   reset(tally, now, height) {
     this.layers.clear();
     Object.assign(this, {
-      tally, place: 0, leaving: false, since: now, x: NaN, alpha: 0, content: 0, sunk: 0, target: 0, jolt: 0,
-      joltSpeed: 0, room: height * BURST, filled: now, usual: 0, flying: 0, started: 0, busy: 0,
+      tally, place: 0, leaving: false, since: now, x: NaN, alpha: 0, content: 0, sunk: 0, target: 0,
+      ceiling: 0, jolt: 0, joltSpeed: 0, room: height * BURST, filled: now, usual: 0, flying: 0, started: 0,
     });
   }
 
@@ -72,8 +72,8 @@ export class Column {
   }
 
   /**
-   * An event lands: as a block of its own if there is room for it or if it stands out, else it is counted into the
-   * bar on top.
+   * An event lands: as a block of its own if there is room for it or if it stands out, else it is counted
+   * into the bar on top.
    * @param {EventLine} event
    * @param {number} tone
    * @param {number} born Milliseconds.
@@ -81,7 +81,8 @@ export class Column {
    */
   landEvent(event, tone, born, height) {
     const tall = heightOf(event.took);
-    const plain = tone > WARN && !event.abandoned && event.run === undefined && !this.isSlow(event.took, tall);
+    const routine = tone > WARN && !event.abandoned && event.run === undefined;
+    const plain = routine && !this.isSlow(event.took, tall);
     this.refill(born, height);
     this.usual += (tall - this.usual) * (this.usual === 0 ? 1 : 0.02);
     const room = plain ? tall + SPACE : -height * BURST;
@@ -139,7 +140,7 @@ export class Column {
    */
   settle(step, height, still) {
     const over = Math.max(0, this.content - this.target);
-    const hurry = this.level > height * 0.9 ? 0.15 : 0.6;
+    const hurry = this.level > (height - this.ceiling) * 0.9 ? 0.15 : 0.6;
     this.sunk = still ? over : this.sunk + Math.max(0, over - this.sunk) * (1 - Math.exp(-step / hurry));
     this.drop();
     const to = this.leaving ? 0 : 1;
@@ -182,7 +183,10 @@ export class Column {
     return took !== undefined && took > FAST && this.usual > 0 && tall > this.usual + 11 * Math.log10(SLOWER);
   }
 
-  /** @private @param {number} top @param {number} tone @param {number} count @param {EventLine | null} event */
+  /**
+   * @private
+   * @param {number} top @param {number} tone @param {number} count @param {EventLine | null} event
+   */
   count(top, tone, count, event) {
     const { layers } = this;
     const place = layers.at(top);

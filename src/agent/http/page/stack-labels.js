@@ -36,7 +36,8 @@ export class Labels {
     this.body = h('tbody', null);
     this.caption = h('caption', null);
     this.table = h('table', { class: 'sr-only' }, this.caption,
-      h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Column'), h('th', { scope: 'col' }, 'Events a minute'))), this.body);
+      h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Column'),
+        h('th', { scope: 'col' }, 'Events a minute'))), this.body);
     this.tabled = 0;
     this.named = 0;
     this.shown = 0;
@@ -105,7 +106,8 @@ export class Labels {
     const name = nameOf(column, this.model.by);
     const rate = this.rate(column, now, since);
     setText(label.name, name);
-    setText(label.count, rate === null ? '…' : label.width < 100 ? `${short(rate)}/min` : `${number(rate)} a minute`);
+    const count = rate === null ? '…' : label.width < 100 ? `${short(rate)}/min` : `${number(rate)} a minute`;
+    setText(label.count, count);
     label.element.hidden = false;
     label.element.disabled = !label.clause;
     const title = label.clause ? `${name}: click to show only this` : name;
@@ -124,7 +126,8 @@ export class Labels {
     setText(this.caption, `Events a minute by ${by}, the busiest first`);
     fill(this.body, columns.map((column) => {
       const rate = this.rate(column, now, since);
-      return h('tr', null, h('th', { scope: 'row' }, nameOf(column, by)), h('td', null, rate === null ? '' : number(rate)));
+      return h('tr', null, h('th', { scope: 'row' }, nameOf(column, by)),
+        h('td', null, rate === null ? '' : number(rate)));
     }));
   }
 }

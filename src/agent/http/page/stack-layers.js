@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The blocks that lie in one column of the stack, the oldest first: a ring of typed arrays, so that a screen that
- * runs for weeks allocates nothing per block.
+ * The blocks that lie in one column of the stack, the oldest first: a ring of typed arrays, so that a screen
+ * that runs for weeks allocates nothing per block.
  */
 
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -11,7 +11,7 @@ export const EVENT = 0; // one event
 export const BAR = 1; // several events, counted
 export const GAP = 2; // events are missing here
 
-/** The colours of blocks, by what they mean. `REST` is for events that are counted and were not sent one by one. */
+/** The colours of blocks, by what they mean. `REST`: counted, and not sent one by one. */
 export const TONES = /** @type {const} */ (['err', 'warn', 'notice', 'info', 'debug', 'rest']);
 export const ERR = 0;
 export const WARN = 1;
@@ -26,7 +26,9 @@ export const LAYERS_MAX = 512;
 const MASK = LAYERS_MAX - 1;
 
 /** @type {Record<string, number>} */
-const TONE_OF = { emerg: ERR, alert: ERR, crit: ERR, err: ERR, warning: WARN, notice: NOTICE, info: INFO, debug: DEBUG };
+const TONE_OF = {
+  emerg: ERR, alert: ERR, crit: ERR, err: ERR, warning: WARN, notice: NOTICE, info: INFO, debug: DEBUG,
+};
 
 /**
  * The tone of a level. An unknown one, of a newer agent, is `INFO`.
@@ -48,7 +50,8 @@ export function heightOf(took) {
 }
 
 /**
- * The height of a bar that counts several events: that of their mean duration, and 8 px for each power of ten.
+ * The height of a bar that counts several events: that of their mean duration, and 8 px for each power of
+ * ten.
  * @param {number} count
  * @param {number} mean The mean duration in seconds, 0 if they have none.
  * @returns {number} CSS pixels, 5 to 90.
@@ -187,8 +190,8 @@ export class Layers {
 
   /** @private All arrays with one value a block. @returns {any[]} */
   get columns() {
-    return [this.kind, this.tone, this.plain, this.abandoned, this.height, this.born, this.count, this.total, this.timed,
-      this.longest, this.id, this.event, this.text, this.labelled];
+    return [this.kind, this.tone, this.plain, this.abandoned, this.height, this.born, this.count, this.total,
+      this.timed, this.longest, this.id, this.event, this.text, this.labelled];
   }
 
   /** Removes everything. */

@@ -1,10 +1,11 @@
 // @ts-check
 /**
- * What the stack shows: which keys have columns, what falls, what lies where. Pure: it knows neither canvas nor clock.
+ * What the stack shows: which keys have columns, what falls, what lies where. Pure: it knows neither canvas
+ * nor clock.
  *
- * Heights are on log scales, so that a block of 10 s fits beside one of 1 ms and a bar of 5,000 events beside one of
- * 50. A column keeps as much of its past as its share of the events allows: the busiest fills the stack, one with an
- * eighth of its events half of it.
+ * Heights are on log scales, so that a block of 10 s fits beside one of 1 ms and a bar of 5,000 events beside
+ * one of 50. A column keeps as much of its past as its share of the events allows: the busiest fills the
+ * stack, one with an eighth of its events half of it.
  */
 import { Column } from './stack-column.js';
 import { Flights } from './stack-flights.js';
@@ -269,8 +270,8 @@ export class StackModel {
   }
 
   /**
-   * Gives columns to the busiest keys, and lets neighbours change places, with hysteresis: a screen whose columns
-   * jump cannot be read.
+   * Gives columns to the busiest keys, and lets neighbours change places, with hysteresis: a screen whose
+   * columns jump cannot be read.
    * @private @param {number} now
    */
   assign(now) {
@@ -280,12 +281,15 @@ export class StackModel {
       if (own.length === 0) break;
       this.retire(own.reduce((a, b) => (score(b, seconds) < score(a, seconds) ? b : a)));
     }
-    const best = this.bestWithout(seconds);
-    const own = this.columns.length - (this.rest ? 1 : 0);
-    if (best && this.columns.length < this.room) {
+    let best = this.bestWithout(seconds);
+    let own = this.columns.length - (this.rest ? 1 : 0);
+    while (best && this.columns.length < this.room) {
       this.claim(this.open(best, now, own));
-    } else if (best && own > 0) {
-      const weakest = this.columns.slice(0, own).reduce((a, b) => (score(b, seconds) < score(a, seconds) ? b : a));
+      best = this.bestWithout(seconds);
+      own += 1;
+    }
+    if (best && own > 0) {
+      const weakest = this.weakest(seconds);
       if (best.scoreAt(seconds) > BUSIER * score(weakest, seconds) && now - weakest.since > STAY_MS) {
         const place = this.columns.indexOf(weakest);
         this.retire(weakest);
@@ -331,7 +335,8 @@ export class StackModel {
   /** Puts the busiest columns first, at once. For the rows that the view begins with. @param {number} now */
   sort(now) {
     const seconds = now / 1000;
-    this.columns.sort((a, b) => Number(a === this.rest) - Number(b === this.rest) || score(b, seconds) - score(a, seconds));
+    const last = (/** @type {Column} */ column) => Number(column === this.rest);
+    this.columns.sort((a, b) => last(a) - last(b) || score(b, seconds) - score(a, seconds));
     for (const column of this.columns) column.x = NaN;
     this.swapped = now;
     this.weigh(seconds);
@@ -343,16 +348,13 @@ export class StackModel {
     const most = this.columns.reduce((max, column) => Math.max(max, this.scoreOf(column, now)), 0);
     for (const column of this.columns) {
       const share = most > 0 ? Math.cbrt(this.scoreOf(column, now) / most) : 0;
-      column.target = this.height * FULL * Math.max(SILENT, share);
+      column.target = (this.height - column.ceiling) * FULL * Math.max(SILENT, share);
     }
   }
 
-  /** @private The score of a column, that of the rest with all its keys. @param {Column} column @param {number} now */
+  /** @private The rest has the score of all its keys. @param {Column} column @param {number} now */
   scoreOf(column, now) {
-    if (column.tally) return column.tally.scoreAt(now);
-    let sum = 0;
-    for (const tally of this.tallies.byKey.values()) if (!this.byKey.has(tally.key)) sum += tally.scoreAt(now);
-    return sum;
+    return this.sum(column, (tally) => tally.scoreAt(now));
   }
 
   /**
@@ -361,10 +363,14 @@ export class StackModel {
    * @param {number} now Milliseconds.
    */
   lastMinute(column, now) {
-    const seconds = now / 1000;
-    if (column.tally) return column.tally.lastMinute(seconds);
+    return this.sum(column, (tally) => tally.lastMinute(now / 1000));
+  }
+
+  /** @private @param {Column} column @param {(tally: Tally) => number} value */
+  sum(column, value) {
+    if (column.tally) return value(column.tally);
     let sum = 0;
-    for (const tally of this.tallies.byKey.values()) if (!this.byKey.has(tally.key)) sum += tally.lastMinute(seconds);
+    for (const tally of this.tallies.byKey.values()) if (!this.byKey.has(tally.key)) sum += value(tally);
     return sum;
   }
 }

@@ -19,7 +19,8 @@ export async function openThing(context, source, thing) {
   if (thing?.event) {
     context.openRow(await source.whole(thing.event));
   } else if (thing?.run) {
-    const event = source.recent.find((line) => begins(line, /** @type {RunRow} */ (thing.run))) ?? await load(context, thing.run);
+    const { run } = thing;
+    const event = source.recent.find((line) => begins(line, run)) ?? await load(context, run);
     if (event && !isGap(event)) context.openRow(event);
     else context.toast('The event that began this run is no longer in the log.');
   }
@@ -27,8 +28,8 @@ export async function openThing(context, source, thing) {
 
 /** @param {EventLine | GapLine} line @param {RunRow} row */
 function begins(line, row) {
-  return !isGap(line) && line.run === row.run && line.host === row.host && line.took === undefined && !line.abandoned
-    && line.origin?.conn === row.conn;
+  return !isGap(line) && line.run === row.run && line.host === row.host && line.origin?.conn === row.conn
+    && line.took === undefined && !line.abandoned;
 }
 
 /** @param {Context} context @param {RunRow} row @returns {Promise<EventLine | GapLine | undefined>} */

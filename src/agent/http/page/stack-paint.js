@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Draws the stack. Rectangles are collected by colour and filled one colour after the other, from typed arrays, so
- * that a frame of a thousand blocks neither allocates nor switches colours a thousand times.
+ * Draws the stack. Rectangles are collected by colour and filled one colour after the other, from typed
+ * arrays, so that a frame of a thousand blocks neither allocates nor switches colours a thousand times.
  */
 import { findRect } from './canvas.js';
 import { Palette, SHADES, shadeOf } from './stack-colors.js';
@@ -173,7 +173,8 @@ export class Painter {
       if (part === count) this.block(x, y, w, h, tone * SHADES + shade);
       const share = (w * part) / count;
       const wide = Math.min(x + w - left, Math.max(share, tone <= WARN ? 3 : 0));
-      if (part < count) this.rect(left, y, Math.max(0, wide - (left + wide < x + w - 1 ? 1 : 0)), h, tone * SHADES + shade);
+      const seam = left + wide < x + w - 1 ? 1 : 0;
+      if (part < count) this.rect(left, y, wide - seam, h, tone * SHADES + shade);
       if (widest < 0 || part > layers.mix[mix + widest]) widest = tone;
       left += wide;
     }
@@ -192,7 +193,8 @@ export class Painter {
 
   /** @private @param {number} x @param {number} y @param {number} width */
   dashes(x, y, width) {
-    for (let left = 0; left < width; left += 10) this.rect(x + left, y, Math.min(6, width - left), 2, WARN * SHADES + 2);
+    const color = WARN * SHADES + 2;
+    for (let left = 0; left < width; left += 10) this.rect(x + left, y, Math.min(6, width - left), 2, color);
   }
 
   /** @private An abandoned run: an outline with slats. @param {number} x @param {number} y @param {number} w
@@ -206,7 +208,7 @@ export class Painter {
     this.rect(x + w - 1, y, 1, h, color);
   }
 
-  /** @private A block whose corners are cut off a little: cheaper than arcs. @param {number} x @param {number} y
+  /** @private The corners are cut off a little: cheaper than arcs. @param {number} x @param {number} y
    * @param {number} w @param {number} h @param {number} color */
   block(x, y, w, h, color) {
     if (h < 5) return this.rect(x, y, w, h, color);
@@ -216,7 +218,8 @@ export class Painter {
     this.rect(x + cut, y + h - cut, w - 2 * cut, cut, color);
   }
 
-  /** @private @param {number} x @param {number} y @param {number} w @param {number} h @param {number} color */
+  /** @private @param {number} x @param {number} y @param {number} w @param {number} h
+   * @param {number} color */
   rect(x, y, w, h, color) {
     if (this.used === RECTS_MAX || w <= 0 || h <= 0) return;
     const at = 4 * this.used;
@@ -323,7 +326,8 @@ export class Painter {
       const seconds = Math.max(0, (now - run.begun) / 1000);
       c.globalAlpha = run.alpha;
       c.fillStyle = unknown ? colors.text : colors.onAccent;
-      c.fillText(width < 62 ? shortAge(seconds) : duration(Math.floor(seconds)), x + width / 2, run.y + run.height / 2 + 0.5);
+      const text = width < 62 ? shortAge(seconds) : duration(Math.floor(seconds));
+      c.fillText(text, x + width / 2, run.y + run.height / 2 + 0.5);
       this.spot(run, RUN, run.id, x, run.y, width, run.height);
       const more = run.place === 2 ? runs.more.get(column) : 0;
       if (!more) continue;
@@ -339,7 +343,8 @@ export class Painter {
     if (at < 0) return;
     c.strokeStyle = colors.text;
     c.lineWidth = 1.5;
-    c.strokeRect(this.spots[4 * at] - 2, this.spots[4 * at + 1] - 2, this.spots[4 * at + 2] + 4, this.spots[4 * at + 3] + 4);
+    const [x, y, w, h] = this.spots.subarray(4 * at, 4 * at + 4);
+    c.strokeRect(x - 2, y - 2, w + 4, h + 4);
   }
 
   /** @private Whole device pixels: sharp edges, and no shimmer while blocks sink. @param {number} value */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The runs that have begun and not ended. They hang over their column, pulse and grow with their age; when the end
- * comes, they fall. Pure.
+ * The runs that have begun and not ended. They hang over their column, pulse and grow with their age; when
+ * the end comes, they fall. Pure.
  */
 import { heightOf, nextId } from './stack-layers.js';
 import { columnOf } from './stack-tally.js';
@@ -122,6 +122,7 @@ export class HangingRuns {
     const bottoms = new Map();
     /** @type {Map<Column, number>} */
     const counts = new Map();
+    for (const column of model.columns) column.ceiling = 0;
     for (const hanging of this.list) {
       const column = columnOfRun(model, hanging, now);
       const used = counts.get(column) ?? 0;
@@ -137,9 +138,10 @@ export class HangingRuns {
       const y = bottoms.get(column) ?? APART;
       hanging.height = Math.max(HEIGHT_MIN, heightOf((now - hanging.begun) / 1000));
       bottoms.set(column, y + hanging.height + APART);
-      hanging.y = still || Number.isNaN(hanging.y) ? y : hanging.y + (y - hanging.y) * (1 - Math.exp(-step / 0.3));
-      const to = hanging.gone ? 0 : 1;
-      hanging.alpha = still ? to : hanging.alpha + (to - hanging.alpha) * (1 - Math.exp(-step / 0.3));
+      column.ceiling = y + hanging.height;
+      const part = still ? 1 : 1 - Math.exp(-step / 0.3);
+      hanging.y = Number.isNaN(hanging.y) ? y : hanging.y + (y - hanging.y) * part;
+      hanging.alpha += ((hanging.gone ? 0 : 1) - hanging.alpha) * part;
     }
     if (this.list.some((hanging) => hanging.gone && hanging.alpha < 0.05)) {
       this.list = this.list.filter((hanging) => !hanging.gone || hanging.alpha >= 0.05);
@@ -167,7 +169,8 @@ function isRun(row, event) {
 function columnOfRun(model, hanging, now) {
   const { row } = hanging;
   if (hanging.by !== model.by) {
-    const { key, clause } = columnOf({ tag: row.tag, fields: { user: row.user ?? null, page: row.page ?? null } }, model.by);
+    const fields = { user: row.user ?? null, page: row.page ?? null };
+    const { key, clause } = columnOf({ tag: row.tag, fields }, model.by);
     hanging.by = model.by;
     hanging.key = key;
     hanging.clause = clause;

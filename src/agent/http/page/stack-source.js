@@ -1,8 +1,11 @@
 // @ts-check
 /**
- * Where the stack's events come from: the live stream, or the rows of a past period; beside them the runs that are
- * open and the exact counts by key. It keeps the newest rows, so that other columns can be built from them.
+ * Where the stack's events come from: the live stream, or the rows of a past period; beside them the runs
+ * that are open and the exact counts by key. It keeps the newest rows, so that other columns can be built
+ * from them.
  */
+
+import { number } from './format.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -60,8 +63,9 @@ export class Source {
       this.load();
       return;
     }
+    const from = since ? { since } : {};
     this.stops.push(
-      feed.subscribe({ events: { match, lines: LINES, rate: RATE, ...(since ? { since } : {}) } }, (message) => {
+      feed.subscribe({ events: { match, lines: LINES, rate: RATE, ...from } }, (message) => {
         if ('seq' in message || 'gap' in message) this.take(message);
         else if ('skipped' in message) this.handlers.skipped(message.skipped);
         else if ('error' in message) this.handlers.refused(message.error.why);
@@ -157,7 +161,8 @@ export function isGap(line) {
  * @returns {string}
  */
 export function gapText({ gap }) {
-  const lost = gap.lost === undefined ? 'events may be missing' : gap.lost === 0 ? 'nothing is missing' : `${gap.lost} events are missing`;
+  const lost = gap.lost === undefined ? 'events may be missing'
+    : gap.lost === 0 ? 'nothing is missing' : `${number(gap.lost)} events are missing`;
   const why = /** @type {Record<string, string>} */ ({
     retention: 'older than history keeps', storage: 'the disk failed', rate: 'a sender was over its limit',
     restart: 'the agent restarted', clock: 'the clock was set', upstream: 'reported by another host',

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Counts of the stack by column key (a tag, a user or a page): events a minute, how busy a key is now, and how the
- * events that were not sent one by one are shared among the keys. Pure.
+ * Counts of the stack by column key (a tag, a user or a page): events a minute, how busy a key is now, and
+ * how the events that were not sent one by one are shared among the keys. Pure.
  */
 
 /** @typedef {import('./types.js').EventLine} EventLine */
@@ -37,6 +37,8 @@ export class Tally {
     this.second = 0;
     /** Events since the last snapshot of exact counts. */
     this.shown = 0;
+    /** Those before it; each snapshot halves them. With `shown` a sample that is large enough. */
+    this.sample = 0;
     /** The count in the last snapshot, or -1. */
     this.exact = -1;
   }
@@ -128,9 +130,9 @@ export class Tallies {
   }
 
   /**
-   * Shares what is owed among the keys: by their exact counts, as far as these grew by more than was shown, else by
-   * what was shown.
-   * @param {Map<string, number> | null} exact Counts by key that only grow, except when a minute leaves the window.
+   * Shares what is owed among the keys: by their exact counts, as far as these grew by more than was shown,
+   * else by what was shown.
+   * @param {Map<string, number> | null} exact By key. They grow, except when a minute leaves the window.
    * @param {number} now Seconds.
    * @returns {[Tally, number][]} The shares; their sum is what was owed.
    */
@@ -149,6 +151,7 @@ export class Tallies {
       const known = exact?.get(tally.key);
       if (known !== undefined) tally.exact = known;
       else if (tally.exact >= 0) tally.exact += tally.shown + shares[i];
+      tally.sample = (tally.sample + tally.shown) / 2;
       tally.shown = 0;
       if (shares[i] === 0) return;
       tally.add(shares[i], now);
@@ -159,7 +162,7 @@ export class Tallies {
   }
 
   /**
-   * @private A view that falls behind jumps, and counts only a part. What was shown is the better sample then.
+   * @private A view that falls behind jumps, and counts a part. What was shown is the better sample then.
    * @param {Tally[]} tallies
    * @param {Map<string, number> | null} exact
    */
@@ -167,7 +170,7 @@ export class Tallies {
     const shown = tallies.map((tally) => tally.shown);
     const grew = tallies.map((tally) => grown(tally, exact));
     const expected = sum(shown) + this.owed;
-    if (sum(grew) < expected * TRUSTED) return shown;
+    if (sum(grew) < expected * TRUSTED) return tallies.map((tally) => tally.sample + tally.shown);
     return grew.map((count, i) => Math.max(0, count - shown[i]));
   }
 
@@ -201,7 +204,8 @@ export function distribute(total, weights) {
   const parts = weights.map((weight) => (total * weight) / all);
   const shares = parts.map(Math.floor);
   let left = total - sum(shares);
-  const byRemainder = parts.map((part, i) => i).sort((a, b) => parts[b] - shares[b] - (parts[a] - shares[a]) || a - b);
+  const remainder = (/** @type {number} */ i) => parts[i] - shares[i];
+  const byRemainder = parts.map((_, i) => i).sort((a, b) => remainder(b) - remainder(a) || a - b);
   for (const i of byRemainder) {
     if (left < 1) break;
     if (weights[i] === 0) continue;

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the stack says about a block, a falling one or a run: the text beside the pointer, and for screen readers. */
+/** What the stack says about a block or a run: the text beside the pointer, and for screen readers. */
 import { fill, h } from './dom.js';
 import { age, clock, duration, number, visible } from './format.js';
 import { GAP, TONES } from './stack-layers.js';
@@ -8,6 +8,7 @@ import { claimedUser } from './who.js';
 
 /** @typedef {import('./types.js').EventLine} EventLine */
 /** @typedef {import('./types.js').RunRow} RunRow */
+/** @typedef {import('./stack-layers.js').Layers} Layers */
 /** @typedef {import('./stack-paint.js').Painter} Painter */
 
 /** The most characters of a message and of a name in the tip. */
@@ -16,7 +17,7 @@ const NAME_MAX = 60;
 
 /** How counts by tone are called. */
 const NAMES = /** @type {Record<string, string>} */ ({
-  err: 'errors', warn: 'warnings', notice: 'notices', info: 'info', debug: 'debug', rest: 'counted only',
+  err: 'err', warn: 'warning', notice: 'notice', info: 'info', debug: 'debug', rest: 'counted only',
 });
 
 /**
@@ -59,34 +60,42 @@ export function thingAt(painter, spot, now) {
 /** @param {number} id @param {EventLine} event @param {number} seconds @returns {Thing} */
 function eventThing(id, event, seconds) {
   const user = claimedUser(event);
-  const who = [user === undefined ? null : visible(user, NAME_MAX), event.origin?.user && `✓ ${visible(event.origin.user, NAME_MAX)}`];
-  const took = event.took === undefined ? '' : event.abandoned ? `abandoned after ${duration(event.took)}` : `took ${duration(event.took)}`;
+  const verified = event.origin?.user;
+  const who = [user !== undefined && visible(user, NAME_MAX), verified && `✓ ${visible(verified, NAME_MAX)}`];
+  const page = event.fields?.page;
+  const verb = event.abandoned ? 'abandoned after' : 'took';
+  const took = event.took === undefined ? '' : `${verb} ${duration(event.took)}`;
   return {
     id, event, run: null, title: visible(event.tag, NAME_MAX),
     lines: [
       visible(event.msg ?? '', MESSAGE_MAX),
-      join([who.filter(Boolean).join(' '), event.fields?.page != null && visible(event.fields.page, NAME_MAX)]),
+      join([who.filter(Boolean).join(' '), page !== undefined && page !== null && visible(page, NAME_MAX)]),
       join([event.level, took, seconds < 1 ? clock(event.time) : `${clock(event.time)}, ${ago(seconds)}`]),
     ],
   };
 }
 
-/** @param {number} id @param {import('./stack-layers.js').Layers} layers @param {number} place @param {number} seconds @returns {Thing} */
+/**
+ * @param {number} id @param {Layers} layers @param {number} place @param {number} seconds
+ * @returns {Thing}
+ */
 function barThing(id, layers, place, seconds) {
   const event = layers.event[place];
   const counts = TONES.map((tone, i) => [layers.mix[place * TONES.length + i], NAMES[tone]])
     .filter(([count]) => Number(count) > 0).map(([count, name]) => `${number(Number(count))} ${name}`);
   const mean = layers.timed[place] > 0 ? `mean ${duration(layers.total[place] / layers.timed[place])}` : '';
+  const example = event ? `for example: ${visible(event.msg ?? event.tag, MESSAGE_MAX)}` : '';
   const longest = layers.timed[place] > 0 ? `longest ${duration(layers.longest[place])}` : '';
   return {
     id, event, run: null, title: `${number(layers.count[place])} events`,
-    lines: [join(counts), join([mean, longest, ago(seconds)]), event ? `for example: ${visible(event.msg ?? event.tag, MESSAGE_MAX)}` : ''],
+    lines: [join(counts), join([mean, longest, ago(seconds)]), example],
   };
 }
 
 /** @param {number} id @param {RunRow} row @param {number} seconds @returns {Thing} */
 function runThing(id, row, seconds) {
-  const state = row.state === 'unknown' ? 'its end may have been lost' : `running for ${duration(Math.floor(seconds))}`;
+  const state = row.state === 'unknown' ? 'its end may have been lost'
+    : `running for ${duration(Math.floor(seconds))}`;
   return {
     id, event: null, run: row, title: visible(row.tag, NAME_MAX),
     lines: [
@@ -139,8 +148,8 @@ export class Tip {
         thing.lines.map((line, i) => line && h('span', { class: `line-${i}`, dir: 'ltr' }, line)));
     }
     const { offsetWidth, offsetHeight } = this.element;
-    const left = x + 14 + offsetWidth > width - 4 ? x - 14 - offsetWidth : x + 14;
-    const top = Math.min(y + 12, height - offsetHeight - 4);
-    this.element.style.transform = `translate(${Math.max(4, Math.round(left))}px, ${Math.max(4, Math.round(top))}px)`;
+    const left = Math.round(Math.max(4, x + 14 + offsetWidth > width - 4 ? x - 14 - offsetWidth : x + 14));
+    const top = Math.round(Math.max(4, Math.min(y + 12, height - offsetHeight - 4)));
+    this.element.style.transform = `translate(${left}px, ${top}px)`;
   }
 }

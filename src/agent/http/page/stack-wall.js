@@ -1,13 +1,17 @@
 // @ts-check
 /**
- * The wall screen: a line with the time, the machine and the rate instead of the chrome. It keeps the screen awake, and
- * hides the pointer while it rests.
+ * The wall screen: a line with the time, the machine and the rate instead of the chrome. It keeps the screen
+ * awake, and hides the pointer while it rests.
  */
 import { h, setText } from './dom.js';
 import { number, visible } from './format.js';
 
 /** The pointer is hidden after this time, in milliseconds. */
 const REST_MS = 3000;
+
+const STATES = /** @type {const} */ ({
+  live: 'live', ended: 'ended', connecting: 'connecting', waiting: 'waiting for the agent',
+});
 
 export class Wall {
   /** @param {HTMLElement} element Of the view. */
@@ -17,7 +21,8 @@ export class Wall {
     this.host = h('span', { class: 'stack-host' });
     this.rate = h('span', { class: 'stack-rate' });
     this.state = h('span', { class: 'stack-state' });
-    this.element = h('div', { class: 'stack-wall', hidden: true }, this.clock, this.host, this.state, this.rate);
+    this.element = h('div', { class: 'stack-wall', hidden: true },
+      this.clock, this.host, this.state, this.rate);
     this.on = false;
     /** @type {WakeLockSentinel | null} */
     this.lock = null;
@@ -59,7 +64,7 @@ export class Wall {
     setText(this.clock, `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`);
     setText(this.host, visible(host, 60));
     setText(this.rate, rate === undefined ? '' : `${number(rate)} events/s`);
-    setText(this.state, status.state === 'live' ? 'live' : status.state === 'ended' ? 'ended' : 'waiting for the agent');
+    setText(this.state, STATES[status.state]);
     this.state.dataset.state = status.state;
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The Stack view, in homage to Digg Labs: events fall onto the column of their tag, user or page as they happen.
- * Taller is slower, colours are levels, what runs hangs in the air until it ends. Made to be left on.
+ * The Stack view, in homage to Digg Labs: events fall onto the column of their tag, user or page as they
+ * happen. Taller is slower, colours are levels, what runs hangs in the air until it ends. Made to be left on.
  */
 import { Surface } from './canvas.js';
 import { h } from './dom.js';
@@ -9,13 +9,14 @@ import { createEmpty } from './empty.js';
 import { number } from './format.js';
 import { toggleWall } from './keys.js';
 import { VARIABLES, legend } from './stack-colors.js';
-import { Labels, nameOf } from './stack-labels.js';
+import { Labels } from './stack-labels.js';
 import { StackModel } from './stack-model.js';
 import { Painter } from './stack-paint.js';
 import { HangingRuns } from './stack-runs.js';
 import { openThing } from './stack-open.js';
+import { Selection } from './stack-selection.js';
 import { Source, gapText, isGap } from './stack-source.js';
-import { Tip, spoken, thingAt } from './stack-tip.js';
+import { Tip, thingAt } from './stack-tip.js';
 import { Wall } from './stack-wall.js';
 
 /** @typedef {import('./types.js').Context} Context */
@@ -23,7 +24,6 @@ import { Wall } from './stack-wall.js';
 /** @typedef {import('./types.js').GapLine} GapLine */
 /** @typedef {import('./types.js').Shown} Shown */
 /** @typedef {import('./types.js').View} View */
-/** @typedef {import('./stack-column.js').Column} Column */
 /** @typedef {import('./stack-tip.js').Thing} Thing */
 
 const BY = /** @type {const} */ (['tag', 'user', 'page']);
@@ -62,6 +62,11 @@ export function create(context) {
   };
 }
 
+/** Columns to the right and blocks up. @type {Record<string, [number, number]>} */
+const MOVES = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], k: [0, 1], ArrowDown: [0, -1], j: [0, -1],
+};
+
 class Stack {
   /** @param {Context} context */
   constructor(context) {
@@ -70,7 +75,9 @@ class Stack {
     this.runs = new HangingRuns();
     this.painter = new Painter(this.model, this.runs);
     this.surface = new Surface({
-      label: 'Events that fall onto columns; the table after it has the counts', colors: VARIABLES, opaque: true,
+      label: 'Events that fall onto columns; the table after it has the counts',
+      colors: VARIABLES,
+      opaque: true,
       draw: (frame) => this.draw(frame),
       onColors: (frame) => this.painter.palette.update(frame),
       onResize: ({ width, height }) => this.resize(width, height),
@@ -107,8 +114,7 @@ class Stack {
     /** @type {(EventLine | GapLine)[]} */
     this.waiting = [];
     this.waitingMore = 0;
-    /** What is selected with the keyboard. @type {{column: Column, id: number} | null} */
-    this.selected = null;
+    this.selection = new Selection(this.model, this.painter, context);
     this.pointer = { x: 0, y: 0, inside: false, looked: 0 };
     /** @type {Thing | null} */
     this.thing = null;
@@ -118,13 +124,16 @@ class Stack {
   /** @private */
   build() {
     this.surface.element.classList.add('stack-canvas');
-    const field = h('div', { class: 'stack-field' }, this.surface.element, this.tip.element, this.empty.element);
+    const by = h('div', { class: 'stack-by', role: 'group', 'aria-label': 'Columns by' },
+      h('span', null, 'columns by'), [...this.by.values()]);
+    const wall = h('button', {
+      type: 'button', class: 'button small', title: 'The stack alone (w)',
+      on: { click: () => toggleWall(this.context) },
+    }, 'Wall screen');
     return h('div', { class: 'stack' },
-      h('div', { class: 'stack-bar' },
-        h('div', { class: 'stack-by', role: 'group', 'aria-label': 'Columns by' }, h('span', null, 'columns by'), [...this.by.values()]),
-        legend(),
-        h('button', { type: 'button', class: 'button small', title: 'The stack alone (w)', on: { click: () => toggleWall(this.context) } }, 'Wall screen')),
-      field, this.labels.element, this.labels.table);
+      h('div', { class: 'stack-bar' }, by, legend(), wall),
+      h('div', { class: 'stack-field' }, this.surface.element, this.tip.element, this.empty.element),
+      this.labels.element, this.labels.table);
   }
 
   /** @private */
@@ -133,14 +142,15 @@ class Stack {
     state.on((now, before) => {
       if (!this.visible) return;
       this.reflect(now);
-      if (now.match !== before.match || now.since !== before.since || now.until !== before.until) this.restart();
+      const same = now.match === before.match && now.since === before.since && now.until === before.until;
+      if (!same) this.restart();
       else if (now.by !== before.by) this.rebuild();
     });
     pause.on((on) => this.pause(on));
     this.surface.onPointer({
       move: (x, y) => {
         Object.assign(this.pointer, { x, y, inside: true, looked: 0 });
-        this.select(null);
+        this.deselect();
         this.surface.invalidate();
       },
       leave: () => {
@@ -189,13 +199,16 @@ class Stack {
       void openThing(this.context, this.source, this.thing);
       return true;
     }
-    if (key === 'Escape' && this.selected) {
-      this.select(null);
+    if (key === 'Escape' && this.selection.id) {
+      this.deselect();
       return true;
     }
-    const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], k: [0, 1], ArrowDown: [0, -1], j: [0, -1] }[key];
+    const move = MOVES[key];
     if (!move || this.model.columns.length === 0) return false;
-    this.move(move[0], move[1]);
+    this.pointer.inside = false;
+    this.pointer.looked = 0;
+    this.selection.move(move[0], move[1], () => this.now());
+    this.surface.invalidate();
     return true;
   }
 
@@ -220,7 +233,7 @@ class Stack {
   clear() {
     this.model.clear(this.context.state.get().by);
     this.runs.clear();
-    this.select(null);
+    this.deselect();
     this.waiting = [];
     this.waitingMore = 0;
     this.any = false;
@@ -235,7 +248,8 @@ class Stack {
     this.frozen = 0;
     this.empty.hide();
     clearTimeout(this.emptying);
-    if (!this.source.isPast) this.emptying = window.setTimeout(() => !this.any && this.empty.show(false), EMPTY_MS);
+    const empty = () => !this.any && this.empty.show(false);
+    if (!this.source.isPast) this.emptying = window.setTimeout(empty, EMPTY_MS);
     this.source.start();
     if (this.context.pause.get()) this.pause(true);
     this.surface.invalidate();
@@ -283,7 +297,8 @@ class Stack {
       this.since = Math.max(this.now() - 60_000, this.now() - this.ageOf(line));
       setTimeout(() => this.model.sort(this.now()), BEGIN_MS);
     }
-    this.put(line, this.now() - this.begun > BEGIN_MS && this.ageOf(line) < FALL_AGE_MAX && !this.surface.still);
+    const isNew = this.now() - this.begun > BEGIN_MS && this.ageOf(line) < FALL_AGE_MAX;
+    this.put(line, isNew && !this.surface.still);
     this.surface.invalidate();
   }
 
@@ -300,7 +315,7 @@ class Stack {
     this.model.event(line, now, falls && this.surface.isVisible(), from, age);
   }
 
-  /** @private The age of a line in milliseconds, in a past period before its end. @param {EventLine | GapLine} line */
+  /** @private Milliseconds; in a past period those before its end. @param {EventLine | GapLine} line */
   ageOf(line) {
     const { until } = this.context.state.get();
     const end = until ? Date.parse(until) : this.context.feed.now();
@@ -342,7 +357,7 @@ class Stack {
       this.model.step(now, frame.step, frame.still || past);
       this.runs.layout(this.model, now, frame.step, frame.still);
     }
-    this.painter.marked = this.thing?.id ?? this.selected?.id ?? 0;
+    this.painter.marked = this.thing?.id ?? this.selection.id;
     this.painter.draw(frame, now);
     this.labels.update(now, this.since);
     this.look(now);
@@ -359,11 +374,11 @@ class Stack {
     pointer.looked = real;
     if (pointer.inside) {
       this.point(thingAt(painter, painter.find(pointer.x, pointer.y), now), pointer.x, pointer.y);
-    } else if (this.selected) {
-      painter.marked = this.selected.id;
+    } else if (this.selection.id) {
+      painter.marked = this.selection.id;
       const spot = painter.findMarked();
-      const thing = thingAt(painter, spot, now);
-      this.point(thing, painter.spots[4 * spot] + painter.spots[4 * spot + 2] / 2, painter.spots[4 * spot + 1]);
+      const [x, y, width] = painter.spots.subarray(4 * spot, 4 * spot + 3);
+      this.point(thingAt(painter, spot, now), x + width / 2, y);
     }
   }
 
@@ -375,44 +390,10 @@ class Stack {
     this.tip.show(thing, x, y, this.model.width, this.model.height);
   }
 
-  /** @private @param {{column: Column, id: number} | null} selected */
-  select(selected) {
-    if (!selected && !this.selected) return;
-    this.selected = selected;
-    if (!selected) this.point(null);
+  /** @private */
+  deselect() {
+    if (!this.selection.clear()) return;
+    this.point(null);
     this.surface.invalidate();
-  }
-
-  /** @private Moves the selection by columns and blocks. @param {number} across @param {number} up */
-  move(across, up) {
-    const { columns } = this.model;
-    const at = this.selected ? columns.indexOf(this.selected.column) : -1;
-    const to = at < 0 ? 0 : Math.max(0, Math.min(columns.length - 1, at + across));
-    const column = columns[to];
-    const { layers } = column;
-    if (layers.length === 0) {
-      this.context.announce(`${nameOf(column, this.model.by)}: empty`);
-      this.selected = { column, id: 0 };
-      return;
-    }
-    let index = layers.length - 1;
-    if (at === to && this.selected) {
-      for (let i = 0; i < layers.length; i++) if (layers.id[layers.at(i)] === this.selected.id) index = i + up;
-      index = Math.max(0, Math.min(layers.length - 1, index));
-    }
-    this.pointer.inside = false;
-    this.pointer.looked = 0;
-    this.select({ column, id: layers.id[layers.at(index)] });
-    this.speak(column);
-  }
-
-  /** @private Announces the selected block after it is drawn. @param {Column} column */
-  speak(column) {
-    requestAnimationFrame(() => {
-      if (!this.selected || this.selected.column !== column) return;
-      this.painter.marked = this.selected.id;
-      const thing = thingAt(this.painter, this.painter.findMarked(), this.now());
-      if (thing) this.context.announce(`${nameOf(column, this.model.by)}: ${spoken(thing)}`);
-    });
   }
 }
