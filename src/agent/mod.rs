@@ -59,9 +59,13 @@ use stats::Stats;
 use transport::accept;
 use transport::tcp::Bridge;
 use views::Folds;
+use views::past::PastFolds;
 
 pub use error::AgentError;
-pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, RESUME_MAX, STREAMS_MAX};
+pub use http::{
+    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, RESUME_MAX,
+    STREAMS_MAX,
+};
 pub use transport::tls;
 
 // Bounds that the manual names.
@@ -82,7 +86,7 @@ pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR};
+pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -323,6 +327,7 @@ fn services(
         access,
         origins: Origins::new(),
         folds: Arc::new(Folds::new(log.clone(), runs.clone())),
+        past: PastFolds::new(log.clone()),
         runs,
         bridge,
         monitor,

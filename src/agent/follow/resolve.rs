@@ -65,14 +65,19 @@ impl Subscription {
             start.seen = start.seen.max(log.first_since(since).await?.previous());
         }
         let mut end = newest.seq.next();
+        if let Some(before) = tail.before {
+            // Nothing of this log is before a cursor of another one.
+            end = if before.log == newest.log { end.min(before.seq) } else { log.oldest() };
+        }
         if let Some(until) = tail.until {
             end = end.min(log.end_until(until).await?);
         }
+        let noted = follower.position();
         let (since, until, scope) = (tail.since, tail.until, scope.clone());
         let selection = Selection { matching, since, until, scope };
         if tail.reverse {
             let reverse = Reverse::new(log.backward(end), start.seen.next(), end, tail.lines);
-            return Ok(Self::new(log.clone(), selection, Direction::Reverse(reverse)));
+            return Ok(Self::new(log.clone(), selection, Direction::Reverse(reverse), noted));
         }
         if let Some(lines) = tail.lines {
             let before_last = before_last(log, &selection, start.seen, end, lines).await?;
@@ -81,7 +86,7 @@ impl Subscription {
             }
         }
         let forward = Forward::new(log.reader(start.seen), start.gap, end, tail.follow);
-        Ok(Self::new(log.clone(), selection, Direction::Forward(forward)))
+        Ok(Self::new(log.clone(), selection, Direction::Forward(forward), noted))
     }
 }
 

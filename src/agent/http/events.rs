@@ -33,8 +33,12 @@ pub(super) struct Events {
     log: String,
     /// Others that follow may get the same bytes.
     shared: bool,
+    /// It was read once: what it begins with is its own.
+    begun: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
+    /// The client knows how far it has come.
+    placed: bool,
     complete: bool,
     _follower: Follower,
 }
@@ -60,7 +64,9 @@ impl Events {
             frames,
             log,
             shared,
+            begun: false,
             first: None,
+            placed: false,
             complete: false,
             _follower: follower,
         }
@@ -88,6 +94,7 @@ impl Events {
                 return None;
             }
             if self.shared
+                && self.begun
                 && let Known::Block(block) = self.frames.after(self.subscription.position().seq)
             {
                 self.subscription.consume_through(block.last);
@@ -107,6 +114,7 @@ impl Events {
             self.complete = true;
             return None;
         };
+        self.begun = true;
         match filled {
             Filled::Lines(lines) if shared => {
                 let until = match self.frames.after(after) {
@@ -141,6 +149,13 @@ impl Events {
                 Some(out.into())
             }
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
+            // Also without an event, the client can resume from here.
+            Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {
+                let mut out = self.skipped();
+                let at = self.subscription.position();
+                out.extend(self.progress(&at));
+                Some(out.into())
+            }
             Filled::CaughtUp => self.wait().await,
             Filled::End => {
                 self.complete = true;

@@ -11,11 +11,13 @@
 //! files that only use what is documented in pulsed(8).
 
 mod assets;
+mod durations;
 mod events;
 mod feed;
 mod frames;
 pub(super) mod listen;
 mod live;
+mod metrics;
 mod open;
 mod post;
 mod query;
@@ -41,10 +43,12 @@ use crate::auth::sessions::Sessions;
 use crate::config::Url;
 use crate::diag::{self, Throttle};
 use crate::event::Timestamp;
+use durations::Durations;
 use frames::Frames;
 use server::Peer;
 use site::Site;
 
+pub use durations::{METRIC_TAGS_MAX, METRICS_KEPT_FOR};
 pub use feed::STREAMS_MAX;
 pub use open::RESUME_MAX;
 pub use post::{BODY_MAX, BODY_WAIT_MAX};
@@ -56,6 +60,7 @@ pub(crate) struct Monitor {
     sessions: Arc<Sessions>,
     site: Site,
     frames: Arc<Frames>,
+    durations: Arc<Durations>,
     /// `None` without TLS.
     tls: Option<Acceptor>,
     reports: Mutex<Throttle>,
@@ -83,6 +88,7 @@ impl Monitor {
             sessions: Arc::new(Sessions::open(place.state, now)),
             site: Site::new(place.url, place.address, tls.is_some(), place.host),
             frames: Arc::default(),
+            durations: Arc::default(),
             tls: tls.map(|config| Acceptor::new(Some(config))),
             reports: Mutex::new(Throttle::new(REPORT_EVERY)),
         }

@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::{Monitor, route};
-use crate::agent::limits::{Permit, QuotaKey, TooMany, Unauthenticated};
+use crate::agent::limits::{Permit, QuotaKey, Rate, TooMany, Unauthenticated};
 use crate::agent::services::Services;
 use crate::sys::peer::Peer as UnixPeer;
 use crate::sys::{tcp, tcp_peer};
@@ -28,6 +28,9 @@ const BUFFER_MAX: usize = 64 << 10;
 
 /// The most header fields of a request.
 const HEADERS_MAX: usize = 64;
+
+/// What a request costs of its peer's rate, in bytes of events: whatever it is, it takes some time.
+const REQUEST_COST: usize = 4 << 10;
 
 /// Concurrent requests of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
@@ -87,11 +90,23 @@ pub(super) struct Conn {
     pub(super) monitor: Arc<Monitor>,
     pub(super) peer: Peer,
     pub(super) permit: Permit,
+    /// The rate of the peer. `None` if it is not limited.
+    rate: Option<Arc<Rate>>,
     /// Until a request of another machine was authenticated.
     unauthenticated: Mutex<Option<Unauthenticated>>,
 }
 
 impl Conn {
+    /// Charges a request to the peer. `false` if it is beyond the peer's rate: it then has waited.
+    pub(super) async fn charge_request(&self) -> bool {
+        let Some(rate) = &self.rate else { return true };
+        if rate.charge_request(REQUEST_COST) {
+            return true;
+        }
+        rate.cool_down(1).await;
+        false
+    }
+
     /// Notes that a request was authenticated.
     pub(super) fn note_authenticated(&self) {
         drop(self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -144,8 +159,10 @@ fn admit(services: &Arc<Services>, monitor: &Arc<Monitor>, peer: Peer) -> Result
         Peer::Remote(_) => Some(services.limits.unauthenticated(&key)?),
         Peer::Local { .. } | Peer::Proxy { .. } => None,
     };
+    let rate = services.limits.rate_of(&key);
     Ok(Conn {
         services: services.clone(),
+        rate,
         monitor: monitor.clone(),
         peer,
         permit,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { ITEMS_MAX, complete } from '../../../src/agent/http/page/complete.js';
-import { KEYS, tokenize } from '../../../src/agent/http/page/filter.js';
-import { createSeen } from '../../../src/agent/http/page/seen.js';
+import { ITEMS_MAX, complete } from '../../../src/agent/http/page/filter/complete.js';
+import { KEYS, tokenize } from '../../../src/agent/http/page/filter/filter.js';
+import { createSeen } from '../../../src/agent/http/page/feed/seen.js';
 import { randomFrom } from './random.js';
 
 const seen = createSeen();
@@ -130,4 +130,10 @@ test('learns from views', () => {
     [['eve'], ['www'], ['page', 'user']],
   );
   views.view(/** @type {any} */ ({ view: 'users', users: 'x' }));
+});
+
+test('names invisible characters of a value', () => {
+  const hostile = createSeen();
+  hostile.event(/** @type {any} */ ({ tag: 't', fields: { user: 'ad\u202emin' } }));
+  assert.equal(complete('user=', 5, hostile).items[0].insert, String.raw`user~^ad\x{202E}min$`);
 });

@@ -1,6 +1,6 @@
 // Stand-ins for the agent and for pages, for tests of the hub.
 
-/** @typedef {import('../../../src/agent/http/page/hub.js').Hub} Hub */
+/** @typedef {import('../../../src/agent/http/page/feed/hub.js').Hub} Hub */
 /** @typedef {{seq: number, tag: string}} Event */
 
 /**
@@ -156,7 +156,7 @@ export class Page {
     this.port = {
       postMessage: (/** @type {any} */ message) => {
         this.messages.push(structuredClone(message));
-        if (message.n > 0 && this.takes) this.send({ taken: message.n });
+        if (message.n > 0 && this.takes) this.send({ ack: message.n });
       },
     };
     hub.attach(this.port);

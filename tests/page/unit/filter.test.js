@@ -15,7 +15,7 @@ import {
   spans,
   toggleClause,
   tokenize,
-} from '../../../src/agent/http/page/filter.js';
+} from '../../../src/agent/http/page/filter/filter.js';
 import { randomFrom } from './random.js';
 
 /** @param {string} text */
@@ -200,8 +200,8 @@ test('locates what an error is about', () => {
 });
 
 test('asks for the neighbours of a line without a MATCH', () => {
-  assert.deepEqual(neighbours('a-5', 'T', 10), {
-    before: { before: 'a-5', time: 'T', lines: 10 },
+  assert.deepEqual(neighbours('a-5', 10), {
+    before: { before: 'a-5', lines: 10 },
     after: { after: 'a-5', lines: 10 },
   });
 });

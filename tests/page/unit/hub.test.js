@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
 
-import { Hub } from '../../../src/agent/http/page/hub.js';
+import { Hub } from '../../../src/agent/http/page/feed/hub.js';
 import { Agent, Page, matches } from './fakes.js';
 import { randomFrom } from './random.js';
 
@@ -80,7 +80,7 @@ test('changes within a moment cost one connection, which resumes by cursor', asy
   assert.equal(third.view, 'users');
 });
 
-test('a page that joins gets a fill, and no repeat of what is behind it', async () => {
+test('a page that joins gets a backfill without a hole or a repeat', async () => {
   for (let i = 0; i < 300; i += 1) agent.append();
   const one = new Page(hub);
   one.send({ subscribe: 't1', spec: events() });
@@ -107,7 +107,7 @@ test('a page that joins gets a fill, and no repeat of what is behind it', async 
   assert.equal(agent.streams.length, 1, 'the connection is left alone');
 });
 
-test('a fill that fails is tried again, and a refused one is reported', async () => {
+test('a backfill that fails is retried', async () => {
   const one = new Page(hub);
   one.send({ subscribe: 't1', spec: events() });
   await elapse(50);
@@ -184,7 +184,7 @@ test('views arrive whole: deltas are applied, and a page that joins gets the las
   assert.equal(agent.streams.length, 2, 'an unknown base needs a whole snapshot');
 });
 
-test('a page that takes nothing gets one snapshot, and counts instead of rows beyond the bound', async () => {
+test('a page that acknowledges nothing gets one snapshot, and counts beyond the bound of rows', async () => {
   const page = new Page(hub);
   page.takes = false;
   page.send({ subscribe: 't1', spec: events() });
@@ -200,7 +200,7 @@ test('a page that takes nothing gets one snapshot, and counts instead of rows be
   assert.equal(page.got('t2').length, 1);
   assert.equal(page.seqs('t1').length, 5000);
   page.takes = true;
-  page.send({ taken: page.messages.filter((message) => message.n).at(-1).n });
+  page.send({ ack: page.messages.filter((message) => message.n).at(-1).n });
   agent.append();
   agent.pump();
   await settle();

@@ -6,7 +6,7 @@
 const VIEWS = /** @type {const} */ (['stream', 'users', 'queries', 'errors', 'stack']);
 const COLUMNS = /** @type {const} */ (['tag', 'user', 'page']);
 
-/** The longest MATCH, in bytes of UTF-8. The agent's bound. */
+/** The maximum length of a MATCH, in bytes of UTF-8. The agent's bound. */
 const MATCH_MAX = 8 * 1024;
 
 /** RFC 3339, as the agent reads it. */

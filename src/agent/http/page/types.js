@@ -235,11 +235,10 @@
  * @typedef {object} PageQuery
  * @property {string} [match]
  * @property {string} [before]  cursor: only older lines, the newest of them
- * @property {string} [time]    time of the line at `before`, if known (saves a request)
  * @property {string} [after]   cursor: only newer lines
  * @property {string} [since]   RFC 3339
  * @property {string} [until]   RFC 3339
- * @property {number} [lines]   at most so many; default 200, at most 5000
+ * @property {number} [lines]   the maximum number of lines; default 200, at most 5000
  * @property {boolean} [reverse]  the newest of the selected lines, not the oldest; implied by `before`
  */
 
@@ -306,7 +305,7 @@
  * @typedef {object} Context
  * @property {State} state
  * @property {Feed} feed
- * @property {import('./pause.js').Pause} pause
+ * @property {import('./shell/pause.js').Pause} pause
  * @property {(key: string, op: string, value: string) => void} addClause
  *   adds a clause to the MATCH that is in force
  * @property {(event: EventLine) => void} openRow  shows a row with its fields and origin
