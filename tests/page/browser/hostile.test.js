@@ -51,11 +51,11 @@ async function sendChecked(agent) {
 const foreign = (page) => page.evaluate(() => {
   const assets = new URL('assets/', document.baseURI).href;
   const own = (/** @type {Element} */ element) => element instanceof HTMLScriptElement && element.src.startsWith(assets);
-  const found = [...document.querySelectorAll('script, img, iframe, object, embed, base, meta[http-equiv], math, table, style, #injected')]
+  const found = [...document.querySelectorAll('script, img, iframe, object, embed, base, meta[http-equiv], math, style, #injected')]
     .filter((element) => !own(element));
   for (const element of document.querySelectorAll('*')) {
     for (const { name, value } of element.attributes) {
-      if (name.startsWith('on') || /^\s*javascript:/i.test(value)) {
+      if (name.startsWith('on') || (!/^(data-|title$|aria-)/.test(name) && /^\s*javascript:/i.test(value))) {
         found.push(element);
       }
     }

@@ -113,7 +113,7 @@ scenario('past: since and until give every view for a past period', async (scene
   await show(page, 'users');
   await expectRows(page, 'users', (rows) => assert.deepEqual(rows.map((one) => one.user).sort(), ['“ana”', '“bo”']));
   await show(page, 'queries');
-  await expectRows(page, 'shapes', (rows) => assert.deepEqual(rows.map((one) => one.shape), ['shop.query SELECT ?']));
+  await expectRows(page, 'shapes', (rows) => assert.deepEqual(rows.map((one) => one.shape), ['SELECT ? took ? shop.query']));
   await show(page, 'errors');
   await expectRows(page, 'errors', (rows) => assert.deepEqual(rows.map((one) => one.example), ['card declined']));
   // Nothing that happens now changes it.

@@ -33,8 +33,10 @@ export class Agent {
   /**
    * @param {string} dir
    * @param {number} port
+   * @param {string} host
    */
-  constructor(dir, port) {
+  constructor(dir, port, host) {
+    this.host = host;
     this.dir = dir;
     this.port = port;
     this.socket = path.join(dir, 'pulsed.sock');
@@ -43,12 +45,13 @@ export class Agent {
   /**
    * Starts an agent and waits until it answers.
    * @param {string} [config] further lines of the configuration: tables only, for example `[[access]]`
+   * @param {string} [host] the host in every event
    */
-  static async start(config = '') {
+  static async start(config = '', host = HOST) {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'pulse-page-'));
     // Other users need access to the socket.
     await chmod(dir, 0o755);
-    const agent = new Agent(dir, await freePort());
+    const agent = new Agent(dir, await freePort(), host);
     await agent.configure(config);
     await agent.start();
     return agent;
@@ -56,7 +59,7 @@ export class Agent {
 
   /** Rewrites the configuration. A running agent reads it at `reload`. @param {string} config */
   async configure(config) {
-    const text = `host = "${HOST}"
+    const text = `host = "${this.host}"
 [socket]
 path = "${this.socket}"
 [history]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test, { afterEach, beforeEach } from 'node:test';
+import { clock } from '../harness/clock.js';
 
 import {
   BACKOFF_MAX,
@@ -94,7 +95,7 @@ let url;
 let slept = 0;
 
 beforeEach(() => {
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1e12 });
+  clock.start(1e12);
   server = new Server();
   [statuses, data, url, slept] = [[], [], 'http://agent/feed', 0];
   connection = new Connection({
@@ -109,7 +110,7 @@ beforeEach(() => {
 
 afterEach(() => {
   connection.stop();
-  mock.timers.reset();
+  clock.stop();
 });
 
 /**
@@ -117,7 +118,7 @@ afterEach(() => {
  * @param {number} ms
  */
 function elapse(ms) {
-  for (; ms > 0; ms -= 1000) mock.timers.tick(Math.min(ms, 1000));
+  for (; ms > 0; ms -= 1000) clock.tick(Math.min(ms, 1000));
 }
 
 const states = () => statuses.map((status) => status.state);
@@ -163,7 +164,7 @@ test('the backoff doubles, has bounds, and begins again after a stable connectio
     await settle();
     const delay = /** @type {number} */ (connection.status.retryAt) - Date.now();
     delays.push(delay);
-    mock.timers.tick(delay);
+    clock.tick(delay);
   }
   assert.deepEqual(delays, [500, 750, 1500, 3000, 6000, 11250, 11250, 11250]);
   const stream = server.accept();

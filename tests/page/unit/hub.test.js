@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import test, { afterEach, beforeEach, mock } from 'node:test';
+import test, { afterEach, beforeEach } from 'node:test';
+import { clock } from '../harness/clock.js';
 
 import { Hub } from '../../../src/agent/http/page/feed/hub.js';
 import { Agent, Page, matches } from './fakes.js';
@@ -15,7 +16,7 @@ async function settle() {
 /** @param {number} ms */
 async function elapse(ms) {
   for (; ms > 0; ms -= 1000) {
-    mock.timers.tick(Math.min(ms, 1000));
+    clock.tick(Math.min(ms, 1000));
     await settle();
   }
 }
@@ -26,12 +27,12 @@ let agent;
 let hub;
 
 beforeEach(() => {
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1e12 });
+  clock.start(1e12);
   agent = new Agent();
   hub = new Hub({ fetch: agent.fetch });
 });
 
-afterEach(() => mock.timers.reset());
+afterEach(() => clock.stop());
 
 /** @param {Partial<{match: string, lines: number}>} [events] */
 const events = (events = {}) => ({ events });
@@ -388,8 +389,8 @@ test('no page ever has a hole or a repeat', async () => {
         agent.up = random(4) !== 0;
         if (!agent.up) agent.breakStreams();
       },
-      () => mock.timers.tick(random(100)),
-      () => mock.timers.tick(random(2000)),
+      () => clock.tick(random(100)),
+      () => clock.tick(random(2000)),
     ];
     for (let step = 0; step < 300; step += 1) {
       steps[random(steps.length)]();

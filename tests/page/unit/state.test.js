@@ -16,7 +16,7 @@ class FakePage {
     pushState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) =>
       this.#go([...this.entries.slice(0, this.at + 1), url], this.at + 1),
     replaceState: (/** @type {any} */ _, /** @type {any} */ __, /** @type {string} */ url) =>
-      this.#go(this.entries.with(this.at, url), this.at),
+      this.#go(this.entries.map((entry, at) => (at === this.at ? url : entry)), this.at),
   });
 
   addEventListener = /** @type {any} */ (

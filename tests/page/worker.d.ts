@@ -1,0 +1,2 @@
+// What types.js names and a worker lacks.
+interface HTMLElement {}
