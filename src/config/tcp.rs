@@ -42,7 +42,12 @@ pub struct TlsKeys {
     pub key: &'static str,
 }
 
-const KEYS: TlsKeys = TlsKeys { cert: "tcp.cert", key: "tcp.key" };
+impl TlsKeys {
+    /// Of the bridge.
+    pub const TCP: Self = Self { cert: "tcp.cert", key: "tcp.key" };
+    /// Of the monitor.
+    pub const WEB: Self = Self { cert: "web.cert", key: "web.key" };
+}
 
 /// The section as typed.
 #[derive(Default, Deserialize)]
@@ -70,7 +75,7 @@ impl RawTcp {
 
     /// Checks the section. `None` if there is no address to listen on.
     pub(super) fn check(self, has_tokens: bool) -> Result<Option<Tcp>, Fault> {
-        let tls = tls_files(KEYS, self.cert, self.key)?;
+        let tls = tls_files(TlsKeys::TCP, self.cert, self.key)?;
         let Some(listen) = self.listen else { return Ok(None) };
         if !has_tokens {
             return Err(Fault::Default("tcp.tokens", Problem::NoHome));
@@ -78,7 +83,7 @@ impl RawTcp {
         let listen = checked(listen, |text| {
             let address: SocketAddr = text.parse().map_err(|_| Problem::Listen(text))?;
             if tls.is_none() && !address.ip().is_loopback() {
-                return Err(Problem::NoTls { address, keys: KEYS });
+                return Err(Problem::NoTls { address, keys: TlsKeys::TCP });
             }
             Ok(address)
         })?;

@@ -22,8 +22,6 @@ pub const WEB_MODE: u32 = 0o660;
 /// The scheme of a Unix socket in `web.listen`.
 const UNIX: &str = "unix:";
 
-const KEYS: TlsKeys = TlsKeys { cert: "web.cert", key: "web.key" };
-
 /// The section, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Web {
@@ -131,7 +129,7 @@ pub(super) struct RawWeb {
 impl RawWeb {
     /// Checks the section. `None` if the monitor is disabled: its values are checked too.
     pub(super) fn check(mut self, machine: &Machine) -> Result<Option<Web>, Fault> {
-        let tls = tls_files(KEYS, self.cert.take(), self.key.take())?;
+        let tls = tls_files(TlsKeys::WEB, self.cert.take(), self.key.take())?;
         let url = self
             .url
             .take()
@@ -176,7 +174,7 @@ impl RawWeb {
         }
         let address: SocketAddr = text.parse().map_err(|_| wrong(Problem::WebListen(text)))?;
         if tls.is_none() && !address.ip().is_loopback() {
-            return Err(wrong(Problem::NoTls { address, keys: KEYS }));
+            return Err(wrong(Problem::NoTls { address, keys: TlsKeys::WEB }));
         }
         Ok(Some(WebListen::Tcp(address)))
     }

@@ -251,6 +251,7 @@ fn tails_round_trip() {
         matching: Some("msg=\"a b\"".into()),
         reverse: false,
         follow: true,
+        rate: Some(200.try_into().expect("valid")),
     };
     for tail in [tail, Tail::default(), Tail { reverse: true, ..Tail::default() }] {
         let mut line = Vec::new();

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use pulsed::agent::tls;
-use pulsed::config::TlsFiles;
+use pulsed::config::{TlsFiles, TlsKeys};
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
@@ -26,14 +26,14 @@ pub(crate) fn make(dir: &Path) -> TlsFiles {
     let command = script[from..=to].join("\n");
     let output = Command::new("sh").arg("-c").arg(&command).current_dir(dir).output().expect("sh");
     assert!(output.status.success(), "{command}: {output:?}");
-    TlsFiles { cert: dir.join("cert.pem"), key: dir.join("key.pem") }
+    TlsFiles { keys: TlsKeys::TCP, cert: dir.join("cert.pem"), key: dir.join("key.pem") }
 }
 
 #[test]
 fn documented_certificate_is_accepted() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = make(dir.path());
-    tls::load(&files).unwrap_or_else(|e| panic!("{e}"));
+    tls::load(&files, &[]).unwrap_or_else(|e| panic!("{e}"));
     let cert = CertificateDer::from_pem_file(&files.cert).expect("a certificate");
     let mut roots = RootCertStore::empty();
     roots.add(cert.clone()).expect("a certificate that clients can trust");
