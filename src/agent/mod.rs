@@ -6,8 +6,8 @@
 //!
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
 //! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
-//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each other. `services` is what all tasks share. This file is the order of
-//! start and stop.
+//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each
+//! other, nor those who drive them. `services` is what all tasks share. This file is the order of start and stop.
 
 mod access;
 mod client;
@@ -61,7 +61,7 @@ use transport::tcp::Bridge;
 use views::Folds;
 
 pub use error::AgentError;
-pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, RESUME_MAX, STREAMS_MAX};
+pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, RESUME_MAX, STREAMS_MAX};
 pub use transport::tls;
 
 // Bounds that the manual names.

@@ -266,7 +266,7 @@ impl Session<'_> {
     fn link(&mut self) {
         let out = &mut self.replies;
         let (Some(monitor), Some(uid)) = (&self.services.monitor, self.client.origin.uid) else {
-            let why = "this agent has no monitor: web.listen in pulsed.toml is false";
+            let why = "this agent has no monitor: see web.listen in pulsed.toml(5), and pulsed-web.socket";
             return wire::encode_err(Code::Unavailable, why, out);
         };
         match monitor.link(uid, LINK_VALID_FOR) {

@@ -16,7 +16,7 @@ use super::tenure::Ended;
 use crate::sys::random;
 
 /// How often a live response has bytes at least: proxies close what is silent for a minute.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// When clients of a stopping agent come back: each at its own time within this, so that they do not all come at once.
 const RECONNECT_SPREAD: Duration = Duration::from_secs(2);

@@ -46,6 +46,7 @@ use server::Peer;
 use site::Site;
 
 pub use feed::STREAMS_MAX;
+pub use live::HEARTBEAT;
 pub use open::RESUME_MAX;
 pub use post::{BODY_MAX, BODY_WAIT_MAX};
 pub use server::HEADER_WAIT_MAX;
