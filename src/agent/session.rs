@@ -3,11 +3,13 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
+use std::time::Instant;
 
 use super::access::Subject;
 use super::client::Client;
 use super::follow::Refusal;
 use super::follow::lines::{self, Left, LineFormat};
+use super::follow::pace::Pace;
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
@@ -294,7 +296,8 @@ impl Session<'_> {
             Ok(subscription) => subscription,
             Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
         };
-        match lines::run(connection, &mut subscription, format).await? {
+        let pace = tail.rate.map(|rate| Pace::new(rate, log.newest().seq, Instant::now()));
+        match lines::run(connection, &mut subscription, format, pace).await? {
             lines::Ended::Failed(cause) => {
                 let refusal = Refusal::History(cause);
                 self.reply_err(connection, refusal.code(), &refusal).await

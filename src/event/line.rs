@@ -55,6 +55,14 @@ pub struct GapLine<'a> {
 }
 
 impl<'a> Line<'a> {
+    /// The whole line, without its line end.
+    pub const fn text(&self) -> &'a str {
+        match self {
+            Self::Event(event) => event.line,
+            Self::Gap(gap) => gap.line,
+        }
+    }
+
     /// Parses one line, with or without its line end. `None` if it is not a line that an agent
     /// writes: a JSON object without white space, with every required key, the number first.
     /// Unknown keys are ignored.

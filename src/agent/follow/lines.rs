@@ -1,11 +1,15 @@
 //! The line protocol's sink: writes a subscription to a connection, as JSON lines or as text for people.
 
 use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use tokio::time::timeout_at;
 
 use super::filled::{Filled, Lines};
+use super::pace::{Pace, Passed};
 use super::subscription::Subscription;
 use crate::agent::transport::connection::{Connection, Input};
-use crate::event::{Gap, Line, Seq};
+use crate::event::{Cursor, Gap, Line, Seq};
 use crate::render::{Format, Style};
 use crate::sys::zone;
 use crate::wire::{self, Request};
@@ -55,7 +59,9 @@ pub(crate) async fn run(
     connection: &mut Connection,
     subscription: &mut Subscription,
     format: &LineFormat,
+    mut pace: Option<Pace>,
 ) -> io::Result<Ended> {
+    let log = subscription.position();
     loop {
         let filled = match subscription.fill().await {
             Ok(filled) => filled,
@@ -63,6 +69,12 @@ pub(crate) async fn run(
         };
         match filled {
             Filled::Lines(lines) => {
+                if let Some(pace) = &mut pace {
+                    let (shown, len) = (encode_paced(&lines, pace, log), lines.len());
+                    subscription.consume(len);
+                    connection.write_all(&shown).await?;
+                    continue;
+                }
                 let delivered = match format {
                     LineFormat::Json => write_lines(connection, &lines)?,
                     LineFormat::Text(style) => write_text(connection, &lines, style)?,
@@ -79,8 +91,21 @@ pub(crate) async fn run(
             }
             Filled::CaughtUp => {
                 subscription.release();
-                if let Some(left) = wait(connection, subscription).await? {
+                let report_at = pace.as_ref().and_then(Pace::report_at);
+                let waited = wait(connection, subscription);
+                let left = match report_at {
+                    None => waited.await?,
+                    // What was not shown is reported soon, also if nothing more comes.
+                    Some(at) => timeout_at(at.into(), waited).await.unwrap_or(Ok(None))?,
+                };
+                if let Some(left) = left {
                     return Ok(Ended::Left(left));
+                }
+                if let Some(skipped) = pace.as_mut().and_then(|pace| pace.take_due(Instant::now()))
+                {
+                    let mut line = Vec::new();
+                    wire::encode_skipped(skipped.events, &skipped.at(log), &mut line);
+                    connection.write_all(&line).await?;
                 }
             }
             Filled::End => return Ok(Ended::Complete),
@@ -109,6 +134,20 @@ fn write_lines(connection: &mut Connection, lines: &Lines<'_>) -> io::Result<Del
     let rest = if sent < len { lines.rest_of_line(sent).to_vec() } else { Vec::new() };
     let consumed = Consumed::Bytes(sent + rest.len());
     Ok(Delivered { consumed, rest, blocked: sent < len })
+}
+
+/// The lines that the pace shows, and counts of the others. `log` is any cursor of the log.
+fn encode_paced(lines: &Lines<'_>, pace: &mut Pace, log: Cursor) -> Vec<u8> {
+    let (now, mut out) = (Instant::now(), Vec::new());
+    for line in lines.iter() {
+        let Passed::Shown(skipped) = pace.pass(&line, now) else { continue };
+        if let Some(skipped) = skipped {
+            wire::encode_skipped(skipped.events, &skipped.at(log), &mut out);
+        }
+        out.extend_from_slice(line.text().as_bytes());
+        out.push(b'\n');
+    }
+    out
 }
 
 /// Writes the lines as text.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::event::Seq;
+use crate::event::{Cursor, Line, Seq};
 use crate::wire::Rate;
 
 /// How often shares of the rate are handed out. The events of one share are consecutive, so that between two of
@@ -22,6 +22,15 @@ pub(crate) struct Pace {
     skipped: Option<Skipped>,
 }
 
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// It is shown, after the report of events that were not.
+    Shown(Option<Skipped>),
+    /// It is only counted.
+    Counted,
+}
+
 /// Events that were not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Skipped {
@@ -29,6 +38,13 @@ pub(crate) struct Skipped {
     pub(crate) events: u64,
     /// The last number of them.
     pub(crate) last: Seq,
+}
+
+impl Skipped {
+    /// The cursor after them. `log` is any cursor of the log.
+    pub(crate) fn at(self, log: Cursor) -> Cursor {
+        Cursor { seq: self.last, ..log }
+    }
 }
 
 impl Pace {
@@ -42,8 +58,19 @@ impl Pace {
         (rate * BURST).max(1.0)
     }
 
+    /// Decides whether a line is shown. Gaps always are.
+    pub(crate) fn pass(&mut self, line: &Line<'_>, now: Instant) -> Passed {
+        match line {
+            Line::Event(event) if !self.admits(event.seq, now) => {
+                self.skip(event.seq);
+                Passed::Counted
+            }
+            Line::Event(_) | Line::Gap(_) => Passed::Shown(self.take_skipped()),
+        }
+    }
+
     /// `true` if an event with this number may be shown now.
-    pub(crate) fn admits(&mut self, seq: Seq, now: Instant) -> bool {
+    fn admits(&mut self, seq: Seq, now: Instant) -> bool {
         if seq <= self.live_after {
             return true;
         }
@@ -61,7 +88,7 @@ impl Pace {
     }
 
     /// Counts an event that is not shown.
-    pub(crate) fn skip(&mut self, seq: Seq) {
+    fn skip(&mut self, seq: Seq) {
         let before = self.skipped.map_or(0, |skipped| skipped.events);
         self.skipped = Some(Skipped { events: before + 1, last: seq });
     }
@@ -69,6 +96,11 @@ impl Pace {
     /// The events that were skipped since the last call.
     pub(crate) fn take_skipped(&mut self) -> Option<Skipped> {
         self.skipped.take()
+    }
+
+    /// The events that were skipped, once it is time to report them.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<Skipped> {
+        if self.report_at().is_some_and(|at| now >= at) { self.take_skipped() } else { None }
     }
 
     /// When skipped events are to be reported at the latest, if there are any.

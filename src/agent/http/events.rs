@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::frames::{self, BLOCK_SIZE, Block, Frames, Known};
 use crate::agent::follow::filled::{Filled, Lines};
-use crate::agent::follow::pace::{Pace, Skipped};
+use crate::agent::follow::pace::{Pace, Passed, Skipped};
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::limits::Follower;
 use crate::event::{Cursor, Line, Seq};
@@ -197,11 +197,7 @@ fn encode(line: &Line<'_>, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
     match syntax {
         Syntax::Frames(name) => frames::encode(line, name.as_deref(), log, out),
         Syntax::Lines => {
-            let text = match line {
-                Line::Event(event) => event.line,
-                Line::Gap(gap) => gap.line,
-            };
-            out.extend_from_slice(text.as_bytes());
+            out.extend_from_slice(line.text().as_bytes());
             out.push(b'\n');
         }
     }
@@ -253,14 +249,10 @@ fn encode_lines(
     let mut bytes = Vec::new();
     for line in lines.iter() {
         let last = line.last_seq();
-        if let Some(pace) = &mut pace {
-            if matches!(line, Line::Event(_)) && !pace.admits(last, now) {
-                pace.skip(last);
-                continue;
-            }
-            if let Some(skipped) = pace.take_skipped() {
-                encode_skipped(skipped, syntax, log, &mut bytes);
-            }
+        match pace.as_mut().map(|pace| pace.pass(&line, now)) {
+            Some(Passed::Counted) => continue,
+            Some(Passed::Shown(Some(skipped))) => encode_skipped(skipped, syntax, log, &mut bytes),
+            Some(Passed::Shown(None)) | None => {}
         }
         encode(&line, syntax, log, &mut bytes);
         if bytes.len() >= BLOCK_SIZE {

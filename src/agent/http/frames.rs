@@ -78,10 +78,6 @@ impl Frames {
 
 /// Appends a line as a frame (the HTML standard, section 9.2.6): its name if it has one, its cursor, itself.
 pub(super) fn encode(line: &Line<'_>, name: Option<&str>, log: &str, out: &mut Vec<u8>) {
-    let text = match line {
-        Line::Event(event) => event.line,
-        Line::Gap(gap) => gap.line,
-    };
     let mut digits = itoa::Buffer::new();
     push_name(name, out);
     out.extend_from_slice(b"id: ");
@@ -89,7 +85,7 @@ pub(super) fn encode(line: &Line<'_>, name: Option<&str>, log: &str, out: &mut V
     out.push(b'-');
     out.extend_from_slice(digits.format(line.last_seq().get()).as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(line.text().as_bytes());
     out.extend_from_slice(b"\n\n");
 }
 
