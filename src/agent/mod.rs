@@ -17,6 +17,7 @@ mod follow;
 mod http;
 mod ingest;
 mod limits;
+mod links;
 mod manager;
 mod reload;
 mod services;
@@ -218,7 +219,7 @@ async fn serve<E: Display>(
         monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
     };
     let (stop, stopping) = watch::channel(false);
-    let services = services(config, log, tls.tcp, tcp_address, monitor.clone(), stopping);
+    let services = services(config, log, tls.tcp, tcp_address, monitor.as_deref(), stopping);
     let services = Arc::new(services);
 
     let mut accepting = JoinSet::new();
@@ -229,7 +230,7 @@ async fn serve<E: Display>(
             clients::accept_tcp(&for_tcp, stream, address);
         }));
     }
-    let web_file = accept_web(&services, monitor, web, &mut accepting);
+    let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
     let manager = ServiceManager::new(&config.socket.path, log.clone(), services.limits.clone());
     let manager = Arc::new(manager);
     manager.ready();
@@ -238,7 +239,7 @@ async fn serve<E: Display>(
 
     while let Some(Signal::Reload) = next_signal(&mut signals, &mut accepting).await {
         manager.reloading();
-        reload::run(&services, &reload, config);
+        reload::run(&services, monitor.as_deref(), &reload, config);
         manager.ready();
     }
     manager.stopping();
@@ -306,7 +307,7 @@ fn services(
     log: &Log,
     tls: Option<Arc<ServerConfig>>,
     tcp_address: Option<SocketAddr>,
-    monitor: Option<Arc<Monitor>>,
+    monitor: Option<&Monitor>,
     stopping: watch::Receiver<bool>,
 ) -> Services {
     let limits = Arc::new(Limits::new(users::current(), log.clone()));
@@ -325,7 +326,7 @@ fn services(
         folds: Arc::new(Folds::new(log.clone(), runs.clone())),
         runs,
         bridge,
-        monitor,
+        links: monitor.map(|monitor| monitor.links().clone()),
         clients: TaskTracker::new(),
         stopping,
     }

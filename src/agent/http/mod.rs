@@ -35,8 +35,8 @@ use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::ServerConfig;
 
+use super::links::SignInLinks;
 use super::transport::tls::Acceptor;
-use crate::auth::links::Links;
 use crate::auth::sessions::Sessions;
 use crate::config::Url;
 use crate::diag::{self, Throttle};
@@ -53,7 +53,7 @@ pub use server::HEADER_WAIT_MAX;
 
 /// What all connections of the monitor share.
 pub(crate) struct Monitor {
-    links: Links,
+    links: Arc<SignInLinks>,
     sessions: Arc<Sessions>,
     site: Site,
     frames: Arc<Frames>,
@@ -79,10 +79,11 @@ pub(crate) struct Place<'a> {
 
 impl Monitor {
     pub(crate) fn new(place: &Place<'_>, tls: Option<Arc<ServerConfig>>, now: Timestamp) -> Self {
+        let site = Site::new(place.url, place.address, tls.is_some(), place.host);
         Self {
-            links: Links::default(),
+            links: Arc::new(SignInLinks::new(site.url().to_string())),
             sessions: Arc::new(Sessions::open(place.state, now)),
-            site: Site::new(place.url, place.address, tls.is_some(), place.host),
+            site,
             frames: Arc::default(),
             tls: tls.map(|config| Acceptor::new(Some(config))),
             reports: Mutex::new(Throttle::new(REPORT_EVERY)),
@@ -97,13 +98,9 @@ impl Monitor {
         }
     }
 
-    /// A one-time URL that signs in `uid`.
-    ///
-    /// # Errors
-    /// What the kernel says if it has no random numbers.
-    pub(crate) fn link(&self, uid: u32, valid_for: Duration) -> std::io::Result<String> {
-        let secret = self.links.create(uid, valid_for)?;
-        Ok(format!("{}login?link={}", self.site.url(), secret.text()))
+    /// Its sign-in links.
+    pub(crate) fn links(&self) -> &Arc<SignInLinks> {
+        &self.links
     }
 
     /// The URL of the page.
