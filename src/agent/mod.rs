@@ -60,6 +60,7 @@ use stats::Stats;
 use transport::accept;
 use transport::tcp::Bridge;
 use views::Folds;
+use views::past::PastFolds;
 
 pub use error::AgentError;
 pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, RESUME_MAX, STREAMS_MAX};
@@ -83,7 +84,7 @@ pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR};
+pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -324,6 +325,7 @@ fn services(
         access,
         origins: Origins::new(),
         folds: Arc::new(Folds::new(log.clone(), runs.clone())),
+        past: PastFolds::new(log.clone()),
         runs,
         bridge,
         links: monitor.map(|monitor| monitor.links().clone()),

@@ -13,6 +13,7 @@ use super::links::SignInLinks;
 use super::stats::Stats;
 use super::transport::tcp::Bridge;
 use super::views::Folds;
+use super::views::past::PastFolds;
 use crate::log::Log;
 
 /// What the agent's tasks share.
@@ -25,6 +26,8 @@ pub(crate) struct Services {
     pub(crate) stats: Stats,
     /// The views that are watched.
     pub(crate) folds: Arc<Folds>,
+    /// Views of past periods.
+    pub(crate) past: PastFolds,
     /// `None` unless TCP is configured.
     pub(crate) bridge: Option<Bridge>,
     /// `None` if the monitor is disabled.

@@ -52,8 +52,9 @@ pub use durations::Took;
 pub use example::Example;
 pub use facts::Subject;
 pub use queries::{
-    ERROR_USERS_MAX, ErrorRow, QueriesSnapshot, REPEATS_MIN, REQUESTS_MAX, Repeats, SHAPE_MAX,
-    SLOWER_EVENTS_MIN, SLOWER_FACTOR, SLOWER_MINUTES, SLOWER_SECONDS_MIN, ShapeRow, Slower,
+    ERROR_USERS_MAX, ErrorRow, HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS, HEAT_STEP,
+    HeatMap, QueriesSnapshot, REPEATS_MIN, REQUESTS_MAX, Repeats, SHAPE_MAX, SLOWER_EVENTS_MIN,
+    SLOWER_FACTOR, SLOWER_MINUTES, SLOWER_SECONDS_MIN, ShapeRow, Slower,
 };
 pub use rates::{LevelRate, Lost, NOW_SECONDS, RATE_SECONDS, RatesSnapshot, TagRate};
 pub use running::{

@@ -35,6 +35,8 @@ pub(super) struct Events {
     shared: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
+    /// The client knows how far it has come.
+    placed: bool,
     complete: bool,
     _follower: Follower,
 }
@@ -61,6 +63,7 @@ impl Events {
             log,
             shared,
             first: None,
+            placed: false,
             complete: false,
             _follower: follower,
         }
@@ -141,6 +144,13 @@ impl Events {
                 Some(out.into())
             }
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
+            // Also without an event, the client can resume from here.
+            Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {
+                let mut out = self.skipped();
+                let at = self.subscription.position();
+                out.extend(self.progress(&at));
+                Some(out.into())
+            }
             Filled::CaughtUp => self.wait().await,
             Filled::End => {
                 self.complete = true;

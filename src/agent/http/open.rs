@@ -2,19 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
 use super::events::{Events, Syntax};
 use super::live::{Live, Stream};
 use super::query::{self, Query};
-use super::respond::{self, Reply, error};
+use super::respond::{self, Reply, error, reply};
 use super::server::Conn;
 use super::snapshots::Snapshots;
 use super::visitor::Visitor;
 use crate::access::TagScope;
 use crate::agent::follow::pace::Pace;
 use crate::agent::follow::subscription::Subscription;
+use crate::agent::views::past::PastView;
 use crate::views::ViewName;
 use crate::wire::{Code, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, Refused, Tail};
 
@@ -86,7 +88,7 @@ pub(super) async fn open_view(
     every: Duration,
     frame_name: Option<&str>,
 ) -> Result<Snapshots, Refusal> {
-    let view: ViewName = name.parse().map_err(|unknown| Refusal::new(Code::Usage, unknown))?;
+    let view = view_name(name)?;
     let mut follower = conn.permit.follower();
     let watch = conn.services.folds.watch(matching, scope, &mut follower).await;
     let watch = watch.map_err(|why| Refusal::new(why.code(), &why))?;
@@ -134,11 +136,29 @@ pub(super) async fn view(
     let scope = visitor.scope().await?;
     let text = parts.uri.query().unwrap_or_default();
     let query = Query::parse(text, &["match", "every", "since", "until"]).map_err(Refusal::from)?;
-    let every = interval(query.value("every").map_err(Refusal::from)?)?;
     let matching = query.text("match").unwrap_or_default();
+    let since = query.value("since").map_err(Refusal::from)?;
+    let until = query.value("until").map_err(Refusal::from)?;
+    if since.is_some() || until.is_some() {
+        let view = PastView { name: view_name(name)?, matching, since, until };
+        return past(conn, &scope, view).await.map_err(Reply::from);
+    }
+    let every = interval(query.value("every").map_err(Refusal::from)?)?;
     let snapshots = open_view(conn, &scope, name, matching, every, None).await?;
     let ended = visitor.ended(conn);
     Ok(live(EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
+}
+
+/// A view of a past period, as JSON.
+async fn past(conn: &Conn, scope: &TagScope, view: PastView<'_>) -> Result<Reply, Refusal> {
+    let mut follower = conn.permit.follower();
+    let line = conn.services.past.line(view, scope, &mut follower).await;
+    let line = line.map_err(|why| Refusal::new(why.code(), &why))?;
+    Ok(reply(StatusCode::OK, "application/json", line))
+}
+
+fn view_name(name: &str) -> Result<ViewName, Refusal> {
+    name.parse().map_err(|unknown| Refusal::new(Code::Usage, unknown))
 }
 
 /// A live response, and the client whose quota it uses.

@@ -26,7 +26,7 @@ impl Site {
         secure: bool,
         host: &str,
     ) -> Self {
-        let mut others = address.map(|at| authorities(at, host)).unwrap_or_default();
+        let mut others = address.map(|at| authorities(at, secure, host)).unwrap_or_default();
         let url = url.cloned().unwrap_or_else(|| {
             let authority = others.first().cloned().unwrap_or_default();
             Url { secure, authority, path: "/".into() }
@@ -76,21 +76,23 @@ impl Site {
 }
 
 /// The names by which an address is reached, the best one for a link first.
-fn authorities(address: SocketAddr, host: &str) -> Vec<String> {
-    let port = address.port();
-    let local = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
-    let mut all = Vec::new();
-    match address.ip() {
-        ip if ip.is_loopback() => all.push(address.to_string()),
-        ip if ip.is_unspecified() => all.push(format!("{}:{port}", host.to_ascii_lowercase())),
-        _ => all.extend([address.to_string(), format!("{}:{port}", host.to_ascii_lowercase())]),
-    }
-    for name in local {
-        if !all.contains(&name) {
-            all.push(name);
-        }
-    }
-    all
+fn authorities(address: SocketAddr, secure: bool, host: &str) -> Vec<String> {
+    let with_port = |name: &str| match (address.port(), secure) {
+        (443, true) | (80, false) => name.to_owned(),
+        (port, _) => format!("{name}:{port}"),
+    };
+    let ip = match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    };
+    let host = host.to_ascii_lowercase();
+    let mut names: Vec<&str> = match address.ip() {
+        loopback if loopback.is_loopback() => vec![&ip],
+        any if any.is_unspecified() => vec![&host],
+        _ => vec![&ip, &host],
+    };
+    names.extend(["127.0.0.1", "localhost", "[::1]"].iter().filter(|local| **local != ip));
+    names.into_iter().map(with_port).collect()
 }
 
 fn port(url: &Url) -> u16 {

@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::live::Pieces;
 use crate::agent::limits::Follower;
-use crate::agent::views::Watch;
+use crate::agent::views::{Versioned, Watch};
 use crate::views::ViewName;
 
 /// What one watch of a view yields, as frames.
@@ -17,7 +17,10 @@ pub(super) struct Snapshots {
     ticks: Interval,
     /// What every frame begins with.
     head: Bytes,
-    ready: bool,
+    /// The version that the client has. `None` before the first snapshot.
+    seen: Option<u64>,
+    /// The interval has passed, and the snapshot is not written yet.
+    due: bool,
     _follower: Follower,
 }
 
@@ -36,17 +39,17 @@ impl Snapshots {
             || Bytes::from_static(b"data: "),
             |name| format!("event: {name}\ndata: ").into(),
         );
-        Self { watch, view, ticks, head, ready: false, _follower: follower }
+        Self { watch, view, ticks, head, seen: None, due: false, _follower: follower }
     }
 
     /// The next snapshot. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Pieces {
-        if !self.ready {
-            self.watch.ready().await;
-            self.ready = true;
+        if !self.due {
+            self.ticks.tick().await;
+            self.due = true;
         }
-        self.ticks.tick().await;
-        let line = self.watch.snapshot(self.view);
-        [Some(self.head.clone()), Some(line), Some(Bytes::from_static(b"\n"))]
+        let Versioned { version, line } = self.watch.next(self.view, self.seen).await;
+        (self.seen, self.due) = (Some(version), false);
+        [Some(self.head.clone()), Some(line), Some(Bytes::from_static(b"\n\n"))]
     }
 }

@@ -232,6 +232,11 @@ impl Permit {
 }
 
 impl Follower {
+    /// What its quota is counted by.
+    pub(crate) fn key(&self) -> &QuotaKey {
+        &self.key
+    }
+
     /// Waits for the key's turn to compile patterns, which takes some milliseconds of a core: one at a time for
     /// each key, however many connections it has. The turn ends on drop.
     pub(crate) async fn compile_turn(&self) -> Option<OwnedMutexGuard<()>> {

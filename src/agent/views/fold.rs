@@ -1,51 +1,41 @@
 //! One fold: a subscription whose sink is the views.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::block_in_place;
 
+use super::shared::{Numbers, Shared, Versioned};
+use super::turn::turn;
 use crate::agent::follow::filled::Filled;
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
 use crate::event::Line;
 use crate::log::{Log, lines_of};
-use crate::views::{Permits, ViewName, Views};
+use crate::views::{Permits, Snapshot, ViewName, Views};
 
 /// How long a fold may be behind the log before it jumps to the newest event.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
-
-/// How old a snapshot may be that watchers share.
-const SHARED_FOR: Duration = Duration::from_millis(150);
 
 /// The views of one MATCH and scope.
 pub(super) struct Fold {
     log: Log,
     runs: Arc<Runs>,
-    state: Mutex<State>,
+    /// Locked for one turn of folding, or while a snapshot is taken. A snapshot of full views takes some
+    /// milliseconds, so both wait asynchronously.
+    views: Mutex<Views>,
+    snapshots: [Shared; ViewName::ALL.len()],
     /// `true` once the fold has reached the newest event, or has jumped to it.
     ready: watch::Sender<bool>,
 }
 
-struct State {
-    views: Views,
-    snapshots: [Option<Encoded>; ViewName::ALL.len()],
-}
-
-struct Encoded {
-    at: Instant,
-    line: Bytes,
-}
-
 impl Fold {
-    pub(super) fn new(log: Log, runs: Arc<Runs>) -> Self {
-        let state = State { views: Views::new(), snapshots: Default::default() };
-        Self { log, runs, state: Mutex::new(state), ready: watch::Sender::new(false) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(log: Log, runs: Arc<Runs>, numbers: &Numbers) -> Self {
+        let snapshots = ViewName::ALL.map(|_| Shared::new(numbers.clone()));
+        let (views, ready) = (Mutex::new(Views::new()), watch::Sender::new(false));
+        Self { log, runs, views, snapshots, ready }
     }
 
     /// Folds what the subscription yields, without end.
@@ -57,24 +47,24 @@ impl Fold {
             match filled {
                 Filled::Lines(lines) => {
                     let len = lines.len();
-                    let gap = self.fold(lines.iter());
+                    let gap = self.fold(lines.iter()).await;
                     subscription.consume(len);
                     if gap {
-                        self.seed(&subscription);
+                        self.seed(&subscription).await;
                     }
                 }
                 Filled::Gap(gap) => {
                     let mut line = Vec::new();
                     subscription.encode_gap(gap, &mut line);
                     subscription.consume_through(gap.last());
-                    self.fold(lines_of(&line));
-                    self.seed(&subscription);
+                    self.fold(lines_of(&line)).await;
+                    self.seed(&subscription).await;
                 }
                 Filled::Progress(_) => {}
                 Filled::CaughtUp => {
                     subscription.release();
                     if !self.ready.send_replace(true) {
-                        self.seed(&subscription);
+                        self.seed(&subscription).await;
                     }
                     subscription.wait().await;
                     behind_since = Instant::now();
@@ -84,8 +74,9 @@ impl Fold {
             }
             if behind_since.elapsed() > BEHIND_MAX {
                 subscription.jump();
-                self.state().views = Views::new();
-                self.seed(&subscription);
+                let before = std::mem::take(&mut *self.views.lock().await);
+                drop(before);
+                self.seed(&subscription).await;
                 // A fold that never catches up under load still has watchers to serve.
                 self.ready.send_replace(true);
                 behind_since = Instant::now();
@@ -94,27 +85,41 @@ impl Fold {
         }
     }
 
-    /// Returns `true` if there was a gap, which makes open runs unknown.
-    fn fold<'a>(&self, lines: impl Iterator<Item = Line<'a>>) -> bool {
-        let mut state = self.state();
+    /// Folds in turns. Returns `true` if there was a gap, which makes open runs unknown.
+    async fn fold<'a>(&self, mut lines: impl Iterator<Item = Line<'a>>) -> bool {
         let mut gap = false;
-        for line in lines {
-            gap |= matches!(line, Line::Gap(_));
-            state.views.line(&line);
+        loop {
+            let mut views = self.views.lock().await;
+            let more = turn(&mut lines, |line| {
+                gap |= matches!(line, Line::Gap(_));
+                views.line(line);
+            });
+            drop(views);
+            if !more {
+                return gap;
+            }
+            tokio::task::yield_now().await;
         }
-        gap
     }
 
     /// Adds the runs that the intake knows to be open: their begins may lie before what was folded.
-    fn seed(&self, subscription: &Subscription) {
+    async fn seed(&self, subscription: &Subscription) {
         let begins = self.runs.begin_lines(self.log.host());
-        let mut state = self.state();
-        for line in lines_of(&begins) {
-            if let Line::Event(begin) = &line
-                && subscription.wants(begin)
-            {
-                state.views.seed_event(begin);
+        let mut lines = lines_of(&begins);
+        loop {
+            let mut views = self.views.lock().await;
+            let more = turn(&mut lines, |line| {
+                if let Line::Event(begin) = line
+                    && subscription.wants(begin)
+                {
+                    views.seed_event(begin);
+                }
+            });
+            drop(views);
+            if !more {
+                return;
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -124,19 +129,18 @@ impl Fold {
         let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
-    /// A view as it is now, as one JSON line.
-    pub(super) fn snapshot(&self, name: ViewName) -> Bytes {
-        let mut state = self.state();
-        let now = Instant::now();
-        let shared = state.snapshots[name as usize].as_ref();
-        if let Some(shared) = shared.filter(|shared| now - shared.at < SHARED_FOR) {
-            return shared.line.clone();
-        }
-        let snapshot = state.views.snapshot(name, &Permits::All, self.log.now());
-        let mut line = serde_json::to_vec(&snapshot).unwrap_or_default();
-        line.push(b'\n');
-        let line = Bytes::from(line);
-        state.snapshots[name as usize] = Some(Encoded { at: now, line: line.clone() });
-        line
+    /// A view as it is now, as one JSON line without a version.
+    pub(super) async fn line(&self, name: ViewName) -> Bytes {
+        self.snapshots[name as usize].line(self.snapshot(name)).await
+    }
+
+    /// A view as it is now, after the version `seen`.
+    pub(super) async fn next(&self, name: ViewName, seen: Option<u64>) -> Versioned {
+        self.snapshots[name as usize].next(seen, self.snapshot(name)).await
+    }
+
+    async fn snapshot(&self, name: ViewName) -> Snapshot {
+        let views = self.views.lock().await;
+        block_in_place(|| views.snapshot(name, &Permits::All, self.log.now()))
     }
 }

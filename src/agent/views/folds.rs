@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::fold::Fold;
+use super::shared::{Numbers, Versioned};
 use crate::access::TagScope;
 use crate::agent::follow::Refusal;
 use crate::agent::follow::subscription::Subscription;
@@ -29,6 +30,7 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 pub(crate) struct Folds {
     log: Log,
     runs: Arc<Runs>,
+    numbers: Numbers,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -48,14 +50,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Waits until there is something to show.
-    pub(crate) async fn ready(&self) {
+    /// A view as one JSON line. Waits until the fold has something to show: at most about a second.
+    pub(crate) async fn line(&self, name: ViewName) -> Bytes {
         self.fold.ready().await;
+        self.fold.line(name).await
     }
 
-    /// A view as it is now, as one JSON line, shared by all watchers.
-    pub(crate) fn snapshot(&self, name: ViewName) -> Bytes {
-        self.fold.snapshot(name)
+    /// A view with its version: the newest, and after the version `seen`. It is a delta if `seen` is one of the last
+    /// versions and the delta is shorter than the whole. Waits, as [`Self::line`], and until there is a version
+    /// after `seen`. Dropping the future loses nothing.
+    pub(crate) async fn next(&self, name: ViewName, seen: Option<u64>) -> Versioned {
+        self.fold.ready().await;
+        self.fold.next(name, seen).await
     }
 }
 
@@ -83,7 +89,8 @@ impl WatchError {
 
 impl Folds {
     pub(crate) fn new(log: Log, runs: Arc<Runs>) -> Self {
-        Self { log, runs, entries: Mutex::default() }
+        let numbers = Numbers::starting_at(log.now());
+        Self { log, runs, numbers, entries: Mutex::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -120,7 +127,7 @@ impl Folds {
             let unwatched = entries.iter().position(|entry| entry.watchers.receiver_count() == 0);
             entries.remove(unwatched.ok_or(WatchError::TooMany)?).task.abort();
         }
-        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone()));
+        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone(), &self.numbers));
         let (watchers, watcher) = watch::channel(());
         let (matching, scope) = (matching.to_owned(), scope.clone());
         let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();

@@ -20,14 +20,13 @@ pub(crate) async fn run(
     name: ViewName,
     every: Duration,
 ) -> io::Result<Left> {
-    watch.ready().await;
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let input = tokio::select! {
             biased;
             _ = ticks.tick() => {
-                connection.write_all(&watch.snapshot(name)).await?;
+                connection.write_all(&watch.line(name).await).await?;
                 continue;
             }
             input = next_input(connection) => input?,

@@ -1,6 +1,7 @@
 //! The queries view: events with `took`, and errors, grouped by the shape of their message.
 
 mod errors;
+mod heat;
 mod requests;
 mod rows;
 mod shape;
@@ -14,10 +15,12 @@ use super::text::{ALLOCATION, set_key};
 use super::{Period, Permits};
 use crate::event::{Level, Timestamp};
 use errors::Errors;
+use heat::Heat;
 use requests::Requests;
 use shape::set_shape;
 
 pub use errors::{ERROR_USERS_MAX, ErrorRow};
+pub use heat::{HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS, HEAT_STEP, HeatMap};
 pub use requests::REQUESTS_MAX;
 pub use rows::{QueriesSnapshot, Repeats, ShapeRow, Slower};
 pub use shape::SHAPE_MAX;
@@ -25,8 +28,9 @@ pub use shape::SHAPE_MAX;
 /// The most bytes of rows of shapes.
 const SHAPES_BYTES_MAX: usize = 7 << 19;
 
-/// The most bytes of all tables.
-pub(super) const BYTES_MAX: usize = SHAPES_BYTES_MAX + errors::BYTES_MAX + requests::BYTES_MAX;
+/// The most bytes of all tables and of the heat map.
+pub(super) const BYTES_MAX: usize =
+    SHAPES_BYTES_MAX + errors::BYTES_MAX + requests::BYTES_MAX + heat::BYTES_MAX;
 
 /// The most histogram buckets of a shape in one minute: accurate to one percent within two octaves, to
 /// four within eight.
@@ -57,6 +61,7 @@ pub(super) struct Queries {
     shapes: Table<Shape>,
     /// The durations of all shapes.
     all: Buckets<Durations>,
+    heat: Heat,
     /// The time of the first event with a duration.
     first: Option<Timestamp>,
     requests: Requests,
@@ -132,6 +137,7 @@ impl Queries {
             period,
             shapes: Table::new(period, SHAPES_BYTES_MAX),
             all: Buckets::default(),
+            heat: Heat::new(period),
             first: None,
             requests: Requests::default(),
             numbered: 0,
@@ -161,6 +167,7 @@ impl Queries {
         let (time, period) = (facts.event.time, self.period);
         self.first = self.first.or(Some(time));
         self.all.at(time, period).push(seconds, ALL_BUCKETS_MAX);
+        self.heat.add(time, seconds);
         let (numbered, requests) = (&mut self.numbered, &mut self.requests);
         let new = || {
             *numbered = numbered.wrapping_add(1);
@@ -190,6 +197,7 @@ impl Queries {
         QueriesSnapshot {
             rate: took.count as f64 / of.seconds,
             took: took.shown(),
+            heat: permits.all().then(|| self.heat.shown(now)),
             shapes: shapes.filter_map(|(s, t)| s.shown(t, &of, now, self.period)).collect(),
             rest: permits.all().then_some(rest),
             errors,
@@ -204,18 +212,26 @@ impl Queries {
             Period::Recent => first.max(window_start(now)),
             Period::Whole => first,
         };
-        ((now.micros() - start.micros()) as f64 / 1e6).max(1.0)
+        rounded(((now.micros() - start.micros()) as f64 / 1e6).max(1.0))
     }
 
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
         self.shapes.size()
             + self.all.size()
+            + self.heat.size()
             + self.requests.size()
             + self.errors.size()
             + self.shape.capacity()
             + self.key.capacity()
     }
+}
+
+/// Rounds a period up to 1/64 of the power of two below it, so that the rate of a row changes with its events,
+/// and seldom with time: a watcher need not get each row again.
+fn rounded(seconds: f64) -> f64 {
+    let step = seconds.log2().floor().exp2() / 64.0;
+    (seconds / step).ceil() * step
 }
 
 /// The totals of a snapshot.
@@ -279,7 +295,7 @@ impl Shape {
             tag: self.tag.as_ref().into(),
             shape: self.shape.as_ref().into(),
             rate: took.count as f64 / of.seconds,
-            share: if of.total > 0.0 { took.total / of.total } else { 0.0 },
+            share: if of.total > 0.0 { (took.total / of.total * 1e3).round() / 1e3 } else { 0.0 },
             took,
             errors: total.errors.into(),
             seen: self.seen,

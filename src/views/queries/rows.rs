@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::errors::ErrorRow;
+use super::heat::HeatMap;
 use crate::event::Timestamp;
 use crate::views::durations::Took;
 use crate::views::example::Example;
@@ -12,11 +13,14 @@ use crate::views::text;
 /// The queries view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct QueriesSnapshot {
-    /// Events with a duration, a second.
+    /// Events with a duration, a second, accurate to two percent.
     pub rate: f64,
     /// The durations of all shapes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took: Option<Took>,
+    /// The same over time. Absent unless all tags are permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heat: Option<HeatMap>,
     /// The shapes with the most total time, in descending order.
     pub shapes: Vec<ShapeRow>,
     /// The other shapes. Absent unless all tags are permitted.
@@ -36,9 +40,9 @@ pub struct ShapeRow {
     pub tag: String,
     /// The shape, at most [`crate::views::SHAPE_MAX`] bytes.
     pub shape: String,
-    /// Events a second.
+    /// Events a second, accurate to two percent.
     pub rate: f64,
-    /// Their share of the total time, from 0 to 1.
+    /// Their share of the total time, from 0 to 1, to three decimals.
     pub share: f64,
     /// Their durations.
     pub took: Took,

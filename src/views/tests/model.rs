@@ -181,6 +181,37 @@ impl Model {
     }
 }
 
+/// A simple model of the heat map: each duration is counted on its own.
+fn model_heat(lines: &[String], period: Period, now: f64) -> HeatMap {
+    let mut took = Vec::new();
+    for line in lines {
+        if let Line::Event(event) = Line::parse(line).expect("a line")
+            && let Some(seconds) = event.took.filter(|_| !event.abandoned)
+        {
+            took.push((event.time.micros(), seconds));
+        }
+    }
+    let age = |time: i64, step: i64| {
+        let column = |time: i64| time.div_euclid(step * 1_000_000);
+        usize::try_from(column(at(now).micros()) - column(time)).expect("not in the future")
+    };
+    let mut step = HEAT_STEP as i64;
+    while period == Period::Whole && took.iter().any(|took| age(took.0, step) >= HEAT_COLUMNS) {
+        step *= 2;
+    }
+    let mut columns = vec![BTreeMap::new(); HEAT_COLUMNS];
+    for (time, seconds) in took {
+        let lower = |row: i32| 10f64.powf(f64::from(row) / HEAT_PER_DECADE as f64 - 5.0);
+        // Milliseconds are exact to fewer digits than this.
+        let rows = (1..HEAT_ROWS as i32).take_while(|row| lower(*row) <= seconds * (1.0 + 1e-9));
+        if let Some(at) = (HEAT_COLUMNS - 1).checked_sub(age(time, step)) {
+            *columns[at].entry(rows.count()).or_default() += 1;
+        }
+    }
+    let columns = columns.into_iter().map(|rows| rows.into_iter().collect()).collect();
+    HeatMap { step: step as u64, floor: HEAT_FLOOR, per_decade: HEAT_PER_DECADE, columns }
+}
+
 /// The number of runs by host, name, begin and state.
 type Counts = BTreeMap<(String, String, Timestamp, String), usize>;
 
@@ -234,6 +265,22 @@ proptest! {
         let model = model.runs.into_iter().filter(|run| !run.is_over(at(now)));
         let expected = count(model.map(|run| (run.host, run.name, run.begun, run.state)));
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn counts_durations_as_the_model(lines in any_stream(), later in 0.0f64..4000.0, wide: bool) {
+        let (period, new): (_, fn() -> Views) = if wide {
+            (Period::Whole, Views::of_all_lines)
+        } else {
+            (Period::Recent, Views::new)
+        };
+        // Right after the last line, or later.
+        let last = lines.last().map_or(at(0.0), |line| Line::parse(line).expect("a line").time());
+        let last = (last.micros() - at(0.0).micros()) as f64 / 1e6;
+        for now in [last, last + later] {
+            let found = fold(new(), &lines).queries(&Permits::All, at(now)).heat;
+            prop_assert_eq!(found, Some(model_heat(&lines, period, now)));
+        }
     }
 
     #[test]

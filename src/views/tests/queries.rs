@@ -59,6 +59,23 @@ fn groups_events_by_tag_and_shape() {
 }
 
 #[test]
+fn rows_without_new_events_stay_the_same() {
+    let quiet = |n: u32| event(f64::from(n)).msg("quiet").took(0.01);
+    let mut events: Vec<Event> = (0..30).map(quiet).collect();
+    let row = |events: &[Event], seconds| {
+        let found = queries(&folded(events), seconds);
+        let row = found.shapes.into_iter().find(|row| row.shape == "quiet").expect("shown");
+        assert!((row.rate / (30.0 / seconds) - 1.0).abs() < 0.02, "{}", row.rate);
+        row
+    };
+    events.push(query(513.0, 1, 9.0));
+    let before = row(&events, 513.0);
+    events.push(query(519.0, 2, 0.001));
+    assert_eq!(row(&events, 519.5), before);
+    assert_eq!(before.share, 0.032, "of 9.3 s");
+}
+
+#[test]
 fn flags_a_shape_that_repeats_in_one_request() {
     let in_request = |n: u32, req: &str| {
         query(f64::from(n) / 10.0, n, 0.001).field("req", req).field("page", &format!("/{req}"))
@@ -181,7 +198,34 @@ fn shows_permitted_tags_only() {
     let found = views.queries(&Permits::Tags(&|tag| tag == "shop.query"), at(1.0));
     assert_eq!((found.shapes.len(), found.errors.len()), (1, 1));
     assert_eq!((found.shapes[0].share, found.took.map(|took| took.total)), (1.0, Some(1.0)));
-    assert_eq!((found.rest, found.errors_rest), (None, None));
+    assert_eq!((found.rest, found.errors_rest, found.heat), (None, None, None));
+}
+
+#[test]
+fn heat_map_counts_durations_over_time() {
+    let abandoned = Event { abandoned: true, ..query(290.0, 9, 0.1).run("r", 7) };
+    let views = folded(&[
+        query(0.0, 1, 0.1),
+        query(1.0, 2, 0.15),
+        query(2.0, 3, 2e-6).tag("shop.login"),
+        abandoned,
+        event(299.0).took(5000.0),
+        event(299.0).msg("no duration"),
+    ]);
+    let shown = |seconds| {
+        let snapshot = views.snapshot(ViewName::Queries, &Permits::All, at(seconds));
+        serde_json::to_value(&snapshot).expect("JSON")["heat"].clone()
+    };
+    let mut columns = vec![serde_json::json!([]); HEAT_COLUMNS];
+    columns[0] = serde_json::json!([[0, 1], [16, 2]]);
+    columns[HEAT_COLUMNS - 1] = serde_json::json!([[HEAT_ROWS - 1, 1]]);
+    let expected = serde_json::json!({
+        "step": HEAT_STEP, "floor": HEAT_FLOOR, "per_decade": HEAT_PER_DECADE, "columns": columns
+    });
+    assert_eq!(shown(299.0), expected);
+    columns.rotate_left(1);
+    columns[HEAT_COLUMNS - 1] = serde_json::json!([]);
+    assert_eq!(shown(301.0)["columns"], serde_json::json!(columns));
 }
 
 #[test]

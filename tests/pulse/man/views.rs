@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use pulsed::agent::{FOLDS_MAX, KEPT_FOR};
 use pulsed::event::{Line, Timestamp};
 use pulsed::views::{
-    ABANDONED_SECONDS, ENTRIES_MAX, MSG_MAX, NOW_SECONDS, Permits, RATE_SECONDS, REPEATS_MIN,
-    SHAPE_MAX, SIZE_MAX, SLOWER_MINUTES, UNKNOWN_SECONDS, ViewName, Views, WINDOW_MINUTES,
+    ABANDONED_SECONDS, ENTRIES_MAX, HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS,
+    HEAT_STEP, MSG_MAX, NOW_SECONDS, Permits, RATE_SECONDS, REPEATS_MIN, SHAPE_MAX, SIZE_MAX,
+    SLOWER_MINUTES, UNKNOWN_SECONDS, ViewName, Views, WINDOW_MINUTES,
 };
 use pulsed::wire::{EVERY_DEFAULT, EVERY_MAX, EVERY_MIN};
 use serde_json::Value as Json;
@@ -55,7 +56,7 @@ fn views() -> Views {
     views
 }
 
-/// The keys of an object, and of the objects in its lists.
+/// The keys of an object, and of the objects in its lists and in its heat map.
 fn keys_of(snapshot: &Json) -> BTreeSet<String> {
     let members = snapshot.as_object().expect("an object");
     let members = members.iter().filter(|(name, _)| !OF_ALL.contains(&name.as_str()));
@@ -63,7 +64,8 @@ fn keys_of(snapshot: &Json) -> BTreeSet<String> {
     for (name, value) in members {
         keys.insert(name.clone());
         let rows = value.as_array().into_iter().flatten().filter_map(Json::as_object);
-        keys.extend(rows.flat_map(|row| row.keys().cloned()));
+        let map = value.as_object().filter(|_| name == "heat");
+        keys.extend(rows.chain(map).flat_map(|row| row.keys().cloned()));
     }
     keys
 }
@@ -99,6 +101,12 @@ fn bounds_are_those_of_the_program() {
         format!("abandoned in the last {ABANDONED_SECONDS} s."),
         format!("Events a second in the last {NOW_SECONDS} s."),
         format!("each of the last {RATE_SECONDS} seconds"),
+        format!("The length of a column in seconds: {HEAT_STEP}."),
+        format!("The lower bound of row 0, in seconds: {HEAT_FLOOR}."),
+        format!("The rows of a factor of ten: {HEAT_PER_DECADE}."),
+        format!("{HEAT_COLUMNS} columns, oldest first;"),
+        format!("from 0 to {}, begins at", HEAT_ROWS - 1),
+        format!("longer ones in row {}.", HEAT_ROWS - 1),
     ] {
         assert!(text.contains(&sentence), "{sentence:?}");
     }
