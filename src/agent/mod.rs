@@ -63,7 +63,10 @@ use views::Folds;
 use views::past::PastFolds;
 
 pub use error::AgentError;
-pub use http::{BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, RESUME_MAX, STREAMS_MAX};
+pub use http::{
+    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX, METRICS_KEPT_FOR,
+    RESUME_MAX, STREAMS_MAX,
+};
 pub use transport::tls;
 
 // Bounds that the manual names.

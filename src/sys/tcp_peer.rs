@@ -29,12 +29,15 @@ const REQUEST: usize = 56;
 /// The offset of `idiag_uid` in `struct inet_diag_msg`, in bytes.
 const UID: usize = 64;
 
+/// The offset of `idiag_inode` in `struct inet_diag_msg`, in bytes.
+const INODE: usize = 68;
+
 /// Returns the uid of the process that opened the other end of a TCP connection between two addresses of this machine.
 /// `peer` is that other end, `local` the agent's.
 ///
 /// # Errors
-/// Those of socket(2), and [`io::ErrorKind::NotFound`] if the kernel knows no such socket: it is closed, or in another
-/// network namespace.
+/// Those of socket(2), and [`io::ErrorKind::NotFound`] if no process holds that socket: it is closed, or in another network
+/// namespace.
 pub fn uid(peer: SocketAddr, local: SocketAddr) -> io::Result<u32> {
     let socket = socket(
         AddressFamily::Netlink,
@@ -93,8 +96,13 @@ fn reply(socket: &OwnedFd) -> io::Result<u32> {
     let word = |at: usize| message.get(at..at + 4).and_then(|word| <[u8; 4]>::try_from(word).ok());
     match kind {
         Some(SOCK_DIAG_BY_FAMILY) => {
-            let uid = word(HEADER + UID).map(u32::from_ne_bytes);
-            uid.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            let number = |at: usize| word(at).map(u32::from_ne_bytes);
+            match (number(HEADER + UID), number(HEADER + INODE)) {
+                // Once its process has closed it, a socket has no inode, and its uid may read 0 whoever it was.
+                (Some(_), Some(0)) => Err(io::ErrorKind::NotFound.into()),
+                (Some(uid), Some(_)) => Ok(uid),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            }
         }
         Some(NLMSG_ERROR) => {
             let errno = word(HEADER).map_or(0, i32::from_ne_bytes);
@@ -121,6 +129,17 @@ mod tests {
             let local = accepted.local_addr().expect("known");
             assert_eq!(uid(peer, local).expect("found"), geteuid().as_raw(), "{address}");
         }
+    }
+
+    #[test]
+    fn a_socket_that_its_user_has_closed_is_nobody_s() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        let (accepted, peer) = listener.accept().expect("accepted");
+        let local = accepted.local_addr().expect("known");
+        drop(client);
+        let error = uid(peer, local).expect_err("closed");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

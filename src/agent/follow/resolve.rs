@@ -72,11 +72,12 @@ impl Subscription {
         if let Some(until) = tail.until {
             end = end.min(log.end_until(until).await?);
         }
+        let noted = follower.position();
         let (since, until, scope) = (tail.since, tail.until, scope.clone());
         let selection = Selection { matching, since, until, scope };
         if tail.reverse {
             let reverse = Reverse::new(log.backward(end), start.seen.next(), end, tail.lines);
-            return Ok(Self::new(log.clone(), selection, Direction::Reverse(reverse)));
+            return Ok(Self::new(log.clone(), selection, Direction::Reverse(reverse), noted));
         }
         if let Some(lines) = tail.lines {
             let before_last = before_last(log, &selection, start.seen, end, lines).await?;
@@ -85,7 +86,7 @@ impl Subscription {
             }
         }
         let forward = Forward::new(log.reader(start.seen), start.gap, end, tail.follow);
-        Ok(Self::new(log.clone(), selection, Direction::Forward(forward)))
+        Ok(Self::new(log.clone(), selection, Direction::Forward(forward), noted))
     }
 }
 

@@ -6,12 +6,14 @@
 //! follower waits, a subscription holds neither a block nor a buffer ([`release`](Subscription::release)).
 
 use std::io;
+use std::sync::Arc;
 
 use super::filled::{Filled, Lines};
 use super::forward::Forward;
 use super::reverse::Reverse;
 use super::selection::Selection;
 use super::stage::Stage;
+use crate::agent::limits::Position;
 use crate::event::{Cursor, EventLine, Gap, Seq};
 use crate::log::Log;
 
@@ -21,6 +23,8 @@ pub(crate) struct Subscription {
     selection: Selection,
     direction: Direction,
     stage: Stage,
+    /// Where it notes how far it has read.
+    noted: Arc<Position>,
 }
 
 /// Which way a subscription reads.
@@ -30,8 +34,13 @@ pub(super) enum Direction {
 }
 
 impl Subscription {
-    pub(super) fn new(log: Log, selection: Selection, direction: Direction) -> Self {
-        Self { log, selection, direction, stage: Stage::default() }
+    pub(super) fn new(
+        log: Log,
+        selection: Selection,
+        direction: Direction,
+        noted: Arc<Position>,
+    ) -> Self {
+        Self { log, selection, direction, stage: Stage::default(), noted }
     }
 
     /// What comes next. Dropping the future loses nothing.
@@ -41,7 +50,10 @@ impl Subscription {
     pub(crate) async fn fill(&mut self) -> io::Result<Filled<'_>> {
         let (selection, stage) = (&mut self.selection, &mut self.stage);
         match &mut self.direction {
-            Direction::Forward(forward) => Ok(forward.fill(&self.log, selection, stage).await),
+            Direction::Forward(forward) => {
+                self.noted.set(forward.position());
+                Ok(forward.fill(&self.log, selection, stage).await)
+            }
             Direction::Reverse(reverse) => {
                 reverse.fill(selection, stage).await?;
                 let lines = Filled::Lines(Lines::Staged(stage.bytes()));

@@ -33,6 +33,8 @@ pub(super) struct Events {
     log: String,
     /// Others that follow may get the same bytes.
     shared: bool,
+    /// It was read once: what it begins with is its own.
+    begun: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
     /// The client knows how far it has come.
@@ -62,6 +64,7 @@ impl Events {
             frames,
             log,
             shared,
+            begun: false,
             first: None,
             placed: false,
             complete: false,
@@ -91,6 +94,7 @@ impl Events {
                 return None;
             }
             if self.shared
+                && self.begun
                 && let Known::Block(block) = self.frames.after(self.subscription.position().seq)
             {
                 self.subscription.consume_through(block.last);
@@ -110,6 +114,7 @@ impl Events {
             self.complete = true;
             return None;
         };
+        self.begun = true;
         match filled {
             Filled::Lines(lines) if shared => {
                 let until = match self.frames.after(after) {

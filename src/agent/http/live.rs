@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::events::Events;
-use super::respond::Source;
+use super::respond::{Pieces, Source};
 use super::snapshots::Snapshots;
 use super::tenure::Ended;
 use crate::sys::random;
@@ -39,9 +39,6 @@ impl Stream {
         }
     }
 }
-
-/// Bytes of one step, in order.
-pub(super) type Pieces = [Option<Bytes>; 3];
 
 /// The body of a live response.
 pub(super) struct Live {

@@ -11,12 +11,16 @@
 //! files that only use what is documented in pulsed(8).
 
 mod assets;
+mod conn;
+mod durations;
 mod events;
 mod feed;
 mod frames;
 pub(super) mod listen;
 mod live;
+mod metrics;
 mod open;
+mod pages;
 mod post;
 mod query;
 mod respond;
@@ -41,10 +45,12 @@ use crate::auth::sessions::Sessions;
 use crate::config::Url;
 use crate::diag::{self, Throttle};
 use crate::event::Timestamp;
+use conn::Peer;
+use durations::Durations;
 use frames::Frames;
-use server::Peer;
 use site::Site;
 
+pub use durations::{METRIC_TAGS_MAX, METRICS_KEPT_FOR};
 pub use feed::STREAMS_MAX;
 pub use live::HEARTBEAT;
 pub use open::RESUME_MAX;
@@ -57,6 +63,7 @@ pub(crate) struct Monitor {
     sessions: Arc<Sessions>,
     site: Site,
     frames: Arc<Frames>,
+    durations: Arc<Durations>,
     /// `None` without TLS.
     tls: Option<Acceptor>,
     reports: Mutex<Throttle>,
@@ -85,6 +92,7 @@ impl Monitor {
             sessions: Arc::new(Sessions::open(place.state, now)),
             site,
             frames: Arc::default(),
+            durations: Arc::default(),
             tls: tls.map(|config| Acceptor::new(Some(config))),
             reports: Mutex::new(Throttle::new(REPORT_EVERY)),
         }

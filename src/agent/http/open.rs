@@ -6,11 +6,11 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
+use super::conn::Conn;
 use super::events::{Events, Syntax};
 use super::live::{Live, Stream};
 use super::query::{self, Query};
 use super::respond::{self, Reply, error, reply};
-use super::server::Conn;
 use super::snapshots::Snapshots;
 use super::visitor::Visitor;
 use crate::access::TagScope;
@@ -111,10 +111,13 @@ pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Resu
     let frames = accepts(&parts.headers, EVENT_STREAM);
     let text = parts.uri.query().unwrap_or_default();
     // JSON lines end, unless they are asked to follow.
-    let mut tail = query::tail(text, frames && !text.contains("until=")).map_err(Refusal::from)?;
+    let mut tail = query::tail(text, frames).map_err(Refusal::from)?;
     if let Some(id) = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()) {
+        let after = id.parse();
         tail.after =
-            Some(id.parse().map_err(|e| Refusal::new(Code::Usage, format!("Last-Event-ID: {e}")))?);
+            Some(after.map_err(|e| Refusal::new(Code::Usage, format!("Last-Event-ID: {e}")))?);
+        // Where the first response began is not where this one does.
+        (tail.lines, tail.since) = (None, None);
     }
     let syntax = if frames { Syntax::Frames(None) } else { Syntax::Lines };
     let events = open_events(conn, &scope, tail, syntax, None).await?;

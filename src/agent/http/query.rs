@@ -7,7 +7,8 @@ use crate::event::{Cursor, Timestamp};
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
-const TAIL: [&str; 9] = ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
+const TAIL: [&str; 9] =
+    ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
 
 /// A query string, decoded.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -47,7 +48,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The events that a request is about: the parameters of a TAIL.
+/// The events that a request is about: the parameters of a TAIL. `follow` is the default, unless they end in the past.
 ///
 /// # Errors
 /// What is wrong with the query string.
@@ -62,7 +63,7 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
         until: query.value::<Timestamp>("until")?,
         matching,
         reverse: query.value("reverse")?.unwrap_or(false),
-        follow: query.value("follow")?.unwrap_or(follow),
+        follow: query.value("follow")?.unwrap_or(follow && query.text("until").is_none()),
         rate: query.value("rate")?,
     };
     tail.check()?;

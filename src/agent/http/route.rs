@@ -6,10 +6,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use super::respond::{Reply, error_with, reply};
-use super::server::Conn;
+use super::conn::Conn;
+use super::respond::{Reply, error, error_with, reply};
 use super::visitor::{self, Visitor};
-use super::{assets, feed, open, post, sign_in};
+use super::{assets, feed, metrics, open, pages, post, sign_in};
 use crate::access::TagScope;
 use crate::agent::access::Subject;
 use crate::sys::users;
@@ -29,10 +29,14 @@ enum Route<'a> {
     View(&'a str),
     Feed,
     Stats,
+    Metrics,
 }
 
 /// Serves one request.
 pub(super) async fn respond(conn: &Conn, request: Request<Incoming>) -> Reply {
+    if !conn.charge_request().await {
+        return error(Code::Later, "too many requests of yours at once: try again later");
+    }
     let (parts, body) = request.into_parts();
     let path = conn.monitor.site.path(parts.uri.path());
     let route = match route(&parts.method, path) {
@@ -62,6 +66,7 @@ pub(super) async fn respond(conn: &Conn, request: Request<Incoming>) -> Reply {
         Route::View(name) => open::view(conn, &parts, visitor, name).await,
         Route::Feed => feed::respond(conn, &parts, visitor).await,
         Route::Stats => stats(conn, &visitor).await,
+        Route::Metrics => metrics::respond(conn, &visitor).await,
         Route::Health | Route::Ready | Route::SignIn => return health(conn, false),
     };
     served.unwrap_or_else(|refusal| refusal)
@@ -78,6 +83,7 @@ fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Reply> {
         "/events" => ("GET, POST", Route::Events),
         "/feed" => ("GET", Route::Feed),
         "/stats" => ("GET", Route::Stats),
+        "/metrics" => ("GET", Route::Metrics),
         _ => match path.strip_prefix("/assets/").map(Route::Asset) {
             Some(asset) => ("GET", asset),
             None => match path.strip_prefix("/views/") {
@@ -86,9 +92,10 @@ fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Reply> {
             },
         },
     };
-    // hyper leaves out the body of a reply to HEAD; a live response would have nothing else.
-    let head =
-        *method == Method::HEAD && !matches!(route, Route::Events | Route::Feed | Route::View(_));
+    // hyper leaves out the body of a reply to HEAD; a live response would have nothing else. HEAD is safe (RFC 9110,
+    // section 9.2.1): it must not use up a link.
+    let head = *method == Method::HEAD
+        && !matches!(route, Route::SignIn | Route::Events | Route::Feed | Route::View(_));
     if allowed.split(", ").any(|allowed| method == allowed) || (head && allowed == "GET") {
         return Ok(route);
     }
@@ -114,7 +121,7 @@ fn health(conn: &Conn, ready: bool) -> Reply {
 async fn page(visitor: &Visitor, parts: &Parts) -> Result<Reply, Reply> {
     match visitor.rights.tail().await {
         Ok(_) => Ok(assets::respond(assets::PAGE, &parts.headers)),
-        Err(why) => Err(sign_in::no_right(&why.to_string())),
+        Err(why) => Err(pages::no_right(&why.to_string())),
     }
 }
 

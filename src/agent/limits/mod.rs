@@ -6,11 +6,13 @@ mod rate;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
 use crate::auth::tokens::TokenName;
+use crate::event::Seq;
 use crate::log::Log;
 
 pub(crate) use rate::Rate;
@@ -59,7 +61,9 @@ pub(crate) struct Counts {
 #[derive(Default)]
 struct Table {
     connections: usize,
-    followers: usize,
+    /// The positions of followers, by a number of their own.
+    followers: HashMap<u64, Arc<Position>>,
+    next_follower: u64,
     unauthenticated: usize,
     patterns: usize,
     keys: HashMap<QuotaKey, Entry>,
@@ -137,6 +141,30 @@ pub(crate) struct Follower {
     limits: Arc<Limits>,
     key: QuotaKey,
     patterns: usize,
+    number: u64,
+    position: Arc<Position>,
+}
+
+/// How far a follower has read: written at each of its turns, read by the metrics.
+#[derive(Debug)]
+pub(crate) struct Position(AtomicU64);
+
+impl Default for Position {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl Position {
+    /// Notes the last number that the follower has covered.
+    pub(crate) fn set(&self, seq: Seq) {
+        self.0.store(seq.get(), Ordering::Relaxed);
+    }
+
+    /// The last number that the follower has covered. `None` before it has read, and if it reads backwards.
+    fn get(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|seq| *seq != u64::MAX)
+    }
 }
 
 impl Limits {
@@ -189,7 +217,7 @@ impl Limits {
             table.keys.retain(|_, entry| entry.connections > 0);
         }
         let trusted = self.trusts(&key);
-        let rated = !trusted && matches!(key, QuotaKey::User(_) | QuotaKey::Token(_));
+        let rated = !trusted && !matches!(key, QuotaKey::Unauthenticated(_));
         let entry = table.keys.entry(key.clone()).or_insert_with(|| Entry {
             connections: 0,
             patterns: 0,
@@ -218,7 +246,12 @@ impl Limits {
     /// The connections in use.
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
-        Counts { connections: table.connections, followers: table.followers }
+        Counts { connections: table.connections, followers: table.followers.len() }
+    }
+
+    /// The position of the follower that is furthest behind. `None` without followers.
+    pub(crate) fn furthest_follower(&self) -> Option<u64> {
+        self.table().followers.values().filter_map(|position| position.get()).min()
     }
 }
 
@@ -226,12 +259,22 @@ impl Permit {
     /// Counts this connection as a follower.
     pub(crate) fn follower(&self) -> Follower {
         let Share { limits, key } = &self.share;
-        limits.table().followers += 1;
-        Follower { limits: limits.clone(), key: key.clone(), patterns: 0 }
+        let position = Arc::new(Position::default());
+        let mut table = limits.table();
+        let number = table.next_follower;
+        table.next_follower += 1;
+        table.followers.insert(number, position.clone());
+        drop(table);
+        Follower { limits: limits.clone(), key: key.clone(), patterns: 0, number, position }
     }
 }
 
 impl Follower {
+    /// Where its subscription notes how far it has read.
+    pub(crate) fn position(&self) -> Arc<Position> {
+        self.position.clone()
+    }
+
     /// What its quota is counted by.
     pub(crate) fn key(&self) -> &QuotaKey {
         &self.key
@@ -266,7 +309,7 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         let mut table = self.limits.table();
-        table.followers -= 1;
+        table.followers.remove(&self.number);
         table.patterns -= self.patterns;
         if let Some(entry) = table.keys.get_mut(&self.key) {
             entry.patterns -= self.patterns;

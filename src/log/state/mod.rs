@@ -44,6 +44,8 @@ pub(crate) struct State {
     events: u64,
     /// The size of their lines, in bytes.
     bytes: u64,
+    /// Events known to be lost since the start, by the reason.
+    lost: [u64; Why::ALL.len()],
 }
 
 /// Counters of a log.
@@ -53,6 +55,8 @@ pub struct Counters {
     pub events: u64,
     /// The size of their lines, in bytes.
     pub bytes: u64,
+    /// Events known to be lost since the start, by [`Why`]. Retention is not counted.
+    pub lost: [u64; Why::ALL.len()],
     /// The size of the window, in bytes.
     pub window_bytes: u64,
     /// The first number that can be read.
@@ -87,6 +91,7 @@ impl State {
             stopping: false,
             events: 0,
             bytes: 0,
+            lost: [0; Why::ALL.len()],
         }
     }
 
@@ -163,6 +168,7 @@ impl State {
 
     fn publish_gap(&mut self, gap: Gap, time: Timestamp, options: &Options) {
         self.gaps.note(gap);
+        self.lost[gap.why as usize] += gap.lost.unwrap_or_default();
         self.window.push_gap(gap, time, &options.host);
     }
 
@@ -185,6 +191,8 @@ impl State {
                 if history.is_writing() {
                     return Err(Full);
                 }
+                let lost = self.gaps.events_between(first.previous(), last.next());
+                self.lost[Why::Storage as usize] += lost.unwrap_or_default();
                 self.gaps.note_unstored(first, last);
             }
             self.window.evict_oldest();
@@ -271,6 +279,7 @@ impl State {
         Counters {
             events: self.events,
             bytes: self.bytes,
+            lost: self.lost,
             window_bytes: self.window.size() as u64,
             oldest: self.oldest(),
             newest: self.newest().seq,

@@ -103,7 +103,7 @@ export class Connection {
   }
 
   /**
-   * The network is back, or somebody looks at the page again. Reconnects unless the connection is known to live.
+   * The network is back, or the user looks at the page again. Reconnects unless the connection is known to live.
    * @param {boolean} [network]  the network was away, so that the connection probably is dead
    */
   wake(network = false) {
