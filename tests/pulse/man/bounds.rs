@@ -6,9 +6,9 @@ use pulsed::agent::{
     BODY_MAX, BODY_WAIT_MAX, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
     CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND,
     GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX,
-    ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
-    RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
-    STREAMS_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX,
+    REFUSAL_DELAY, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
+    RUNS_OF_USER_MAX, STREAMS_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
@@ -181,6 +181,7 @@ fn numbers_in_sentences_match_constants() {
             format!("client_max_body_size {}m;", BODY_MAX >> 20),
             format!("a comment at least every {}.", seconds(HEARTBEAT)),
             format!("by tag, for {METRIC_TAGS_MAX} tags by name"),
+            format!("until {} after the last one", seconds(METRICS_KEPT_FOR)),
         ],
     );
     assert_contains(
