@@ -157,10 +157,8 @@ fn monitor_gets_its_port_before_any_local_user() {
 
         # For a proxy: a Unix socket, with the drop-in of pulsed(8).
         mkdir -p /etc/systemd/system/pulsed.service.d
-        printf '[Service]
-RuntimeDirectory=pulsed-web
-SupplementaryGroups=www-data
-'             > /etc/systemd/system/pulsed.service.d/override.conf
+        printf '%s\n' '[Service]' RuntimeDirectory=pulsed-web SupplementaryGroups=www-data \
+            SystemCallFilter=@chown > /etc/systemd/system/pulsed.service.d/override.conf
         cat > /etc/pulsed/pulsed.toml <<'END'
 [web]
 listen = "unix:/run/pulsed-web/web.sock"
@@ -170,7 +168,8 @@ END
         systemctl daemon-reload
         systemctl stop pulsed-web.socket
         systemctl restart pulsed.service
-        setpriv --reuid=www-data --regid=www-data --clear-groups             curl -sS --unix-socket /run/pulsed-web/web.sock http://web1.example/pulse/readyz > proxied
+        setpriv --reuid=www-data --regid=www-data --clear-groups \
+            curl -sS --unix-socket /run/pulsed-web/web.sock http://web1.example/pulse/readyz > proxied
         pulse-tail --web > link
         stat -c '%n %a %U %G' /var/lib/pulsed/web-* /run/pulsed-web/web.sock > modes
         "#,
