@@ -15,6 +15,7 @@ pub(super) const HTML: &str = "text/html; charset=utf-8";
 const TEMPLATE: &str = concat!(
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pulse</title>\n",
     "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"dark light\">\n",
+    "<link rel=\"icon\" href=\"data:,\">\n",
     "</head><body><main>{}</main></body></html>\n"
 );
 

@@ -17,6 +17,7 @@ use crate::wire::Code;
 const SIGNED_IN: &str = concat!(
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pulse</title>\n",
     "<meta name=\"color-scheme\" content=\"dark light\"><meta http-equiv=\"refresh\" content=\"0;url=./\">\n",
+    "<link rel=\"icon\" href=\"data:,\">\n",
     "</head><body><p><a href=\"./\">Pulse</a></p></body></html>\n"
 );
 
