@@ -64,7 +64,7 @@ use views::past::PastFolds;
 pub use error::AgentError;
 pub use http::{
     BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, RESUME_MAX,
-    STREAMS_MAX,
+    STREAMS_MAX, parse_feed, parse_query,
 };
 pub use transport::tls;
 
