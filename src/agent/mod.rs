@@ -65,7 +65,7 @@ use views::past::PastFolds;
 pub use error::AgentError;
 pub use http::{
     BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX, METRICS_KEPT_FOR,
-    RESUME_MAX, STREAMS_MAX,
+    RESUME_MAX, STREAMS_MAX, parse_feed, parse_query,
 };
 pub use transport::tls;
 

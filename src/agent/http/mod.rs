@@ -51,10 +51,11 @@ use frames::Frames;
 use site::Site;
 
 pub use durations::{METRIC_TAGS_MAX, METRICS_KEPT_FOR};
-pub use feed::STREAMS_MAX;
+pub use feed::{STREAMS_MAX, parse_feed};
 pub use live::HEARTBEAT;
 pub use open::RESUME_MAX;
 pub use post::{BODY_MAX, BODY_WAIT_MAX};
+pub use query::parse_query;
 pub use server::HEADER_WAIT_MAX;
 
 /// What all connections of the monitor share.
