@@ -147,9 +147,9 @@ fn monitor_gets_its_port_before_any_local_user() {
         # The kernel reports the user of a browser to the sandboxed agent.
         usermod --append --groups pulsed daemon
         install -d -o daemon /run/browser
-        browse="curl -sS -b /run/browser/cookies -c /run/browser/cookies -w \n%{http_code}\n"
+        browse="curl -sS -b /run/browser/cookies -w \n%{http_code}\n"
         stats=http://127.0.0.1:7464/stats
-        $as_daemon $browse "$($as_daemon pulse-tail --web)" > signed.in
+        $as_daemon $browse -c /run/browser/cookies "$($as_daemon pulse-tail --web)" > signed.in
         $as_daemon $browse $stats > own
         $browse $stats > other
         systemctl restart pulsed.service
