@@ -70,6 +70,14 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
     Ok(tail)
 }
 
+/// Parses the query string of `GET /events`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_query(text: &str) -> Result<Tail, String> {
+    tail(text, true).map_err(|refused| refused.why)
+}
+
 /// A request that cannot be understood.
 pub(super) fn refuse(why: String) -> Refused {
     Refused { code: Code::Usage, why, event: false }
