@@ -12,6 +12,8 @@ mod follow;
 mod idle;
 mod latency;
 mod load;
+mod nchan;
+mod sse;
 mod systems;
 mod table;
 
@@ -48,12 +50,13 @@ struct Case {
     run: fn() -> Result<Vec<Row>, BenchError>,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     Case { name: "commands", run: commands::run },
     Case { name: "carry", run: carry::run },
     Case { name: "flood", run: flood::run },
     Case { name: "idle", run: idle::run },
     Case { name: "latency", run: latency::run },
+    Case { name: "sse", run: sse::run },
 ];
 
 fn main() -> ExitCode {

@@ -21,7 +21,7 @@ pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
 pub(crate) const DISK: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// A running program, killed when it is dropped.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -37,16 +37,31 @@ pub(crate) struct Agent {
     /// For the socket and the configuration: a path that is short enough for a socket.
     dir: TempDir,
     history: TempDir,
+    /// Of the monitor. 0 without one.
+    web_port: u16,
 }
 
 impl Agent {
     /// Starts an agent and waits until it listens.
     pub(crate) fn start(history: bool) -> Result<Self, BenchError> {
+        Self::start_with(history, 0)
+    }
+
+    /// Starts an agent with history that also listens for HTTP.
+    pub(crate) fn start_web() -> Result<Self, BenchError> {
+        Self::start_with(true, free_port()?)
+    }
+
+    fn start_with(history: bool, web_port: u16) -> Result<Self, BenchError> {
         let dir = tempfile::tempdir().map_err(refused("make a directory"))?;
         let stored = tempfile::tempdir_in(DISK).map_err(refused(format!("use {DISK}")))?;
         let config = dir.path().join("pulsed.toml");
+        let web = match web_port {
+            0 => "false".to_owned(),
+            port => format!("\"127.0.0.1:{port}\""),
+        };
         let text = format!(
-            "[socket]\npath = {:?}\n[history]\nenabled = {history}\ndir = {:?}\n",
+            "[socket]\npath = {:?}\n[history]\nenabled = {history}\ndir = {:?}\n[web]\nlisten = {web}\n",
             dir.path().join("pulsed.sock"),
             stored.path(),
         );
@@ -66,7 +81,7 @@ impl Agent {
         if !output.contains("listening") {
             return Err(BenchError::Failed(format!("pulsed does not listen: {output:?}")));
         }
-        Ok(Self { program, dir, history: stored })
+        Ok(Self { program, dir, history: stored, web_port })
     }
 
     /// Its process id.
@@ -79,6 +94,34 @@ impl Agent {
         let files = fs::read_dir(self.history.path()).into_iter().flatten().flatten();
         let mut texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
         texts.any(|stored| stored.contains(text))
+    }
+
+    /// The port of its monitor.
+    pub(crate) fn web_port(&self) -> u16 {
+        self.web_port
+    }
+
+    /// Signs in to its monitor by a one-time link. Returns the cookie of the session.
+    pub(crate) fn sign_in(&self) -> Result<String, BenchError> {
+        let link = ask(&mut self.connect()?, "LINK", "OK ")?;
+        let origin = format!("http://127.0.0.1:{}", self.web_port);
+        let failed = |what: &str| BenchError::Failed(format!("cannot sign in by {link}: {what}"));
+        let target = link.strip_prefix(&origin).ok_or_else(|| failed("another address"))?;
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+            self.web_port
+        );
+        let mut stream = connect(self.web_port)?;
+        let mut response = String::new();
+        stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.read_to_string(&mut response))
+            .map_err(refused("sign in"))?;
+        let cookie = response.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next())?
+        });
+        cookie.map(str::to_owned).ok_or_else(|| failed(&response))
     }
 
     /// Its socket.
@@ -129,10 +172,7 @@ pub(crate) struct Nats {
 impl Nats {
     /// Starts nats-server and waits until it listens. `None` if it is not installed.
     pub(crate) fn start() -> Result<Option<Self>, BenchError> {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(refused("find a free port"))?
-            .port();
+        let port = free_port()?;
         // Debian installs it where only root's PATH looks.
         let started = spawn_nats("nats-server", port).or_else(|e| match e.kind() {
             io::ErrorKind::NotFound => spawn_nats("/usr/sbin/nats-server", port),
@@ -155,14 +195,7 @@ impl Nats {
     }
 
     fn connect(&self) -> Result<TcpStream, BenchError> {
-        let connected = || {
-            let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(WAIT_MAX))?;
-            stream.set_write_timeout(Some(WAIT_MAX))?;
-            Ok(stream)
-        };
-        let mut stream = connected().map_err(refused("connect to nats-server"))?;
+        let mut stream = connect(self.port)?;
         ask(&mut stream, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nPING\r", "PONG")?;
         Ok(stream)
     }
@@ -191,6 +224,24 @@ fn spawn_nats(program: impl AsRef<Path>, port: u16) -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
+}
+
+/// A loopback port that no socket uses now.
+pub(crate) fn free_port() -> Result<u16, BenchError> {
+    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    Ok(address.map_err(refused("find a free port"))?.port())
+}
+
+/// A new connection to a loopback port.
+pub(crate) fn connect(port: u16) -> Result<TcpStream, BenchError> {
+    let connected = || {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(WAIT_MAX))?;
+        stream.set_write_timeout(Some(WAIT_MAX))?;
+        Ok(stream)
+    };
+    connected().map_err(refused(format!("connect to port {port}")))
 }
 
 /// A connection over TCP or a Unix socket.

@@ -1,11 +1,14 @@
 //! Files that other users or a crash must not be able to spoil.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::libc::off_t;
+use nix::sys::uio::pwritev;
 
 /// Flags for opening a file that another user may have put there: a symbolic link is an error, so
 /// that it cannot redirect us to another file, and a FIFO without a peer does not block open(2).
@@ -27,6 +30,32 @@ pub struct Owner {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
+}
+
+/// Writes all slices at `offset` with as few system calls as possible, and returns their size in bytes. The file
+/// must not be open with `O_APPEND`, which Linux prefers to the offset.
+///
+/// # Errors
+/// What the system returned. A part may be written then.
+pub fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], offset: u64) -> io::Result<u64> {
+    /// The most slices that the system takes (`IOV_MAX`).
+    const SLICES_MAX: usize = 1024;
+    let mut written = 0;
+    // Skips empty slices, with which a write of nothing would be no error.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        let at = off_t::try_from(offset + written).map_err(|_| ErrorKind::FileTooLarge)?;
+        match pwritev(file, &slices[..slices.len().min(SLICES_MAX)], at) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                written += n as u64;
+                IoSlice::advance_slices(&mut slices, n);
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(written)
 }
 
 /// Replaces a file atomically and durably. A reader sees the old contents or the new ones, never a

@@ -119,6 +119,8 @@ pub enum Request<'a> {
 pub struct Tail {
     /// Begin after this cursor.
     pub after: Option<Cursor>,
+    /// Nothing from this cursor on. Only over HTTP, where pages read the log backwards in parts.
+    pub before: Option<Cursor>,
     /// Only the last so many of the selected events that exist already.
     pub lines: Option<u64>,
     /// No event before this time.

@@ -32,6 +32,7 @@ pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
     let after = keys.after.map(|text| text.parse::<Cursor>()).transpose();
     let tail = Tail {
         after: after.map_err(|e| refuse(format!("TAIL: after: {e}")))?,
+        before: None,
         lines: keys.lines,
         since: time("since", keys.since)?,
         until: time("until", keys.until)?,
@@ -55,6 +56,9 @@ impl Tail {
             return Err(refuse(format!(
                 "TAIL: follow does not end, so it cannot be combined with {with}"
             )));
+        }
+        if self.follow && self.before.is_some() {
+            return Err(refuse("TAIL: follow does not end, so it cannot be combined with before".into()));
         }
         if self.rate.is_some() && !self.follow {
             return Err(refuse("TAIL: rate is for follow only".into()));

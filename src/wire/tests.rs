@@ -252,6 +252,7 @@ fn tails_round_trip() {
         reverse: false,
         follow: true,
         rate: Some(200.try_into().expect("valid")),
+        before: None,
     };
     for tail in [tail, Tail::default(), Tail { reverse: true, ..Tail::default() }] {
         let mut line = Vec::new();

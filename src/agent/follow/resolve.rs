@@ -65,6 +65,10 @@ impl Subscription {
             start.seen = start.seen.max(log.first_since(since).await?.previous());
         }
         let mut end = newest.seq.next();
+        if let Some(before) = tail.before {
+            // Nothing of this log is before a cursor of another one.
+            end = if before.log == newest.log { end.min(before.seq) } else { log.oldest() };
+        }
         if let Some(until) = tail.until {
             end = end.min(log.end_until(until).await?);
         }

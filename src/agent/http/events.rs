@@ -40,6 +40,8 @@ pub(super) struct Events {
     encoded: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
+    /// The client knows how far it has come.
+    placed: bool,
     complete: bool,
     _follower: Follower,
 }
@@ -68,6 +70,7 @@ impl Events {
             begun: false,
             encoded: false,
             first: None,
+            placed: false,
             complete: false,
             _follower: follower,
         }
@@ -154,6 +157,13 @@ impl Events {
                 Some(out.into())
             }
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
+            // Also without an event, the client can resume from here.
+            Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {
+                let mut out = self.skipped();
+                let at = self.subscription.position();
+                out.extend(self.progress(&at));
+                Some(out.into())
+            }
             Filled::CaughtUp => self.wait().await,
             Filled::End => {
                 self.complete = true;

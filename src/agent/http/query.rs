@@ -7,7 +7,7 @@ use crate::event::{Cursor, Timestamp};
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
-const TAIL: [&str; 8] = ["after", "lines", "since", "until", "match", "reverse", "follow", "rate"];
+const TAIL: [&str; 9] = ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
 
 /// A query string, decoded.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -56,6 +56,7 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
     let matching = query.text("match").filter(|text| !text.is_empty()).map(str::to_owned);
     let tail = Tail {
         after: query.value::<Cursor>("after")?,
+        before: query.value::<Cursor>("before")?,
         lines: query.value("lines")?,
         since: query.value::<Timestamp>("since")?,
         until: query.value::<Timestamp>("until")?,

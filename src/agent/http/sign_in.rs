@@ -17,6 +17,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const TEMPLATE: &str = concat!(
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pulse</title>\n",
     "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"dark light\">\n",
+    "<link rel=\"icon\" href=\"data:,\">\n",
     "</head><body><main>{}</main></body></html>\n"
 );
 
@@ -36,6 +37,7 @@ const BAD_LINK: &str = concat!(
 const SIGNED_IN: &str = concat!(
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pulse</title>\n",
     "<meta name=\"color-scheme\" content=\"dark light\"><meta http-equiv=\"refresh\" content=\"0;url=./\">\n",
+    "<link rel=\"icon\" href=\"data:,\">\n",
     "</head><body><p><a href=\"./\">Pulse</a></p></body></html>\n"
 );
 

@@ -285,7 +285,7 @@ mod tests {
             let more = more.expect_err("too many");
             assert!(matches!(more, PastError::TooMany) && more.code() == Code::Later);
             let (shown, ()) = tokio::join!(shown(&past, ALL, &TagScope::All), async {
-                tokio::task::yield_now().await;
+                yield_now().await;
                 slots.clear();
             });
             assert_eq!(shown["events"], 100, "once it is its turn");

@@ -115,6 +115,7 @@ impl Plan {
             reverse: args.reverse && !args.stats,
             follow: args.follow,
             rate: None,
+            before: None,
         };
         if tail.follow && tail.lines.is_none() && after.is_none() && since.is_none() {
             // Without a start, a follow would start now.

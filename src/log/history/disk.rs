@@ -102,6 +102,19 @@ fn line_start(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(end)
 }
 
+/// The offset of the end of the last line that ends at or before `end`. 0 if none does.
+pub(crate) fn last_line_end(file: &File, mut end: u64) -> io::Result<u64> {
+    while end > 0 {
+        let from = end.saturating_sub(CHUNK_SIZE as u64);
+        let bytes = read(file, from, end, CHUNK_SIZE)?;
+        if let Some(at) = memchr::memrchr(b'\n', &bytes) {
+            return Ok(from + at as u64 + 1);
+        }
+        end = from;
+    }
+    Ok(0)
+}
+
 /// Iterates over lines, with their line ends.
 pub(crate) fn each_line(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
@@ -190,6 +203,14 @@ mod tests {
         assert_eq!(lines_before(&file, end).expect("read").offset, 0);
         assert_eq!(line_at(&file, 2, end).expect("read").len(), LINE_MAX);
         assert_eq!(partition_point(&file, end, |l| l[0] != b'b').expect("read"), end - 2);
+        for (before, found) in
+            [(end, end), (end - 1, end - 2), (end - 3, 2), (2, 2), (1, 0), (0, 0)]
+        {
+            assert_eq!(last_line_end(&file, before).expect("read"), found, "{before}");
+        }
+        file.set_len(end + 3 * CHUNK_SIZE as u64).expect("a hole");
+        let hole = end + 3 * CHUNK_SIZE as u64;
+        assert_eq!(last_line_end(&file, hole).expect("read"), end);
         file.set_len(3).expect("shortened");
         assert_eq!(&lines_from(&file, 0, end).expect("read").bytes[..], b"a\n");
         file.set_len(0).expect("shortened");

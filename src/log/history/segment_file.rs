@@ -1,37 +1,54 @@
 //! Segment files: the one that is written, the names of all, and what one contains.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk;
 use crate::event::{Line, Seq};
 use crate::log::state::{Extent, Segment};
+use crate::sys::files::write_all_at;
 
 /// The segment file that is written. All of its bytes were written by this process.
+///
+/// It is written at the offset at which its lines end, and not opened with `O_APPEND`: bytes that another process
+/// appends after the last check would move what follows them, and lines are found by their offsets.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
     path: PathBuf,
     file: Arc<File>,
+    /// The same file, for reading.
+    reader: File,
     /// Its device and inode: another process may put another file under its name.
     identity: (u64, u64),
     /// The size of its whole lines, in bytes.
     size: u64,
 }
 
+/// What an append found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// The lines follow those before them.
+    Whole,
+    /// Another process has shortened the file, so that the lines before are lost. Nothing is appended.
+    Shortened,
+}
+
 impl SegmentFile {
     /// Creates the file, or truncates what a failed attempt left there.
     pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
         let mut open = OpenOptions::new();
-        Self::truncated(open.append(true).create(true).mode(0o640).open(&path)?, path, 0)
+        // Truncated once it is known to be a file.
+        let open = open.truncate(false);
+        Self::truncated(open.write(true).create(true).mode(0o640).open(&path)?, path, 0)
     }
 
     /// Opens a file again to append after its first `size` bytes. Truncates what a failed write left
     /// after them. `None` if another process removed the file or shortened it.
     pub(crate) fn reopen(path: PathBuf, size: u64) -> io::Result<Option<Self>> {
-        match OpenOptions::new().append(true).open(&path) {
+        match OpenOptions::new().write(true).open(&path) {
             Ok(file) if file.metadata()?.len() < size => Ok(None),
             Ok(file) => Self::truncated(file, path, size).map(Some),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -42,7 +59,8 @@ impl SegmentFile {
     fn truncated(file: File, path: PathBuf, size: u64) -> io::Result<Self> {
         file.set_len(size)?;
         let identity = identity(&file.metadata()?);
-        Ok(Self { path, file: Arc::new(file), identity, size })
+        let reader = File::open(&path)?;
+        Ok(Self { path, file: Arc::new(file), reader, identity, size })
     }
 
     /// The open file, for the syncer.
@@ -59,25 +77,28 @@ impl SegmentFile {
         }
     }
 
-    /// Appends extents with as few system calls as possible. After an error, a part of them may be
-    /// written.
-    pub(crate) fn append(&mut self, extents: &[Extent]) -> io::Result<()> {
+    /// Appends extents with as few system calls as possible. What another process has appended since the last
+    /// check is overwritten. After an error, a part of the extents may be written.
+    pub(crate) fn append(&mut self, extents: &[Extent]) -> io::Result<Appended> {
         let mut slices: Vec<IoSlice<'_>> =
             extents.iter().map(|extent| IoSlice::new(&extent.bytes)).collect();
-        let mut slices = slices.as_mut_slice();
-        let mut file = self.file.as_ref();
-        while !slices.is_empty() {
-            match file.write_vectored(slices) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.size += n as u64;
-                    IoSlice::advance_slices(&mut slices, n);
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
+        let written = write_all_at(&self.file, &mut slices, self.size)?;
+        if !self.ends_line()? {
+            self.file.set_len(disk::last_line_end(&self.reader, self.size)?)?;
+            return Ok(Appended::Shortened);
         }
-        Ok(())
+        self.size += written;
+        Ok(Appended::Whole)
+    }
+
+    /// `true` if a line ends where the last append began. In a file that another process has shortened since the
+    /// last check, there is a hole before the new lines.
+    fn ends_line(&self) -> io::Result<bool> {
+        let mut last = *b"\n";
+        if self.size > 0 {
+            self.reader.read_exact_at(&mut last, self.size - 1)?;
+        }
+        Ok(last == *b"\n")
     }
 }
 
@@ -122,8 +143,60 @@ pub(crate) fn list_dir(dir: &Path) -> io::Result<Vec<Seq>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+    use crate::event::Timestamp;
     use crate::log::state::path_in;
+
+    fn extent(n: u64, text: &'static str) -> Extent {
+        let (first, time) = (Seq::new(n).expect("small"), Timestamp::default());
+        Extent { first, last: first, time, bytes: text.into(), is_gap: false }
+    }
+
+    /// A file with one line, right after a check.
+    fn checked(path: &Path) -> SegmentFile {
+        let mut file = SegmentFile::begin(path.to_owned()).expect("created");
+        assert_eq!(file.append(&[extent(1, "line 1\n")]).expect("written"), Appended::Whole);
+        assert!(file.is_untouched().expect("there"));
+        file
+    }
+
+    #[test]
+    fn overwrites_what_another_process_appends() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("segment");
+        for (junk, left) in [("junk\n", ""), ("much more junk\n", "k\n")] {
+            let mut file = checked(&path);
+            let mut other = OpenOptions::new().append(true).open(&path).expect("opened");
+            other.write_all(junk.as_bytes()).expect("written");
+            let lines = [extent(2, "line 2\n"), extent(3, "line3\n")];
+            assert_eq!(file.append(&lines).expect("written"), Appended::Whole);
+            let found = fs::read_to_string(&path).expect("read");
+            assert_eq!(found, format!("line 1\nline 2\nline3\n{left}"));
+            assert_eq!(file.is_untouched().expect("there"), left.is_empty());
+            let reopened = SegmentFile::reopen(path.clone(), file.size).expect("opened");
+            assert!(reopened.expect("there").is_untouched().expect("there"));
+        }
+    }
+
+    #[test]
+    fn appends_nothing_to_a_shortened_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("segment");
+        for (to, left) in
+            [(0, ""), (3, ""), (7, "line 1\n"), (9, "line 1\n"), (14, "line 1\nline 2\n")]
+        {
+            let mut file = checked(&path);
+            assert_eq!(file.append(&[extent(2, "line 2\n")]).expect("written"), Appended::Whole);
+            let other = OpenOptions::new().write(true).open(&path).expect("opened");
+            other.set_len(to).expect("shortened");
+            let appended = file.append(&[extent(3, "line 3\n")]).expect("written");
+            let whole = if to == 14 { "line 3\n" } else { "" };
+            assert_eq!(appended == Appended::Whole, to == 14);
+            assert_eq!(fs::read_to_string(&path).expect("read"), format!("{left}{whole}"), "{to}");
+        }
+    }
 
     #[test]
     fn lists_segments_in_order_and_ignores_other_files() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ledger::{Ledger, LedgerState};
 use super::retention::{self, Removed};
-use super::segment_file::{SegmentFile, inspect};
+use super::segment_file::{Appended, SegmentFile, inspect};
 use crate::diag;
 use crate::event::Seq;
 use crate::log::options::HistoryOptions;
@@ -97,18 +97,25 @@ impl WriterState {
         self.newest = match self.newest.take() {
             Some(file) if file.is_untouched()? => Some(file),
             Some(_) => None,
-            None => SegmentFile::reopen(path.clone(), newest.size)?,
+            None => SegmentFile::reopen(path, newest.size)?,
         };
         if self.newest.is_some() {
             return Ok(true);
         }
+        self.note_changed(shared, newest)?;
+        Ok(false)
+    }
+
+    /// Reports that another process has changed the file of the newest segment, and notes what is left of it.
+    fn note_changed(&self, shared: &Shared, newest: &Segment) -> io::Result<()> {
+        let path = path_in(&self.options.dir, newest.first);
         diag::warning(format_args!(
             "{}: changed by another process: history continues in a new file",
             path.display()
         ));
         let left = inspect(&path);
         let mut state = shared.lock();
-        let Some(history) = state.history_mut() else { return Ok(false) };
+        let Some(history) = state.history_mut() else { return Ok(()) };
         match left {
             Err(e) if e.kind() == io::ErrorKind::NotFound => history.forget_segment(newest.first),
             Err(e) => return Err(e),
@@ -118,7 +125,7 @@ impl WriterState {
             // Readers use the lines that are valid, and report the others as a gap.
             Ok(_) => {}
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Writes extents into one segment.
@@ -135,7 +142,14 @@ impl WriterState {
             self.newest = Some(SegmentFile::begin(path)?);
         }
         let Some(file) = &mut self.newest else { return Err(io::ErrorKind::NotFound.into()) };
-        file.append(extents)?;
+        if file.append(extents)? == Appended::Shortened {
+            self.close_file();
+            let newest = shared.lock().history().and_then(|it| it.segments().newest().copied());
+            if let Some(newest) = newest {
+                self.note_changed(shared, &newest)?;
+            }
+            return self.write_group(shared, extents, true);
+        }
         let file = file.file().clone();
         let written = Segment {
             first: first.first,

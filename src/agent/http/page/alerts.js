@@ -1,9 +1,10 @@
 // @ts-check
 /** The number of errors that happened while the page was out of sight, in its title and in its icon. */
 import { byId } from './dom.js';
-import { ERRORS, follow } from './tiles.js';
+import { ERRORS } from './levels.js';
 
 /** @typedef {import('./types.js').Context} Context */
+/** @typedef {import('./types.js').RatesSnapshot} RatesSnapshot */
 
 /** The size of the icon in pixels. */
 const SIZE = 64;
@@ -11,6 +12,7 @@ const SIZE = 64;
 /**
  * Counts by the rates view, with the MATCH in force: it counts what a limited stream would skip.
  * @param {Context} context
+ * @returns {{ note(snapshot: RatesSnapshot): void, show(): void }} `show` when the host is known.
  */
 export function createAlerts(context) {
   const plain = document.title;
@@ -26,8 +28,7 @@ export function createAlerts(context) {
     if (document.title !== title) document.title = title;
     icon.href = count ? drawIcon(count) : href;
   };
-  follow(context, 'rates', 1, (snapshot, live) => {
-    if (!live) return;
+  const note = (/** @type {RatesSnapshot} */ snapshot) => {
     // The current second is not complete yet.
     const last = Math.floor(Date.parse(snapshot.time) / 1000) - 1;
     const from = Math.min(counted, last);
@@ -37,14 +38,15 @@ export function createAlerts(context) {
       for (let s = from + 1; s <= last; s++) count += seconds[seconds.length - 2 - (last - s)] ?? 0;
     }
     counted = last;
-    if (count !== before || !document.title.includes(plain)) show();
-  });
+    if (count !== before) show();
+  };
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;
     count = 0;
     show();
   });
   context.feed.onStatus(show);
+  return { note, show };
 }
 
 /** @param {number} count */

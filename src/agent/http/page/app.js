@@ -45,7 +45,7 @@ function start() {
 }
 
 /**
- * The wall screen shows the view alone. The pointer is hidden while it rests, by CSS.
+ * The wall screen shows the view alone: CSS hides the rest.
  * @param {Context} context
  */
 function followWall(context) {
@@ -63,6 +63,11 @@ try {
   start();
 } catch (error) {
   console.error(error);
-  byId('view').replaceChildren(h('p', { class: 'noscript' },
-    'The monitor could not start in this browser. It needs a current Chromium, Firefox or Safari.'));
+  byId('view').replaceChildren(
+    h(
+      'p',
+      { class: 'noscript' },
+      'The monitor could not start in this browser. It needs a current Chromium, Firefox or Safari.',
+    ),
+  );
 }

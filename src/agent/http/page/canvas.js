@@ -241,7 +241,7 @@ export class Surface {
       this.request = requestAnimationFrame(this.tick);
     } else if (Number.isFinite(due)) {
       clearTimeout(this.timer);
-      this.timer = setTimeout(this.invalidate, due);
+      this.timer = window.setTimeout(this.invalidate, due);
     }
   }
 
@@ -282,8 +282,8 @@ export function mix(from, to, part, opacity = 1) {
 }
 
 /**
- * Finds the rectangle at a place. The last one drawn wins. A rectangle thinner than `slack` can be hit as if it
- * were that large, so that a 2-pixel block is not a test of skill; an exact hit is preferred.
+ * Finds the rectangle at a place. The last one drawn wins. A rectangle thinner than `slack` can be hit as if
+ * it were that large, so that a 2-pixel block is not a test of skill; an exact hit is preferred.
  * @param {ArrayLike<number>} rects `x, y, width, height` of each.
  * @param {number} count The number of rectangles.
  * @param {number} x

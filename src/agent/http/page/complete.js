@@ -1,36 +1,55 @@
-// Completion of a MATCH: what can stand at the caret. Pure.
+// Completion of a MATCH at the caret. Pure.
 
-import { KEYS, OPS, clause, fieldKey, quote, tokenize } from './filter.js';
+import { KEYS, OPS, clause, escapePattern, fieldKey, tokenize } from './filter.js';
 
 /** @typedef {import('./types.js').Seen} Seen */
 /** @typedef {import('./filter.js').Token} Token */
+/** @typedef {'key'|'op'|'value'|'clause'} CandidateKind */
 
 /**
- * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more`: something has to follow.
- * @typedef {{label: string, insert: string, doc: string, kind: 'key'|'op'|'value'|'clause', more: boolean}} Candidate
+ * A candidate. `insert` replaces the text from `start` to `end` of the completion. `more` is `true` if the
+ * clause is incomplete after it.
+ * @typedef {{label: string, insert: string, doc: string, kind: CandidateKind, more: boolean}} Candidate
  */
 
 /** @typedef {{start: number, end: number, items: Candidate[]}} Completion */
 
-/** The most candidates. */
+/** The maximum number of candidates. */
 export const ITEMS_MAX = 40;
 
-/** Fields that are offered before they were seen. */
-const FIELDS = { user: 'user (field)', page: 'page (field)', req: 'request (field)', rows: 'rows (field)' };
+/** Fields that are offered even if no event had them yet. */
+const FIELDS = { user: 'field', page: 'field', req: 'field: one request', rows: 'field' };
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const DURATIONS = ['10ms', '100ms', '500ms', '1s', '10s', '1m'];
 
-/** The operator that mostly follows a key. Others have `=`. */
+/** The default operators of keys. The default of all others is `=`. */
 const USUAL = /** @type {Record<string, string>} */ ({ level: '>=', took: '>', msg: '~', rows: '>' });
 
 const OP_DOCS = {
-  '=': 'is', '!=': 'is not', '~': 'contains, as regular expression', '!~': 'does not contain',
-  '>': 'more than', '>=': 'at least', '<': 'less than', '<=': 'at most',
+  '=': 'is',
+  '!=': 'is not',
+  '~': 'contains, as regular expression',
+  '!~': 'does not contain',
+  '>': 'more than',
+  '>=': 'at least',
+  '<': 'less than',
+  '<=': 'at most',
 };
 
-/** The keys whose values are text, so that `<` and `>` make no sense. */
-const TEXT_KEYS = new Set(['tag', 'host', 'msg', 'run', 'abandoned', '_user', '_comm', '_unit', '_addr', '_token']);
+/** The keys whose values are text. The agent refuses `<` and `>` for them. */
+const TEXT_KEYS = new Set([
+  'tag',
+  'host',
+  'msg',
+  'run',
+  'abandoned',
+  '_user',
+  '_comm',
+  '_unit',
+  '_addr',
+  '_token',
+]);
 
 /**
  * @param {string} text
@@ -44,13 +63,17 @@ export function complete(text, caret, seen) {
     return { start: caret, end: caret, items: token ? [] : keys('', seen).slice(0, ITEMS_MAX) };
   }
   const range = { start: token.start, end: token.end };
-  if (token.kind === 'term' && caret > token.opStart) return { ...range, items: values(token, text, caret, seen) };
+  if (token.kind === 'term' && caret > token.opStart)
+    return { ...range, items: values(token, text, caret, seen) };
   if (token.kind === 'term') {
     const items = keys(text.slice(token.start, caret), seen);
     return { start: token.start, end: token.opStart, items: items.map(withoutOp).slice(0, ITEMS_MAX) };
   }
   const word = tokenize(text.slice(token.start, caret))[0]?.text ?? '';
-  return { ...range, items: [...operators(word, seen), ...keys(word, seen), ...clauses(word, seen)].slice(0, ITEMS_MAX) };
+  return {
+    ...range,
+    items: [...operators(word, seen), ...keys(word, seen), ...clauses(word, seen)].slice(0, ITEMS_MAX),
+  };
 }
 
 /** @param {Candidate} candidate */
@@ -71,7 +94,11 @@ function keys(word, seen) {
   }
   for (const [key, doc] of Object.entries(pick(KEYS, true))) docs.set(key, doc);
   return ranked([...docs.keys()], word).map((key) => ({
-    label: key, insert: `${key}${USUAL[key] ?? '='}`, doc: docs.get(key) ?? '', kind: 'key', more: true,
+    label: key,
+    insert: `${key}${USUAL[key] ?? '='}`,
+    doc: docs.get(key) ?? '',
+    kind: 'key',
+    more: true,
   }));
 }
 
@@ -93,10 +120,18 @@ function operators(key, seen) {
   const known = Object.hasOwn(KEYS, key) || Object.hasOwn(FIELDS, key) || seen.fields().includes(key);
   if (!known) return [];
   const usual = USUAL[key] ?? '=';
-  const apt = OPS.filter((op) => !(TEXT_KEYS.has(key) && /[<>]/.test(op)) && !(key === 'abandoned' && op.includes('~')));
-  return apt.sort((a, b) => Number(b === usual) - Number(a === usual)).map((op) => ({
-    label: `${key}${op}`, insert: `${key}${op}`, doc: OP_DOCS[op], kind: 'op', more: true,
-  }));
+  const apt = OPS.filter(
+    (op) => !(TEXT_KEYS.has(key) && /[<>]/.test(op)) && !(key === 'abandoned' && op.includes('~')),
+  );
+  return apt
+    .sort((a, b) => Number(b === usual) - Number(a === usual))
+    .map((op) => ({
+      label: `${key}${op}`,
+      insert: `${key}${op}`,
+      doc: OP_DOCS[op],
+      kind: 'op',
+      more: true,
+    }));
 }
 
 /**
@@ -107,12 +142,16 @@ function operators(key, seen) {
  * @returns {Candidate[]}
  */
 function values(token, text, caret, seen) {
-  const typed = caret < token.end ? tokenize(text.slice(token.start, caret))[0]?.value ?? '' : token.value;
+  const typed = caret < token.end ? (tokenize(text.slice(token.start, caret))[0]?.value ?? '') : token.value;
   return ranked(valuesOf(token.key, token.op, seen), typed)
     .filter((value) => value !== token.value)
     .slice(0, ITEMS_MAX)
     .map((value) => ({
-      label: value, insert: `${token.key}${token.op}${quote(value)}`, doc: '', kind: 'value', more: false,
+      label: value,
+      insert: clause(token.key, token.op, value),
+      doc: '',
+      kind: 'value',
+      more: false,
     }));
 }
 
@@ -131,7 +170,7 @@ function valuesOf(key, op, seen) {
 }
 
 /**
- * Tags, and the globs of their families.
+ * Tags, and the globs that match several of them.
  * @param {string[]} tags
  */
 function withGlobs(tags) {
@@ -146,7 +185,7 @@ function withGlobs(tags) {
 }
 
 /**
- * Whole clauses for a word without operator: values that were seen, and the message.
+ * Clauses for a word without operator: seen values that contain it, and the message.
  * @param {string} word
  * @param {Seen} seen
  * @returns {Candidate[]}
@@ -160,7 +199,7 @@ function clauses(word, seen) {
       found.push({ label: text, insert: text, doc: '', kind: 'clause', more: false });
     }
   }
-  const message = clause('msg', '~', word.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&'));
+  const message = clause('msg', '~', escapePattern(word));
   found.push({ label: message, insert: message, doc: 'message contains', kind: 'clause', more: false });
   return found;
 }

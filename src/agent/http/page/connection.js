@@ -1,53 +1,57 @@
-// One HTTP connection that reads Server-Sent Events for as long as it is wanted: it reconnects with backoff,
-// notices a dead connection and a machine that slept. Works in a page and in a worker.
+// One HTTP connection that reads Server-Sent Events. It reconnects with backoff, and detects dead connections
+// and sleep of the machine. Works in a page and in a worker.
 
 import { SseParser } from './sse.js';
 
 /** @typedef {import('./types.js').Status} Status */
 /** @typedef {import('./sse.js').Frame} Frame */
 
-/** The address of the page: assets lie one level below. A proxy may add a path. */
+/** The base URL of the page. Assets are one level below it. A proxy may add a path prefix. */
 export const BASE = new URL('../', import.meta.url);
 
-/** The delay before a reconnect, in milliseconds: doubled from the first to the last. */
+/** Bounds of the delay before a reconnect, in milliseconds. It doubles with each attempt. */
 export const BACKOFF_MIN = 500;
 export const BACKOFF_MAX = 15_000;
 
-/** A connection without a byte for so long is dead. The agent sends a comment every 15 s. */
+/** A connection is dead after this silence, in milliseconds. The agent sends a heartbeat every 15 s. */
 export const SILENCE_MAX = 40_000;
 
-/** After so much silence, a sign that the network or the machine was away is reason enough to reconnect. */
+/** After this much silence, a sign of sleep or of a network change suffices to reconnect. */
 const SILENCE_SUSPICIOUS = 20_000;
 
-/** Interval at which silence is checked. */
+/** Several pages report that the network is back: only attempts older than this are replaced. */
+const FRESH = 2_000;
+
+/** The interval of the check for silence. */
 const TICK = 5_000;
 
-/** A tick that comes later than this reveals sleep, or a browser that suspended the timers. */
+/** A tick later than this reveals sleep, or a browser that suspended the timers. */
 const TICK_LATE = 3 * TICK;
 
-/** A connection that lived this long was good: the next backoff begins at the minimum. */
+/** A connection that lived this long was stable: it resets the backoff. */
 const STABLE = 5_000;
 
-/** The longest delay that the agent may ask for (`retry:`, `Retry-After`). */
+/** The maximum delay that the agent can request (`retry:`, `Retry-After`). */
 const RETRY_MAX = 120_000;
 
-/** The most bytes of the body of an error that are read. */
+/** The maximum number of characters read of the body of an error. */
 const ERROR_BODY_MAX = 4096;
 
 /**
  * @typedef {object} Options
- * @property {() => string|null} url  the address of the next attempt; null while nothing is wanted
+ * @property {() => string|null} url  the URL of the next attempt; null if nothing is subscribed
  * @property {(frames: Frame[]) => void} onFrames  the frames of one chunk, at least one
  * @property {() => void} [onOpen]  the agent accepted the connection
  * @property {(status: Status) => void} onStatus
  * @property {typeof fetch} [fetch]
- * @property {() => number} [now]       milliseconds of the wall clock: it counts sleep, a monotonic one may not
+ * @property {() => number} [now]
+ *   milliseconds of the wall clock: it counts sleep, a monotonic one may not
  * @property {() => number} [random]    0 to 1
  */
 
 /**
- * The delay before attempt `n` (the first is 0), in milliseconds, with jitter, so that pages do not reconnect at
- * the same moment.
+ * The delay before attempt `n` (the first is 0), in milliseconds, with jitter, so that pages do not reconnect
+ * at the same moment.
  * @param {number} n
  * @param {number} random  0 to 1
  * @returns {number}
@@ -57,7 +61,7 @@ export function backoff(n, random) {
   return Math.max(BACKOFF_MIN, full * (0.5 + random / 2));
 }
 
-/** A connection. It does nothing until `restart` is called. */
+/** A connection. It is idle until `restart` is called. */
 export class Connection {
   #options;
   #fetch;
@@ -72,6 +76,8 @@ export class Connection {
   #attempt = 0;
   #heard = 0;
   #ticked = 0;
+  /** Start of the current attempt, and of its response; 0 before. */
+  #began = 0;
   #opened = 0;
   /** @type {Status} */
   #status = { state: 'connecting', why: '' };
@@ -88,7 +94,12 @@ export class Connection {
     return this.#status;
   }
 
-  /** Connects anew with the current address. A live connection stays `live` meanwhile: this is no failure. */
+  /** The time from the response to the newest byte, in milliseconds; 0 before the response. */
+  get lived() {
+    return this.#opened > 0 ? this.#heard - this.#opened : 0;
+  }
+
+  /** Reconnects with the current URL. The status stays `live` meanwhile, because this is no failure. */
   restart() {
     if (this.#status.state === 'ended') return;
     this.#connect();
@@ -103,13 +114,15 @@ export class Connection {
   }
 
   /**
-   * The network is back, or somebody looks at the page again. Reconnects unless the connection is known to live.
+   * Reacts to a network that is back, or to a page that is visible again: reconnects now if the connection is
+   * waiting or possibly dead.
    * @param {boolean} [network]  the network was away, so that the connection probably is dead
    */
   wake(network = false) {
     if (this.#status.state === 'ended') return;
     if (this.#status.state === 'waiting') this.retry();
-    else if (this.#request && (network || this.#silence() > SILENCE_SUSPICIOUS)) this.#connect();
+    else if (this.#request && (network ? this.#age() > FRESH : this.#silence() > SILENCE_SUSPICIOUS))
+      this.#connect();
   }
 
   /** Closes the connection until `restart`. */
@@ -129,13 +142,14 @@ export class Connection {
     const request = new AbortController();
     this.#request = request;
     this.#heard = this.#now();
+    this.#began = this.#heard;
     this.#opened = 0;
     this.#tickFrom(this.#heard);
     if (this.#status.state !== 'live') this.#set({ state: 'connecting', why: this.#status.why });
     this.#run(url, request).catch((error) => this.#lost(request, reason(error)));
   }
 
-  /** Ends the current attempt. What it still yields is ignored. */
+  /** Aborts the current attempt. Its remaining frames are ignored. */
   #abandon() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -199,15 +213,20 @@ export class Connection {
    * @param {AbortController} request
    */
   async #refused(response, request) {
-    const told = why(await head(response)) || `the agent answered ${response.status} ${response.statusText}`.trim();
+    const reported =
+      why(await head(response)) || `the agent answered ${response.status} ${response.statusText}`.trim();
     if (request !== this.#request) return;
     const { status } = response;
     if (status === 401 || status === 403) {
-      this.#end(told, status);
+      this.#end(reported, status);
       return;
     }
-    this.#lost(request, status === 200 ? 'the answer is not an event stream' : told,
-      retryAfter(response.headers.get('retry-after'), this.#now()), status);
+    this.#lost(
+      request,
+      status === 200 ? 'the answer is not an event stream' : reported,
+      retryAfter(response.headers.get('retry-after'), this.#now()),
+      status,
+    );
   }
 
   /**
@@ -230,13 +249,18 @@ export class Connection {
     if (request !== this.#request) return;
     this.#abandon();
     if (this.#opened > 0 && this.#now() - this.#opened > STABLE) this.#attempt = 0;
-    // A part of the delay is added to what the agent asked for: pages that were told the same must not meet.
-    const delay = wait === undefined
-      ? backoff(this.#attempt, this.#random())
-      : Math.min(wait, RETRY_MAX) + this.#random() * BACKOFF_MIN;
+    // Jitter, because all pages got the same delay from the agent.
+    const delay =
+      wait === undefined
+        ? backoff(this.#attempt, this.#random())
+        : Math.min(wait, RETRY_MAX) + this.#random() * BACKOFF_MIN;
     this.#attempt += 1;
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#set({ state: 'waiting', why, retryAt: this.#now() + delay, ...(code ? { code } : {}) });
+  }
+
+  #age() {
+    return this.#now() - this.#began;
   }
 
   #silence() {
@@ -275,15 +299,18 @@ export class Connection {
   #set(status) {
     const before = this.#status;
     this.#status = status;
-    const same = before.state === status.state && before.why === status.why && before.code === status.code
-      && before.retryAt === status.retryAt;
+    const same =
+      before.state === status.state &&
+      before.why === status.why &&
+      before.code === status.code &&
+      before.retryAt === status.retryAt;
     if (!same) this.#options.onStatus(status);
   }
 }
 
 /**
  * @param {string} body  JSON, `{"why":…}` or `{"error":{"why":…}}`
- * @returns {string}  `''` if it says no reason
+ * @returns {string}  `''` if it has no reason
  */
 export function why(body) {
   try {
@@ -296,7 +323,7 @@ export function why(body) {
 }
 
 /**
- * The beginning of a body: an error page of a proxy can have any length.
+ * Reads the beginning of a body. An error page of a proxy can have any length.
  * @param {Response} response
  * @returns {Promise<string>}
  */
@@ -328,6 +355,8 @@ export function retryAfter(header, now) {
 
 /** @param {unknown} error */
 function reason(error) {
-  // Browsers say no more than "failed to fetch".
-  return error instanceof TypeError ? 'the agent cannot be reached' : String(error instanceof Error ? error.message : error);
+  // Browsers report nothing more specific than "failed to fetch".
+  return error instanceof TypeError
+    ? 'the agent cannot be reached'
+    : String(error instanceof Error ? error.message : error);
 }

@@ -10,8 +10,8 @@
  *
  * In `props`, `class` is the class text, `on` holds listeners by event type, `style` holds CSS properties
  * that are set one by one (the page's policy forbids style attributes), `data` holds `data-` attributes, and
- * everything else is an attribute. An attribute that is `null`, `undefined` or `false` is left out, and `true` is
- * the empty text.
+ * everything else is an attribute. An attribute that is `null`, `undefined` or `false` is left out, and
+ * `true` is the empty text.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -82,7 +82,8 @@ function append(element, children) {
 function set(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name === 'on') {
-    for (const [type, listener] of Object.entries(value)) element.addEventListener(type, /** @type {any} */ (listener));
+    for (const [type, listener] of Object.entries(value))
+      element.addEventListener(type, /** @type {any} */ (listener));
   } else if (name === 'style') {
     for (const [property, text] of Object.entries(value)) element.style.setProperty(property, String(text));
   } else if (name === 'data') {

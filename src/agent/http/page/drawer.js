@@ -22,10 +22,22 @@ export function createDrawer(context) {
   };
   const open = (/** @type {EventLine} */ event) => {
     if (!slot.firstChild) before = document.activeElement;
-    const button = h('button', { class: 'button small', type: 'button', on: { click: close } }, 'Close ', h('kbd', null, 'Esc'));
-    const body = h('div', { class: 'drawer-body' }, createDetail(context, event));
-    fill(slot, h('section', { class: 'drawer', 'aria-labelledby': 'drawer-title' },
-      h('div', { class: 'drawer-head' }, h('h2', { id: 'drawer-title' }, 'Event'), button), body));
+    const button = h(
+      'button',
+      { class: 'button small', type: 'button', on: { click: close } },
+      'Close ',
+      h('kbd', null, 'Esc'),
+    );
+    const body = h('div', { class: 'drawer-body' }, createDetail(context, event, { whole: true }));
+    fill(
+      slot,
+      h(
+        'section',
+        { class: 'drawer', 'aria-labelledby': 'drawer-title' },
+        h('div', { class: 'drawer-head' }, h('h2', { id: 'drawer-title' }, 'Event'), button),
+        body,
+      ),
+    );
     button.focus({ preventScroll: true });
   };
   context.state.on((now, then) => {

@@ -35,32 +35,56 @@ export function createEmpty(context) {
 }
 
 function welcome() {
-  return panel('No events yet',
+  return panel(
+    'No events yet',
     h('p', null, 'Send the first one, and it appears here at once:'),
-    h('div', { class: 'steps' }, STEPS.map(([label, text]) => command(text, label))));
+    h(
+      'div',
+      { class: 'steps' },
+      STEPS.map(([label, text]) => command(text, label)),
+    ),
+  );
 }
 
 /** @param {Context} context @param {boolean} past */
 function noMatch(context, past) {
   const { match } = context.state.get();
-  const live = h('button', {
-    class: 'button', type: 'button', on: { click: () => context.state.set({ since: '', until: '' }, { push: true }) },
-  }, 'Back to live');
-  return panel(past ? 'No events in this period' : 'No event matches',
-    h('p', null, match && ['The filter is ', h('code', null, visible(match, 300)), '. '],
-      past ? '' : 'Events that match appear here as they happen.'),
-    h('div', { class: 'panel-actions' }, clearButton(context), past && live));
+  const live = h(
+    'button',
+    {
+      class: 'button',
+      type: 'button',
+      on: { click: () => context.state.set({ since: '', until: '' }, { push: true }) },
+    },
+    'Back to live',
+  );
+  return panel(
+    past ? 'No events in this period' : 'No event matches',
+    h(
+      'p',
+      null,
+      match && ['The filter is ', h('code', null, visible(match, 300)), '. '],
+      past ? '' : 'Events that match appear here as they happen.',
+    ),
+    h('div', { class: 'panel-actions' }, clearButton(context), past && live),
+  );
 }
 
 /** @param {Context} context @param {string} why */
 function refusal(context, why) {
-  return panel('The agent refused this stream', h('p', null, visible(why, 500)),
-    h('div', { class: 'panel-actions' }, clearButton(context)));
+  return panel(
+    'The agent refused this stream',
+    h('p', null, visible(why, 500)),
+    h('div', { class: 'panel-actions' }, clearButton(context)),
+  );
 }
 
 /** @param {Context} context */
 function clearButton({ state }) {
   if (!state.get().match) return null;
-  return h('button', { class: 'button', type: 'button', on: { click: () => state.set({ match: '' }, { push: true }) } },
-    'Clear the filter');
+  return h(
+    'button',
+    { class: 'button', type: 'button', on: { click: () => state.set({ match: '' }, { push: true }) } },
+    'Clear the filter',
+  );
 }

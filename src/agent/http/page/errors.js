@@ -5,7 +5,7 @@ import { h, setText } from './dom.js';
 import { addClause } from './filter.js';
 import { age, clock, fullTime, number, short, visible } from './format.js';
 import { exampleBox, shapeMatch, streamLink, tagMatch } from './examples.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { spark, unknownMinutes } from './spark.js';
 import { Table } from './table.js';
 
@@ -26,15 +26,12 @@ const TEXT_SHOWN = 160;
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 
 /**
- * What is new about an error since a time: `new` if it did not exist then, `again` if it happened again.
- * @param {{ first: string, seen: string }} row
- * @param {number} looked Milliseconds since 1970. 0 if the reader never looked.
- * @returns {'new' | 'again' | ''}
+ * `true` if an error did not exist at a time.
+ * @param {{ first: string }} row
+ * @param {number} looked Milliseconds since 1970. 0 if the reader never looked: then nothing is new.
  */
-export function newness(row, looked) {
-  if (looked === 0) return '';
-  if (Date.parse(row.first) > looked) return 'new';
-  return Date.parse(row.seen) > looked ? 'again' : '';
+export function isNewSince(row, looked) {
+  return looked !== 0 && Date.parse(row.first) > looked;
 }
 
 /** @param {ErrorRow} row */
@@ -63,9 +60,13 @@ class Errors {
       restart: () => this.clear(),
     });
     this.table = new Table({
-      label: 'Errors by shape', name: 'errors', columns: this.columns(), key: errorKey, sort: 'seen',
+      label: 'Errors by shape',
+      name: 'errors',
+      columns: this.columns(),
+      key: errorKey,
+      sort: 'seen',
       title: (/** @type {ErrorRow} */ row) => `${row.level}: ${row.shape}`,
-      tone: (row) => (this.newness(row) === 'new' ? 'is-new' : ''),
+      tone: (row) => (this.isNew(row) ? 'is-new' : ''),
       detail: (row) => this.detail(row),
       pick: ({ key, op, value }) => context.addClause(key, op, value),
     });
@@ -74,36 +75,92 @@ class Errors {
   }
 
   /** @private @param {ErrorRow} row */
-  newness(row) {
-    return this.source.isPast || this.opened.has(errorKey(row)) ? '' : newness(row, this.looked);
+  isNew(row) {
+    return !this.source.isPast && !this.opened.has(errorKey(row)) && isNewSince(row, this.looked);
   }
 
   /** @private @returns {import('./table.js').Column<ErrorRow>[]} */
   columns() {
     return [
       {
-        id: 'level', label: 'level', ascending: true, value: (row) => row.level, sort: (row) => LEVELS.indexOf(row.level),
-        render: (cell, row) => cell.replaceChildren(h('button', { class: `pick level ${row.level}`, type: 'button', tabindex: -1 }, row.level)),
+        id: 'level',
+        label: 'level',
+        ascending: true,
+        value: (row) => row.level,
+        sort: (row) => LEVELS.indexOf(row.level),
+        render: (cell, row) =>
+          cell.replaceChildren(
+            h('button', { class: `pick level ${row.level}`, type: 'button', tabindex: -1 }, row.level),
+          ),
         pick: (row) => ({ key: 'level', op: '=', value: row.level }),
       },
       {
-        id: 'shape', label: 'error', title: 'Values are masked with ?', ascending: true, sort: (row) => row.shape,
-        value: (row) => this.newness(row), pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
-        render: (cell, row, value) => cell.replaceChildren(
-          h('span', { class: 'shape-text', title: visible(row.shape) }, visible(row.shape) || '(no message)'),
-          ...(value ? [h('span', { class: value === 'new' ? 'badge error' : 'badge', title: 'Since you last looked' }, String(value))] : []),
-          h('button', { class: 'pick tag', type: 'button', tabindex: -1 }, visible(row.tag))),
+        id: 'shape',
+        label: 'error',
+        title: 'Values are masked with ?',
+        ascending: true,
+        sort: (row) => row.shape,
+        value: (row) => Number(this.isNew(row)),
+        pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
+        render: (cell, row, value) =>
+          cell.replaceChildren(
+            h(
+              'span',
+              { class: 'shape-text', title: visible(row.shape) },
+              visible(row.shape) || '(no message)',
+            ),
+            ...(value
+              ? [h('span', { class: 'badge error', title: 'New since you last looked' }, 'new')]
+              : []),
+            h('button', { class: 'pick tag', type: 'button', tabindex: -1 }, visible(row.tag)),
+          ),
       },
-      { id: 'example', label: 'newest example', value: (row) => visible(row.newest?.msg ?? '', TEXT_SHOWN) },
-      { id: 'count', label: 'count', end: true, value: (row) => short(row.events), sort: (row) => row.events },
       {
-        id: 'users', label: 'users', title: 'Different users, counted up to 32', end: true,
-        value: (row) => `${row.users}${row.more_users ? '+' : ''}`, sort: (row) => row.users + (row.more_users ? 0.5 : 0),
+        id: 'example',
+        label: 'newest example',
+        value: (row) => row.newest?.msg ?? '',
+        text: (row) => visible(row.newest?.msg ?? '', TEXT_SHOWN),
       },
-      { id: 'spark', label: '15 min', title: 'Errors of each minute', value: (row) => row.minutes.join(), render: (cell, row) => spark(cell, row.minutes, this.unknown), sort: (row) => row.minutes[row.minutes.length - 2] ?? 0 },
-      { id: 'first', label: 'first', end: true, value: (row) => row.first, sort: (row) => row.first, render: (cell, row) => drawTime(cell, row.first, clock(row.first).slice(0, 8)) },
       {
-        id: 'seen', label: 'last', end: true, live: true, value: (row) => this.seen(row), sort: (row) => row.seen,
+        id: 'count',
+        label: 'count',
+        end: true,
+        value: (row) => row.events,
+        text: (row) => short(row.events),
+        sort: (row) => row.events,
+      },
+      {
+        id: 'users',
+        label: 'users',
+        title: 'Different users, counted up to 32',
+        end: true,
+        value: (row) => row.users + (row.more_users ? 0.5 : 0),
+        sort: (row) => row.users + (row.more_users ? 0.5 : 0),
+        text: (row) => `${row.users}${row.more_users ? '+' : ''}`,
+      },
+      {
+        id: 'spark',
+        label: '15 min',
+        title: 'Errors of each minute',
+        value: (row) => row.minutes.join(),
+        render: (cell, row) => spark(cell, row.minutes, this.unknown),
+        sort: (row) => row.minutes[row.minutes.length - 2] ?? 0,
+      },
+      {
+        id: 'first',
+        label: 'first',
+        end: true,
+        value: (row) => row.first,
+        sort: (row) => row.first,
+        render: (cell, row) => drawTime(cell, row.first, clock(row.first).slice(0, 8)),
+      },
+      {
+        id: 'seen',
+        label: 'last',
+        end: true,
+        live: true,
+        value: (row) => this.seen(row),
+        sort: (row) => row.seen,
         render: (cell, row, value) => drawTime(cell, row.seen, String(value)),
       },
     ];
@@ -121,16 +178,33 @@ class Errors {
     let now = row;
     const newest = exampleBox(context, 'Newest');
     const facts = h('p', { class: 'detail-facts' });
-    const links = h('p', { class: 'detail-links' },
-      streamLink(context, 'All errors of this shape', () => ({ match: addClause(shapeMatch(context.state.get().match, now), 'level', '>=', 'err') })),
-      streamLink(context, 'All errors of this tag', () => ({ match: addClause(tagMatch(now.tag), 'level', '>=', 'err') })));
+    const links = h(
+      'p',
+      { class: 'detail-links' },
+      streamLink(context, 'All errors of this shape', () => ({
+        match: addClause(shapeMatch(context.state.get().match, now), 'level', '>=', 'err'),
+      })),
+      streamLink(context, 'All errors of this tag', () => ({
+        match: addClause(tagMatch(now.tag), 'level', '>=', 'err'),
+      })),
+    );
     this.opened.add(errorKey(row));
     return {
-      element: h('div', { class: 'detail-body' }, h('pre', { class: 'detail-shape' }, visible(row.shape, Infinity, { lines: true })), facts, links, newest.element),
+      element: h(
+        'div',
+        { class: 'detail-body' },
+        h('pre', { class: 'detail-shape' }, visible(row.shape, Infinity, { lines: true })),
+        facts,
+        links,
+        newest.element,
+      ),
       update(next) {
         now = next;
         const users = `${number(next.users)}${next.more_users ? ' or more' : ''} ${next.users === 1 && !next.more_users ? 'user' : 'users'}`;
-        setText(facts, `${number(next.events)} times · ${users} · first ${clock(next.first)} · last ${clock(next.seen)}`);
+        setText(
+          facts,
+          `${number(next.events)} times · ${users} · first ${clock(next.first)} · last ${clock(next.seen)}`,
+        );
         newest.update(tagMatch(next.tag), next.newest);
       },
       close() {},
@@ -144,14 +218,17 @@ class Errors {
     this.looked ||= Date.parse(snapshot.time);
     const { errors, errors_rest: rest } = snapshot;
     this.unknown = unknownMinutes(snapshot, errors[0]?.minutes.length ?? 0);
-    const others = rest && rest.entries > 0 ? `${number(rest.entries)} other shapes with ${number(rest.events)} errors` : '';
+    const others =
+      rest && rest.entries > 0
+        ? `${number(rest.entries)} other shapes with ${number(rest.events)} errors`
+        : '';
     this.table.update(errors, others);
     this.showNote('');
   }
 
   /** @private @param {string} text */
   showNote(text) {
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
     const match = this.context.state.get().match ? ' that matches' : '';
     const empty = this.snapshot?.errors.length === 0 ? `No error${match} ${when}.` : '';
     setText(this.note, text || (this.snapshot ? empty : 'Waiting for the first figures …'));
@@ -197,9 +274,9 @@ class Errors {
     if (!this.snapshot) return '';
     const { errors, errors_rest: rest } = this.snapshot;
     const all = errors.length + (rest?.entries ?? 0);
-    const fresh = errors.filter((row) => this.newness(row) === 'new').length;
-    const when = this.source.isPast ? 'this period' : 'last 15 minutes';
-    return `${number(all)}${rest ? '' : ' permitted'} ${all === 1 ? 'shape' : 'shapes'}${fresh ? ` · ${number(fresh)} new` : ''} · ${when}`;
+    const fresh = errors.filter((row) => this.isNew(row)).length;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} ${all === 1 ? 'shape' : 'shapes'} of errors${fresh ? `, ${number(fresh)} new,` : ''} ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 

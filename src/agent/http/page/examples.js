@@ -31,14 +31,42 @@ export function exampleBox(context, label) {
   const took = h('span', { class: 'example-took' });
   const time = h('time', { class: 'mono' });
   const msg = h('pre', { class: 'example-msg' });
-  const open = h('button', { class: 'link', type: 'button', on: {
-    click: () => shown && openExample(context, match, shown),
-  } }, 'Open event');
-  const around = h('button', { class: 'link', type: 'button', on: {
-    click: () => shown && showAround(context, shown),
-  } }, 'What happened around it');
-  const element = h('div', { class: 'example' },
-    h('div', { class: 'example-head' }, h('span', { class: 'example-label' }, label), took, time, open, around), msg);
+  const open = h(
+    'button',
+    {
+      class: 'link',
+      type: 'button',
+      on: {
+        click: () => shown && openExample(context, match, shown),
+      },
+    },
+    'Open event',
+  );
+  const around = h(
+    'button',
+    {
+      class: 'link',
+      type: 'button',
+      on: {
+        click: () => shown && showAround(context, shown),
+      },
+    },
+    'What happened around it',
+  );
+  const element = h(
+    'div',
+    { class: 'example' },
+    h(
+      'div',
+      { class: 'example-head' },
+      h('span', { class: 'example-label' }, label),
+      took,
+      time,
+      open,
+      around,
+    ),
+    msg,
+  );
   return {
     element,
     /** @param {string} newMatch A MATCH that selects the example. @param {Example | undefined} example */
@@ -69,8 +97,11 @@ export async function openExample(context, match, example) {
   const until = new Date(start + 1).toISOString();
   try {
     const lines = await context.feed.page({ match, since, until, lines: SEARCHED_MAX });
-    const same = (/** @type {import('./types.js').Line} */ line) => 'seq' in line && line.time === example.time
-      && (line.msg ?? '').startsWith(example.msg) && line.took === example.took;
+    const same = (/** @type {import('./types.js').Line} */ line) =>
+      'seq' in line &&
+      line.time === example.time &&
+      (line.msg ?? '').startsWith(example.msg) &&
+      line.took === example.took;
     const found = lines.find(same);
     if (found) context.openRow(/** @type {EventLine} */ (found));
     else context.toast('This event is no longer in the log.');
@@ -83,7 +114,10 @@ export async function openExample(context, match, example) {
 function showAround({ state }, example) {
   const at = Date.parse(example.time);
   const since = new Date(at - Math.max(AROUND_MS, (example.took ?? 0) * 1000)).toISOString();
-  state.set({ view: 'stream', match: '', since, until: new Date(at + AROUND_MS).toISOString() }, { push: true });
+  state.set(
+    { view: 'stream', match: '', since, until: new Date(at + AROUND_MS).toISOString() },
+    { push: true },
+  );
 }
 
 /**
@@ -114,12 +148,20 @@ export function shapeMatch(match, row) {
  */
 export function streamLink({ state }, text, shown) {
   const target = () => ({ ...shown(), view: /** @type {const} */ ('stream') });
-  return h('a', { href: state.link(target()), on: {
-    focus: (/** @type {FocusEvent} */ event) => /** @type {HTMLElement} */ (event.currentTarget).setAttribute('href', state.link(target())),
-    click: (/** @type {MouseEvent} */ event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      state.set(target(), { push: true });
+  return h(
+    'a',
+    {
+      href: state.link(target()),
+      on: {
+        focus: (/** @type {FocusEvent} */ event) =>
+          /** @type {HTMLElement} */ (event.currentTarget).setAttribute('href', state.link(target())),
+        click: (/** @type {MouseEvent} */ event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+          event.preventDefault();
+          state.set(target(), { push: true });
+        },
+      },
     },
-  } }, text);
+    text,
+  );
 }

@@ -15,15 +15,17 @@ export function copyRows(event, list) {
   const selection = getSelection();
   if (!selection || selection.isCollapsed || !event.clipboardData) return;
   const elements = [...list.body.querySelectorAll(':scope > .row')];
-  const rows = elements.filter((element) => selection.containsNode(element, true)).map((element) => list.built.get(element));
+  const rows = elements
+    .filter((element) => selection.containsNode(element, true))
+    .map((element) => list.built.get(element));
   if (rows.length < 2) return;
   event.clipboardData.setData('text/plain', rows.map((row) => (row ? plainText(row) : '')).join('\n'));
   event.preventDefault();
 }
 
 /**
- * Downloads rows as JSON lines, the oldest first: events and gaps as the agent sent them, and counts of rows that
- * were not drawn.
+ * Downloads rows as JSON lines, the oldest first: events and gaps as the agent sent them, and counts of rows
+ * that were not drawn.
  * @param {Row[]} rows
  */
 export function downloadRows(rows) {

@@ -1,4 +1,4 @@
-// The page's side of the feed: subscriptions through the shared worker, or through a hub of the page's own.
+// The page's side of the feed: subscriptions through the hub in the shared worker, or through its own hub.
 
 import { address, page, readJson, readLines } from './request.js';
 import { parse } from './cursor.js';
@@ -10,18 +10,26 @@ import { createSeen } from './seen.js';
 /** @typedef {import('./types.js').EventSubscription} EventSubscription */
 /** @typedef {import('./types.js').ViewSubscription} ViewSubscription */
 /** @typedef {{version: string, newest: string, ahead: number}} Agent */
-/** @typedef {{spec: EventSubscription|ViewSubscription, on: (message: any, cursor: string) => void, cursor: string}} Subscription */
+/**
+ * @typedef {object} Subscription
+ * @property {EventSubscription|ViewSubscription} spec
+ * @property {(message: any, cursor: string) => void} on
+ * @property {string} cursor  of the last message, `''` before the first one
+ */
 
-/** The interval at which the page says that it lives, and the longest wait for the answer. */
+/** The interval of heartbeats to the hub, and the timeout of the reply, in milliseconds. */
 const PING = 20_000;
 
-/** The longest wait for the first answer of the shared worker. */
+/** The timeout of the first reply of the shared worker. */
 const WORKER_START_MAX = 4_000;
 
-/** A page reloads for a new version at most once in this time. */
+/** The timeout of the request for the version, in milliseconds. The page connects without it. */
+const STATS_TIMEOUT = 3_000;
+
+/** The minimum interval between reloads for a new version. */
 const RELOAD_MIN = 60_000;
 
-/** Connects a page to its hub, and again if the worker dies. */
+/** Connects a page to its hub, and reconnects if the worker dies. */
 class HubLink {
   /** @type {MessagePort|null} */
   #port = null;
@@ -108,10 +116,10 @@ class HubLink {
     this.#onConnect();
   }
 
-  /** Says that the page lives, and notices a worker that died. */
+  /** Sends a heartbeat, and detects a dead worker. */
   ping() {
     const now = Date.now();
-    // A page that was frozen could not hear the answer either.
+    // A page that was frozen could not receive the reply either.
     if (!this.#answered && this.#port && now - this.#pinged < 3 * PING) this.#failed(this.#port);
     this.#pinged = now;
     this.#answered = false;
@@ -169,7 +177,7 @@ export function createFeed() {
       else if (object.tag) seen.event(object);
       report(() => subscription.on(object, cursor));
     }
-    if (message.n > 0) link.send({ taken: message.n });
+    if (message.n > 0) link.send({ ack: message.n });
   }
 
   /** @param {Agent} agent */
@@ -181,10 +189,15 @@ export function createFeed() {
   }
 
   // The version is part of the worker's name: a page never talks to a worker of another version.
-  stats().then((figures) => {
-    version = figures.version;
-    log ||= parse(figures.newest)?.log ?? '';
-  }, () => {}).finally(() => link.connect(version));
+  stats({ signal: AbortSignal.timeout(STATS_TIMEOUT) })
+    .then(
+      (figures) => {
+        version = figures.version;
+        log ||= parse(figures.newest)?.log ?? '';
+      },
+      () => {},
+    )
+    .finally(() => link.connect(version));
 
   setInterval(() => link.ping(), PING);
   const wake = () => {
@@ -196,7 +209,9 @@ export function createFeed() {
   window.addEventListener('focus', wake);
   window.addEventListener('online', () => link.send({ wake: 'online' }));
   window.addEventListener('pagehide', () => link.send({ bye: true }));
-  window.addEventListener('pageshow', (event) => { if (event.persisted) link.ping(); });
+  window.addEventListener('pageshow', (event) => {
+    if (event.persisted) link.ping();
+  });
 
   /** @param {{signal?: AbortSignal}} [options] */
   function stats(options) {
@@ -237,7 +252,9 @@ export function createFeed() {
     onStatus(fn) {
       listeners.add(fn);
       fn(status);
-      return () => { listeners.delete(fn); };
+      return () => {
+        listeners.delete(fn);
+      };
     },
     retry: () => link.send({ retry: true }),
     cursor: (seq) => (log ? `${log}-${seq}` : ''),
@@ -248,14 +265,16 @@ export function createFeed() {
 }
 
 /**
- * An error in one handler must not stop the others.
+ * Isolates handlers from each other: an exception is reported, and the next handler runs.
  * @param {() => void} call
  */
 function report(call) {
   try {
     call();
   } catch (error) {
-    setTimeout(() => { throw error; });
+    setTimeout(() => {
+      throw error;
+    });
   }
 }
 

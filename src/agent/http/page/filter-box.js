@@ -1,9 +1,9 @@
-// The filter box: one input for the MATCH of all views, coloured, with completion. A MATCH that the agent refuses
-// shows what is wrong and where, and leaves the old one in force.
+// The filter box: one input for the MATCH of all views, coloured, with completion. A MATCH that the agent
+// refuses shows what is wrong and where, and leaves the old one in force.
 
 import { complete } from './complete.js';
 import { h } from './dom.js';
-import { locate, spans } from './filter.js';
+import { locate, spans, tokenize } from './filter.js';
 import { visible } from './format.js';
 
 /** @typedef {import('./types.js').Context} Context */
@@ -13,7 +13,7 @@ import { visible } from './format.js';
 /** A pause in typing after which a valid MATCH is applied, in milliseconds. */
 const TYPING_PAUSE = 400;
 
-/** The most characters of a candidate that are shown. */
+/** The maximum number of characters shown of a candidate. */
 const LABEL_MAX = 80;
 
 /**
@@ -28,17 +28,44 @@ export function createFilterBox(context) {
 class FilterBox {
   #context;
   #input = h('input', {
-    id: 'filter-input', class: 'filter-input', type: 'text', role: 'combobox', spellcheck: 'false', autocomplete: 'off',
-    autocapitalize: 'off', autocorrect: 'off', placeholder: 'Filter: tag=shop.* level>=warning took>100ms',
-    'aria-label': 'Filter', 'aria-autocomplete': 'list', 'aria-expanded': 'false', 'aria-controls': 'filter-list',
+    id: 'filter-input',
+    class: 'filter-input',
+    type: 'text',
+    role: 'combobox',
+    spellcheck: 'false',
+    autocomplete: 'off',
+    autocapitalize: 'off',
+    autocorrect: 'off',
+    placeholder: 'Filter: tag=shop.* level>=warning took>100ms',
+    'aria-label': 'Filter',
+    'aria-autocomplete': 'list',
+    'aria-expanded': 'false',
+    'aria-controls': 'filter-list',
     'aria-describedby': 'filter-problem',
   });
   #paint = h('div', { class: 'filter-paint', 'aria-hidden': 'true' });
-  #list = h('ul', { id: 'filter-list', class: 'filter-list', role: 'listbox', 'aria-label': 'Completions', hidden: true });
+  #list = h('ul', {
+    id: 'filter-list',
+    class: 'filter-list',
+    role: 'listbox',
+    'aria-label': 'Completions',
+    hidden: true,
+  });
   #problem = h('p', { id: 'filter-problem', class: 'filter-problem', role: 'status' });
-  #clear = h('button', { class: 'filter-clear', type: 'button', 'aria-label': 'Clear the filter', hidden: true }, '×');
-  element = h('div', { class: 'filter-box', role: 'search' },
-    this.#paint, this.#input, this.#clear, this.#list, this.#problem);
+  #clear = h(
+    'button',
+    { class: 'filter-clear', type: 'button', 'aria-label': 'Clear the filter', hidden: true },
+    '×',
+  );
+  element = h(
+    'div',
+    { class: 'filter-box', role: 'search' },
+    this.#paint,
+    this.#input,
+    this.#clear,
+    this.#list,
+    this.#problem,
+  );
 
   /** @type {Completion|null} */
   #completion = null;
@@ -47,7 +74,7 @@ class FilterBox {
   #timer;
   /** @type {AbortController|null} */
   #checking = null;
-  /** The text could not be checked, and is applied once the agent answers. */
+  /** `true` if the agent could not check the text. It is checked again when the connection is live. */
   #unchecked = false;
   /** @type {{start: number, end: number}|null} */
   #wrong = null;
@@ -59,14 +86,19 @@ class FilterBox {
     input.addEventListener('input', () => this.#typed());
     input.addEventListener('keydown', (event) => this.#key(event));
     input.addEventListener('scroll', () => this.#followScroll());
-    input.addEventListener('click', () => { if (this.#completion) this.#suggest(); });
-    input.addEventListener('blur', () => this.#close());
+    input.addEventListener('click', () => {
+      if (this.#completion) this.#suggest();
+    });
+    input.addEventListener('blur', () => {
+      this.#close();
+      if (input.value.trim() !== context.state.get().match) void this.#apply(false);
+    });
     this.#clear.addEventListener('click', () => {
       this.#set('');
       void this.#apply(true);
       this.focus();
     });
-    // The input keeps the focus.
+    // Keeps the focus in the input.
     this.#list.addEventListener('pointerdown', (event) => event.preventDefault());
     this.#list.addEventListener('click', (event) => {
       const option = /** @type {Element} */ (event.target).closest('[role=option]');
@@ -119,6 +151,8 @@ class FilterBox {
       this.#accepted();
       return;
     }
+    // Incomplete while it is typed: the agent would only refuse it.
+    if (!deliberate && document.activeElement === this.#input && isUnfinished(match)) return;
     const request = new AbortController();
     this.#checking = request;
     let failure = null;
@@ -178,14 +212,19 @@ class FilterBox {
     const text = this.#input.value;
     const wrong = this.#wrong;
     const pieces = spans(text).flatMap(({ start, end, kind }) => {
-      const cuts = [start, ...wrong ? [wrong.start, wrong.end].filter((at) => start < at && at < end) : [], end];
+      const cuts = [
+        start,
+        ...(wrong ? [wrong.start, wrong.end].filter((at) => start < at && at < end) : []),
+        end,
+      ];
       return cuts.slice(1).map((to, i) => {
         const inside = wrong !== null && cuts[i] >= wrong.start && to <= wrong.end;
         return h('span', { class: `match-${kind}${inside ? ' wrong' : ''}` }, text.slice(cuts[i], to));
       });
     });
     this.#paint.replaceChildren(...pieces);
-    if (text.trim() !== '' && !wrong && text.trim() === this.#context.state.get().match) this.#problem.textContent = '';
+    if (text.trim() !== '' && !wrong && text.trim() === this.#context.state.get().match)
+      this.#problem.textContent = '';
     this.#clear.hidden = text === '';
     this.#followScroll();
   }
@@ -289,13 +328,14 @@ class FilterBox {
     else if (key === 'PageDown') this.#move(Math.min(this.#active + 8, last));
     else if (key === 'PageUp') this.#move(Math.max(this.#active - 8, 0));
     else if (key === 'Escape') this.#close();
-    else if (key === 'Tab' && !shiftKey && (this.#active >= 0 || this.#wordAtCaret())) this.#accept(Math.max(0, this.#active));
+    else if (key === 'Tab' && !shiftKey && (this.#active >= 0 || this.#wordAtCaret()))
+      this.#accept(Math.max(0, this.#active));
     else if (key === 'Enter' && this.#active >= 0) this.#accept(this.#active);
     else return this.#keyWithoutList({ key });
     return true;
   }
 
-  /** Whether the completion replaces something that was typed. */
+  /** `true` if the completion replaces typed text. */
   #wordAtCaret() {
     return this.#completion !== null && this.#completion.end > this.#completion.start;
   }
@@ -315,7 +355,7 @@ class FilterBox {
     return true;
   }
 
-  /** First back to the MATCH in force, then out of the box. */
+  /** Restores the MATCH in force, or leaves the box if it is unchanged. */
   #escape() {
     const { match } = this.#context.state.get();
     if (this.#input.value.trim() === match) this.#input.blur();
@@ -324,10 +364,30 @@ class FilterBox {
 }
 
 /**
+ * `true` if a MATCH has words that are no clauses, or ends with one that has no value yet.
+ * @param {string} match
+ */
+function isUnfinished(match) {
+  const tokens = tokenize(match);
+  const last = tokens.at(-1);
+  if (last?.kind === 'plus' || (last?.kind === 'term' && last.value === '')) return true;
+  return tokens.some((token) => token.open || (token.kind !== 'plus' && token.key === ''));
+}
+
+/**
  * @param {Candidate} item
  * @param {number} index
  */
 function option({ label, doc, kind }, index) {
-  return h('li', { id: `filter-option-${index}`, role: 'option', 'aria-selected': 'false', class: `filter-option ${kind}` },
-    h('span', { class: 'label' }, visible(label, LABEL_MAX)), doc && h('span', { class: 'doc' }, doc));
+  return h(
+    'li',
+    {
+      id: `filter-option-${index}`,
+      role: 'option',
+      'aria-selected': 'false',
+      class: `filter-option ${kind}`,
+    },
+    h('span', { class: 'label' }, visible(label, LABEL_MAX)),
+    doc && h('span', { class: 'doc' }, doc),
+  );
 }

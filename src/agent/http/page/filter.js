@@ -1,5 +1,5 @@
-// MATCH texts: parts, edits, quoting. Pure. The agent's parser decides what is valid; this one finds the parts of a
-// text in the same way, so that they can be coloured, completed and edited.
+// Tokens, edits and quoting of MATCH texts. Pure. The agent's parser decides what is valid. This tokenizer
+// splits a text as the agent does, for colouring, completion and edits.
 
 import { hasInvisible, replaceInvisible } from './format.js';
 
@@ -27,21 +27,21 @@ import { hasInvisible, replaceInvisible } from './format.js';
 /** The operators, the longer ones first. @type {readonly Op[]} */
 export const OPS = ['!=', '!~', '>=', '<=', '=', '~', '>', '<'];
 
-/** The longest MATCH that an edit produces, in bytes of UTF-8. The agent's bound. */
+/** The maximum length of a MATCH, in bytes of UTF-8. The agent's bound. */
 export const TEXT_MAX = 8 * 1024;
 
 /** The keys that are not fields, with what they are. */
 export const KEYS = /** @type {const} */ ({
-  tag: 'tag; * stands for any text',
-  level: 'level; >=warning is that and worse',
-  host: 'machine',
-  msg: 'message',
-  run: 'run',
-  abandoned: 'true for a run whose connection closed',
-  took: 'duration: 100ms, 1.5s',
-  _pid: 'verified process id',
+  tag: '* stands for any text',
+  level: '>=warning is that and worse',
+  host: 'the machine',
+  msg: 'the message',
+  run: 'what begins and ends',
+  abandoned: 'true if its connection closed',
+  took: 'a duration: 100ms, 1.5s',
+  _pid: 'verified process',
   _uid: 'verified user id',
-  _user: 'verified user',
+  _user: 'verified user name',
   _comm: 'verified command',
   _unit: 'verified systemd unit',
   _addr: 'verified address of a TCP peer',
@@ -93,7 +93,17 @@ function word(text, start) {
     plain += text[at];
   }
   const end = at;
-  const base = { start, end, open: quoted, text: plain, key: '', op: /** @type {''} */ (''), value: '', opStart: end, valueStart: end };
+  const base = {
+    start,
+    end,
+    open: quoted,
+    text: plain,
+    key: '',
+    op: /** @type {''} */ (''),
+    value: '',
+    opStart: end,
+    valueStart: end,
+  };
   // A + in quotes separates nothing.
   if (text.slice(start, end) === '+') return { ...base, kind: 'plus' };
   const index = plain.search(OPERATOR);
@@ -169,8 +179,8 @@ export function escapePattern(text) {
 }
 
 /**
- * A clause as it is written. A text with invisible characters becomes a regular expression that names them: it could
- * not be edited otherwise, and could reorder what stands beside it.
+ * Formats a clause. A value with invisible characters becomes a regular expression with escapes: it could not
+ * be edited otherwise, and could reorder the text beside it.
  * @param {string} key
  * @param {string} op
  * @param {string} value
@@ -192,8 +202,8 @@ function writable(op, value) {
 }
 
 /**
- * Narrows a MATCH by a clause, in each of its groups. A clause of the same key and the same operator that would
- * widen the result (`=`), or that is superseded (`>` and the like), is replaced.
+ * Narrows a MATCH by a clause, in each of its groups. A clause of the same key and the same operator that
+ * would widen the result (`=`), or that is superseded (`>` `>=` `<` `<=`), is replaced.
  * @param {string} text
  * @param {string} key
  * @param {string} op
@@ -217,7 +227,14 @@ export function addClause(text, key, op, value) {
  * @returns {string}
  */
 export function replaceClause(text, key, op, value) {
-  return edit(text, (terms) => withTerm(terms.filter((term) => term.key !== key), key, op, value));
+  return edit(text, (terms) =>
+    withTerm(
+      terms.filter((term) => term.key !== key),
+      key,
+      op,
+      value,
+    ),
+  );
 }
 
 /**
@@ -265,10 +282,15 @@ export function hasClause(text, key, op, value) {
  * @param {string} [value]
  */
 function isClause(term, key, op, value) {
-  return term.key === key && (op === undefined || term.op === op) && (value === undefined || term.value === value);
+  return (
+    term.key === key && (op === undefined || term.op === op) && (value === undefined || term.value === value)
+  );
 }
 
-/** A term with its text as it was written. @typedef {{key: string, op: string, value: string, raw: string}} Term */
+/**
+ * A term with its text as it was written.
+ * @typedef {{key: string, op: string, value: string, raw: string}} Term
+ */
 
 /**
  * @param {Term[]} terms
@@ -284,14 +306,18 @@ function withTerm(terms, key, op, value) {
 }
 
 /**
- * Edits each group of a MATCH. Groups that become equal are joined. A group that becomes empty matches everything, and
- * so does the whole.
+ * Edits each group of a MATCH. Groups that become equal are joined. A group that becomes empty matches
+ * everything, and so does the whole.
  * @param {string} text
  * @param {(terms: Term[]) => Term[]} change
  * @returns {string}
  */
 function edit(text, change) {
-  const edited = groups(text).map((terms) => change(terms).map((term) => term.raw).join(' '));
+  const edited = groups(text).map((terms) =>
+    change(terms)
+      .map((term) => term.raw)
+      .join(' '),
+  );
   const result = edited.includes('') ? '' : [...new Set(edited)].join(' + ');
   return new TextEncoder().encode(result).length > TEXT_MAX ? text : result;
 }
@@ -323,9 +349,12 @@ export function locate(text, why) {
   for (const [quoted] of why.matchAll(/"(?:[^"\\]|\\.)*"/g)) {
     const part = unescapeDebug(quoted.slice(1, -1));
     const begins = part.endsWith('…') ? part.slice(0, -1) : null;
-    const is = (/** @type {string} */ one) => one === part || (begins !== null && begins !== '' && one.startsWith(begins));
-    const found = tokens.find((token) => is(token.text)) ?? tokens.find((token) => is(token.key))
-      ?? tokens.find((token) => token.kind === 'term' && is(token.value));
+    const is = (/** @type {string} */ one) =>
+      one === part || (begins !== null && begins !== '' && one.startsWith(begins));
+    const found =
+      tokens.find((token) => is(token.text)) ??
+      tokens.find((token) => is(token.key)) ??
+      tokens.find((token) => token.kind === 'term' && is(token.value));
     if (found) return { start: found.start, end: found.end };
   }
   const open = tokens.find((token) => token.open);
@@ -338,8 +367,10 @@ export function locate(text, why) {
  * @returns {{start: number, end: number}|null}  a + next to an empty group
  */
 function lonelyPlus(tokens) {
-  const at = tokens.findIndex((token, i) => token.kind === 'plus'
-    && (i === 0 || i === tokens.length - 1 || tokens[i + 1].kind === 'plus'));
+  const at = tokens.findIndex(
+    (token, i) =>
+      token.kind === 'plus' && (i === 0 || i === tokens.length - 1 || tokens[i + 1].kind === 'plus'),
+  );
   return at < 0 ? null : { start: tokens[at].start, end: tokens[at].end };
 }
 
@@ -349,17 +380,17 @@ function lonelyPlus(tokens) {
  */
 function unescapeDebug(text) {
   const named = /** @type {Record<string, string>} */ ({ n: '\n', r: '\r', t: '\t', 0: '\0' });
-  return text.replace(/\\(?:u\{([0-9a-f]{1,6})\}|(.))/g,
-    (_, hex, char) => (hex ? String.fromCodePoint(Math.min(parseInt(hex, 16), 0x10ffff)) : named[char] ?? char));
+  return text.replace(/\\(?:u\{([0-9a-f]{1,6})\}|(.))/g, (_, hex, char) =>
+    hex ? String.fromCodePoint(Math.min(parseInt(hex, 16), 0x10ffff)) : (named[char] ?? char),
+  );
 }
 
 /**
  * Requests for the lines around a line, whatever their tag, user or level.
  * @param {string} cursor
- * @param {string} time   of the line
  * @param {number} lines  on each side
  * @returns {{before: import('./types.js').PageQuery, after: import('./types.js').PageQuery}}
  */
-export function neighbours(cursor, time, lines) {
-  return { before: { before: cursor, time, lines }, after: { after: cursor, lines } };
+export function neighbours(cursor, lines) {
+  return { before: { before: cursor, lines }, after: { after: cursor, lines } };
 }

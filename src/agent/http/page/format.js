@@ -1,16 +1,23 @@
 // Numbers, durations, times and hostile text as people read them.
 
+/** Made once: `toLocaleString` makes a formatter at each call. */
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
 /**
  * A whole number with thousands separators: `1,284`.
  * @param {number} n
  * @returns {string}
  */
 export function number(n) {
-  return Number.isFinite(n) ? Math.round(n).toLocaleString('en-US') : '–';
+  if (!Number.isFinite(n)) return '–';
+  const whole = Math.round(n);
+  // Most numbers in tables are small, and a formatter costs a hundred times as much.
+  return whole > -1000 && whole < 1000 ? String(whole) : GROUPED.format(whole);
 }
 
 /**
- * A number in at most five characters: `7`, `1,284`, `12.3k`, `4.1M`. Below 10 with one decimal if it is not whole.
+ * A number in at most five characters: `7`, `1,284`, `12.3k`, `4.1M`. Below 10 with one decimal if it is not
+ * whole.
  * @param {number} n  not negative
  * @returns {string}
  */
@@ -18,7 +25,11 @@ export function short(n) {
   if (!Number.isFinite(n)) return '–';
   if (n < 9.95) return Number.isInteger(n) ? String(n) : trimZero(n.toFixed(1));
   if (n < 9999.5) return number(n);
-  for (const [unit, size] of /** @type {const} */ ([['k', 1e3], ['M', 1e6], ['G', 1e9]])) {
+  for (const [unit, size] of /** @type {const} */ ([
+    ['k', 1e3],
+    ['M', 1e6],
+    ['G', 1e9],
+  ])) {
     const scaled = n / size;
     if (scaled < 99.95) return `${trimZero(scaled.toFixed(1))}${unit}`;
     if (scaled < 999.5) return `${Math.round(scaled)}${unit}`;
@@ -44,7 +55,8 @@ function trimZero(text) {
 }
 
 /**
- * A duration with three significant digits: `0.4 ms`, `19.5 ms`, `1.23 s`, `2 m 05 s`, `3 h 07 m`, `2 d 04 h`.
+ * A duration with three significant digits: `0.4 ms`, `19.5 ms`, `1.23 s`, `2 m 05 s`, `3 h 07 m`, `2 d 04
+ * h`.
  * @param {number} seconds  not negative
  * @returns {string}
  */
@@ -130,7 +142,9 @@ export function localDate(date) {
 
 /** @param {Date} date */
 function hms(date) {
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((n) => String(n).padStart(2, '0'))
+    .join(':');
 }
 
 /** @param {Date} date */
@@ -142,14 +156,17 @@ function offset(date) {
 }
 
 /**
- * Characters that do not show or that change how others show: controls, the marks and overrides of bidirectional
- * text, invisible spaces and joiners outside of words, separators of lines, tags, noncharacters, lone surrogates.
- * The zero-width joiners U+200C and U+200D stay: scripts and emoji need them.
+ * Characters that do not show or that change how others show: controls, the marks and overrides of
+ * bidirectional text, invisible spaces and joiners outside of words, separators of lines, tags,
+ * noncharacters, lone surrogates. The zero-width joiners U+200C and U+200D stay: scripts and emoji need them.
  */
 const INVISIBLE = new RegExp(
-  '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u200e\\u200f'
-  + '\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff\\u{e0000}-\\u{e0fff}\\p{Cs}]',
-  'gu');
+  '[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f' +
+    '\\u200b\\u200e\\u200f' +
+    '\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff' +
+    '\\u{e0000}-\\u{e0fff}\\p{Cs}]',
+  'gu',
+);
 
 /**
  * `true` if a text has characters that `visible` replaces.

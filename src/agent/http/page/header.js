@@ -12,15 +12,26 @@ import { createTiles } from './tiles.js';
  * @type {Record<string, { text: string, shape: () => SVGElement[] }>}
  */
 const STATES = {
-  live: { text: 'live', shape: () => [
-    svg('circle', { cx: 7, cy: 7, r: 6.5, fill: 'currentColor', 'fill-opacity': 0.22 }),
-    svg('circle', { cx: 7, cy: 7, r: 4, fill: 'currentColor' }),
-  ] },
+  live: {
+    text: 'live',
+    shape: () => [
+      svg('circle', { cx: 7, cy: 7, r: 6.5, fill: 'currentColor', 'fill-opacity': 0.22 }),
+      svg('circle', { cx: 7, cy: 7, r: 4, fill: 'currentColor' }),
+    ],
+  },
   connecting: { text: 'connecting', shape: ring },
   waiting: { text: 'reconnecting', shape: ring },
-  ended: { text: 'ended', shape: () => [
-    svg('path', { d: 'M3 3l8 8M11 3l-8 8', stroke: 'currentColor', 'stroke-width': 2, 'stroke-linecap': 'round' }),
-  ] },
+  ended: {
+    text: 'ended',
+    shape: () => [
+      svg('path', {
+        d: 'M3 3l8 8M11 3l-8 8',
+        stroke: 'currentColor',
+        'stroke-width': 2,
+        'stroke-linecap': 'round',
+      }),
+    ],
+  },
 };
 
 /**
@@ -28,17 +39,29 @@ const STATES = {
  * @param {Context} context
  */
 export function createHeader(context) {
-  byId('top-right').append(connection(context), pauseButton(context), createMenu(context));
-  createTiles(context);
-  createAlerts(context);
-  showHost(context);
+  const menu = createMenu(context);
+  byId('top-right').append(connection(context), pauseButton(context), menu.element);
+  const alerts = createAlerts(context);
+  createTiles(context, alerts.note);
+  showHost(context, (user) => {
+    menu.setUser(user);
+    alerts.show();
+  });
 }
 
 function ring() {
-  return [svg('circle', {
-    cx: 7, cy: 7, r: 5, fill: 'none', stroke: 'currentColor', 'stroke-width': 2, 'stroke-dasharray': '6 4',
-    class: 'spin',
-  })];
+  return [
+    svg('circle', {
+      cx: 7,
+      cy: 7,
+      r: 5,
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 2,
+      'stroke-dasharray': '6 4',
+      class: 'spin',
+    }),
+  ];
 }
 
 /** @param {Context} context */
@@ -64,17 +87,29 @@ function connection({ feed, announce }) {
 
 /** @param {Context} context */
 function pauseButton({ pause, announce }) {
-  const glyph = svg('svg', { class: 'glyph', viewBox: '0 0 10 11', 'aria-hidden': 'true', fill: 'currentColor' });
+  const glyph = svg('svg', {
+    class: 'glyph',
+    viewBox: '0 0 10 11',
+    'aria-hidden': 'true',
+    fill: 'currentColor',
+  });
   const text = h('span', { class: 'text' });
-  const button = h('button', {
-    class: 'button pause', type: 'button', 'aria-keyshortcuts': 'Space', on: { click: () => pause.toggle() },
-  }, text, h('span', { class: 'hint', 'aria-hidden': 'true' }, 'space'));
+  const button = h(
+    'button',
+    {
+      class: 'button pause',
+      type: 'button',
+      'aria-keyshortcuts': 'Space',
+      on: { click: () => pause.toggle() },
+    },
+    text,
+    h('span', { class: 'hint', 'aria-hidden': 'true' }, 'space'),
+  );
   button.prepend(glyph);
   const show = () => {
     const on = pause.get();
     glyph.replaceChildren(svg('path', { d: on ? 'M1 0l9 5.5L1 11z' : 'M0 0h3.4v11H0zM6.6 0H10v11H6.6z' }));
     setText(text, on ? 'Go on' : 'Pause');
-    button.setAttribute('aria-label', on ? 'Continue with what is new' : 'Pause');
     button.setAttribute('aria-pressed', String(on));
   };
   pause.on((on) => {
@@ -86,10 +121,12 @@ function pauseButton({ pause, announce }) {
 }
 
 /**
- * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by then.
+ * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by
+ * then.
  * @param {Context} context
+ * @param {(name: string) => void} user Shows who is signed in.
  */
-function showHost({ feed }) {
+function showHost({ feed }, user) {
   let before = '';
   feed.onStatus(async ({ state }) => {
     const live = state === 'live' && before !== 'live';
@@ -99,5 +136,6 @@ function showHost({ feed }) {
     if (!stats) return;
     setText(byId('host'), stats.host);
     byId('host').title = `pulsed ${stats.version} on ${stats.host}`;
+    user(stats.user ?? '');
   });
 }

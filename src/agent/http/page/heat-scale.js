@@ -146,7 +146,9 @@ export function selection(grid, rect) {
 
 /** A duration of a MATCH, with the four digits that decide. @param {number} seconds */
 function value(seconds) {
-  return seconds < 0.9999 ? `${Number((seconds * 1000).toPrecision(4))}ms` : `${Number(seconds.toPrecision(4))}s`;
+  return seconds < 0.9999
+    ? `${Number((seconds * 1000).toPrecision(4))}ms`
+    : `${Number(seconds.toPrecision(4))}s`;
 }
 
 /**
@@ -160,5 +162,10 @@ export function rectOf(grid, a, b) {
   const inside = (/** @type {number} */ n, /** @type {number} */ size) => Math.min(size - 1, Math.max(0, n));
   const columns = [inside(a.column, grid.columns), inside(b.column, grid.columns)];
   const rows = [inside(a.row, grid.rows), inside(b.row, grid.rows)];
-  return { from: Math.min(...columns), to: Math.max(...columns), low: Math.min(...rows), high: Math.max(...rows) };
+  return {
+    from: Math.min(...columns),
+    to: Math.max(...columns),
+    low: Math.min(...rows),
+    high: Math.max(...rows),
+  };
 }

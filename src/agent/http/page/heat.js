@@ -23,7 +23,8 @@ const TOP = 6;
 /** The colours of a scale, so that no text is made while drawing. */
 const SHADES = 32;
 
-const HELP = 'Arrow keys move, with Shift they select. Enter opens the events of the selection in the Stream. Escape ends it.';
+const HELP =
+  'Arrow keys move, with Shift they select. Enter opens the events of the selection in the Stream. Escape ends it.';
 
 /** A cell by its time, so that it stays with its events while the map moves. @typedef {{ time: number, row: number }} Spot */
 
@@ -45,8 +46,19 @@ export class HeatMap {
     this.slowShades = [];
     this.surface = new Surface({
       label: 'Durations of events over the last five minutes, on a logarithmic scale',
-      colors: { text: '--muted', line: '--line', accent: '--text', bg: '--heat-0', warn: '--warn', h1: '--heat-1', h2: '--heat-2',
-        h3: '--heat-3', h4: '--heat-4', h5: '--heat-5', h6: '--heat-6' },
+      colors: {
+        text: '--muted',
+        line: '--line',
+        accent: '--text',
+        bg: '--heat-0',
+        warn: '--warn',
+        h1: '--heat-1',
+        h2: '--heat-2',
+        h3: '--heat-3',
+        h4: '--heat-4',
+        h5: '--heat-5',
+        h6: '--heat-6',
+      },
       draw: (frame) => this.draw(frame),
       onColors: (frame) => this.mixColors(frame.rgba),
     });
@@ -55,10 +67,24 @@ export class HeatMap {
     this.max = h('span', {}, '1');
     const help = h('p', { class: 'sr-only', id: 'heat-help' }, HELP);
     this.surface.element.classList.add('heat-box');
-    this.element = h('section', { class: 'heat', 'aria-label': 'How long events took' },
-      h('div', { class: 'section-head' }, h('h2', null, 'How long they took'),
-        h('span', { class: 'heat-key', 'aria-hidden': 'true' }, h('span', {}, '1'), h('i', { class: 'heat-ramp' }), this.max)),
-      h('div', { class: 'heat-frame' }, this.surface.element, this.tip, this.none), help);
+    this.element = h(
+      'section',
+      { class: 'heat', 'aria-label': 'How long events took' },
+      h(
+        'div',
+        { class: 'section-head' },
+        h('h2', null, 'How long they took'),
+        h(
+          'span',
+          { class: 'heat-key', 'aria-hidden': 'true' },
+          h('span', {}, '1'),
+          h('i', { class: 'heat-ramp' }),
+          this.max,
+        ),
+      ),
+      h('div', { class: 'heat-frame' }, this.surface.element, this.tip, this.none),
+      help,
+    );
     this.listen();
   }
 
@@ -75,7 +101,14 @@ export class HeatMap {
   update(snapshot) {
     const { heat } = snapshot;
     this.grid = heat && heat.columns.length > 0 ? gridOf(heat, Date.parse(snapshot.time)) : null;
-    setText(this.none, this.grid ? (this.grid.max === 0 ? 'No event with a duration in these five minutes' : '') : 'No heat map for this period');
+    setText(
+      this.none,
+      this.grid
+        ? this.grid.max === 0
+          ? 'No event with a duration in these five minutes'
+          : ''
+        : 'No heat map for this period',
+    );
     setText(this.max, number(this.grid?.max ?? 1));
     this.showTip();
     this.surface.invalidate();
@@ -139,7 +172,11 @@ export class HeatMap {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!step) return false;
     const at = this.spot ? this.cellOf(this.spot) : { column: grid.columns, row: Math.floor(grid.rows / 2) };
-    const { from, low } = rectOf(grid, { column: at.column + step[0], row: at.row + step[1] }, { column: at.column + step[0], row: at.row + step[1] });
+    const { from, low } = rectOf(
+      grid,
+      { column: at.column + step[0], row: at.row + step[1] },
+      { column: at.column + step[0], row: at.row + step[1] },
+    );
     if (!event.shiftKey) this.anchor = null;
     else this.anchor ??= this.spot;
     this.moveTo({ time: grid.start + from * grid.step, row: low });
@@ -167,7 +204,10 @@ export class HeatMap {
     if (!this.grid || !rect) return;
     const { clauses, since, until } = selection(this.grid, rect);
     const { state } = this.context;
-    const match = clauses.reduce((text, { key, op, value }) => addClause(text, key, op, value), state.get().match);
+    const match = clauses.reduce(
+      (text, { key, op, value }) => addClause(text, key, op, value),
+      state.get().match,
+    );
     this.clearSelection();
     state.set({ view: 'stream', match, since, until }, { push: true });
   }
@@ -217,7 +257,10 @@ export class HeatMap {
     this.tip.style.left = `${Math.max(half, Math.min(width - half, middle))}px`;
     this.tip.style.top = `${top}px`;
     this.tip.classList.toggle('below', top < 34);
-    this.tip.style.setProperty('--below', `${((rect.high - rect.low + 1) / this.grid.rows) * (height - BOTTOM - TOP)}px`);
+    this.tip.style.setProperty(
+      '--below',
+      `${((rect.high - rect.low + 1) / this.grid.rows) * (height - BOTTOM - TOP)}px`,
+    );
   }
 
   /** @private @param {Record<string, import('./canvas.js').Rgba>} rgba */
@@ -250,7 +293,12 @@ export class HeatMap {
         const shades = boundsOf(grid, row)[0] >= SLOW_SECONDS * 0.999 ? this.slowShades : this.shades;
         c.fillStyle = shades[Math.round(strength(count, grid.max) * (SHADES - 1))];
         const y = height - BOTTOM - (row + 1) * cell.h;
-        c.fillRect(Math.round(x), Math.round(y), Math.round(x + cell.w) - Math.round(x) - gap, Math.round(y + cell.h) - Math.round(y) - 1);
+        c.fillRect(
+          Math.round(x),
+          Math.round(y),
+          Math.round(x + cell.w) - Math.round(x) - gap,
+          Math.round(y + cell.h) - Math.round(y) - 1,
+        );
       }
     }
     this.drawSelection(c, grid, cell, height, colors);
@@ -270,7 +318,11 @@ export class HeatMap {
       const y = height - BOTTOM - row * cell.h;
       const [from] = boundsOf(grid, row);
       c.fillStyle = colors.text;
-      c.fillText(from < 1e-3 ? `${Number((from * 1e3).toPrecision(2))} ms` : duration(Number(from.toPrecision(3))), LEFT - 8, y);
+      c.fillText(
+        from < 1e-3 ? `${Number((from * 1e3).toPrecision(2))} ms` : duration(Number(from.toPrecision(3))),
+        LEFT - 8,
+        y,
+      );
       c.fillStyle = colors.line;
       c.fillRect(LEFT, Math.round(y * ratio) / ratio, width - LEFT, 1 / ratio);
     }
@@ -278,7 +330,9 @@ export class HeatMap {
     c.textBaseline = 'alphabetic';
     const minutes = Math.round((grid.columns * grid.step) / 60_000);
     for (let minute = minutes; minute >= 0; minute--) {
-      const x = width - (minute * 60_000 / grid.step) * cell.w;
+      // The first label begins at its time, so that the second one needs room.
+      if (minute === minutes - 1 && (60_000 / grid.step) * cell.w < 66) continue;
+      const x = width - ((minute * 60_000) / grid.step) * cell.w;
       c.textAlign = minute === minutes ? 'left' : minute === 0 ? 'right' : 'center';
       const past = this.context.state.get().until !== '';
       c.fillText(minute === 0 ? (past ? 'end' : 'now') : `−${minute} min`, Math.min(width, x), height - 5);
@@ -294,7 +348,11 @@ export class HeatMap {
     if (!rect) return;
     c.strokeStyle = colors.accent;
     c.lineWidth = 1.5;
-    c.strokeRect(LEFT + rect.from * cell.w - 0.5, height - BOTTOM - (rect.high + 1) * cell.h - 0.5,
-      (rect.to - rect.from + 1) * cell.w, (rect.high - rect.low + 1) * cell.h);
+    c.strokeRect(
+      LEFT + rect.from * cell.w - 0.5,
+      height - BOTTOM - (rect.high + 1) * cell.h - 0.5,
+      (rect.to - rect.from + 1) * cell.w,
+      (rect.high - rect.low + 1) * cell.h,
+    );
   }
 }

@@ -1,5 +1,8 @@
 // @ts-check
-/** Loads what is not live: older rows when the reader nears the end, a past period, and rows that were skipped. */
+/**
+ * Loads what is not live: older rows when the reader nears the end, a past period, and rows that were
+ * skipped.
+ */
 import { parse } from './cursor.js';
 import { fill, h } from './dom.js';
 import { visible } from './format.js';
@@ -32,8 +35,11 @@ export function createHistory(context, store, list) {
 
   const showFoot = () => {
     if (failed) {
-      fill(list.foot, `Older events could not be loaded: ${visible(failed, 300)} `,
-        h('button', { class: 'link', type: 'button', on: { click: retry } }, 'Try again'));
+      fill(
+        list.foot,
+        `Older events could not be loaded: ${visible(failed, 300)} `,
+        h('button', { class: 'link', type: 'button', on: { click: retry } }, 'Try again'),
+      );
     } else {
       const end = state.get().match ? 'No older event matches' : 'The beginning of history';
       fill(list.foot, loading ? 'Loading older events…' : complete && store.rows.length > 0 ? end : '');
@@ -52,11 +58,10 @@ export function createHistory(context, store, list) {
     const { match, since } = state.get();
     const { signal } = abort;
     const oldest = store.rows[0];
-    const time = oldest.kind === 'event' ? oldest.event.time : oldest.kind === 'gap' ? oldest.gap.time : undefined;
     loading = true;
     showFoot();
     try {
-      const lines = await feed.page({ match, since, before: oldest.cursor, time, lines: LINES }, { signal });
+      const lines = await feed.page({ match, since, before: oldest.cursor, lines: LINES }, { signal });
       if (signal.aborted) return;
       complete = lines.length === 0;
       store.prepend(lines);
@@ -117,7 +122,9 @@ export function createHistory(context, store, list) {
   };
 
   return {
-    check, loadPeriod, loadSkipped,
+    check,
+    loadPeriod,
+    loadSkipped,
     isLoading: () => loading,
     reset() {
       abort.abort();

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Holds the reader's place: while the stream is paused, scrolled, or in use (a row is open or focused, or text is
- * selected), rows stay where they are and new ones are counted.
+ * Holds the reader's place: while the stream is paused, scrolled, or in use (a row is open or focused, or
+ * text is selected), rows stay where they are and new ones are counted.
  */
 import { h, setText } from './dom.js';
 import { number } from './format.js';
@@ -21,15 +21,22 @@ export function createHold(context, store, list) {
   let held = false;
   let announced = -ANNOUNCE_MS;
   const count = h('span', { class: 'count' });
-  const pill = h('button', { class: 'new-pill', type: 'button', hidden: true, on: { click: () => release() } },
-    h('span', { 'aria-hidden': 'true' }, '↑'), count);
+  const pill = h(
+    'button',
+    { class: 'new-pill', type: 'button', hidden: true, on: { click: () => release() } },
+    h('span', { 'aria-hidden': 'true' }, '↑'),
+    count,
+  );
 
   const isSelecting = () => {
     const selection = getSelection();
-    return pressed || (selection !== null && !selection.isCollapsed && list.body.contains(selection.anchorNode));
+    return (
+      pressed || (selection !== null && !selection.isCollapsed && list.body.contains(selection.anchorNode))
+    );
   };
   const update = () => {
-    const next = context.pause.get() || !list.isAtTop || list.openKey !== '' || list.cursorKey !== '' || isSelecting();
+    const next =
+      context.pause.get() || !list.isAtTop || list.openKey !== '' || list.cursorKey !== '' || isSelecting();
     if (next && !held) list.capture();
     held = next;
     list.following = !held;
@@ -76,7 +83,10 @@ export function createHold(context, store, list) {
     if (list.element.isConnected) update();
   });
   return {
-    pill, update, show, release,
+    pill,
+    update,
+    show,
+    release,
     isHeld: () => held,
     reset() {
       store.resume();

@@ -1,89 +1,59 @@
-// The hub of all pages of a browser: their subscriptions, shared where they are identical, over one connection.
-// Runs in the shared worker, or in the page where there is none.
+// The hub multiplexes the subscriptions of all pages of a browser over one connection, and shares identical
+// ones. It runs in the shared worker, or in the page if the browser has none.
 
 import { Connection } from './connection.js';
 import { covered, parse, seqOf } from './cursor.js';
 import { apply } from './delta.js';
+import { Pages } from './pages.js';
 import { address, readJson, readLines } from './request.js';
+import { LINES, deliver, floorOf, keyOf, resumed } from './subscription.js';
 import { Tab } from './tab.js';
 
-/** @typedef {import('./types.js').EventSpec} EventSpec */
 /** @typedef {import('./types.js').EventSubscription} EventSubscription */
 /** @typedef {import('./types.js').ViewSubscription} ViewSubscription */
 /** @typedef {import('./types.js').EventMessage} EventMessage */
-/** @typedef {import('./types.js').Snapshot} Snapshot */
 /** @typedef {import('./types.js').Refused} Refused */
 /** @typedef {import('./sse.js').Frame} Frame */
+/** @typedef {import('./subscription.js').Member} Member */
+/** @typedef {import('./subscription.js').Shared} Shared */
 
-/**
- * A page's interest in a subscription. While `held` is set, rows wait there for the page's fill.
- * @typedef {object} Member
- * @property {Tab} tab
- * @property {string} id        the page's name for it
- * @property {number} lines
- * @property {string} floor     rows up to this cursor came with the fill
- * @property {[EventMessage, string][]|null} held
- * @property {AbortController|null} fill  the request for the fill, while it runs
- */
-
-/**
- * A subscription of the connection.
- * @typedef {object} Shared
- * @property {string} key
- * @property {string} id        its name in the connection
- * @property {EventSpec|null} events
- * @property {ViewSubscription|null} view
- * @property {Set<Member>} members
- * @property {boolean} sent     a connection has asked for it
- * @property {string} cursor    of the last row, `''` before the first one
- * @property {Snapshot|null} snapshot
- * @property {Refused|null} error
- */
-
-/** The most subscriptions of a connection. The agent's bound. */
+/** The maximum number of subscriptions of a connection. The agent's bound. */
 const SUBSCRIPTIONS_MAX = 32;
 
-/** After a reconnect, at most this many events are caught up on. */
-const RESUME_MAX = 5000;
+/** Debounce of changes to the set of subscriptions, in milliseconds: each reconnect serves all of them. */
+const DEBOUNCE = 30;
 
-/** Rows to begin with, and rows a second. */
-const LINES = 200;
-const RATE = 200;
+/** The delay before a subscription or a backfill is retried that the agent refused temporarily. */
+const RETRY = 5_000;
 
-/** A changed set of subscriptions waits this long for further changes, in milliseconds. */
-const SETTLE = 30;
-
-/** A page that has not been heard for so long is gone. Browsers run a hidden page's timers once a minute. */
-const TAB_SILENCE_MAX = 150_000;
-
-/** The interval at which pages are checked. */
-const TABS_CHECK = 30_000;
-
-/** The delay before a subscription or a fill that was refused for now is tried again. */
-const TRY_AGAIN = 5_000;
-
-/** The least time between connections that only a lost base of a view asks for. */
+/** The minimum interval between reconnects that are caused by an unknown base of a delta. */
 const REBASE_MIN = 1_000;
 
-/** The most rows that wait for a fill. Beyond it the fill starts again. */
-const HELD_MAX = 5000;
+/** A connection that lived this long has delivered the initial rows of its subscriptions. */
+const SETTLED = 5_000;
+
+/** The maximum number of rows buffered during a backfill. Beyond it the backfill is restarted. */
+const BUFFER_MAX = 5000;
 
 export class Hub {
   #connection;
-  /** @type {Map<Tab, {heard: number, members: Map<string, {shared: Shared, member: Member}>}>} */
-  #tabs = new Map();
+  #pages = new Pages((tab) => this.#drop(tab));
   /** @type {Map<string, Shared>} */
   #byKey = new Map();
   /** @type {Map<string, Shared>} */
   #byId = new Map();
+  /**
+   * Subscriptions that are at another position than an equal one, with the key of that one.
+   * @type {Map<Shared, string>}
+   */
+  #diverged = new Map();
   #named = 0;
-  #settling = false;
+  #scheduled = false;
   #rebased = 0;
-  #checked = Date.now();
   #retrying = false;
-  /** Whether the newest connection that opened was the first after a failure. */
+  /** `true` if no failure occurred since a connection opened. */
   #wasLive = false;
-  /** @type {Record<string, unknown>|null} */
+  /** @type {{version: string, newest: string, ahead: number}|null} */
   #agent = null;
 
   /** @param {{fetch?: typeof fetch}} [options] */
@@ -95,11 +65,10 @@ export class Hub {
       onOpen: () => this.#opened(),
       onStatus: (status) => {
         if (status.state !== 'live') this.#wasLive = false;
-        this.#broadcast({ status });
+        this.#pages.post({ status });
       },
       fetch: this.fetch,
     });
-    setInterval(() => this.#checkTabs(), TABS_CHECK);
     globalThis.addEventListener?.('online', () => this.#connection.wake(true));
   }
 
@@ -112,11 +81,13 @@ export class Hub {
     port.onmessage = ({ data }) => this.#message(tab, data);
     port.start?.();
     this.#join(tab);
+    // The agent serves the page only within a session: a page that loads after the end has a new one.
+    if (this.#connection.status.state === 'ended') this.#connection.retry();
   }
 
   /** @param {Tab} tab */
   #join(tab) {
-    this.#tabs.set(tab, { heard: Date.now(), members: new Map() });
+    this.#pages.add(tab);
     tab.post({ status: this.#connection.status, ...(this.#agent ? { agent: this.#agent } : {}) });
   }
 
@@ -125,13 +96,13 @@ export class Hub {
    * @param {any} message  see feed.js
    */
   #message(tab, message) {
-    const known = this.#tabs.get(tab);
+    const known = this.#pages.get(tab);
     if (message.ping) tab.post({ pong: true, known: known !== undefined });
     if (message.rejoin && !known) this.#join(tab);
-    const entry = this.#tabs.get(tab);
+    const entry = this.#pages.get(tab);
     if (!entry) return;
     entry.heard = Date.now();
-    if (message.taken !== undefined) tab.taken(message.taken);
+    if (message.ack !== undefined) tab.acknowledge(message.ack);
     if (message.subscribe) this.#subscribe(tab, message.subscribe, message.spec, message.after ?? '');
     if (message.unsubscribe) this.#unsubscribe(tab, message.unsubscribe);
     if (message.wake) this.#connection.wake(message.wake === 'online');
@@ -147,27 +118,29 @@ export class Hub {
    */
   #subscribe(tab, id, spec, after) {
     this.#unsubscribe(tab, id);
-    const lines = 'events' in spec ? spec.events.lines ?? LINES : 0;
+    const lines = 'events' in spec ? (spec.events.lines ?? LINES) : 0;
     /** @type {Member} */
-    const member = { tab, id, lines, floor: '', held: null, fill: null };
-    let shared = this.#byKey.get(keyOf(spec));
-    // A page that continues at another place than the others needs rows of its own.
-    const apart = shared !== undefined && after !== '' && shared.cursor !== after;
-    if (!shared || apart) {
+    const member = { tab, id, lines, floor: '', buffer: null, backfill: null };
+    const key = keyOf(spec);
+    let shared = this.#byKey.get(key);
+    // A page that resumes at another position than the others needs rows of its own.
+    const diverged = shared !== undefined && after !== '' && shared.cursor !== after;
+    if (!shared || diverged) {
       if (this.#byKey.size >= SUBSCRIPTIONS_MAX) {
-        tab.post({ frames: [[id, { error: { code: 75, why: `this browser watches ${SUBSCRIPTIONS_MAX} things already` } }, '']], n: 0 });
+        tab.refuse(id, { error: { code: 75, why: `over ${SUBSCRIPTIONS_MAX} subscriptions in this browser` } });
         return;
       }
-      shared = this.#create(apart ? `${keyOf(spec)} #${this.#named}` : keyOf(spec), spec, after);
+      shared = this.#create(diverged ? `${key} #${this.#named}` : key, spec, after);
+      if (diverged) this.#diverged.set(shared, key);
     } else if (shared.error) {
-      tab.post({ frames: [[id, shared.error, '']], n: 0 });
+      tab.refuse(id, shared.error);
     } else if (shared.events && after === '') {
-      if (shared.sent) member.held = [];
+      if (shared.sent || shared.cursor !== '') member.buffer = [];
       else shared.events.lines = Math.max(shared.events.lines ?? LINES, lines);
     }
     shared.members.add(member);
-    this.#tabs.get(tab)?.members.set(id, { shared, member });
-    if (member.held) void this.#fill(shared, member);
+    this.#pages.get(tab)?.members.set(id, { shared, member });
+    if (member.buffer) void this.#backfill(shared, member);
     if (shared.snapshot) {
       tab.view(id, shared.snapshot);
       tab.flush();
@@ -186,7 +159,15 @@ export class Hub {
     const view = 'events' in spec ? null : spec;
     /** @type {Shared} */
     const shared = {
-      key, id: `s${this.#named}`, events, view, members: new Set(), sent: false, cursor, snapshot: null, error: null,
+      key,
+      id: `s${this.#named}`,
+      events,
+      view,
+      members: new Set(),
+      sent: false,
+      cursor,
+      snapshot: null,
+      error: null,
     };
     this.#byKey.set(key, shared);
     this.#byId.set(shared.id, shared);
@@ -199,44 +180,36 @@ export class Hub {
    * @param {string} id
    */
   #unsubscribe(tab, id) {
-    const members = this.#tabs.get(tab)?.members;
+    const members = this.#pages.get(tab)?.members;
     const found = members?.get(id);
     if (!found) return;
     members?.delete(id);
     tab.forget(id);
-    found.member.fill?.abort();
+    found.member.backfill?.abort();
+    // Cancels a scheduled retry.
+    found.member.buffer = null;
     found.shared.members.delete(found.member);
     if (found.shared.members.size > 0) return;
     this.#byKey.delete(found.shared.key);
     this.#byId.delete(found.shared.id);
+    this.#diverged.delete(found.shared);
     this.#reconnect();
   }
 
   /** @param {Tab} tab */
   #drop(tab) {
-    for (const id of [...this.#tabs.get(tab)?.members.keys() ?? []]) this.#unsubscribe(tab, id);
-    this.#tabs.delete(tab);
+    for (const id of [...(this.#pages.get(tab)?.members.keys() ?? [])]) this.#unsubscribe(tab, id);
+    this.#pages.remove(tab);
   }
 
-  #checkTabs() {
-    const now = Date.now();
-    // The machine slept: the pages could not speak either.
-    const late = now - this.#checked > 2 * TABS_CHECK;
-    this.#checked = now;
-    for (const [tab, entry] of this.#tabs) {
-      if (late) entry.heard = now;
-      else if (now - entry.heard > TAB_SILENCE_MAX) this.#drop(tab);
-    }
-  }
-
-  /** Connects with the present subscriptions, soon. */
+  /** Schedules a reconnect with the current set of subscriptions. */
   #reconnect() {
-    if (this.#settling) return;
-    this.#settling = true;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setTimeout(() => {
-      this.#settling = false;
+      this.#scheduled = false;
       this.#connection.restart();
-    }, SETTLE);
+    }, DEBOUNCE);
   }
 
   /** @returns {string|null} */
@@ -245,33 +218,58 @@ export class Hub {
     for (const shared of this.#byKey.values()) {
       if (shared.error && shared.error.error.code !== 75) continue;
       shared.error = null;
+      if (shared.sent && shared.events && shared.cursor === '') this.#resumeWithoutCursor(shared);
       shared.sent = true;
       subs.push({ id: shared.id, ...(shared.view ?? { events: resumed(shared) }) });
     }
     return subs.length === 0 ? null : address('feed', { subs: JSON.stringify(subs) });
   }
 
-  #opened() {
-    if (this.#wasLive) return;
-    this.#wasLive = true;
-    void this.#askAgent();
-    for (const { members } of this.#tabs.values()) {
-      for (const { shared, member } of members.values()) {
-        if (member.held && !member.fill) void this.#fill(shared, member);
-      }
+  /**
+   * Finds the position at which a subscription resumes that has received no row yet.
+   * @param {Shared} shared
+   */
+  #resumeWithoutCursor(shared) {
+    const backfilled = [...shared.members].filter((member) => member.floor !== '');
+    if (backfilled.length > 0) {
+      // Pages that waited for the initial rows of the lost connection need a backfill too.
+      shared.cursor = floorOf(backfilled);
+      for (const member of shared.members) if (member.floor === '') member.buffer = [];
+    } else if (this.#connection.lived > SETTLED && this.#agent) {
+      // Nothing matched until now. With `lines` alone, a burst during the outage would be truncated.
+      shared.cursor = this.#agent.newest;
+    }
+    // A backfill requested earlier may end before the position at which the new connection starts.
+    for (const member of shared.members) {
+      if (!member.buffer) continue;
+      member.buffer = [];
+      member.backfill?.abort();
+      member.backfill = null;
     }
   }
 
-  /** Learns the version and the clock of the agent. */
+  #opened() {
+    for (const { shared, member } of this.#pages.members()) {
+      if (member.buffer && !member.backfill) void this.#backfill(shared, member);
+    }
+    if (!this.#wasLive) void this.#askAgent();
+    this.#wasLive = true;
+  }
+
+  /** Fetches the version, the newest cursor and the clock of the agent. */
   async #askAgent() {
     const asked = Date.now();
     try {
       const stats = await readJson('stats', {}, { fetch: this.fetch });
       const ahead = Date.parse(stats.time) - (asked + Date.now()) / 2;
-      this.#agent = { version: String(stats.version), newest: String(stats.newest), ahead: Number.isFinite(ahead) ? ahead : 0 };
-      this.#broadcast({ agent: this.#agent });
+      this.#agent = {
+        version: String(stats.version),
+        newest: String(stats.newest),
+        ahead: Number.isFinite(ahead) ? ahead : 0,
+      };
+      this.#pages.post({ agent: this.#agent });
     } catch {
-      // The next connection asks again.
+      // The next reconnect fetches it again.
     }
   }
 
@@ -291,7 +289,25 @@ export class Hub {
       else if (shared.view) this.#viewChanged(shared, message);
       else this.#row(shared, message, frame.id);
     }
-    for (const tab of this.#tabs.keys()) tab.flush();
+    if (this.#diverged.size > 0) this.#merge();
+    for (const tab of this.#pages.tabs()) tab.flush();
+  }
+
+  /** Merges equal subscriptions that have reached the same position: from there on they get the same rows. */
+  #merge() {
+    for (const [shared, key] of this.#diverged) {
+      const other = this.#byKey.get(key);
+      if (!other || other.cursor !== shared.cursor || shared.error || other.error) continue;
+      this.#diverged.delete(shared);
+      this.#byKey.delete(shared.key);
+      // The connection still carries its rows until the next reconnect. They are ignored.
+      this.#byId.delete(shared.id);
+      for (const member of shared.members) {
+        other.members.add(member);
+        const entry = this.#pages.get(member.tab)?.members.get(member.id);
+        if (entry) entry.shared = other;
+      }
+    }
   }
 
   /**
@@ -302,11 +318,11 @@ export class Hub {
   #row(shared, message, cursor) {
     if (cursor) shared.cursor = cursor;
     for (const member of shared.members) {
-      if (!member.held) deliver(member, message, cursor);
-      else if (member.held.push([message, cursor]) > HELD_MAX) {
-        member.held = [];
-        member.fill?.abort();
-        void this.#fill(shared, member);
+      if (!member.buffer) deliver(member, message, cursor);
+      else if (member.buffer.push([message, cursor]) > BUFFER_MAX) {
+        member.buffer = [];
+        member.backfill?.abort();
+        void this.#backfill(shared, member);
       }
     }
   }
@@ -339,76 +355,45 @@ export class Hub {
     setTimeout(() => {
       this.#retrying = false;
       this.#reconnect();
-    }, TRY_AGAIN);
+    }, RETRY);
   }
 
   /**
-   * Gets the rows to begin with for a page that joins a running subscription. Rows that arrive meanwhile are held.
-   * The answer covers the log up to its cursor, which is not before the moment of joining: what was held up to that
-   * cursor is a repeat, what was held after it continues without a hole.
+   * Requests the initial rows for a page that joins a running subscription, and buffers the rows that arrive
+   * meanwhile. The response covers the log up to its cursor `at`, which is never before the join. Buffered
+   * rows up to `at` are duplicates, and those after it continue without a hole.
    * @param {Shared} shared
    * @param {Member} member
    */
-  async #fill(shared, member) {
+  async #backfill(shared, member) {
     const request = new AbortController();
-    member.fill = request;
+    member.backfill = request;
     const { match, since, until } = shared.events ?? {};
     try {
       const query = { match, since, until, lines: member.lines };
       const { lines, at } = await readLines(query, { signal: request.signal, fetch: this.fetch });
-      if (member.fill !== request) return;
+      if (member.backfill !== request || request.signal.aborted) return;
       const log = parse(at)?.log ?? '';
       for (const line of lines) member.tab.row(member.id, line, `${log}-${seqOf(line)}`);
       member.tab.row(member.id, { at }, at);
       member.floor = at;
-      const held = member.held ?? [];
-      member.held = null;
-      for (const [message, cursor] of held) deliver(member, message, cursor);
+      const buffered = member.buffer ?? [];
+      member.buffer = null;
+      for (const [message, cursor] of buffered) deliver(member, message, cursor);
       member.tab.flush();
     } catch (error) {
-      if (member.fill !== request || request.signal.aborted) return;
+      if (member.backfill !== request || request.signal.aborted) return;
       const { code, why } = /** @type {import('./types.js').RequestFailure} */ (error);
       if (code !== 64 && code !== 77) {
-        setTimeout(() => { if (member.held && !member.fill) void this.#fill(shared, member); }, TRY_AGAIN);
+        setTimeout(() => {
+          if (member.buffer && !member.backfill) void this.#backfill(shared, member);
+        }, RETRY);
         return;
       }
       member.tab.row(member.id, { error: { code, why } }, '');
       member.tab.flush();
     } finally {
-      if (member.fill === request) member.fill = null;
+      if (member.backfill === request) member.backfill = null;
     }
   }
-
-  /** @param {unknown} message */
-  #broadcast(message) {
-    for (const tab of this.#tabs.keys()) tab.post(message);
-  }
-}
-
-/**
- * @param {Member} member
- * @param {EventMessage} message
- * @param {string} cursor
- */
-function deliver(member, message, cursor) {
-  if (member.floor !== '' && covered(cursor, member.floor)) return;
-  member.floor = '';
-  member.tab.row(member.id, message, cursor);
-}
-
-/** @param {Shared} shared */
-function resumed({ events, cursor }) {
-  const { match, lines = LINES, rate = RATE, since, until } = events ?? {};
-  const start = cursor ? { after: cursor, max: RESUME_MAX } : { lines, since };
-  return { ...(match ? { match } : {}), rate, until, ...start };
-}
-
-/**
- * Subscriptions with the same key are the same. Rows to begin with are each page's own.
- * @param {EventSubscription|ViewSubscription} spec
- */
-function keyOf(spec) {
-  if ('view' in spec) return JSON.stringify(['view', spec.view, spec.match ?? '', spec.every ?? 1]);
-  const { match = '', rate = RATE, since = '', until = '' } = spec.events;
-  return JSON.stringify(['events', match, rate, since, until]);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The keyboard. The view in front gets a key first ({@link View.onKey}); what it does not use is for the shell.
- * Keys typed into a field, and keys that a focused control uses itself, are left alone.
+ * The keyboard. The view in front gets a key first ({@link View.onKey}); what it does not use is for the
+ * shell. Keys typed into a field, and keys that a focused control uses itself, are left alone.
  */
 import { h } from './dom.js';
 import { VIEWS } from './tabs.js';
@@ -92,14 +92,29 @@ export function toggleWall({ state, toast }) {
 }
 
 function helpDialog() {
-  const close = h('button', { class: 'button small', type: 'button', on: { click: () => dialog.close() } }, 'Close');
-  const list = h('dl', { class: 'keys' }, HELP.flatMap(([keys, what]) => [
-    h('dt', null, keys.flatMap((key, i) => [i && keys[0] === '1' ? ' to ' : null, h('kbd', null, key)])),
-    h('dd', null, what),
-  ]));
-  const dialog = h('dialog', { class: 'dialog', id: 'help', 'aria-labelledby': 'help-title' },
+  const close = h(
+    'button',
+    { class: 'button small', type: 'button', on: { click: () => dialog.close() } },
+    'Close',
+  );
+  const list = h(
+    'dl',
+    { class: 'keys' },
+    HELP.flatMap(([keys, what]) => [
+      h(
+        'dt',
+        null,
+        keys.flatMap((key, i) => [i && keys[0] === '1' ? ' to ' : null, h('kbd', null, key)]),
+      ),
+      h('dd', null, what),
+    ]),
+  );
+  const dialog = h(
+    'dialog',
+    { class: 'dialog', id: 'help', 'aria-labelledby': 'help-title' },
     h('div', { class: 'dialog-head' }, h('h2', { id: 'help-title' }, 'Keyboard'), close),
-    h('div', { class: 'dialog-body' }, list));
+    h('div', { class: 'dialog-body' }, list),
+  );
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   return dialog;

@@ -2,9 +2,9 @@
 /**
  * A list of rows of one height, the newest on top, of which only those near the reader are in the document.
  *
- * One row can be open: its detail stands below it and has any height. The list holds the reader's place: when rows are
- * added or removed elsewhere, the row at the top of the viewport stays where it is, unless the list follows the
- * newest rows.
+ * One row can be open: its detail stands below it and has any height. The list holds the reader's place: when
+ * rows are added or removed elsewhere, the row at the top of the viewport stays where it is, unless the list
+ * follows the newest rows.
  */
 import { h } from './dom.js';
 
@@ -18,7 +18,7 @@ const AROUND = { following: 24, still: 90 };
 
 /**
  * @typedef {object} Options
- * @property {string} label The name of the grid, for screen readers.
+ * @property {string} label The name of the list, for screen readers.
  * @property {HTMLElement} head The row of column names.
  * @property {(row: Row) => HTMLElement} build Builds the element of a row.
  * @property {(row: Row) => HTMLElement} detail Builds what an open row shows.
@@ -34,8 +34,12 @@ export class List {
     this.rows = [];
     this.following = true;
     this.body = h('div', { class: 'rows', role: 'rowgroup' });
-    this.grid = h('div', { class: 'grid', role: 'grid', 'aria-label': options.label, tabindex: '0' },
-      h('div', { class: 'grid-head', role: 'rowgroup' }, options.head), this.body);
+    this.grid = h(
+      'div',
+      { class: 'grid', role: 'treegrid', 'aria-label': options.label, tabindex: '0' },
+      h('div', { class: 'grid-head', role: 'rowgroup' }, options.head),
+      this.body,
+    );
     this.foot = h('div', { class: 'list-foot' });
     this.element = h('div', { class: 'list' }, this.grid, this.foot);
     /** @type {Map<string, HTMLElement>} */
@@ -61,6 +65,8 @@ export class List {
     this.sizes.observe(this.element);
     if (this.openElement) this.sizes.observe(this.openElement);
     this.measure();
+    // A hidden element loses its scroll position. Restore it before anything asks for it.
+    this.render();
   }
 
   hide() {
@@ -115,11 +121,16 @@ export class List {
   /** @param {string} key @returns {number} 0 for the newest row, -1 if there is none of this key. */
   indexOf(key) {
     if (!key) return -1;
-    for (let i = this.rows.length - 1; i >= 0; i--) if (this.rows[i].key === key) return this.rows.length - 1 - i;
+    for (let i = this.rows.length - 1; i >= 0; i--)
+      if (this.rows[i].key === key) return this.rows.length - 1 - i;
     return -1;
   }
 
-  /** The top of a row in pixels. @param {number} index @param {number} open The index of the open row, or -1. */
+  /**
+   * The top of a row in pixels.
+   * @param {number} index
+   * @param {number} open The index of the open row, or -1.
+   */
   topOf(index, open) {
     return index * this.rowHeight + (open >= 0 && index > open ? this.openHeight : 0);
   }
@@ -157,8 +168,10 @@ export class List {
     const open = this.indexOf(this.openKey);
     const { scrollTop } = this.element;
     const index = Math.min(this.indexAt(scrollTop, open), this.rows.length - 1);
-    this.anchor = index < 0 ? { key: '', offset: 0 }
-      : { key: this.at(index).key, offset: scrollTop - this.topOf(index, open) };
+    this.anchor =
+      index < 0
+        ? { key: '', offset: 0 }
+        : { key: this.at(index).key, offset: scrollTop - this.topOf(index, open) };
   }
 
   /** @private */
@@ -171,7 +184,11 @@ export class List {
   /** Keeps the anchor where it was, or the newest row on top. @private @param {number} open */
   place(open) {
     const index = this.following ? -1 : this.indexOf(this.anchor.key);
-    const target = this.following ? 0 : index < 0 ? this.element.scrollTop : this.topOf(index, open) + this.anchor.offset;
+    const target = this.following
+      ? 0
+      : index < 0
+        ? this.element.scrollTop
+        : this.topOf(index, open) + this.anchor.offset;
     // The body must be tall enough before the browser accepts the position.
     this.body.style.height = `${this.topOf(this.rows.length, open)}px`;
     if (Math.abs(this.element.scrollTop - target) >= 1) this.element.scrollTop = target;
@@ -185,7 +202,11 @@ export class List {
     const { scrollTop, clientHeight } = this.element;
     const around = this.following ? AROUND.following : AROUND.still;
     const from = Math.max(0, this.indexAt(scrollTop, open) - around);
-    const to = Math.min(this.rows.length, this.indexAt(scrollTop + clientHeight, open) + 1 + around, from + ROWS_MAX);
+    const to = Math.min(
+      this.rows.length,
+      this.indexAt(scrollTop + clientHeight, open) + 1 + around,
+      from + ROWS_MAX,
+    );
     this.body.style.paddingTop = `${this.topOf(from, open)}px`;
     this.patch(from, to, open);
   }
@@ -211,7 +232,11 @@ export class List {
     this.grid.tabIndex = this.elements.has(this.cursorKey) ? -1 : 0;
   }
 
-  /** The element of a row, built again if another row of the same key took its place. @private @param {Row} row */
+  /**
+   * The element of a row, built again if another row of the same key took its place.
+   * @private
+   * @param {Row} row
+   */
   elementOf(row) {
     const known = this.elements.get(row.key);
     if (known && this.built.get(known) === row) return known;
@@ -253,8 +278,11 @@ export class List {
     if (index < 0) return;
     this.close();
     this.openKey = key;
-    this.openElement = h('div', { class: 'row-detail', role: 'row' },
-      h('div', { role: 'gridcell', class: 'detail-cell' }, this.options.detail(this.at(index))));
+    this.openElement = h(
+      'div',
+      { class: 'row-detail', role: 'row' },
+      h('div', { role: 'gridcell', class: 'detail-cell' }, this.options.detail(this.at(index))),
+    );
     this.elements.get(key)?.setAttribute('aria-expanded', 'true');
     this.setCursor(key);
     this.options.onMove();

@@ -1,8 +1,10 @@
 // @ts-check
 /** The user's menu: theme, notifications, wall screen, keyboard, sign out. */
 import { h, setText } from './dom.js';
+import { visible } from './format.js';
 import { toggleWall } from './keys.js';
 import { createNotify } from './notify.js';
+import { createPeriodDialog } from './period.js';
 
 /** @typedef {import('./types.js').Context} Context */
 
@@ -10,21 +12,34 @@ const THEMES = ['auto', 'dark', 'light'];
 
 /**
  * @param {Context} context
- * @returns {HTMLElement}
+ * @returns {{ element: HTMLElement, setUser(name: string): void }}
  */
 export function createMenu(context) {
   const notify = createNotify(context);
   const name = h('span', { class: 'name' }, '…');
   const who = h('strong', null, '…');
-  const button = h('button', {
-    class: 'button', type: 'button', id: 'menu-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-controls': 'menu',
-    title: 'Theme, notifications, wall screen, sign out',
-  }, name, h('span', { 'aria-hidden': 'true' }, '▾'));
+  const button = h(
+    'button',
+    {
+      class: 'button',
+      type: 'button',
+      id: 'menu-button',
+      'aria-haspopup': 'menu',
+      'aria-expanded': 'false',
+      'aria-controls': 'menu',
+      title: 'Theme, notifications, wall screen, sign out',
+    },
+    name,
+    h('span', { 'aria-hidden': 'true' }, '▾'),
+  );
   const notifyItem = item('Notifications…', () => notify.open());
-  const menu = h('div', { class: 'menu', id: 'menu', role: 'menu', 'aria-labelledby': 'menu-button', hidden: true },
+  const menu = h(
+    'div',
+    { class: 'menu', id: 'menu', role: 'menu', 'aria-labelledby': 'menu-button', hidden: true },
     h('p', { class: 'menu-head', role: 'presentation' }, 'Signed in as ', who),
     themes(),
     h('div', { class: 'menu-line', role: 'separator' }),
+    item('Past period…', createPeriodDialog(context)),
     notifyItem,
     item('Wall screen', () => toggleWall(context), 'w'),
     item('Keyboard', () => document.dispatchEvent(new KeyboardEvent('keydown', { key: '?' })), '?'),
@@ -35,18 +50,20 @@ export function createMenu(context) {
   openAndClose(anchor, button, menu, () => {
     setText(/** @type {Element} */ (notifyItem.lastElementChild), notify.on() ? 'on' : 'off');
   });
-  context.feed.onStatus(async ({ state }) => {
-    if (state !== 'live') return;
-    const stats = await context.feed.stats().catch(() => null);
-    for (const element of [name, who]) setText(element, stats?.user ?? 'you');
-  });
-  return anchor;
+  const setUser = (/** @type {string} */ user) => {
+    for (const element of [name, who]) setText(element, user ? visible(user, 40) : 'you');
+  };
+  return { element: anchor, setUser };
 }
 
 /** @param {string} label @param {() => void} act @param {string} [value] */
 function item(label, act, value = '') {
-  return h('button', { class: 'menu-item', type: 'button', role: 'menuitem', tabindex: '-1', on: { click: act } },
-    label, h('span', { class: 'value' }, value));
+  return h(
+    'button',
+    { class: 'menu-item', type: 'button', role: 'menuitem', tabindex: '-1', on: { click: act } },
+    label,
+    h('span', { class: 'value' }, value),
+  );
 }
 
 function themes() {
@@ -57,10 +74,20 @@ function themes() {
       return 'auto';
     }
   };
-  const items = THEMES.map((theme) => h('button', {
-    class: 'menu-item', type: 'button', role: 'menuitemradio', tabindex: '-1', data: { theme, keep: '' },
-    on: { click: () => choose(theme) },
-  }, theme));
+  const items = THEMES.map((theme) =>
+    h(
+      'button',
+      {
+        class: 'menu-item',
+        type: 'button',
+        role: 'menuitemradio',
+        tabindex: '-1',
+        data: { theme, keep: '' },
+        on: { click: () => choose(theme) },
+      },
+      theme,
+    ),
+  );
   const mark = () => items.forEach((i) => i.setAttribute('aria-checked', String(i.dataset.theme === read())));
   const choose = (/** @type {string} */ theme) => {
     try {
@@ -81,7 +108,8 @@ function themes() {
  */
 function openAndClose(anchor, button, menu, onOpen) {
   const items = () => /** @type {HTMLElement[]} */ ([...menu.querySelectorAll('.menu-item')]);
-  const toggle = (/** @type {boolean} */ open, focusButton = true) => {
+  /** @param {boolean} open @param {boolean} [focusButton] */
+  const toggle = (open, focusButton = true) => {
     menu.hidden = !open;
     button.setAttribute('aria-expanded', String(open));
     if (open) {
@@ -91,7 +119,7 @@ function openAndClose(anchor, button, menu, onOpen) {
       button.focus();
     }
   };
-  button.addEventListener('click', () => toggle(menu.hidden));
+  button.addEventListener('click', () => toggle(menu.hidden === true));
   menu.addEventListener('click', (event) => {
     const chosen = event.target instanceof Element && event.target.closest('.menu-item');
     if (chosen && !('keep' in /** @type {HTMLElement} */ (chosen).dataset)) toggle(false, false);
@@ -117,7 +145,12 @@ function openAndClose(anchor, button, menu, onOpen) {
 function moveFocus(key, items) {
   const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const to = {
-    ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: items.length - 1,
+    ArrowDown: at + 1,
+    ArrowRight: at + 1,
+    ArrowUp: at - 1,
+    ArrowLeft: at - 1,
+    Home: 0,
+    End: items.length - 1,
   }[key];
   if (to === undefined) return false;
   items[(to + items.length) % items.length].focus();

@@ -23,17 +23,28 @@ export function createNeighbours(context, event, cursor) {
   let asked = false;
   const load = async () => {
     fill(element, h('p', { class: 'explain' }, 'Loading…'));
-    const around = neighbours(cursor, event.time, EACH);
+    const around = neighbours(cursor, EACH);
     try {
       const [before, after] = await Promise.all([
-        context.feed.page(around.before), context.feed.page(around.after),
+        context.feed.page(around.before),
+        context.feed.page(around.after),
       ]);
       const lines = [...after.reverse(), event, ...before.reverse()];
-      fill(element, h('p', { class: 'explain' }, 'All events around this one, the newest first, without the filter'),
-        h('ol', null, lines.map((line) => item(context, line, line === event))));
+      fill(
+        element,
+        h('p', { class: 'explain' }, 'All events around this one, the newest first, without the filter'),
+        h(
+          'ol',
+          null,
+          lines.map((line) => item(context, line, line === event)),
+        ),
+      );
     } catch (error) {
       const { why } = /** @type {{ why?: string }} */ (error);
-      fill(element, h('p', { class: 'explain' }, `The neighbours could not be loaded: ${why ?? 'no answer'}`));
+      fill(
+        element,
+        h('p', { class: 'explain' }, `The neighbours could not be loaded: ${why ?? 'no answer'}`),
+      );
       asked = false;
     }
   };
@@ -59,8 +70,19 @@ function item(context, line, self) {
     h('span', { class: 'c-took' }, line.took === undefined ? '' : duration(line.took)),
     h('span', { class: 'c-message' }, visible(line.msg ?? '', 300)),
   ];
-  if (self) return h('li', { class: `neighbour self level-${line.level}`, 'aria-current': 'true' }, content);
-  return h('li', { class: `neighbour level-${line.level}` }, h('button', {
-    type: 'button', on: { click: () => context.openRow(line) },
-  }, content));
+  if (self)
+    return h('li', { class: `neighbour cells self level-${line.level}`, 'aria-current': 'true' }, content);
+  return h(
+    'li',
+    { class: 'neighbour' },
+    h(
+      'button',
+      {
+        class: `cells level-${line.level}`,
+        type: 'button',
+        on: { click: () => context.openRow(line) },
+      },
+      content,
+    ),
+  );
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Short messages: toasts for the eye, and one polite live region for screen readers, which speaks at most once in
- * {@link ANNOUNCE_MS}, so that a busy stream never talks without end.
+ * Short messages: toasts for the eye, and one polite live region for screen readers, which speaks at most
+ * once in {@link ANNOUNCE_MS}, so that a busy stream never talks without end.
  */
 import { byId, h } from './dom.js';
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Notifications of the browser for a MATCH, if the reader asks for them. They come while the page is out of sight, at
- * most one in {@link QUIET_MS}; events in between are counted in the next one.
+ * Notifications of the browser for a MATCH, if the reader asks for them. They come while the page is out of
+ * sight, at most one in {@link QUIET_MS}; events in between are counted in the next one.
  */
 import { h, setText } from './dom.js';
 import { visible } from './format.js';
@@ -80,23 +80,41 @@ function collect() {
  */
 function createDialog(context, setting) {
   const input = h('input', {
-    class: 'text-field', id: 'notify-match', type: 'text', spellcheck: 'false', autocomplete: 'off',
+    class: 'text-field',
+    id: 'notify-match',
+    type: 'text',
+    spellcheck: 'false',
+    autocomplete: 'off',
     'aria-describedby': 'notify-help notify-error',
   });
   const error = h('p', { class: 'field-error', id: 'notify-error', role: 'alert' });
   const off = h('button', { class: 'button', type: 'button' }, 'Turn off');
   const on = h('button', { class: 'button primary', type: 'submit' }, 'Notify me');
-  const form = h('form', { class: 'dialog-body', method: 'dialog' },
+  const form = h(
+    'form',
+    { class: 'dialog-body', method: 'dialog' },
     h('label', { for: 'notify-match' }, 'MATCH'),
     input,
-    h('p', { class: 'field-help', id: 'notify-help' },
-      'As in the filter: level>=err, or tag=shop.* took>2s. This browser notifies you while the page is out of sight, '
-      + 'at most every 10 seconds.'),
+    h(
+      'p',
+      { class: 'field-help', id: 'notify-help' },
+      'As in the filter: level>=err, or tag=shop.* took>2s. This browser notifies you while the page ' +
+        'is out of sight, at most every 10 seconds.',
+    ),
     error,
-    h('div', { class: 'dialog-actions' }, off, on));
-  const close = h('button', { class: 'button small', type: 'button', on: { click: () => dialog.close() } }, 'Close');
-  const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'notify-title' },
-    h('div', { class: 'dialog-head' }, h('h2', { id: 'notify-title' }, 'Notifications'), close), form);
+    h('div', { class: 'dialog-actions' }, off, on),
+  );
+  const close = h(
+    'button',
+    { class: 'button small', type: 'button', on: { click: () => dialog.close() } },
+    'Close',
+  );
+  const dialog = h(
+    'dialog',
+    { class: 'dialog', 'aria-labelledby': 'notify-title' },
+    h('div', { class: 'dialog-head' }, h('h2', { id: 'notify-title' }, 'Notifications'), close),
+    form,
+  );
   document.body.append(dialog);
 
   off.addEventListener('click', () => {

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * What the page shows when it cannot show events: signed out, no right, stream ended, agent away. Each says what to do.
+ * What the page shows when it cannot show events: signed out, no right, stream ended, agent away. Each says
+ * what to do.
  */
 import { byId, fill, h, setText } from './dom.js';
 import { duration } from './format.js';
@@ -18,11 +19,22 @@ const AWAY_MS = 2000;
  * @param {string} [label] What it does.
  */
 export function command(text, label = '') {
-  const button = h('button', {
-    class: 'button small', type: 'button', 'aria-label': `Copy: ${text}`, on: { click: () => void copy(text, text) },
-  }, 'Copy');
-  return h('div', { class: 'step' }, label && h('div', { class: 'step-label' }, label),
-    h('div', { class: 'command' }, h('code', { tabindex: '0' }, text), button));
+  const button = h(
+    'button',
+    {
+      class: 'button small',
+      type: 'button',
+      'aria-label': `Copy: ${text}`,
+      on: { click: () => void copy(text, text) },
+    },
+    'Copy',
+  );
+  return h(
+    'div',
+    { class: 'step' },
+    label && h('div', { class: 'step-label' }, label),
+    h('div', { class: 'command' }, h('code', { tabindex: '0' }, text), button),
+  );
 }
 
 /**
@@ -47,44 +59,76 @@ export function createPanels(context) {
       ended = now;
       cover.hidden = !now;
       fill(cover, now && endedPanel(context, status));
+      if (now && !status.code) void explain(status);
     }
     strip(status);
   });
+  // The end of a stream has no status code. The next request tells whether the session or the right is gone.
+  const explain = async (/** @type {Status} */ status) => {
+    const failure = await feed.stats().then(
+      () => null,
+      (error) => error,
+    );
+    const code = failure?.status;
+    if (cover.hidden || (code !== 401 && code !== 403)) return;
+    fill(cover, endedPanel(context, { ...status, code }));
+  };
 }
 
 /** @param {Context} context @param {Status} status */
 function endedPanel({ feed }, { code, why }) {
-  const again = h('p', null,
-    h('button', { class: 'button', type: 'button', on: { click: () => feed.retry() } }, 'Try again'));
+  const again = h(
+    'p',
+    null,
+    h('button', { class: 'button', type: 'button', on: { click: () => feed.retry() } }, 'Try again'),
+  );
   if (code === 401) {
-    return panel('You are signed out',
-      h('p', null, 'Sign in with a one-time link: run this command on the machine of the agent, as the user whose '
-        + 'rights you want, and open the link that it prints. Then return to this page.'),
-      command('pulse-tail --web'), again);
+    return panel(
+      'You are signed out',
+      h(
+        'p',
+        null,
+        'Sign in with a one-time link: run this command on the machine of the agent, as the user whose ' +
+          'rights you want, and open the link that it prints. Then return to this page.',
+      ),
+      command('pulse-tail --web'),
+      again,
+    );
   }
   if (code === 403) {
-    return panel('No right to follow events',
+    return panel(
+      'No right to follow events',
       h('p', null, `The agent says: ${why}`),
       h('p', null, 'Its operator grants the right in pulsed.toml, for example to a group:'),
       command('[[access]]\ntag = "*"\nsend = ["*"]\ntail = ["@adm"]'),
-      h('p', { class: 'after-command' }, 'Or sign in as a user who has the right:'),
-      command('pulse-tail --web'), again);
+      h('p', null, 'Or sign in as a user who has the right:'),
+      command('pulse-tail --web'),
+      again,
+    );
   }
-  return panel('The agent ended the stream', h('p', null, why || 'It gave no reason.'),
+  return panel(
+    'The agent ended the stream',
+    h('p', null, why || 'It gave no reason.'),
     h('p', null, 'If you were signed out, this command prints a link that signs you in:'),
-    command('pulse-tail --web'), again);
+    command('pulse-tail --web'),
+    again,
+  );
 }
 
 /**
- * The line above the view while the agent is away. What was drawn stays.
+ * The line below the view while the agent is away. What was drawn stays.
  * @param {Context} context
  * @returns {(status: Status) => void}
  */
 function away({ feed, announce }) {
   const text = h('span', { class: 'grow' });
-  const retry = h('button', { class: 'button small', type: 'button', on: { click: () => feed.retry() } }, 'Try now');
-  const element = h('div', { class: 'banner-line away', hidden: true }, text, retry);
-  byId('banner').append(element);
+  const retry = h(
+    'button',
+    { class: 'button small', type: 'button', on: { click: () => feed.retry() } },
+    'Try now',
+  );
+  const element = h('div', { class: 'away', hidden: true }, text, retry);
+  byId('view').append(element);
   let since = 0;
   let timer = 0;
   const show = () => {
@@ -92,7 +136,11 @@ function away({ feed, announce }) {
     if (state !== 'waiting' || Date.now() - since < AWAY_MS) return;
     const left = retryAt ? Math.ceil((retryAt - Date.now()) / 1000) : 0;
     const when = left > 0 ? `Next attempt in ${duration(left)}.` : 'Trying again.';
-    setText(text, `The agent does not answer${why ? `: ${why}` : ''}. ${when} What is shown stays; nothing is lost.`);
+    setText(
+      text,
+      `The agent does not answer${why ? `: ${why}` : ''}. ${when} ` +
+        'What is shown stays, and the stream resumes where it stopped.',
+    );
     if (element.hidden) announce('The agent does not answer. Trying again.');
     element.hidden = false;
   };

@@ -1,10 +1,17 @@
 // @ts-check
 /**
- * Pause: one switch for the page. While it is on, views keep what the reader looks at in place and count what is
- * new. The connection stays, so that nothing is lost.
+ * Pause: one switch for the page. While it is on, views keep what the reader looks at in place and count what
+ * is new. The connection stays, so that nothing is lost.
  */
 
-/** @typedef {{ get(): boolean, set(on: boolean): void, toggle(): void, on(listener: (on: boolean) => void): () => void }} Pause */
+/**
+ * @typedef {object} Pause
+ * @property {() => boolean} get
+ * @property {(on: boolean) => void} set
+ * @property {() => void} toggle
+ * @property {(listener: (on: boolean) => void) => () => void} on Called after each change. Returns a function
+ *   that unregisters.
+ */
 
 /** @returns {Pause} */
 export function createPause() {

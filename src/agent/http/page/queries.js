@@ -7,7 +7,7 @@ import { SLOW_SECONDS, openExample, tagMatch } from './examples.js';
 import { HeatMap } from './heat.js';
 import { Running } from './running.js';
 import { createShapes } from './shapes.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { unknownMinutes } from './spark.js';
 
 /** @typedef {import('./types.js').Context} Context */
@@ -28,7 +28,10 @@ const SLOWEST_MAX = 8;
  */
 export function slowestOf(shapes) {
   const took = (/** @type {ShapeRow} */ row) => row.slowest?.took ?? 0;
-  return shapes.filter((row) => row.slowest).sort((a, b) => took(b) - took(a)).slice(0, SLOWEST_MAX);
+  return shapes
+    .filter((row) => row.slowest)
+    .sort((a, b) => took(b) - took(a))
+    .slice(0, SLOWEST_MAX);
 }
 
 /** The state of the view. */
@@ -53,13 +56,38 @@ class Queries {
     this.note = h('p', { class: 'view-note' });
     this.total = h('span', { class: 'section-count' });
     this.slowest = Array.from({ length: SLOWEST_MAX }, () => this.slowestButton());
-    this.list = h('ol', { class: 'slowest' }, this.slowest.map(({ element }) => h('li', null, element)));
-    this.element = h('div', { class: 'view queries-view' },
-      h('div', { class: 'queries-main' }, this.running.element,
-        h('section', { 'aria-label': 'Shapes of queries' },
-          h('div', { class: 'section-head' }, h('h2', null, 'Queries by shape'), this.total), this.note, this.shapes.element)),
-      h('aside', { class: 'queries-side', 'aria-label': 'Durations' }, this.heat.element,
-        h('section', { 'aria-label': 'Slowest in view' }, h('div', { class: 'section-head' }, h('h2', null, 'Slowest in view')), this.list)));
+    this.list = h(
+      'ol',
+      { class: 'slowest' },
+      this.slowest.map(({ element }) => h('li', null, element)),
+    );
+    this.element = h(
+      'div',
+      { class: 'view queries-view' },
+      h(
+        'div',
+        { class: 'queries-main' },
+        this.running.element,
+        h(
+          'section',
+          { 'aria-label': 'Shapes of queries' },
+          h('div', { class: 'section-head' }, h('h2', null, 'Queries by shape'), this.total),
+          this.note,
+          this.shapes.element,
+        ),
+      ),
+      h(
+        'aside',
+        { class: 'queries-side', 'aria-label': 'Durations' },
+        this.heat.element,
+        h(
+          'section',
+          { 'aria-label': 'Slowest in view' },
+          h('div', { class: 'section-head' }, h('h2', null, 'Slowest in view')),
+          this.list,
+        ),
+      ),
+    );
   }
 
   /** @private */
@@ -68,9 +96,18 @@ class Queries {
     const msg = h('span', { class: 'slowest-msg' });
     /** @type {ShapeRow | undefined} */
     let row;
-    const element = h('button', { type: 'button', hidden: true, on: {
-      click: () => row?.slowest && void openExample(this.context, tagMatch(row.tag), row.slowest),
-    } }, took, msg);
+    const element = h(
+      'button',
+      {
+        type: 'button',
+        hidden: true,
+        on: {
+          click: () => row?.slowest && void openExample(this.context, tagMatch(row.tag), row.slowest),
+        },
+      },
+      took,
+      msg,
+    );
     return {
       element,
       /** @param {ShapeRow | undefined} next */
@@ -91,21 +128,34 @@ class Queries {
     if (snapshot.view !== 'queries') return;
     this.snapshot = snapshot;
     const { rest, took, shapes } = snapshot;
-    const others = rest && rest.entries > 0 ? `${number(rest.entries)} other shapes with ${number(rest.events)} events` : '';
+    const others =
+      rest && rest.entries > 0
+        ? `${number(rest.entries)} other shapes with ${number(rest.events)} events`
+        : '';
     this.shapes.update(shapes, others);
     this.heat.update(snapshot);
     const top = slowestOf(shapes);
     this.slowest.forEach((button, index) => button.update(top[index]));
-    setText(this.total, took ? `${number(took.count)} queries · p50 ${duration(took.p50)} · p95 ${duration(took.p95)} · p99 ${duration(took.p99)} · max ${duration(took.max)}` : '');
+    setText(
+      this.total,
+      took
+        ? `${number(took.count)} queries · p50 ${duration(took.p50)} · p95 ${duration(took.p95)} · p99 ${duration(took.p99)} · max ${duration(took.max)}`
+        : '',
+    );
     this.showNote('');
   }
 
   /** @private @param {string} text */
   showNote(text) {
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
-    const empty = this.context.state.get().match ? `No event with a duration matches ${when}.`
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
+    const empty = this.context.state.get().match
+      ? `No event with a duration matches ${when}.`
       : `No event with a duration ${when}. A duration in the text is enough: pulse-send "query took 40ms".`;
-    setText(this.note, text || (!this.snapshot ? 'Waiting for the first figures …' : this.snapshot.shapes.length === 0 ? empty : ''));
+    setText(
+      this.note,
+      text ||
+        (!this.snapshot ? 'Waiting for the first figures …' : this.snapshot.shapes.length === 0 ? empty : ''),
+    );
     this.note.hidden = this.note.textContent === '';
   }
 
@@ -147,8 +197,8 @@ class Queries {
     if (!this.snapshot) return '';
     const { shapes, rest, rate } = this.snapshot;
     const all = shapes.length + (rest?.entries ?? 0);
-    const when = this.source.isPast ? 'this period' : 'last 15 minutes';
-    return `${number(all)}${rest ? '' : ' permitted'} ${all === 1 ? 'shape' : 'shapes'} · ${number(rate * 60)} queries a minute · ${when}`;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} ${all === 1 ? 'shape' : 'shapes'} · ${number(rate * 60)} queries a minute ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 

@@ -1,21 +1,17 @@
 // One-shot requests to the agent: parts of the log, views of a past period, figures.
 
 import { BASE, head, why } from './connection.js';
-import { parse, seqOf } from './cursor.js';
 
 /** @typedef {import('./types.js').Line} Line */
 /** @typedef {import('./types.js').PageQuery} PageQuery */
 /** @typedef {import('./types.js').RequestFailure} RequestFailure */
 /** @typedef {{signal?: AbortSignal, fetch?: typeof fetch}} Options */
 
-/** The most lines of one request. */
+/** The maximum number of lines of a page. */
 export const LINES_MAX = 5000;
 
-/** The most lines that are read to find those before a cursor: lines of one batch share their time. */
-const BEFORE_LINES_MAX = 80_000;
-
 /**
- * A path with its query. Values that are absent or empty are left out.
+ * Builds a URL. Parameters that are absent or empty are omitted.
  * @param {string} path  relative to the page
  * @param {Record<string, string|number|boolean|undefined>} query
  * @returns {string}
@@ -32,7 +28,8 @@ export function address(path, query) {
  * Reads lines of the log.
  * @param {Record<string, string|number|boolean|undefined>} query  parameters of `events`
  * @param {Options & {max?: number}} [options]  `max`: stop after so many lines
- * @returns {Promise<{lines: Line[], at: string}>}  `at` is the cursor of the end, `''` if reading stopped at `max`
+ * @returns {Promise<{lines: Line[], at: string}>}
+ *   `at` is the cursor at which reading ended, `''` if it stopped at `max`
  */
 export async function readLines(query, { max = Infinity, ...options } = {}) {
   const response = await get(address('events', { ...query, follow: false }), 'application/x-ndjson', options);
@@ -49,7 +46,7 @@ export async function readLines(query, { max = Infinity, ...options } = {}) {
 }
 
 /**
- * A part of the log, the oldest line first.
+ * Reads a page of the log, and returns it with the oldest line first.
  * @param {PageQuery} query
  * @param {Options} [options]
  * @returns {Promise<Line[]>}
@@ -57,36 +54,14 @@ export async function readLines(query, { max = Infinity, ...options } = {}) {
 export async function page(query, options = {}) {
   const { match, since, until, after } = query;
   const lines = Math.max(1, Math.min(query.lines ?? 200, LINES_MAX));
-  if (query.before) return linesBefore(query, lines, options);
+  if (query.before) {
+    const { before } = query;
+    return (await readLines({ match, since, until, before, reverse: true, lines }, options)).lines.reverse();
+  }
   if (query.reverse || !(after || since)) {
     return (await readLines({ match, since, until, after, lines }, options)).lines;
   }
   return (await readLines({ match, since, until, after }, { ...options, max: lines })).lines;
-}
-
-/**
- * The agent reads backwards from a time, not from a cursor, so that lines at that very time are read again.
- * @param {PageQuery} query
- * @param {number} lines
- * @param {Options} options
- * @returns {Promise<Line[]>}
- */
-async function linesBefore(query, lines, options) {
-  const cursor = parse(query.before ?? '');
-  if (!cursor) throw failure({ code: 64, why: `${query.before} is not a cursor` }, 0);
-  if (cursor.seq <= 1) return [];
-  let until = query.time;
-  if (!until) {
-    const at = await readLines({ after: `${cursor.log}-${cursor.seq - 1}` }, { ...options, max: 1 });
-    if (at.lines.length === 0) return [];
-    until = at.lines[0].time;
-  }
-  for (let ask = lines + 50; ; ask *= 4) {
-    const read = await readLines({ match: query.match, since: query.since, until, reverse: true, lines: ask }, options);
-    const older = read.lines.filter((line) => seqOf(line) < cursor.seq);
-    const complete = read.lines.length < ask || ask >= BEFORE_LINES_MAX;
-    if (older.length >= lines || complete) return older.slice(0, lines).reverse();
-  }
 }
 
 /**
@@ -112,7 +87,10 @@ async function get(url, accept, options) {
   let response;
   try {
     response = await send(url, {
-      headers: { accept }, cache: 'no-store', credentials: 'same-origin', signal: options.signal ?? null,
+      headers: { accept },
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal: options.signal ?? null,
     });
   } catch (error) {
     if (options.signal?.aborted) throw error;
@@ -124,10 +102,10 @@ async function get(url, accept, options) {
   try {
     error = JSON.parse(body).error;
   } catch {
-    // An answer of a proxy.
+    // The response of a proxy.
   }
-  const told = why(body) || `the agent answered ${response.status} ${response.statusText}`.trim();
-  throw failure({ code: error?.code ?? codeOf(response.status), why: told }, response.status);
+  const reported = why(body) || `the agent answered ${response.status} ${response.statusText}`.trim();
+  throw failure({ code: error?.code ?? codeOf(response.status), why: reported }, response.status);
 }
 
 /** @param {number} status */
@@ -160,7 +138,7 @@ function parseJson(text) {
 }
 
 /**
- * The lines of a body as they arrive. Leaving the loop cancels the request.
+ * Yields the lines of a body as they arrive. Leaving the loop cancels the request.
  * @param {Response} response
  * @returns {AsyncGenerator<string>}
  */

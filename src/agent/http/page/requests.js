@@ -76,7 +76,7 @@ export class Requests {
   addLine(request, event) {
     const like = `${event.tag} ${event.level} ${lookAlike(event.msg ?? '')}`;
     const last = request.lines[request.lines.length - 1];
-    if (last?.like === like) {
+    if (last?.like === like && request.more === 0) {
       last.count++;
       last.took += event.took ?? 0;
       last.event = event;
@@ -93,8 +93,20 @@ export class Requests {
     const known = req ? this.list.find((request) => request.req === req) : this.list[0];
     if (known && known.req === req && (req || time - known.to < APART_MS)) return known;
     /** @type {Request} */
-    const request = { id: this.count++, req, page: '', from: time, to: time, events: 0, queries: 0, took: 0, errors: 0,
-      lines: [], more: 0, version: 0 };
+    const request = {
+      id: this.count++,
+      req,
+      page: '',
+      from: time,
+      to: time,
+      events: 0,
+      queries: 0,
+      took: 0,
+      errors: 0,
+      lines: [],
+      more: 0,
+      version: 0,
+    };
     this.list.unshift(request);
     if (this.list.length > REQUESTS_MAX) {
       this.list.pop();

@@ -1,15 +1,15 @@
-// Fields and values that were seen, for completion. Bounded: a log can hold a million different users.
+// Recently seen fields and values, for completion. Bounded, because a log can hold a million users.
 
 /** @typedef {import('./types.js').EventLine} EventLine */
 /** @typedef {import('./types.js').Snapshot} Snapshot */
 /** @typedef {import('./types.js').Seen} Seen */
 
-/** The most fields, values of a key, and characters of a value. */
+/** Bounds: fields, values of a key, and characters of a value. */
 const FIELDS_MAX = 200;
 const VALUES_MAX = 300;
 const VALUE_MAX = 120;
 
-/** A set of texts that forgets those that were not seen for the longest time. */
+/** A bounded set of texts that evicts the least recent ones. */
 class Recent {
   /** @type {Set<string>} */
   #texts = new Set();
@@ -22,13 +22,14 @@ class Recent {
 
   /** @param {string} text */
   add(text) {
-    // Values repeat. Moving each to the end would cost more than the order is worth once there is room.
+    // While there is room, the order is not worth the cost of moving each repeated value.
     if (this.#texts.has(text)) {
       if (this.#texts.size < this.#max) return;
       this.#texts.delete(text);
     }
     this.#texts.add(text);
-    if (this.#texts.size > this.#max) this.#texts.delete(/** @type {string} */ (this.#texts.values().next().value));
+    if (this.#texts.size > this.#max)
+      this.#texts.delete(/** @type {string} */ (this.#texts.values().next().value));
   }
 
   list() {
@@ -36,7 +37,7 @@ class Recent {
   }
 }
 
-/** The keys that a row of a view and an event have in common. */
+/** The keys that rows of views share with events. */
 const VIEW_KEYS = /** @type {const} */ (['tag', 'user', 'page', 'req', 'level', 'host', 'run']);
 
 /** @returns {Seen} */
@@ -56,7 +57,7 @@ export function createSeen() {
     let recent = values.get(key);
     if (!recent) {
       if (values.size >= FIELDS_MAX) return;
-      values.set(key, recent = new Recent(VALUES_MAX));
+      values.set(key, (recent = new Recent(VALUES_MAX)));
     }
     recent.add(text);
   }
@@ -76,7 +77,7 @@ export function createSeen() {
     view(snapshot) {
       const { users, shapes, errors, runs, tags } = /** @type {any} */ (snapshot);
       for (const rows of [users, shapes, errors, runs, tags]) {
-        // The first rows matter most; a view can have a thousand.
+        // The top rows suffice. A view can have a thousand.
         for (const row of Array.isArray(rows) ? rows.slice(0, 100) : []) {
           for (const key of VIEW_KEYS) add(key, row?.[key]);
           if (row?.user !== undefined) fields.add('user');

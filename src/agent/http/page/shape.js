@@ -15,7 +15,10 @@ const SHAPE_MAX = 256;
  * @param {string} msg
  */
 export function lookAlike(msg) {
-  return msg.slice(0, LIKE_MAX).replace(/'[^']*'|"[^"]*"/g, '?').replace(/[0-9]+(\.[0-9]+)?/g, '?');
+  return msg
+    .slice(0, LIKE_MAX)
+    .replace(/'[^']*'|"[^"]*"/g, '?')
+    .replace(/[0-9]+(\.[0-9]+)?/g, '?');
 }
 
 /**
@@ -28,7 +31,10 @@ export function lookAlike(msg) {
 export function shapeRegex(shape, examples) {
   const isCut = new TextEncoder().encode(shape).length >= SHAPE_MAX - 3;
   const whole = isCut ? shape.replace(/\s?\S*$/, '') : shape;
-  const words = whole.split(/\s+/).filter(Boolean).map((word) => word.split(/[?…]/).map(escapePattern).join('.*'));
+  const words = whole
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((word) => word.split(/[?…]/).map(escapePattern).join('.*'));
   for (const between of ['\\s+', '.*']) {
     const regex = words.join(between).replace(/(\.\*)+/g, '.*');
     if (regex && examples.every((msg) => matches(regex, msg))) return regex;

@@ -35,7 +35,11 @@ export function slowerText({ p95, before }) {
 export function createShapes(context, unknown) {
   /** @type {Table<ShapeRow>} */
   const table = new Table({
-    label: 'Shapes of queries', name: 'shapes', columns: columns(unknown), key: shapeKey, sort: 'share',
+    label: 'Shapes of queries',
+    name: 'shapes',
+    columns: columns(unknown),
+    key: shapeKey,
+    sort: 'share',
     title: (row) => `${row.tag}: ${row.shape}`,
     detail: (row) => shapeDetail(context, row),
     pick: ({ key, op, value }) => context.addClause(key, op, value),
@@ -58,47 +62,118 @@ function columns(unknown) {
    * @returns {import('./table.js').Column<ShapeRow>}
    */
   const took = (name) => ({
-    id: name, label: name, end: true, value: (row) => duration(row.took[name]), sort: (row) => row.took[name],
-    render: (cell, row, value) => {
-      setText(cell, String(value));
+    id: name,
+    label: name,
+    end: true,
+    value: (row) => row.took[name],
+    sort: (row) => row.took[name],
+    render: (cell, row) => {
+      setText(cell, duration(row.took[name]));
       cell.classList.toggle('slow', row.took[name] >= SLOW_SECONDS);
     },
   });
   return [
     {
-      id: 'shape', label: 'query shape', title: 'Values are masked with ?', ascending: true, sort: (row) => row.shape,
-      value: (row) => `${row.repeated?.count ?? 0} ${row.slower ? slowerText(row.slower) : ''} ${row.errors}`, render: drawShape,
+      id: 'shape',
+      label: 'query shape',
+      title: 'Values are masked with ?',
+      ascending: true,
+      sort: (row) => row.shape,
+      value: (row) =>
+        row.repeated || row.slower || row.errors
+          ? `${row.repeated?.count ?? 0} ${row.slower ? slowerText(row.slower) : ''} ${row.errors}`
+          : '',
+      render: drawShape,
       pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
     },
-    { id: 'count', label: 'count', end: true, value: (row) => short(row.took.count), sort: (row) => row.took.count },
-    { id: 'rate', label: 'a minute', title: 'Events a minute', end: true, value: (row) => short(row.rate * 60), sort: (row) => row.rate },
-    took('p50'), took('p95'), took('p99'), took('max'),
     {
-      id: 'share', label: 'share of time', value: (row) => percent(row.share), sort: (row) => row.share,
-      render: (cell, row, value) => {
-        const bar = cell.firstElementChild ?? cell.appendChild(h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i')));
+      id: 'count',
+      label: 'count',
+      end: true,
+      value: (row) => row.took.count,
+      text: (row) => short(row.took.count),
+      sort: (row) => row.took.count,
+    },
+    {
+      id: 'rate',
+      label: 'a minute',
+      title: 'Events a minute',
+      end: true,
+      value: (row) => row.rate,
+      text: (row) => short(row.rate * 60),
+      sort: (row) => row.rate,
+    },
+    took('p50'),
+    took('p95'),
+    took('p99'),
+    took('max'),
+    {
+      id: 'share',
+      label: 'share of time',
+      value: (row) => row.share,
+      sort: (row) => row.share,
+      render: (cell, row) => {
+        const bar =
+          cell.firstElementChild ??
+          cell.appendChild(h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i')));
         const text = cell.children[1] ?? cell.appendChild(h('span', { class: 'bar-text' }));
         /** @type {HTMLElement} */ (bar.firstElementChild).style.width = `${Math.max(0.5, row.share * 100)}%`;
-        setText(text, String(value));
+        setText(text, percent(row.share));
       },
     },
-    { id: 'spark', label: '15 min', title: 'Events of each minute', value: (row) => row.minutes.join(), render: (cell, row) => spark(cell, row.minutes, unknown()), sort: (row) => row.minutes[row.minutes.length - 2] ?? 0 },
-    { id: 'newest', label: 'newest', end: true, ascending: false, value: (row) => clock(row.seen).slice(0, 8), sort: (row) => row.seen },
+    {
+      id: 'spark',
+      label: '15 min',
+      title: 'Events of each minute',
+      value: (row) => row.minutes.join(),
+      render: (cell, row) => spark(cell, row.minutes, unknown()),
+      sort: (row) => row.minutes[row.minutes.length - 2] ?? 0,
+    },
+    {
+      id: 'newest',
+      label: 'newest',
+      end: true,
+      ascending: false,
+      value: (row) => row.seen,
+      text: (row) => clock(row.seen).slice(0, 8),
+      sort: (row) => row.seen,
+    },
   ];
 }
 
 /** @param {HTMLElement} cell @param {ShapeRow} row */
 function drawShape(cell, row) {
   const { repeated, slower, errors } = row;
-  const text = h('span', { class: 'shape-text', title: visible(row.shape) }, visible(row.shape) || '(no message)');
-  cell.replaceChildren(text, ...[
-    repeated && h('button', { class: 'badge warn', type: 'button', tabindex: -1, title: repeatedTitle(repeated) },
-      `N+1 · ${number(repeated.count)} in one request`),
-    slower && h('button', { class: 'badge warn', type: 'button', tabindex: -1, title: `p95 ${duration(slower.p95)} in the last 5 minutes, ${duration(slower.before)} before` },
-      slowerText(slower)),
-    errors > 0 && h('span', { class: 'badge error' }, errors === 1 ? '1 error' : `${number(errors)} errors`),
-    h('button', { class: 'pick tag', type: 'button', tabindex: -1 }, visible(row.tag)),
-  ].filter((child) => child instanceof Node));
+  const text = h(
+    'span',
+    { class: 'shape-text', title: visible(row.shape) },
+    visible(row.shape) || '(no message)',
+  );
+  cell.replaceChildren(
+    text,
+    ...[
+      repeated &&
+        h(
+          'button',
+          { class: 'badge warn', type: 'button', tabindex: -1, title: repeatedTitle(repeated) },
+          `N+1 · ${number(repeated.count)} in one request`,
+        ),
+      slower &&
+        h(
+          'button',
+          {
+            class: 'badge warn',
+            type: 'button',
+            tabindex: -1,
+            title: `p95 ${duration(slower.p95)} in the last 5 minutes, ${duration(slower.before)} before`,
+          },
+          slowerText(slower),
+        ),
+      errors > 0 &&
+        h('span', { class: 'badge error' }, errors === 1 ? '1 error' : `${number(errors)} errors`),
+      h('button', { class: 'pick tag', type: 'button', tabindex: -1 }, visible(row.tag)),
+    ].filter((child) => child instanceof Node),
+  );
 }
 
 /** @param {NonNullable<ShapeRow['repeated']>} repeated */
@@ -122,17 +197,37 @@ function shapeDetail(context, row) {
   const newest = exampleBox(context, 'Newest');
   const notes = h('div', { class: 'detail-notes' });
   const request = h('div', { class: 'detail-request' });
-  const links = h('p', { class: 'detail-links' },
-    streamLink(context, 'All events of this shape', () => ({ match: shapeMatch(context.state.get().match, now) })),
-    streamLink(context, 'The slow ones', () => ({ match: addClause(shapeMatch(context.state.get().match, now), 'took', '>=', matchValue(now.took.p95)) })));
-  const element = h('div', { class: 'detail-body' }, h('pre', { class: 'detail-shape' }, visible(row.shape, Infinity, { lines: true })), notes, links,
-    slowest.element, newest.element, request);
+  const links = h(
+    'p',
+    { class: 'detail-links' },
+    streamLink(context, 'All events of this shape', () => ({
+      match: shapeMatch(context.state.get().match, now),
+    })),
+    streamLink(context, 'The slow ones', () => ({
+      match: addClause(shapeMatch(context.state.get().match, now), 'took', '>=', matchValue(now.took.p95)),
+    })),
+  );
+  const element = h(
+    'div',
+    { class: 'detail-body' },
+    h('pre', { class: 'detail-shape' }, visible(row.shape, Infinity, { lines: true })),
+    notes,
+    links,
+    request,
+    slowest.element,
+    newest.element,
+  );
   const showRequest = () => {
     const { repeated } = now;
     if (!repeated || repeated.req === req) return;
     trail?.close();
     req = repeated.req;
-    trail = new Trail(context, { title: `Request ${visible(req, 60)}`, match: addClause('', 'req', '=', req) });
+    trail = new Trail(context, {
+      title: `Request ${visible(req, 60)}`,
+      match: addClause('', 'req', '=', req),
+      near: repeated.time,
+      isOver: true,
+    });
     request.replaceChildren(trail.element);
   };
   return {
@@ -140,9 +235,13 @@ function shapeDetail(context, row) {
     update(next) {
       now = next;
       const { slower, repeated, took } = next;
-      const texts = [`${number(took.count)} times, ${duration(took.total)} in all`,
-        slower && `p95 was ${duration(slower.before)}, in the last 5 minutes it is ${duration(slower.p95)}: ${slowerText(slower)}`,
-        repeated && `${repeatedTitle(repeated)}. Fetch the rows with one query, for example by a list of ids.`];
+      const texts = [
+        `${number(took.count)} times, ${duration(took.total)} in all`,
+        slower &&
+          `p95 was ${duration(slower.before)}, in the last 5 minutes it is ${duration(slower.p95)}: ${slowerText(slower)}`,
+        repeated &&
+          `${repeatedTitle(repeated)}. Fetch the rows with one query, for example by a list of ids.`,
+      ];
       if (notes.textContent !== texts.filter(Boolean).join('')) {
         notes.replaceChildren(...texts.filter(Boolean).map((text) => h('p', null, String(text))));
       }

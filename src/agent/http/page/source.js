@@ -4,6 +4,8 @@
  * apply, and a change of them starts again. While the page is paused, the newest snapshot waits.
  */
 
+import { clock } from './format.js';
+
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').Snapshot} Snapshot */
 /** @typedef {import('./types.js').ViewName} ViewName */
@@ -14,6 +16,21 @@
  * @property {(text: string) => void} note Why there is nothing, or nothing new, to show. `''` if all is well.
  * @property {() => void} restart The MATCH or the period changed: what is shown belongs to the previous one.
  */
+
+/** The length of the window of a live view, in milliseconds. */
+const WINDOW_MS = 15 * 60_000;
+
+/**
+ * The time that a snapshot covers, in words: a view that began a minute ago knows nothing of the minutes before.
+ * @param {{ time: string, from?: string }} snapshot
+ * @param {boolean} isPast `true` for a past period.
+ */
+export function periodText({ time, from }, isPast) {
+  if (isPast) return 'in this period';
+  const begun = from === undefined ? NaN : Date.parse(from);
+  if (!(Date.parse(time) - begun < WINDOW_MS)) return 'in the last 15 minutes';
+  return `since ${clock(String(from)).slice(0, 8)}, when this view began`;
+}
 
 /** Follows some views. */
 export class Source {
@@ -44,12 +61,17 @@ export class Source {
   /** Subscribes. */
   show() {
     const { state, pause } = this.context;
-    this.ends.push(state.on((now, before) => {
-      if (now.match !== before.match || now.since !== before.since || now.until !== before.until) this.restart();
-    }));
-    this.ends.push(pause.on((paused) => {
-      if (!paused) this.release();
-    }));
+    this.ends.push(
+      state.on((now, before) => {
+        if (now.match !== before.match || now.since !== before.since || now.until !== before.until)
+          this.restart();
+      }),
+    );
+    this.ends.push(
+      pause.on((paused) => {
+        if (!paused) this.release();
+      }),
+    );
     this.start();
   }
 
@@ -73,10 +95,12 @@ export class Source {
     this.listener.note('');
     if (!this.isPast) {
       for (const view of this.names) {
-        this.feeds.push(feed.subscribe({ view, match, every: 1 }, (message) => {
-          if ('error' in message) this.listener.note(message.error.why);
-          else this.receive(message);
-        }));
+        this.feeds.push(
+          feed.subscribe({ view, match, every: 1 }, (message) => {
+            if ('error' in message) this.listener.note(message.error.why);
+            else this.receive(message);
+          }),
+        );
       }
       return;
     }
@@ -84,9 +108,13 @@ export class Source {
     this.feeds.push(() => abort.abort());
     const query = { match, since: since || undefined, until: until || undefined };
     for (const view of this.names) {
-      feed.snapshot(view, query, { signal: abort.signal }).then((snapshot) => this.deliver(snapshot), (failure) => {
-        if (!abort.signal.aborted) this.listener.note(`This period cannot be read: ${failure.why ?? failure.message}`);
-      });
+      feed.snapshot(view, query, { signal: abort.signal }).then(
+        (snapshot) => this.deliver(snapshot),
+        (failure) => {
+          if (!abort.signal.aborted)
+            this.listener.note(`This period cannot be read: ${failure.why ?? failure.message}`);
+        },
+      );
     }
   }
 

@@ -35,8 +35,14 @@ export function points(values, unknown = 0) {
   const top = Math.max(TOP_MIN, ...values);
   const step = (WIDTH - 4) / Math.max(1, values.length - 1);
   /** @type {[number, number][]} */
-  const all = values.map((value, i) => [round(2 + i * step), round(HEIGHT - 2 - (HEIGHT - 4) * (value / top))]);
-  const line = all.slice(unknown, -1).map((point) => point.join(',')).join(' ');
+  const all = values.map((value, i) => [
+    round(2 + i * step),
+    round(HEIGHT - 2 - (HEIGHT - 4) * (value / top)),
+  ]);
+  const line = all
+    .slice(unknown, -1)
+    .map((point) => point.join(','))
+    .join(' ');
   return { line, dot: all[all.length - 1] };
 }
 
@@ -54,10 +60,20 @@ function round(value) {
 export function spark(element, values, unknown = 0) {
   let picture = element.querySelector('svg');
   if (!picture) {
-    picture = /** @type {SVGSVGElement} */ (svg('svg', { class: 'spark', viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false' },
-    svg('polyline', { fill: 'none', 'vector-effect': 'non-scaling-stroke' }),
-    svg('line', { 'vector-effect': 'non-scaling-stroke' })));
+    picture = /** @type {SVGSVGElement} */ (
+      svg(
+        'svg',
+        {
+          class: 'spark',
+          viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+          preserveAspectRatio: 'none',
+          'aria-hidden': 'true',
+          focusable: 'false',
+        },
+        svg('polyline', { fill: 'none', 'vector-effect': 'non-scaling-stroke' }),
+        svg('line', { 'vector-effect': 'non-scaling-stroke' }),
+      )
+    );
     element.append(picture);
   }
   const { line, dot } = points(values, unknown);
@@ -65,5 +81,11 @@ export function spark(element, values, unknown = 0) {
   if (path.getAttribute('points') !== line) path.setAttribute('points', line);
   // A line without length has a round end: a dot that the stretched drawing does not distort.
   const [x, y] = dot ?? [-9, -9];
-  for (const [name, value] of [['x1', x], ['x2', x], ['y1', y], ['y2', y]]) mark.setAttribute(String(name), String(value));
+  for (const [name, value] of [
+    ['x1', x],
+    ['x2', x],
+    ['y1', y],
+    ['y2', y],
+  ])
+    mark.setAttribute(String(name), String(value));
 }

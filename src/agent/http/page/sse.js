@@ -1,15 +1,17 @@
-// The parser of Server-Sent Events: bytes to frames. Pure.
+// An incremental parser of Server-Sent Events. Pure.
 
 /**
- * A frame. Unlike in the standard, `id` is that of the frame itself, `''` without one: a stream carries the cursors
- * of several subscriptions.
+ * A frame. Unlike in the standard, `id` is that of the frame itself, `''` without one: a stream carries the
+ * cursors of several subscriptions.
  * @typedef {{event: string, id: string, data: string}} Frame
  */
 
-/** The most characters of a frame, and of a line. A line of the log has at most 400 KiB, a view some 16 MiB. */
+/**
+ * The maximum number of characters of a frame. A line of the log has at most 400 KiB, a view at most 16 MiB.
+ */
 export const FRAME_MAX = 32 * 1024 * 1024;
 
-/** A frame is longer than the bound, so that the stream cannot be read further. */
+/** A frame exceeds the bound. The stream cannot be parsed further. */
 export class FrameTooLong extends Error {}
 
 /** An incremental parser of one stream. Bytes may be split anywhere, also within a character or a CRLF. */
@@ -19,7 +21,7 @@ export class SseParser {
   /** Pieces of the unfinished line: joining them once per line keeps a long line linear. @type {string[]} */
   #pieces = [];
   #pending = 0;
-  /** The last piece ended with CR: a LF that follows belongs to it. */
+  /** `true` if the last chunk ended with CR: a LF that follows belongs to it. */
   #cr = false;
   /** @type {string[]} */
   #data = [];

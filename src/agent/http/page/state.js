@@ -6,7 +6,7 @@
 const VIEWS = /** @type {const} */ (['stream', 'users', 'queries', 'errors', 'stack']);
 const COLUMNS = /** @type {const} */ (['tag', 'user', 'page']);
 
-/** The longest MATCH, in bytes of UTF-8. The agent's bound. */
+/** The maximum length of a MATCH, in bytes of UTF-8. The agent's bound. */
 const MATCH_MAX = 8 * 1024;
 
 /** RFC 3339, as the agent reads it. */
@@ -14,7 +14,12 @@ const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2
 
 /** @type {Readonly<Shown>} */
 export const DEFAULTS = Object.freeze({
-  view: 'stream', match: '', since: '', until: '', by: 'tag', wall: false,
+  view: 'stream',
+  match: '',
+  since: '',
+  until: '',
+  by: 'tag',
+  wall: false,
 });
 
 /**
@@ -120,7 +125,9 @@ export function createState(page = window) {
     },
     on(fn) {
       listeners.add(fn);
-      return () => { listeners.delete(fn); };
+      return () => {
+        listeners.delete(fn);
+      };
     },
     link,
   };

@@ -1,4 +1,4 @@
-// The rows of the stream: bounded, in the order of the log, each once.
+// The rows of the stream: ordered by position, deduplicated, bounded.
 
 import { parse, seqOf } from './cursor.js';
 
@@ -7,13 +7,15 @@ import { parse, seqOf } from './cursor.js';
 /** @typedef {import('./types.js').Row} Row */
 /** @typedef {import('./types.js').StoreChange} StoreChange */
 
-/** The most rows that are kept, and the most that wait while paused. */
+/** The maximum number of rows shown, and of rows that wait while paused. */
 export const ROWS_MAX = 5000;
 
-/** New rows a second beyond a burst of `ROWS_MAX` (a reconnect). The agent holds to it; this is the second defence. */
+/**
+ * The rate limit of new rows a second, after a burst of `ROWS_MAX` (a reconnect). The agent enforces it too.
+ */
 export const RATE_MAX = 200;
 
-/** Rows are dropped in batches of this size, because each batch moves all others. */
+/** Rows are dropped in batches of this size, because each removal moves all later rows. */
 const DROP = 100;
 
 /**
@@ -22,24 +24,27 @@ const DROP = 100;
  * @property {() => number} [now]  milliseconds
  */
 
-/** A place in the log. Logs are numbered in the order in which they were met. @typedef {[log: number, seq: number, after: number]} Place */
+/**
+ * A position in the log. Logs are numbered in order of arrival.
+ * @typedef {[log: number, seq: number, after: number]} Position
+ */
 
 export class Store {
-  /** What is shown, the oldest first. Do not modify. @type {Row[]} */
+  /** The rows to show, the oldest first. Read-only. @type {Row[]} */
   rows = [];
-  /** While paused, new rows wait, and `rows` changes only by `prepend`, `fill` and `forward`. */
+  /** While paused, new rows wait, and only `prepend`, `fill` and `forward` change `rows`. */
   paused = false;
-  /** How many events came while paused. */
+  /** The number of events that arrived while paused. */
   waiting = 0;
 
-  /** Rows behind `rows`, while paused: first those that were cut, then new ones. @type {Row[]} */
-  #behind = [];
-  /** How many rows at the start of `#behind` were cut from `rows`. */
+  /** Rows after `rows`, while paused: first those that were cut, then new ones. @type {Row[]} */
+  #pending = [];
+  /** The number of rows at the start of `#pending` that were cut from `rows`. */
   #cut = 0;
   /** @type {Map<string, number>} */
   #logs = new Map();
-  /** @type {WeakMap<Row, Place>} */
-  #places = new WeakMap();
+  /** @type {WeakMap<Row, Position>} */
+  #positions = new WeakMap();
   #schedule;
   #now;
   #tokens = ROWS_MAX;
@@ -63,11 +68,13 @@ export class Store {
    */
   on(fn) {
     this.#listeners.add(fn);
-    return () => { this.#listeners.delete(fn); };
+    return () => {
+      this.#listeners.delete(fn);
+    };
   }
 
   /**
-   * Takes a message of an event subscription. Errors and progress are no rows and are ignored.
+   * Adds a message of an event subscription. Errors and progress are ignored.
    * @param {EventMessage} message
    * @param {string} cursor
    */
@@ -76,27 +83,31 @@ export class Store {
     const row = this.#row(message, cursor);
     if (!row) return;
     if (row.kind === 'event' && !this.#admit()) {
-      this.#add({ kind: 'skipped', key: `skipped ${cursor}`, seq: row.seq, cursor, count: 1 }, this.#place(row));
+      this.#add(
+        { kind: 'skipped', key: `skipped ${cursor}`, seq: row.seq, cursor, count: 1 },
+        this.#position(row),
+      );
     } else {
-      this.#add(row, this.#place(row));
+      this.#add(row, this.#position(row));
     }
   }
 
   /**
-   * Adds older lines, such as a page of history. While paused, rows at the end make room for them.
+   * Adds older lines from history. While paused, rows at the end are cut to make room.
    * @param {Line[]} lines  the oldest first
    * @param {string} [log]  their log; default: that of the oldest row
    */
   prepend(lines, log = parse(this.rows[0]?.cursor ?? '')?.log ?? '') {
-    const first = this.rows.length > 0 ? this.#place(this.rows[0]) : null;
+    const first = this.rows.length > 0 ? this.#position(this.rows[0]) : null;
     /** @type {Row[]} */
     const older = [];
     for (const line of lines) {
       const row = this.#row(line, `${log}-${seqOf(line)}`);
       if (!row) continue;
-      const place = this.#place(row);
-      if (first && compare(place, first) >= 0) this.#insert(row, place);
-      else if (older.length === 0 || compare(place, this.#place(older[older.length - 1])) > 0) older.push(row);
+      const position = this.#position(row);
+      if (first && compare(position, first) >= 0) this.#insert(row, position);
+      else if (older.length === 0 || compare(position, this.#position(older[older.length - 1])) > 0)
+        older.push(row);
     }
     if (older.length === 0) return;
     this.rows = older.concat(this.rows);
@@ -105,7 +116,7 @@ export class Store {
   }
 
   /**
-   * Puts lines in the place of a row `skipped`, whose count they reduce.
+   * Inserts lines that a row `skipped` counted, and reduces its count.
    * @param {Row} skipped
    * @param {Line[]} lines
    */
@@ -115,7 +126,7 @@ export class Store {
     let added = 0;
     for (const line of lines) {
       const row = this.#row(line, `${log}-${seqOf(line)}`);
-      if (row && this.#insert(row, this.#place(row)) && row.kind === 'event') added += 1;
+      if (row && this.#insert(row, this.#position(row)) && row.kind === 'event') added += 1;
     }
     const at = this.rows.indexOf(skipped);
     if (at < 0) return;
@@ -126,21 +137,21 @@ export class Store {
     this.#bound();
   }
 
-  /** Holds `rows` as they are. */
+  /** Stops following, so that `rows` stays as it is. */
   pause() {
     if (this.paused) return;
     this.paused = true;
     this.#changed().waiting = true;
   }
 
-  /** Shows what waited, and follows again. */
+  /** Follows again, with the rows that waited. */
   resume() {
     if (!this.paused) return;
     this.paused = false;
     this.waiting = 0;
-    this.rows = this.rows.concat(this.#behind);
-    this.#changed().appended += this.#behind.length;
-    this.#behind = [];
+    this.rows = this.rows.concat(this.#pending);
+    this.#changed().appended += this.#pending.length;
+    this.#pending = [];
     this.#cut = 0;
     this.#changed().waiting = true;
     this.#bound();
@@ -148,11 +159,11 @@ export class Store {
 
   /**
    * While paused: moves rows that were cut back to the end of `rows`.
-   * @param {number} count  at most so many
-   * @returns {boolean}  true if there were any
+   * @param {number} count  the maximum
+   * @returns {boolean}  `true` if there were any
    */
   forward(count) {
-    const moved = this.#behind.splice(0, Math.min(count, this.#cut));
+    const moved = this.#pending.splice(0, Math.min(count, this.#cut));
     if (moved.length === 0) return false;
     this.#cut -= moved.length;
     this.rows = this.rows.concat(moved);
@@ -161,10 +172,10 @@ export class Store {
     return true;
   }
 
-  /** Forgets all rows, for another MATCH. */
+  /** Removes all rows, for another MATCH. */
   clear() {
     this.rows = [];
-    this.#behind = [];
+    this.#pending = [];
     this.#cut = 0;
     this.waiting = 0;
     this.#tokens = ROWS_MAX;
@@ -172,10 +183,10 @@ export class Store {
     this.#changed().reset = true;
   }
 
-  /** `true` if a row was admitted by the rate. */
+  /** `true` if the rate limit admits a row. */
   #admit() {
     const now = this.#now();
-    this.#tokens = Math.min(ROWS_MAX, this.#tokens + (now - this.#filledAt) / 1000 * RATE_MAX);
+    this.#tokens = Math.min(ROWS_MAX, this.#tokens + ((now - this.#filledAt) / 1000) * RATE_MAX);
     this.#filledAt = now;
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
@@ -188,11 +199,18 @@ export class Store {
    * @returns {Row|null}
    */
   #row(message, cursor) {
-    if ('gap' in message) return { kind: 'gap', key: `gap ${cursor}`, seq: seqOf(message), cursor, gap: message };
+    if ('gap' in message)
+      return { kind: 'gap', key: `gap ${cursor}`, seq: seqOf(message), cursor, gap: message };
     if ('skipped' in message) {
       const at = message.at || cursor;
       if (!(message.skipped > 0)) return null;
-      return { kind: 'skipped', key: `skipped ${at}`, seq: parse(at)?.seq ?? 0, cursor: at, count: message.skipped };
+      return {
+        kind: 'skipped',
+        key: `skipped ${at}`,
+        seq: parse(at)?.seq ?? 0,
+        cursor: at,
+        count: message.skipped,
+      };
     }
     if (!('seq' in message)) return null;
     return { kind: 'event', key: cursor, seq: message.seq, cursor, event: message };
@@ -200,29 +218,29 @@ export class Store {
 
   /**
    * @param {Row} row
-   * @returns {Place}
+   * @returns {Position}
    */
-  #place(row) {
-    let place = this.#places.get(row);
-    if (!place) {
+  #position(row) {
+    let position = this.#positions.get(row);
+    if (!position) {
       const log = parse(row.cursor)?.log ?? '';
       let number = this.#logs.get(log);
-      if (number === undefined) this.#logs.set(log, number = this.#logs.size);
-      place = [number, row.seq, row.kind === 'skipped' ? 1 : 0];
-      this.#places.set(row, place);
+      if (number === undefined) this.#logs.set(log, (number = this.#logs.size));
+      position = [number, row.seq, row.kind === 'skipped' ? 1 : 0];
+      this.#positions.set(row, position);
     }
-    return place;
+    return position;
   }
 
   /**
    * @param {Row} row
-   * @param {Place} place
+   * @param {Position} position
    */
-  #add(row, place) {
-    const list = this.paused ? this.#behind : this.rows;
-    const last = this.#behind[this.#behind.length - 1] ?? this.rows[this.rows.length - 1];
-    if (last && compare(place, this.#place(last)) <= 0) {
-      this.#insert(row, place);
+  #add(row, position) {
+    const list = this.paused ? this.#pending : this.rows;
+    const last = this.#pending[this.#pending.length - 1] ?? this.rows[this.rows.length - 1];
+    if (last && compare(position, this.#position(last)) <= 0) {
+      this.#insert(row, position);
       return;
     }
     const own = list[list.length - 1];
@@ -246,48 +264,48 @@ export class Store {
   /**
    * Inserts a row that is not the newest.
    * @param {Row} row
-   * @param {Place} place
+   * @param {Position} position
    * @returns {boolean}  false if it is there already
    */
-  #insert(row, place) {
-    const behind = this.#behind.length > 0 && compare(place, this.#place(this.#behind[0])) >= 0;
-    const list = behind ? this.#behind : this.rows;
-    const at = this.#search(list, place);
-    if (at < list.length && compare(this.#place(list[at]), place) === 0) return false;
+  #insert(row, position) {
+    const pending = this.#pending.length > 0 && compare(position, this.#position(this.#pending[0])) >= 0;
+    const list = pending ? this.#pending : this.rows;
+    const at = this.#search(list, position);
+    if (at < list.length && compare(this.#position(list[at]), position) === 0) return false;
     list.splice(at, 0, row);
-    if (!behind) this.#changed().inserted = true;
+    if (!pending) this.#changed().inserted = true;
     else if (at < this.#cut) this.#cut += 1;
     this.#bound();
     return true;
   }
 
   /**
-   * The index of the first row that is not before a place.
+   * The index of the first row that is not before a position.
    * @param {Row[]} list
-   * @param {Place} place
+   * @param {Position} position
    */
-  #search(list, place) {
+  #search(list, position) {
     let [low, high] = [0, list.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compare(this.#place(list[middle]), place) < 0) low = middle + 1;
+      if (compare(this.#position(list[middle]), position) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Keeps the bounds: the reader's place while paused, else the newest rows. */
+  /** Enforces the bounds. While paused it cuts the newest rows, so that the reader's place stays. */
   #bound() {
     const over = this.rows.length - ROWS_MAX;
     if (over > 0 && this.paused) {
       const cut = this.rows.splice(ROWS_MAX);
-      this.#behind = cut.concat(this.#behind);
+      this.#pending = cut.concat(this.#pending);
       this.#cut += cut.length;
       this.#changed().cut += cut.length;
     } else if (over > 0) {
       this.#dropHead(over);
     }
-    if (this.#behind.length > ROWS_MAX) this.#dropBehind();
+    if (this.#pending.length > ROWS_MAX) this.#dropPending();
   }
 
   /** @param {number} over */
@@ -298,9 +316,9 @@ export class Store {
     this.#changed().dropped += dropped;
   }
 
-  /** Replaces the oldest waiting rows by one that counts them. */
-  #dropBehind() {
-    const dropped = this.#behind.splice(0, this.#behind.length - ROWS_MAX + DROP);
+  /** Replaces the oldest waiting rows by a row that counts them. */
+  #dropPending() {
+    const dropped = this.#pending.splice(0, this.#pending.length - ROWS_MAX + DROP);
     const last = dropped[dropped.length - 1];
     let count = 0;
     for (const row of dropped) {
@@ -309,14 +327,22 @@ export class Store {
     }
     const { seq, cursor } = last;
     const cut = Math.max(0, this.#cut - dropped.length);
-    // The count belongs to the rows that were cut if any of these was dropped: it follows `rows` directly.
+    // The new row directly follows `rows`. It counts as cut if cut rows are dropped.
     this.#cut = this.#cut > 0 ? cut + 1 : 0;
-    this.#behind.unshift({ kind: 'skipped', key: `skipped ${dropped[0].cursor}`, seq, cursor, count });
+    this.#pending.unshift({ kind: 'skipped', key: `skipped ${dropped[0].cursor}`, seq, cursor, count });
   }
 
   #changed() {
     if (!this.#change) {
-      this.#change = { reset: false, appended: 0, prepended: 0, dropped: 0, cut: 0, inserted: false, waiting: false };
+      this.#change = {
+        reset: false,
+        appended: 0,
+        prepended: 0,
+        dropped: 0,
+        cut: 0,
+        inserted: false,
+        waiting: false,
+      };
       this.#schedule(() => this.#notify());
     }
     return this.#change;
@@ -330,15 +356,15 @@ export class Store {
 }
 
 /**
- * @param {Place} a
- * @param {Place} b
+ * @param {Position} a
+ * @param {Position} b
  */
 function compare(a, b) {
   return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 }
 
 /**
- * Browsers run no frames for a hidden page.
+ * Browsers suspend animation frames while a page is hidden.
  * @param {() => void} run
  */
 function atNextFrame(run) {

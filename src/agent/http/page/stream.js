@@ -9,9 +9,10 @@ import { number } from './format.js';
 import { createHistory } from './history.js';
 import { createHold } from './hold.js';
 import { List } from './list.js';
-import { buildRow, head } from './row.js';
+import { buildRow, head, titleTime } from './row.js';
 import { createRuns } from './runs.js';
 import { Store } from './store.js';
+import { currentRate } from './tiles.js';
 
 /** @typedef {import('./types.js').Context} Context */
 /** @typedef {import('./types.js').EventMessage} EventMessage */
@@ -21,6 +22,9 @@ import { Store } from './store.js';
 /** Rows to begin with, and new rows a second. The agent counts the rest. */
 const LINES = 200;
 const RATE = 200;
+
+/** The stream is faster than what is drawn for so long after rows were skipped, in milliseconds. */
+const SKIPPED_MS = 2500;
 
 /** The stream is empty if nothing came for so long, in milliseconds. */
 const EMPTY_MS = 700;
@@ -57,25 +61,33 @@ class Stream {
     this.hold = createHold(context, this.store, this.list);
     this.history = createHistory(context, this.store, this.list);
     this.empty = createEmpty(context);
-    this.element = h('div', { class: 'stream' }, this.list.element, this.hold.pill, this.empty.element);
+    this.list.element.append(this.empty.element);
+    this.element = h('div', { class: 'stream' }, this.list.element, this.hold.pill);
     this.shown = false;
     this.key = '';
     this.stop = () => {};
-    /** The rate, as far as rows are skipped. */
-    this.rate = { drawn: 0, total: 0, at: -Infinity, since: performance.now(), events: 0 };
+    /** When rows were skipped, as `performance.now()`. */
+    this.skippedAt = -Infinity;
     this.emptyTimer = 0;
     this.store.on(() => this.changed());
     context.state.on(() => this.shown && this.renew());
     this.list.element.addEventListener('click', (event) => this.clicked(event));
+    this.list.element.addEventListener('pointerover', titleTime);
     this.list.element.addEventListener('copy', (event) => copyRows(event, this.list));
   }
 
   head() {
     const row = head();
-    const button = h('button', {
-      class: 'link download', type: 'button', title: 'Download the rows that are loaded, as JSON lines',
-      on: { click: () => downloadRows(this.store.rows) },
-    }, 'Download');
+    const button = h(
+      'button',
+      {
+        class: 'link download',
+        type: 'button',
+        title: 'Download the rows that are loaded, as JSON lines',
+        on: { click: () => downloadRows(this.store.rows) },
+      },
+      'Download',
+    );
     row.lastElementChild?.append(button);
     return row;
   }
@@ -116,13 +128,15 @@ class Stream {
     this.history.reset();
     this.hold.reset();
     this.empty.hide();
-    this.rate.at = -Infinity;
+    this.skippedAt = -Infinity;
     clearTimeout(this.emptyTimer);
     this.emptyTimer = window.setTimeout(() => this.showEmpty(), EMPTY_MS);
     if (this.isPast) this.stop = this.history.loadPeriod((why) => this.refused(why));
     else {
-      this.stop = this.context.feed.subscribe({ events: { match, lines: LINES, rate: RATE } },
-        (message, cursor) => this.take(message, cursor));
+      this.stop = this.context.feed.subscribe(
+        { events: { match, lines: LINES, rate: RATE } },
+        (message, cursor) => this.take(message, cursor),
+      );
     }
   }
 
@@ -132,24 +146,13 @@ class Stream {
       this.refused(message.error.why);
       return;
     }
-    if ('seq' in message) this.rate.events++;
-    if ('skipped' in message) this.measure(message.skipped);
+    if ('skipped' in message) this.skippedAt = performance.now();
     this.store.push(message, cursor);
-  }
-
-  /** A count of skipped rows comes about once a second. @param {number} skipped */
-  measure(skipped) {
-    const { rate } = this;
-    const now = performance.now();
-    const seconds = Math.max(0.5, Math.min(2, (now - rate.since) / 1000));
-    rate.drawn = Math.min(RATE, Math.round(rate.events / seconds));
-    rate.total = rate.drawn + Math.round(skipped / seconds);
-    rate.at = rate.since = now;
-    rate.events = 0;
   }
 
   /** @param {string} why */
   refused(why) {
+    clearTimeout(this.emptyTimer);
     this.empty.refused(why);
   }
 
@@ -158,14 +161,20 @@ class Stream {
     const { store, list } = this;
     this.hold.show();
     list.setRows(store.rows);
-    if (store.rows.length > 0) this.empty.hide();
+    list.grid.hidden = store.rows.length === 0;
+    if (this.hasEvents()) this.empty.hide();
     this.history.check();
     this.openLinked();
   }
 
+  /** Gaps are no events: the start of the agent is one. */
+  hasEvents() {
+    return this.store.rows.some((row) => row.kind !== 'gap');
+  }
+
   showEmpty() {
-    if (this.store.rows.length > 0 || this.history.isLoading()) return;
-    if (this.context.feed.status.state !== 'live') {
+    if (this.hasEvents()) return;
+    if (this.context.feed.status.state !== 'live' || this.history.isLoading()) {
       this.emptyTimer = window.setTimeout(() => this.showEmpty(), EMPTY_MS);
       return;
     }
@@ -189,7 +198,7 @@ class Stream {
 
   /** @param {Row} row */
   detail(row) {
-    if (row.kind === 'event') return createDetail(this.context, row.event, row.cursor);
+    if (row.kind === 'event') return createDetail(this.context, row.event, { cursor: row.cursor });
     if (row.kind === 'gap') return createGapDetail(row.gap);
     return h('p', { class: 'explain' }, `${number(row.count)} events were counted and not drawn.`);
   }
@@ -199,7 +208,8 @@ class Stream {
     for (const row of this.list.rows) {
       if (row.kind !== 'event' || row.event.run === undefined || row.event.took !== undefined) continue;
       const element = this.list.elements.get(row.key);
-      if (element && element.querySelector('.run-mark')?.textContent !== this.runs.state(row.event)) this.list.rebuild(row.key);
+      if (element && element.querySelector('.run-mark')?.textContent !== this.runs.state(row.event))
+        this.list.rebuild(row.key);
     }
   }
 
@@ -240,19 +250,23 @@ class Stream {
     else if (key === 'Home') this.hold.release();
     else if (key === 'End') list.focus(list.rows.length - 1);
     else if (key === 'Enter' && list.cursorKey) this.toggle(list.cursorKey);
-    else if (key === 'Escape') return list.close() || list.leave() || (this.hold.isHeld() && this.hold.release());
+    else if (key === 'Escape')
+      return list.close() || list.leave() || (this.hold.isHeld() && this.hold.release());
     else return false;
     return true;
   }
 
   status() {
-    const { rate, store, context } = this;
-    const rows = `${number(store.rows.length)} rows`;
+    const { store, context } = this;
+    if (store.rows.length === 0) return '';
+    const rows = store.rows.length === 1 ? '1 row' : `${number(store.rows.length)} rows`;
     if (this.isPast) return `${rows} · past period`;
-    if (context.pause.get()) return `paused · ${number(store.waiting)} new`;
-    if (performance.now() - rate.at < 2500) {
-      return `drawing ${number(rate.drawn)} of ${number(rate.total)} a second · all are counted`;
+    if (context.pause.get()) return `${rows} · paused`;
+    if (performance.now() - this.skippedAt < SKIPPED_MS) {
+      const total = currentRate();
+      const of = total !== null && total > RATE ? ` of ${number(total)}` : '';
+      return `drawing ${RATE}${of} a second · all are counted`;
     }
-    return `${rows} · every event is drawn`;
+    return this.hold.isHeld() ? `${rows} · your place is held` : `${rows} · every event is drawn`;
   }
 }

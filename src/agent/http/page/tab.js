@@ -1,4 +1,4 @@
-// One page at the hub: what it gets, and how much of it is on its way.
+// The hub's side of one page: batches messages, with flow control by acknowledgements.
 
 /** @typedef {import('./types.js').EventMessage} EventMessage */
 /** @typedef {import('./types.js').ViewMessage} ViewMessage */
@@ -6,24 +6,27 @@
 /** @typedef {{postMessage: (message: unknown) => void}} Port */
 /** @typedef {{count: number, at: string}} Skip */
 
-/** The most rows that a page has not taken yet. Further ones are counted, and shown as skipped. */
-export const UNTAKEN_MAX = 5000;
+/** The maximum number of unacknowledged rows. Further ones are counted and reported as skipped. */
+export const UNACKED_MAX = 5000;
 
-/** The end of a page, for a queue that may not grow while the page is frozen or busy. */
+/** A bounded queue to a page. A port alone would grow without bound while the page is frozen or busy. */
 export class Tab {
   #port;
-  /** What the next post carries. @type {Delivery[]} */
+  /** The next batch. @type {Delivery[]} */
   #next = [];
   #nextRows = 0;
   #posted = 0;
-  /** Posts that were not acknowledged: number and rows of each. @type {{n: number, rows: number}[]} */
-  #untaken = [];
-  #untakenRows = 0;
-  /** Rows that were not posted, by subscription. @type {Map<string, Skip>} */
+  /** Batches that are not acknowledged. @type {{n: number, rows: number}[]} */
+  #unacked = [];
+  #unackedRows = 0;
+  /** Skipped rows that were not reported yet, by subscription. @type {Map<string, Skip>} */
   #skips = new Map();
-  /** Views that are on their way, by subscription, and the snapshot that waits. @type {Map<string, ViewMessage|null>} */
+  /**
+   * Unacknowledged snapshots by subscription, each with the newer one that waits.
+   * @type {Map<string, ViewMessage|null>}
+   */
   #views = new Map();
-  /** The views of each post. @type {Map<number, string[]>} */
+  /** The snapshots of each batch. @type {Map<number, string[]>} */
   #viewsOf = new Map();
 
   /** @param {Port} port */
@@ -38,7 +41,7 @@ export class Tab {
    */
   row(id, message, cursor) {
     const skip = this.#skips.get(id);
-    if (this.#untakenRows + this.#nextRows >= UNTAKEN_MAX && !('error' in message)) {
+    if (this.#unackedRows + this.#nextRows >= UNACKED_MAX && !('error' in message)) {
       this.#skip(id, message, cursor);
       return;
     }
@@ -50,7 +53,7 @@ export class Tab {
   }
 
   /**
-   * A newer snapshot replaces one that waits: at most one of each subscription is on its way.
+   * At most one snapshot of a subscription is in flight. A newer one replaces the one that waits.
    * @param {string} id
    * @param {ViewMessage} snapshot
    */
@@ -67,12 +70,21 @@ export class Tab {
     this.#viewsOf.set(n, views);
   }
 
-  /** Posts what has gathered. */
+  /**
+   * Reports a refused subscription.
+   * @param {string} id
+   * @param {import('./types.js').Refused} error
+   */
+  refuse(id, error) {
+    this.post({ frames: [[id, error, '']], n: 0 });
+  }
+
+  /** Posts the batch. */
   flush() {
     if (this.#next.length === 0) return;
     this.#posted += 1;
-    this.#untaken.push({ n: this.#posted, rows: this.#nextRows });
-    this.#untakenRows += this.#nextRows;
+    this.#unacked.push({ n: this.#posted, rows: this.#nextRows });
+    this.#unackedRows += this.#nextRows;
     const frames = this.#next;
     this.#next = [];
     this.#nextRows = 0;
@@ -80,18 +92,18 @@ export class Tab {
   }
 
   /**
-   * The page has taken all posts up to `n`.
+   * The page has handled all batches up to `n`.
    * @param {number} n
    */
-  taken(n) {
-    while (this.#untaken.length > 0 && this.#untaken[0].n <= n) {
-      const post = /** @type {{n: number, rows: number}} */ (this.#untaken.shift());
-      this.#untakenRows -= post.rows;
+  acknowledge(n) {
+    while (this.#unacked.length > 0 && this.#unacked[0].n <= n) {
+      const post = /** @type {{n: number, rows: number}} */ (this.#unacked.shift());
+      this.#unackedRows -= post.rows;
       const views = this.#viewsOf.get(post.n) ?? [];
       this.#viewsOf.delete(post.n);
-      for (const id of views) this.#viewTaken(id);
+      for (const id of views) this.#viewAcknowledged(id);
     }
-    if (this.#untakenRows + this.#nextRows < UNTAKEN_MAX / 2) this.#showSkips();
+    if (this.#unackedRows + this.#nextRows < UNACKED_MAX / 2) this.#showSkips();
     this.flush();
   }
 
@@ -136,7 +148,7 @@ export class Tab {
   }
 
   /** @param {string} id */
-  #viewTaken(id) {
+  #viewAcknowledged(id) {
     const waiting = this.#views.get(id);
     this.#views.delete(id);
     if (waiting) this.view(id, waiting);

@@ -9,13 +9,27 @@
  */
 
 import { h, setText } from './dom.js';
-import { number, visible } from './format.js';
+import { number } from './format.js';
+import { held, sorted } from './table-order.js';
+import { createRow, keyOf, placeRows, writeCell, writeRow } from './table-rows.js';
+
+/**
+ * @template Row
+ * @typedef {import('./table-rows.js').Shown<Row>} Shown
+ */
 
 /** The most rows in the document, and the number of rows that "show more" adds. */
 export const ROWS_SHOWN = 200;
 
 /** The time for which the order is held after the last movement of pointer or focus, in milliseconds. */
 export const HOLD_MS = 6000;
+
+/**
+ * The shortest time between two changes of the order of more than {@link CALM_ROWS} rows, in milliseconds. A large
+ * table that changes its order every second can neither be read nor drawn cheaply.
+ */
+export const CALM_MS = 2500;
+export const CALM_ROWS = 60;
 
 /** @typedef {{ key: string, op: string, value: string }} Clause */
 
@@ -26,8 +40,10 @@ export const HOLD_MS = 6000;
  * @property {string} label
  * @property {string} [title] A longer explanation of the label.
  * @property {boolean} [end] `true` to align at the end: numbers.
- * @property {(row: Row) => string | number} value What the cell depends on. It is rendered again if this changes.
- * @property {(cell: HTMLElement, row: Row, value: string | number) => void} [render] Default: `value` as text.
+ * @property {(row: Row) => string | number} value What the cell depends on: it is written again only if this changes.
+ *   Give the raw value, because this is asked for all rows at each snapshot.
+ * @property {(row: Row) => string} [text] The text of the cell. Default: the value.
+ * @property {(cell: HTMLElement, row: Row, value: string | number) => void} [render] Draws the cell in place of a text.
  * @property {(row: Row) => string | number} [sort] Makes the column sortable.
  * @property {boolean} [ascending] `true` if the first press sorts upwards. Default: downwards.
  * @property {boolean} [live] `true` if the value changes with time: {@link Table.tick} updates it.
@@ -52,41 +68,8 @@ export const HOLD_MS = 6000;
  * @property {string} [sort] The id of the column that sorts at first. Default: the order of the rows as given.
  * @property {(row: Row) => Detail<Row>} detail
  * @property {(clause: Clause) => void} pick
+ * @property {(isOpen: boolean) => void} [onToggle] Called when a row opens or closes.
  */
-
-/**
- * @template Row
- * @typedef {{ key: string, row: Row, element: HTMLElement, open: HTMLButtonElement, cells: HTMLElement[],
- *   texts: (Text | null)[], values: (string | number)[], tone: string }} Shown
- */
-
-/**
- * Sorts rows by a value, stable: rows with equal values keep their order.
- * @template Row
- * @param {Row[]} rows
- * @param {(row: Row) => string | number} value
- * @param {boolean} ascending
- * @returns {Row[]}
- */
-export function sorted(rows, value, ascending) {
-  const values = rows.map(value);
-  const order = rows.map((_, index) => index);
-  const sign = ascending ? 1 : -1;
-  order.sort((a, b) => (values[a] < values[b] ? -sign : values[a] > values[b] ? sign : a - b));
-  return order.map((index) => rows[index]);
-}
-
-/**
- * Keeps rows where they are: those in `places` in that order, then the others in theirs.
- * @template Row
- * @param {Row[]} rows
- * @param {(row: Row) => string} key
- * @param {Map<string, number>} places The place of each row that was there.
- * @returns {Row[]}
- */
-export function held(rows, key, places) {
-  return sorted(rows, (row) => places.get(key(row)) ?? Infinity, true);
-}
 
 /** @template Row */
 export class Table {
@@ -103,19 +86,28 @@ export class Table {
     this.sortBy = options.columns.find((column) => column.id === options.sort);
     this.ascending = this.sortBy?.ascending ?? false;
     this.moved = -Infinity;
+    this.ordered = -Infinity;
     this.inside = false;
     this.active = '';
     /** @type {{ key: string, detail: Detail<Row>, element: HTMLElement } | null} */
     this.opened = null;
     this.heads = options.columns.map((column) => this.head(column));
     this.body = h('div', { class: 'tbody', role: 'rowgroup', hidden: true });
-    this.grid = h('div', { class: `table ${options.name}`, role: 'table', 'aria-label': options.label },
+    this.grid = h(
+      'div',
+      { class: `table ${options.name}`, role: 'table', 'aria-label': options.label },
       h('div', { class: 'thead', role: 'rowgroup' }, h('div', { class: 'tr', role: 'row' }, this.heads)),
-      this.body);
+      this.body,
+    );
     this.more = h('button', { class: 'button small', type: 'button', on: { click: () => this.showMore() } });
     this.note = h('span', { class: 'table-note' });
     this.foot = h('div', { class: 'table-foot', hidden: true }, this.more, this.note);
-    this.element = h('div', { class: 'table-box' }, this.grid, this.foot);
+    this.heldNote = h(
+      'div',
+      { class: 'held-note', hidden: true, 'aria-hidden': 'true' },
+      h('span', null, 'order held while you are here'),
+    );
+    this.element = h('div', { class: 'table-box' }, this.grid, this.heldNote, this.foot);
     this.listen();
     this.showSort();
   }
@@ -135,7 +127,7 @@ export class Table {
   tick() {
     const { columns } = this.options;
     for (let i = 0; i < columns.length; i++) {
-      if (columns[i].live) for (const shown of this.shown.values()) this.writeCell(shown, i);
+      if (columns[i].live) for (const shown of this.shown.values()) writeCell(columns[i], shown, i);
     }
   }
 
@@ -163,7 +155,9 @@ export class Table {
     }
     const keys = [...this.shown.keys()];
     const at = keys.indexOf(focused ?? this.active);
-    const to = { j: at + 1, ArrowDown: at + 1, k: at - 1, ArrowUp: at - 1, Home: 0, End: keys.length - 1 }[key];
+    const to = { j: at + 1, ArrowDown: at + 1, k: at - 1, ArrowUp: at - 1, Home: 0, End: keys.length - 1 }[
+      key
+    ];
     if (to === undefined || keys.length === 0) return false;
     if (to < 0) return focused !== null;
     this.focus(keys[Math.min(to, keys.length - 1)]);
@@ -189,7 +183,11 @@ export class Table {
     if (!shown || this.opened?.key === key) return;
     this.close();
     const detail = this.options.detail(shown.row);
-    const cell = h('div', { role: 'cell', class: 'detail', 'aria-colspan': this.options.columns.length }, detail.element);
+    const cell = h(
+      'div',
+      { role: 'cell', class: 'table-detail', 'aria-colspan': this.options.columns.length },
+      detail.element,
+    );
     const element = h('div', { class: 'tr-detail', role: 'row' }, cell);
     this.opened = { key, detail, element };
     shown.open.setAttribute('aria-expanded', 'true');
@@ -197,6 +195,7 @@ export class Table {
     shown.element.after(element);
     detail.update(shown.row);
     this.setActive(key);
+    this.options.onToggle?.(true);
   }
 
   /** Closes the open row. */
@@ -209,14 +208,19 @@ export class Table {
     const shown = this.shown.get(key);
     shown?.open.setAttribute('aria-expanded', 'false');
     shown?.element.classList.remove('is-open', 'is-gone');
+    this.options.onToggle?.(false);
     return true;
   }
 
   /** @private @param {Column<Row>} column */
   head(column) {
     const button = column.sort
-      ? h('button', { type: 'button', title: column.title, on: { click: () => this.sort(column) } },
-        h('span', {}, column.label), h('span', { class: 'arrow', 'aria-hidden': 'true' }))
+      ? h(
+          'button',
+          { type: 'button', title: column.title, on: { click: () => this.sort(column) } },
+          h('span', {}, column.label),
+          h('span', { class: 'arrow', 'aria-hidden': 'true' }),
+        )
       : h('span', { title: column.title }, column.label);
     const side = column.end ? ' end' : '';
     return h('div', { role: 'columnheader', class: `td c-${column.id}${side}` }, button);
@@ -224,14 +228,20 @@ export class Table {
 
   /** @private */
   listen() {
-    const touch = () => { this.moved = performance.now(); };
-    this.body.addEventListener('pointermove', () => { this.inside = true; touch(); });
-    this.body.addEventListener('pointerleave', () => { this.inside = false; });
+    const touch = () => {
+      this.moved = performance.now();
+    };
+    this.body.addEventListener('pointermove', () => {
+      this.inside = true;
+      touch();
+    });
+    this.body.addEventListener('pointerleave', () => {
+      this.inside = false;
+    });
     this.body.addEventListener('keydown', touch);
     this.body.addEventListener('click', (event) => this.onClick(event));
     this.body.addEventListener('focusin', (event) => {
-      const element = /** @type {HTMLElement} */ (event.target).closest('.tr');
-      const key = element && this.keyOf(/** @type {HTMLElement} */ (element));
+      const key = keyOf(/** @type {Element} */ (event.target));
       if (key) this.setActive(key);
     });
   }
@@ -239,8 +249,7 @@ export class Table {
   /** @private @param {MouseEvent} event */
   onClick(event) {
     const target = /** @type {HTMLElement} */ (event.target);
-    const element = /** @type {HTMLElement | null} */ (target.closest('.tr'));
-    const key = element && this.keyOf(element);
+    const key = keyOf(target);
     const shown = key ? this.shown.get(key) : undefined;
     if (!shown) return;
     const index = target.closest('.pick') ? shown.cells.findIndex((cell) => cell.contains(target)) : -1;
@@ -257,10 +266,11 @@ export class Table {
   /** @private @param {Column<Row>} column */
   sort(column) {
     const same = this.sortBy === column;
-    this.ascending = same ? !this.ascending : column.ascending ?? false;
+    this.ascending = same ? !this.ascending : (column.ascending ?? false);
     this.sortBy = column;
     this.places.clear();
     this.moved = -Infinity;
+    this.ordered = -Infinity;
     this.showSort();
     this.render();
   }
@@ -270,13 +280,17 @@ export class Table {
     this.options.columns.forEach((column, index) => {
       if (!column.sort) return;
       const here = column === this.sortBy;
-      this.heads[index].setAttribute('aria-sort', !here ? 'none' : this.ascending ? 'ascending' : 'descending');
+      this.heads[index].setAttribute(
+        'aria-sort',
+        !here ? 'none' : this.ascending ? 'ascending' : 'descending',
+      );
     });
   }
 
   /** @private */
   showMore() {
     this.limit += ROWS_SHOWN;
+    this.ordered = -Infinity;
     this.render();
   }
 
@@ -291,8 +305,13 @@ export class Table {
     const { key } = this.options;
     let rows = this.withOpened(this.rows);
     const isHeld = this.places.size > 0 && this.isHeld();
-    if (isHeld) rows = held(rows, key, this.places);
-    else if (this.sortBy?.sort) rows = sorted(rows, this.sortBy.sort, this.ascending);
+    const isCalm = this.places.size > CALM_ROWS && performance.now() - this.ordered < CALM_MS;
+    if (isHeld || isCalm) {
+      rows = held(rows, key, this.places);
+    } else {
+      this.ordered = performance.now();
+      if (this.sortBy?.sort) rows = sorted(rows, this.sortBy.sort, this.ascending);
+    }
     const beyond = rows.length - this.limit;
     const opened = this.opened?.key;
     if (beyond > 0) {
@@ -308,16 +327,16 @@ export class Table {
     for (const row of rows) {
       const name = key(row);
       if (this.shown.has(name)) continue;
-      const shown = before.get(name) ?? this.create(name, row);
+      const shown = before.get(name) ?? createRow(this.options, name, row);
       shown.row = row;
-      this.write(shown);
+      writeRow(this.options, shown);
       this.places.set(name, this.shown.size);
       this.shown.set(name, shown);
     }
-    this.place();
+    placeRows(this.body, this.elements());
     this.updateOpened();
     this.showFoot(Math.max(0, beyond));
-    this.grid.classList.toggle('is-held', isHeld);
+    this.heldNote.hidden = !isHeld;
   }
 
   /** @private A row that is open stays although it is no longer among the rows. @param {Row[]} rows */
@@ -327,6 +346,14 @@ export class Table {
     const gone = !rows.some((row) => this.options.key(row) === opened.key);
     opened.element.classList.toggle('is-gone', gone);
     return gone ? [...rows, opened.row] : rows;
+  }
+
+  /** @private */
+  elements() {
+    const { opened } = this;
+    return [...this.shown.values()].flatMap(({ key, element }) =>
+      opened?.key === key ? [element, opened.element] : [element],
+    );
   }
 
   /** @private */
@@ -341,93 +368,18 @@ export class Table {
   showFoot(beyond) {
     this.body.hidden = this.shown.size === 0;
     this.more.hidden = beyond === 0;
-    if (beyond > 0) setText(this.more, `Show ${number(Math.min(beyond, ROWS_SHOWN))} of ${number(beyond)} more`);
+    if (beyond > 0)
+      setText(this.more, `Show ${number(Math.min(beyond, ROWS_SHOWN))} of ${number(beyond)} more`);
     this.foot.hidden = beyond === 0 && this.note.textContent === '';
     if (!this.shown.has(this.active)) this.setActive(this.shown.keys().next().value ?? '');
-  }
-
-  /** @private @param {string} key @param {Row} row @returns {Shown<Row>} */
-  create(key, row) {
-    const { columns, title } = this.options;
-    const open = h('button', { class: 'open', type: 'button', tabindex: key === this.active ? 0 : -1,
-      'aria-expanded': 'false', 'aria-label': visible(title(row)) });
-    /** @type {(Text | null)[]} */
-    const texts = [];
-    const cells = columns.map((column, index) => {
-      const text = column.render ? null : document.createTextNode('');
-      texts.push(text);
-      const inner = text && column.pick ? h('button', { class: 'pick', type: 'button', tabindex: -1 }, text) : text;
-      const side = column.end ? ' end' : '';
-      return h('div', { role: 'cell', class: `td c-${column.id}${side}` }, index === 0 && open,
-        index === 0 && !inner ? h('div', { class: 'first' }) : inner);
-    });
-    const element = h('div', { class: 'tr', role: 'row' }, cells);
-    keys.set(element, key);
-    return { key, row, element, open, cells, texts, values: [], tone: '' };
-  }
-
-  /** @private @param {Shown<Row>} shown */
-  write(shown) {
-    const { columns, tone } = this.options;
-    for (let i = 0; i < columns.length; i++) this.writeCell(shown, i);
-    const now = tone?.(shown.row) ?? '';
-    if (now === shown.tone) return;
-    if (shown.tone) shown.element.classList.remove(shown.tone);
-    if (now) shown.element.classList.add(now);
-    shown.tone = now;
-  }
-
-  /** @private @param {Shown<Row>} shown @param {number} index */
-  writeCell(shown, index) {
-    const column = this.options.columns[index];
-    const value = column.value(shown.row);
-    if (shown.values[index] === value) return;
-    shown.values[index] = value;
-    const text = shown.texts[index];
-    const cell = shown.cells[index];
-    if (text) text.data = String(value);
-    else column.render?.(index === 0 ? /** @type {HTMLElement} */ (cell.lastElementChild) : cell, shown.row, value);
-  }
-
-  /** @private Brings the elements into the order of `shown` with few moves. */
-  place() {
-    const { body, opened } = this;
-    const focused = document.activeElement;
-    let at = body.firstChild;
-    const put = (/** @type {HTMLElement} */ element) => {
-      // Moving the one row that left its place is cheaper than moving all that follow.
-      if (at && at !== element && at.nextSibling === element) {
-        const stray = at;
-        at = element;
-        stray.remove();
-      }
-      if (at === element) at = element.nextSibling;
-      else body.insertBefore(element, at);
-    };
-    for (const shown of this.shown.values()) {
-      put(shown.element);
-      if (opened?.key === shown.key) put(opened.element);
-    }
-    while (at) {
-      const next = at.nextSibling;
-      at.remove();
-      at = next;
-    }
-    // An element that is moved loses the focus.
-    if (focused instanceof HTMLElement && focused !== document.activeElement && body.contains(focused)) {
-      focused.focus({ preventScroll: true });
-    }
-  }
-
-  /** @private @param {HTMLElement} element */
-  keyOf(element) {
-    return keys.get(element);
+    const active = this.shown.get(this.active);
+    if (active && active.open.tabIndex !== 0) active.open.tabIndex = 0;
   }
 
   /** @private The key of the row with the focus. */
   focusedKey() {
-    const element = document.activeElement?.closest('.tr');
-    return element && this.body.contains(element) ? this.keyOf(/** @type {HTMLElement} */ (element)) ?? null : null;
+    const { activeElement } = document;
+    return this.body.contains(activeElement) ? (keyOf(activeElement) ?? null) : null;
   }
 
   /** @private @param {string} key */
@@ -459,6 +411,3 @@ export class Table {
     return true;
   }
 }
-
-/** The key of each row element. @type {WeakMap<HTMLElement, string>} */
-const keys = new WeakMap();

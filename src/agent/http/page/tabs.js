@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The tabs: loads a view's module when it is first shown, shows one view at a time, and shows its status text.
+ * The tabs: loads a view's module when it is first shown, shows one view at a time, and shows its status
+ * text.
  */
 import { byId, fill, h, setText } from './dom.js';
 
@@ -32,7 +33,12 @@ export function createTabs(context) {
   let shown = '';
   VIEWS.forEach((entry, index) => {
     const place = build(entry.name, entry.label, index + 1);
-    place.tab.addEventListener('click', () => context.state.set({ view: entry.name }, { push: true }));
+    place.tab.addEventListener('click', (event) => {
+      context.state.set({ view: entry.name }, { push: true });
+      // After a click the space bar is to pause, not to press the tab again. Presses by keyboard keep the
+      // focus.
+      if (event.detail > 0) place.panel.focus({ preventScroll: true });
+    });
     places.set(entry.name, place);
     byId('tab-list').append(place.tab);
     byId('view').append(place.panel);
@@ -59,12 +65,27 @@ export function createTabs(context) {
 
 /** @param {string} name @param {string} label @param {number} digit @returns {Place} */
 function build(name, label, digit) {
-  const tab = h('button', {
-    class: 'tab', type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': `panel-${name}`,
-    'aria-keyshortcuts': String(digit), tabindex: '-1', 'aria-selected': 'false',
-  }, label, h('small', { 'aria-hidden': 'true' }, digit));
+  const tab = h(
+    'button',
+    {
+      class: 'tab',
+      type: 'button',
+      role: 'tab',
+      id: `tab-${name}`,
+      'aria-controls': `panel-${name}`,
+      'aria-keyshortcuts': String(digit),
+      tabindex: '-1',
+      'aria-selected': 'false',
+    },
+    label,
+    h('small', { 'aria-hidden': 'true' }, digit),
+  );
   const panel = h('section', {
-    class: 'view-panel', role: 'tabpanel', id: `panel-${name}`, 'aria-labelledby': `tab-${name}`, hidden: true,
+    class: 'view-panel',
+    role: 'tabpanel',
+    id: `panel-${name}`,
+    'aria-labelledby': `tab-${name}`,
+    hidden: true,
     tabindex: '-1',
   });
   return { tab, panel, view: null };
@@ -78,7 +99,8 @@ function select(tab, panel, on) {
 }
 
 /**
- * Loads and mounts a view. A module that fails to load leaves a message in its place, and the other views work.
+ * Loads and mounts a view. A module that fails to load leaves a message in its place, and the other views
+ * work.
  * @param {string} name @param {HTMLElement} panel @param {Context} context
  * @returns {Promise<View | null>}
  */
@@ -91,10 +113,26 @@ async function load(name, panel, context) {
     return view;
   } catch (error) {
     console.error(error);
-    const again = h('button', { class: 'button', type: 'button', on: { click: () => location.reload() } }, 'Reload');
+    const again = h(
+      'button',
+      { class: 'button', type: 'button', on: { click: () => location.reload() } },
+      'Reload',
+    );
     const why = 'The agent may have been updated or stopped while this page was open.';
-    fill(panel, h('div', { class: 'panel' }, h('div', { class: 'panel-box' },
-      h('h2', null, `${entry.label} could not be loaded`), h('p', null, why), again)));
+    fill(
+      panel,
+      h(
+        'div',
+        { class: 'panel' },
+        h(
+          'div',
+          { class: 'panel-box' },
+          h('h2', null, `${entry.label} could not be loaded`),
+          h('p', null, why),
+          again,
+        ),
+      ),
+    );
     return null;
   }
 }

@@ -2,8 +2,8 @@
 /**
  * Sets the theme before the first paint: a classic script, because a module would run after it.
  *
- * `data-theme` on the root element is always `dark` or `light`. The choice of the reader (`auto`, `dark`, `light`)
- * is kept in `localStorage` under `pulse.theme`.
+ * `data-theme` on the root element is always `dark` or `light`. The choice of the reader (`auto`, `dark`,
+ * `light`) is kept in `localStorage` under `pulse.theme`.
  */
 (() => {
   const light = matchMedia('(prefers-color-scheme: light)');

@@ -1,13 +1,16 @@
 // @ts-check
 /**
- * The tiles and the chart above the views: the totals of what the MATCH selects, from the agent's rates view, so
- * that every page and `pulse-tail --stats` show the same digits.
+ * The tiles and the chart above the views: the totals of what the MATCH selects, from the agent's rates view,
+ * so that every page and `pulse-tail --stats` show the same digits.
  */
-import { Surface } from './canvas.js';
 import { byId, h, setText } from './dom.js';
-import { duration, short } from './format.js';
+import { clock, duration, short } from './format.js';
+import { createLag } from './lag.js';
+import { ERRORS } from './levels.js';
+import { createChart } from './rates-chart.js';
 
 /** @typedef {import('./types.js').Context} Context */
+/** @typedef {import('./types.js').RatesSnapshot} RatesSnapshot */
 /** @typedef {import('./types.js').ViewName} ViewName */
 
 /** Users who were seen within this time are here now, in seconds: the time that the chart shows. */
@@ -19,49 +22,56 @@ const WINDOW_SECONDS = 900;
 /** A lag above this is shown as a warning, in seconds. */
 const LAG_WARN = 2;
 
-/** The levels from the bottom of a bar to its top, with the CSS variables of their colours. */
-const LEVELS = /** @type {const} */ ([
-  ['debug', '--debug'], ['info', '--info'], ['notice', '--notice'], ['warning', '--warn'],
-  ['err', '--err'], ['crit', '--crit'], ['alert', '--crit'], ['emerg', '--crit'],
-]);
+/** Events a second, as the tile shows them. `null` if they are not known. @type {number | null} */
+let rateNow = null;
 
-/** The levels that count as errors. */
-export const ERRORS = new Set(['err', 'crit', 'alert', 'emerg']);
-
-/** The number of seconds in the chart. */
-const SECONDS = 300;
+/** Events a second of the MATCH in force, whole. `null` if they are not known. */
+export function currentRate() {
+  return rateNow === null ? null : Math.round(rateNow);
+}
 
 /**
  * Fills the tiles and keeps them current.
  * @param {Context} context
+ * @param {(snapshot: RatesSnapshot) => void} onRates Called with each live snapshot of the rates.
  */
-export function createTiles(context) {
+export function createTiles(context, onRates) {
   const tiles = {
     rate: tile('events a second', 'The mean of the last 10 seconds'),
     p95: tile('took, p95', '95 % of the durations of the last 15 minutes were shorter'),
     users: tile('users now', 'Seen within the last 5 minutes'),
     errors: tile('errors a minute', 'Events of the levels err, crit, alert and emerg in the last 60 seconds'),
-    lost: tile('told lost', 'Events that gaps report as missing in the last 15 minutes'),
+    lost: tile('reported lost', 'Events that gaps report as missing in the last 15 minutes'),
     lag: tile('lag', 'How far this page is behind the agent'),
   };
-  const chart = createChart();
+  const chart = createChart((since, until) => {
+    const time = (/** @type {number} */ ms) => new Date(ms).toISOString();
+    context.state.set({ since: time(since), until: time(until) }, { push: true });
+  });
   byId('tiles').append(
-    h('dl', { class: 'tile-list' }, Object.values(tiles).map((t) => t.element)),
-    h('div', { class: 'chart' }, chart.element),
+    h(
+      'dl',
+      { class: 'tile-list' },
+      Object.values(tiles).map((t) => t.element),
+    ),
+    chart.element,
   );
   chart.surface.show();
   const lag = createLag();
 
   follow(context, 'rates', 1, (snapshot, live) => {
     lag.note(live ? snapshot.time : '');
+    if (live) onRates(snapshot);
     showRates(tiles, snapshot, live);
-    chart.set(snapshot);
+    chart.set(snapshot, live ? 'now' : clock(snapshot.time).slice(0, 8));
   });
   follow(context, 'users', 2, (snapshot) => {
     const newest = Date.parse(snapshot.time);
-    const here = snapshot.users.filter((/** @type {any} */ user) => newest - Date.parse(user.seen) < HERE_SECONDS * 1000);
+    const here = snapshot.users.filter(
+      (/** @type {any} */ user) => newest - Date.parse(user.seen) < HERE_SECONDS * 1000,
+    );
     // The users beyond the top of the view are older than those in it, unless all of those are here.
-    const more = here.length === snapshot.users.length ? snapshot.rest?.entries ?? 0 : 0;
+    const more = here.length === snapshot.users.length ? (snapshot.rest?.entries ?? 0) : 0;
     tiles.users.set(more ? `${short(here.length)}+` : short(here.length), '');
   });
   setInterval(() => {
@@ -88,13 +98,14 @@ function tile(label, title) {
 }
 
 /**
- * Follows a view with the MATCH and the period in force, whatever they change to. A past period is one snapshot.
+ * Follows a view with the MATCH and the period in force, whatever they change to. A past period is one
+ * snapshot.
  * @param {Context} context
  * @param {ViewName} view
  * @param {number} every The time between two snapshots, in seconds.
  * @param {(snapshot: any, live: boolean) => void} on
  */
-export function follow({ state, feed }, view, every, on) {
+function follow({ state, feed }, view, every, on) {
   let stop = () => {};
   let key = '';
   const renew = () => {
@@ -107,7 +118,10 @@ export function follow({ state, feed }, view, every, on) {
       const abort = new AbortController();
       stop = () => abort.abort();
       // The views say what is wrong with a period; the totals stay as they are.
-      feed.snapshot(view, { match, since, until }, abort).then((snapshot) => on(snapshot, false), () => {});
+      feed.snapshot(view, { match, since, until }, abort).then(
+        (snapshot) => on(snapshot, false),
+        () => {},
+      );
     } else {
       stop = feed.subscribe({ view, match, every }, (message) => {
         if ('view' in message && message.view === view) on(message, true);
@@ -123,10 +137,17 @@ function showRates(tiles, snapshot, live) {
   const length = (Date.parse(snapshot.last) - Date.parse(snapshot.first)) / 1000;
   const mean = length >= 1 ? snapshot.events / length : snapshot.events;
   // Without the right to follow every tag there is no series, and the mean of the window stands for the rate.
-  const perSecond = live ? snapshot.now ?? snapshot.events / WINDOW_SECONDS : mean;
+  const perSecond = live ? (snapshot.now ?? snapshot.events / WINDOW_SECONDS) : mean;
+  rateNow = live ? (snapshot.now ?? null) : null;
   tiles.rate.set(short(perSecond < 10 ? Math.round(perSecond * 10) / 10 : Math.round(perSecond)));
   const [value, unit] = snapshot.took ? split(duration(snapshot.took.p95)) : ['–', ''];
   tiles.p95.set(value, unit);
+  // Totals over all tags are absent without the right to follow every tag.
+  if (live && snapshot.now === undefined) {
+    tiles.errors.set('–');
+    tiles.lost.set('–');
+    return;
+  }
   const errors = lastMinute(snapshot, (level) => ERRORS.has(level));
   tiles.errors.set(short(errors), '', errors > 0 ? 'err' : '');
   let lost = 0;
@@ -135,9 +156,14 @@ function showRates(tiles, snapshot, live) {
     lost += gap.lost;
     unknown ||= gap.unknown;
   }
-  tiles.lost.set(unknown ? `${short(lost)}+` : short(lost), '', lost > 0 || unknown ? 'warn' : '');
-  const why = snapshot.gaps.map((/** @type {any} */ g) => `${g.why} ${g.unknown ? 'at least ' : ''}${short(g.lost)}`);
-  tiles.lost.element.title = why.length ? `Reported by gaps in the last 15 minutes: ${why.join(', ')}`
+  // A gap without a count may stand for nothing or for much.
+  const text = unknown ? (lost > 0 ? `${short(lost)}+` : 'some?') : short(lost);
+  tiles.lost.set(text, '', lost > 0 || unknown ? 'warn' : '');
+  const why = snapshot.gaps.map(
+    (/** @type {any} */ g) => `${g.why} ${g.unknown ? 'at least ' : ''}${short(g.lost)}`,
+  );
+  tiles.lost.element.title = why.length
+    ? `Reported by gaps in the last 15 minutes: ${why.join(', ')}`
     : 'No gap in the last 15 minutes: nothing was lost';
 }
 
@@ -154,96 +180,4 @@ function lastMinute(snapshot, counts) {
 function split(text) {
   const space = text.search(/[\s\u00a0\u202f]/u);
   return space < 0 ? [text, ''] : [text.slice(0, space), text.slice(space + 1)];
-}
-
-/**
- * How far the page is behind the agent: the age of the newest snapshot, by the agent's clock. The two clocks may
- * differ; their difference is the smallest one seen, because a message never arrives before it was sent.
- */
-function createLag() {
-  let offset = Infinity;
-  let newest = 0;
-  let arrived = 0;
-  let behind = 0;
-  return {
-    /** @param {string} time The agent's time in a snapshot, or nothing for a past period, which has no lag. */
-    note(time) {
-      newest = time ? Date.parse(time) : 0;
-      if (!newest) return;
-      arrived = Date.now();
-      // Lets the estimate follow clocks that drift apart, by one millisecond a snapshot.
-      offset = Math.min(offset + 1, arrived - newest);
-      behind = arrived - newest - offset;
-    },
-    /** Seconds, or `null` without a snapshot. One is due every second. */
-    seconds() {
-      if (!newest) return null;
-      const overdue = Math.max(0, Date.now() - arrived - 1500);
-      return Math.max(0, behind + overdue) / 1000;
-    },
-  };
-}
-
-function createChart() {
-  /** @type {number[][]} */
-  let stacks = [];
-  let max = 1;
-  const colors = Object.fromEntries([...LEVELS.map(([name, variable]) => [name, variable]),
-    ['text', '--muted'], ['line', '--line']]);
-  const surface = new Surface({
-    label: 'Events a second by level over the last five minutes',
-    colors,
-    draw: ({ c, width, height, colors: paint }) => {
-      draw(c, width, height, paint, stacks, max);
-      return Infinity;
-    },
-  });
-  surface.element.classList.add('chart-box');
-  return {
-    surface,
-    element: surface.element,
-    /** @param {any} snapshot */
-    set(snapshot) {
-      const series = new Map(snapshot.levels.map((/** @type {any} */ l) => [l.level, l.seconds]));
-      stacks = LEVELS.map(([name]) => series.get(name) ?? []);
-      max = 1;
-      for (let s = 0; s < SECONDS; s++) max = Math.max(max, stacks.reduce((sum, level) => sum + (level[s] ?? 0), 0));
-      surface.canvas.setAttribute('aria-label',
-        `Events a second by level over the last five minutes, at most ${short(max)}`);
-      surface.invalidate();
-    },
-  };
-}
-
-/**
- * @param {CanvasRenderingContext2D} c @param {number} width @param {number} height
- * @param {Record<string, string>} paint @param {number[][]} stacks @param {number} max
- */
-function draw(c, width, height, paint, stacks, max) {
-  c.clearRect(0, 0, width, height);
-  const floor = height - 14;
-  const room = floor - 12;
-  const step = width / SECONDS;
-  const bar = step > 2 ? step - 1 : step;
-  const tops = new Float64Array(SECONDS).fill(floor);
-  stacks.forEach((seconds, index) => {
-    c.fillStyle = paint[LEVELS[index][0]];
-    for (let s = 0; s < SECONDS; s++) {
-      if (!seconds[s]) continue;
-      // What is there must be seen, also one error among a thousand events.
-      const size = Math.max(1, (seconds[s] / max) * room);
-      tops[s] -= size;
-      c.fillRect(s * step, tops[s], bar, size);
-    }
-  });
-  c.fillStyle = paint.line;
-  c.fillRect(0, floor, width, 1);
-  c.fillStyle = paint.text;
-  c.font = '10px system-ui, sans-serif';
-  c.textBaseline = 'alphabetic';
-  for (let minute = 0; minute <= 5; minute++) {
-    c.textAlign = minute === 0 ? 'left' : minute === 5 ? 'right' : 'center';
-    const x = minute === 0 ? 5 : minute === 5 ? width - 5 : (minute / 5) * width;
-    c.fillText(minute === 0 ? '5 min' : minute === 5 ? 'now' : String(5 - minute), x, height - 3);
-  }
 }

@@ -36,7 +36,8 @@
 /**
  * A line of the log that reports missing events: the numbers between `after` and `before`, both exclusive.
  * @typedef {object} GapLine
- * @property {{after: number, before: number, lost?: number, why: GapReason}} gap  without `lost` the count is unknown
+ * @property {{after: number, before: number, lost?: number, why: GapReason}} gap
+ *   without `lost` the count is unknown
  * @property {string} time
  * @property {string} host
  */
@@ -224,26 +225,28 @@
  */
 
 /** @typedef {{events: EventSpec}} EventSubscription */
-/** @typedef {{view: ViewName, match?: string, every?: number}} ViewSubscription  `every` in seconds, default 1 */
+/**
+ * `every` in seconds, default 1.
+ * @typedef {{view: ViewName, match?: string, every?: number}} ViewSubscription
+ */
 
 /**
  * A request for a part of the log. Give at most one of `before` and `after`.
  * @typedef {object} PageQuery
  * @property {string} [match]
  * @property {string} [before]  cursor: only older lines, the newest of them
- * @property {string} [time]    time of the line at `before`, if known (saves a request)
  * @property {string} [after]   cursor: only newer lines
  * @property {string} [since]   RFC 3339
  * @property {string} [until]   RFC 3339
- * @property {number} [lines]   at most so many; default 200, at most 5000
+ * @property {number} [lines]   the maximum number of lines; default 200, at most 5000
  * @property {boolean} [reverse]  the newest of the selected lines, not the oldest; implied by `before`
  */
 
 /** A rejection of a request. @typedef {{code: number, why: string, status: number}} RequestFailure */
 
 /**
- * The page's side of the connection to the agent. Messages of one subscription arrive in the order of the log,
- * each once, also across reconnects.
+ * The page's side of the connection to the agent. Messages of one subscription arrive in the order of the
+ * log, each once, also across reconnects.
  * @typedef {object} Feed
  * @property {FeedSubscribe} subscribe
  * @property {(query: PageQuery, options?: {signal?: AbortSignal}) => Promise<Line[]>} page
@@ -256,7 +259,8 @@
  * @property {Status} status
  * @property {(fn: (status: Status) => void) => () => void} onStatus  called at once and after each change
  * @property {() => void} retry  reconnects now, also after `ended`
- * @property {(seq: number) => string} cursor  cursor of a line of the current log, `''` before the first cursor is known
+ * @property {(seq: number) => string} cursor
+ *   cursor of a line of the current log, `''` before the first cursor is known
  * @property {() => number} now  the agent's clock, in milliseconds since 1970, as far as it is known
  * @property {Seen} seen  values for completion, filled by all subscriptions
  * @property {() => void} close
@@ -302,7 +306,8 @@
  * @property {State} state
  * @property {Feed} feed
  * @property {import('./pause.js').Pause} pause
- * @property {(key: string, op: string, value: string) => void} addClause  adds a clause to the MATCH that is in force
+ * @property {(key: string, op: string, value: string) => void} addClause
+ *   adds a clause to the MATCH that is in force
  * @property {(event: EventLine) => void} openRow  shows a row with its fields and origin
  * @property {(text: string) => void} announce  to the polite live region
  * @property {(text: string) => void} toast

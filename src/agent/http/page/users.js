@@ -4,7 +4,7 @@
 import { h, setText } from './dom.js';
 import { age, clock, duration, fullTime, number, visible } from './format.js';
 import { SLOW_SECONDS, exampleBox } from './examples.js';
-import { Source } from './source.js';
+import { Source, periodText } from './source.js';
 import { spark, unknownMinutes } from './spark.js';
 import { Table } from './table.js';
 import { Trail, matchOf } from './trail.js';
@@ -38,8 +38,13 @@ class Users {
       restart: () => this.clear(),
     });
     this.table = new Table({
-      label: 'Users', name: 'users', columns: this.columns(), key: userKey, sort: 'minute',
-      title: (/** @type {UserRow} */ row) => `${row.user ?? 'no claimed user'}, sent by ${subjectText(row.subject, row.login).name}`,
+      label: 'Users',
+      name: 'users',
+      columns: this.columns(),
+      key: userKey,
+      sort: 'minute',
+      title: (/** @type {UserRow} */ row) =>
+        `${row.user ?? 'no claimed user'}, sent by ${subjectText(row.subject, row.login).name}`,
       detail: (row) => userDetail(context, row),
       pick: ({ key, op, value }) => context.addClause(key, op, value),
     });
@@ -51,27 +56,47 @@ class Users {
   columns() {
     return [
       {
-        id: 'user', label: 'user', title: 'As the sender claims, in quotes. Without a claim, the verified login.', ascending: true,
-        value: (row) => `${this.shared.get(row.user ?? '') ?? 0} ${row.user ?? ''} ${row.login ?? ''}`,
+        id: 'user',
+        label: 'user',
+        title: 'As the sender claims, in quotes. Without a claim, the verified login.',
+        ascending: true,
+        // The claim and the sender are the key, so that only the number of senders can change.
+        value: (row) => this.shared.get(row.user ?? '') ?? 0,
         sort: (row) => (row.user ?? row.login ?? '').toLowerCase(),
         render: (cell, row) => this.drawUser(cell, row),
-        pick: (row) => (row.user === undefined ? subjectClause(row.subject) : { key: 'user', op: '=', value: row.user }),
+        pick: (row) =>
+          row.user === undefined ? subjectClause(row.subject) : { key: 'user', op: '=', value: row.user },
       },
       {
-        id: 'sender', label: 'sent by', title: 'The sender that the agent verified', ascending: true,
+        id: 'sender',
+        label: 'sent by',
+        title: 'The sender that the agent verified',
+        ascending: true,
         value: (row) => row.login ?? 0,
         sort: (row) => subjectText(row.subject, row.login).name,
-        render: (cell, row) => cell.replaceChildren(h('button', { class: 'pick', type: 'button', tabindex: -1 }, sender(row.subject, row.login))),
+        render: (cell, row) =>
+          cell.replaceChildren(
+            h('button', { class: 'pick', type: 'button', tabindex: -1 }, sender(row.subject, row.login)),
+          ),
         pick: (row) => subjectClause(row.subject),
       },
       {
-        id: 'page', label: 'now at', ascending: true, value: (row) => visible(row.page ?? '', TEXT_SHOWN), sort: (row) => row.page ?? '',
+        id: 'page',
+        label: 'now at',
+        ascending: true,
+        value: (row) => row.page ?? '',
+        text: (row) => visible(row.page ?? '', TEXT_SHOWN),
+        sort: (row) => row.page ?? '',
         pick: (row) => (row.page === undefined ? null : { key: 'page', op: '=', value: row.page }),
       },
       {
-        id: 'did', label: 'last did', value: (row) => `${row.tag} ${row.msg ?? ''}`,
+        id: 'did',
+        label: 'last did',
+        value: (row) => `${row.tag} ${row.msg ?? ''}`,
         render: (cell, row) => {
-          const tag = cell.firstElementChild ?? cell.appendChild(h('button', { class: 'pick tag', type: 'button', tabindex: -1 }));
+          const tag =
+            cell.firstElementChild ??
+            cell.appendChild(h('button', { class: 'pick tag', type: 'button', tabindex: -1 }));
           const msg = cell.children[1] ?? cell.appendChild(h('span', { class: 'msg' }));
           setText(tag, visible(row.tag));
           setText(msg, visible(row.msg ?? '', TEXT_SHOWN));
@@ -79,26 +104,61 @@ class Users {
         pick: (row) => ({ key: 'tag', op: '=', value: row.tag }),
       },
       {
-        id: 'seen', label: 'seen', end: true, live: true, value: (row) => this.seen(row), sort: (row) => row.seen,
+        id: 'seen',
+        label: 'seen',
+        end: true,
+        live: true,
+        value: (row) => this.seen(row),
+        sort: (row) => row.seen,
         render: (cell, row, value) => {
           setText(cell, String(value));
           cell.classList.toggle('is-now', value === 'now');
         },
       },
-      { id: 'spark', label: 'events, 15 min', value: (row) => row.minutes.join(), render: (cell, row) => spark(cell, row.minutes, this.unknown), sort: (row) => row.events },
-      { id: 'minute', label: 'a minute', title: 'Events in the last minute', end: true, value: (row) => number(row.last_minute), sort: (row) => row.last_minute },
-      { id: 'queries', label: 'queries', title: 'Events with a duration', end: true, value: (row) => number(row.queries), sort: (row) => row.queries },
       {
-        id: 'slowest', label: 'slowest', end: true, value: (row) => (row.slowest?.took === undefined ? '' : duration(row.slowest.took)), sort: (row) => row.slowest?.took ?? -1,
-        render: (cell, row, value) => {
-          setText(cell, String(value));
+        id: 'spark',
+        label: 'events, 15 min',
+        value: (row) => row.minutes.join(),
+        render: (cell, row) => spark(cell, row.minutes, this.unknown),
+        sort: (row) => row.events,
+      },
+      {
+        id: 'minute',
+        label: 'a minute',
+        title: 'Events in the last minute',
+        end: true,
+        value: (row) => row.last_minute,
+        text: (row) => number(row.last_minute),
+        sort: (row) => row.last_minute,
+      },
+      {
+        id: 'queries',
+        label: 'queries',
+        title: 'Events with a duration',
+        end: true,
+        value: (row) => row.queries,
+        text: (row) => number(row.queries),
+        sort: (row) => row.queries,
+      },
+      {
+        id: 'slowest',
+        label: 'slowest',
+        end: true,
+        value: (row) => row.slowest?.took ?? -1,
+        sort: (row) => row.slowest?.took ?? -1,
+        render: (cell, row) => {
+          setText(cell, row.slowest?.took === undefined ? '' : duration(row.slowest.took));
           cell.classList.toggle('slow', (row.slowest?.took ?? 0) >= SLOW_SECONDS);
         },
       },
       {
-        id: 'errors', label: 'errors', end: true, value: (row) => number(row.errors), sort: (row) => row.errors,
-        render: (cell, row, value) => {
-          setText(cell, String(value));
+        id: 'errors',
+        label: 'errors',
+        end: true,
+        value: (row) => row.errors,
+        sort: (row) => row.errors,
+        render: (cell, row) => {
+          setText(cell, number(row.errors));
           cell.classList.toggle('zero', row.errors === 0);
           cell.classList.toggle('error-text', row.errors > 0);
         },
@@ -109,12 +169,29 @@ class Users {
   /** @private @param {HTMLElement} cell @param {UserRow} row */
   drawUser(cell, row) {
     const senders = this.shared.get(row.user ?? '') ?? 0;
-    const name = row.user === undefined
-      ? h('span', { class: 'no-claim', title: 'The sender claims no user: this is the verified one' }, visible(subjectText(row.subject, row.login).name))
-      : claim(row.user);
-    cell.replaceChildren(h('button', { class: 'pick', type: 'button', tabindex: -1 }, name), ...(senders < 2 ? [] : [
-      h('span', { class: 'badge warn', title: `${senders} verified senders claim this user: look at "sent by"` }, `${senders} senders`),
-    ]));
+    const name =
+      row.user === undefined
+        ? h(
+            'span',
+            { class: 'no-claim', title: 'The sender claims no user: this is the verified one' },
+            visible(subjectText(row.subject, row.login).name),
+          )
+        : claim(row.user);
+    cell.replaceChildren(
+      h('button', { class: 'pick', type: 'button', tabindex: -1 }, name),
+      ...(senders < 2
+        ? []
+        : [
+            h(
+              'span',
+              {
+                class: 'badge warn',
+                title: `${senders} verified senders claim this user: look at "sent by"`,
+              },
+              `${senders} senders`,
+            ),
+          ]),
+    );
   }
 
   /** @private @param {UserRow} row */
@@ -133,7 +210,10 @@ class Users {
       if (user !== undefined) this.shared.set(user, (this.shared.get(user) ?? 0) + 1);
     }
     const { rest } = snapshot;
-    const others = rest && rest.entries > 0 ? `${number(rest.entries)} other users with ${number(rest.events)} events` : '';
+    const others =
+      rest && rest.entries > 0
+        ? `${number(rest.entries)} other users with ${number(rest.events)} events`
+        : '';
     this.table.update(snapshot.users, others);
     this.showNote('');
   }
@@ -148,8 +228,10 @@ class Users {
   /** @private */
   emptyText() {
     const { match } = this.context.state.get();
-    const when = this.source.isPast ? 'in this period' : 'in the last 15 minutes';
-    return match ? `No user has events that match ${when}.` : `No user has sent an event ${when}. Give your events a field user: pulse-send -F user=ana "logged in".`;
+    const when = this.snapshot ? periodText(this.snapshot, this.source.isPast) : '';
+    return match
+      ? `No user has events that match ${when}.`
+      : `No user has sent an event ${when}. Give your events a field user: pulse-send -F user=ana "logged in".`;
   }
 
   /** @private */
@@ -175,8 +257,8 @@ class Users {
     if (!this.snapshot) return '';
     const { users, rest } = this.snapshot;
     const all = users.length + (rest?.entries ?? 0);
-    const when = this.source.isPast ? 'active in this period' : 'active in the last 15 minutes';
-    return `${number(all)}${rest ? '' : ' of those you may see'} ${when}`;
+    const when = periodText(this.snapshot, this.source.isPast);
+    return `${number(all)} active ${when}${rest ? '' : ', of the tags you may follow'}`;
   }
 }
 
@@ -188,23 +270,57 @@ class Users {
  */
 function userDetail(context, row) {
   const { name, verified } = subjectText(row.subject, row.login);
-  const title = row.user === undefined ? `Requests of ${visible(name)}` : `Requests of “${visible(row.user)}”, sent by ${visible(name)}`;
+  const title =
+    row.user === undefined
+      ? `Requests of ${visible(name)}`
+      : `Requests of “${visible(row.user)}”, sent by ${visible(name)}`;
   const trail = new Trail(context, {
-    title, match: matchOf(context.state.get().match, userClauses(row)), accepts: (event) => isOfUser(event, row),
+    title,
+    match: matchOf(context.state.get().match, userClauses(row)),
+    accepts: (event) => isOfUser(event, row),
+    near: row.seen,
   });
   const slowest = exampleBox(context, 'Slowest');
   const seen = h('span');
   const facts = h('p', { class: 'detail-facts' });
-  const filters = h('div', { class: 'detail-filters' }, h('span', { class: 'detail-label' }, 'Filter by'),
-    [row.user === undefined ? null : { key: 'user', op: '=', value: row.user }, subjectClause(row.subject)].map((clause) => clause
-      && h('button', { class: 'button small', type: 'button', on: { click: () => context.addClause(clause.key, clause.op, clause.value) } },
-        `${clause.key}=${visible(clause.value, 40)}`)));
-  const warning = !verified && h('p', { class: 'detail-warning' }, 'The agent could not verify who sent these events.');
-  const element = h('div', { class: 'detail-body' }, h('div', { class: 'detail-top' }, filters, facts, seen), warning, slowest.element, trail.element);
+  const filters = h(
+    'div',
+    { class: 'detail-filters' },
+    h('span', { class: 'detail-label' }, 'Filter by'),
+    [
+      row.user === undefined ? null : { key: 'user', op: '=', value: row.user },
+      subjectClause(row.subject),
+    ].map(
+      (clause) =>
+        clause &&
+        h(
+          'button',
+          {
+            class: 'button small',
+            type: 'button',
+            on: { click: () => context.addClause(clause.key, clause.op, clause.value) },
+          },
+          `${clause.key}=${visible(clause.value, 40)}`,
+        ),
+    ),
+  );
+  const warning =
+    !verified && h('p', { class: 'detail-warning' }, 'The agent could not verify who sent these events.');
+  const element = h(
+    'div',
+    { class: 'detail-body' },
+    h('div', { class: 'detail-top' }, filters, facts, seen),
+    warning,
+    slowest.element,
+    trail.element,
+  );
   return {
     element,
     update(now) {
-      setText(facts, `${number(now.events)} events · ${number(now.queries)} queries · ${number(now.errors)} errors · seen ${clock(now.seen)}`);
+      setText(
+        facts,
+        `${number(now.events)} events · ${number(now.queries)} queries · ${number(now.errors)} errors · seen ${clock(now.seen)}`,
+      );
       facts.title = fullTime(now.seen);
       slowest.update(matchOf('', userClauses(now)), now.slowest);
     },

@@ -102,9 +102,8 @@ export function userClauses(row) {
   const { user } = row;
   if (user === undefined) return [[...USER_FIELDS.map((key) => ({ key, op: '!~', value: '.' })), ...also]];
   const isCut = new TextEncoder().encode(user).length >= NAME_MAX - 3;
-  const clause = (/** @type {string} */ key) => (isCut
-    ? { key, op: '~', value: `^${escapePattern(user)}` }
-    : { key, op: '=', value: user });
+  const clause = (/** @type {string} */ key) =>
+    isCut ? { key, op: '~', value: `^${escapePattern(user)}` } : { key, op: '=', value: user };
   return USER_FIELDS.map((key) => [clause(key), ...also]);
 }
 
@@ -126,8 +125,13 @@ export function isOfUser(event, row) {
  * @returns {HTMLElement}
  */
 export function claim(user) {
-  return h('span', { class: 'claim', title: 'As the sender claims. The agent cannot verify it.' },
-    h('span', { class: 'quote' }, '“'), visible(user), h('span', { class: 'quote' }, '”'));
+  return h(
+    'span',
+    { class: 'claim', title: 'As the sender claims. The agent cannot verify it.' },
+    h('span', { class: 'quote' }, '“'),
+    visible(user),
+    h('span', { class: 'quote' }, '”'),
+  );
 }
 
 /**
@@ -139,7 +143,11 @@ export function claim(user) {
 export function sender(subject, login) {
   const { name, detail, verified } = subjectText(subject, login);
   const title = verified ? 'Verified by the agent' : 'Not verified by the agent';
-  return h('span', { class: verified ? 'sender' : 'sender unverified', title },
+  return h(
+    'span',
+    { class: verified ? 'sender' : 'sender unverified', title },
     verified && h('span', { class: 'check', role: 'img', 'aria-label': 'verified' }, '✓'),
-    h('span', { class: 'name' }, visible(name)), detail && h('span', { class: 'detail-text' }, detail));
+    h('span', { class: 'name' }, visible(name)),
+    detail && h('span', { class: 'detail-text' }, detail),
+  );
 }
