@@ -87,7 +87,7 @@ pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX};
+pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX, SNAPSHOT_MAX};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
