@@ -304,7 +304,9 @@ fn follow(site: &Site, role: &Role, started: impl FnOnce()) -> String {
         let length = stream.read(&mut piece).expect("the stream ends");
         text += &String::from_utf8_lossy(&piece[..length]);
         if text.contains(": pulsed") {
-            started.take().map(|started| started());
+            if let Some(started) = started.take() {
+                started();
+            }
         }
         if length == 0 {
             return text;
