@@ -7,7 +7,8 @@ use crate::event::{Cursor, Timestamp};
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
-const TAIL: [&str; 9] = ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
+const TAIL: [&str; 9] =
+    ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
 
 /// A query string, decoded.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
