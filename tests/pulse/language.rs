@@ -44,7 +44,7 @@ const SEARCHED: [&str; 9] = [
 const EXCLUDED: [&str; 3] = ["tests/pulse/language.rs", "tests/fuzz/corpus", "tests/fuzz/target"];
 
 /// The Unix account or group `nobody`, in quotes, in code quotes or after `=`.
-const ACCOUNT: &str = r#""@?nobody\\?"|`nobody`|=nobody\b"#;
+const ACCOUNT: &str = r#""@?nobody\\?"|'nobody'|`nobody`|=nobody\b"#;
 
 /// A pattern for the banned words: in any case, within identifiers, and across line breaks in comments.
 fn banned() -> Regex {

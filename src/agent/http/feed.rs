@@ -4,13 +4,13 @@
 use hyper::http::request::Parts;
 use serde::Deserialize;
 
+use super::conn::Conn;
 use super::events::Syntax;
 use super::frames;
 use super::live::{Live, Stream};
 use super::open::{EVENT_STREAM, RESUME_MAX, Refusal, interval, live, open_events, open_view};
 use super::query::{self, Query};
 use super::respond::Reply;
-use super::server::Conn;
 use super::visitor::Visitor;
 use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};

@@ -6,11 +6,11 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
+use super::conn::Conn;
 use super::events::{Events, Syntax};
 use super::live::{Live, Stream};
 use super::query::{self, Query};
 use super::respond::{self, Reply, error, reply};
-use super::server::Conn;
 use super::snapshots::Snapshots;
 use super::visitor::Visitor;
 use crate::access::TagScope;

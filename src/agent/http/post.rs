@@ -10,8 +10,8 @@ use hyper::http::request::Parts;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::conn::{Conn, Peer};
 use super::respond::{self, Reply, error, error_with};
-use super::server::{Conn, Peer};
 use super::visitor::{Visitor, unauthorized};
 use crate::agent::access::Subject;
 use crate::agent::client::Client;

@@ -39,6 +39,9 @@ pub(super) enum Body {
     Live(Next),
 }
 
+/// Bytes of one step, in order.
+pub(super) type Pieces = [Option<Bytes>; 3];
+
 /// What yields the bytes of a live body.
 pub(super) trait Source: Send + 'static {
     /// The next bytes. `None` at the end.

@@ -9,7 +9,7 @@ const numbered = (n) => ({ tag: 'shop.page', msg: `event ${n}` });
 /** Collects what a subscription of the page's own feed receives. @param {import('playwright-core').Page} page */
 async function collect(page) {
   await page.evaluate(async () => {
-    const { createFeed } = await import(new URL('assets/feed.js', document.baseURI).href);
+    const { createFeed } = await import(new URL('assets/feed/feed.js', document.baseURI).href);
     /** @type {string[]} */
     const received = [];
     Object.assign(window, { received });

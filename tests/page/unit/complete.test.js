@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { ITEMS_MAX, complete } from '../../../src/agent/http/page/complete.js';
-import { KEYS, tokenize } from '../../../src/agent/http/page/filter.js';
-import { createSeen } from '../../../src/agent/http/page/seen.js';
+import { ITEMS_MAX, complete } from '../../../src/agent/http/page/filter/complete.js';
+import { KEYS, tokenize } from '../../../src/agent/http/page/filter/filter.js';
+import { createSeen } from '../../../src/agent/http/page/feed/seen.js';
 import { randomFrom } from './random.js';
 
 const seen = createSeen();

@@ -9,7 +9,7 @@ import {
   backoff,
   retryAfter,
   why,
-} from '../../../src/agent/http/page/connection.js';
+} from '../../../src/agent/http/page/feed/connection.js';
 
 /**
  * @typedef {object} Request

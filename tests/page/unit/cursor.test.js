@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { covered, parse, seqOf } from '../../../src/agent/http/page/cursor.js';
-import { apply } from '../../../src/agent/http/page/delta.js';
+import { covered, parse, seqOf } from '../../../src/agent/http/page/feed/cursor.js';
+import { apply } from '../../../src/agent/http/page/feed/delta.js';
 
 test('reads cursors', () => {
   assert.deepEqual(parse('7f3a9c21-1042'), { log: '7f3a9c21', seq: 1042 });

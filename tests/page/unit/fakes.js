@@ -1,6 +1,6 @@
 // Stand-ins for the agent and for pages, for tests of the hub.
 
-/** @typedef {import('../../../src/agent/http/page/hub.js').Hub} Hub */
+/** @typedef {import('../../../src/agent/http/page/feed/hub.js').Hub} Hub */
 /** @typedef {{seq: number, tag: string}} Event */
 
 /**

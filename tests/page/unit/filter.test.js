@@ -15,7 +15,7 @@ import {
   spans,
   toggleClause,
   tokenize,
-} from '../../../src/agent/http/page/filter.js';
+} from '../../../src/agent/http/page/filter/filter.js';
 import { randomFrom } from './random.js';
 
 /** @param {string} text */

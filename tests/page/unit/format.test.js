@@ -12,7 +12,7 @@ import {
   percent,
   short,
   visible,
-} from '../../../src/agent/http/page/format.js';
+} from '../../../src/agent/http/page/draw/format.js';
 
 /**
  * @template T

@@ -9,7 +9,7 @@ import {
   strength,
   sumOf,
   timeOf,
-} from '../../../src/agent/http/page/heat-scale.js';
+} from '../../../src/agent/http/page/queries/heat-scale.js';
 
 const NOW = Date.parse('2026-11-22T17:32:03.400Z');
 const clock = (/** @type {number} */ time) => new Date(time).toISOString().slice(11, 19);

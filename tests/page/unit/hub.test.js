@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { afterEach, beforeEach, mock } from 'node:test';
 
-import { Hub } from '../../../src/agent/http/page/hub.js';
+import { Hub } from '../../../src/agent/http/page/feed/hub.js';
 import { Agent, Page, matches } from './fakes.js';
 import { randomFrom } from './random.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { address, page, readLines } from '../../../src/agent/http/page/request.js';
+import { address, page, readLines } from '../../../src/agent/http/page/feed/request.js';
 
 /** Events 1 to 1000, a hundred at each time. */
 const log = Array.from({ length: 1000 }, (_, i) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { FrameTooLong, SseParser } from '../../../src/agent/http/page/sse.js';
+import { FrameTooLong, SseParser } from '../../../src/agent/http/page/feed/sse.js';
 import { randomFrom } from './random.js';
 
 const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text);

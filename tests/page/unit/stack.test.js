@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Column, BAR_MS, SPACE } from '../../../src/agent/http/page/stack-column.js';
-import { FLIGHTS_COLUMN_MAX, FLIGHTS_MAX } from '../../../src/agent/http/page/stack-flights.js';
+import { Column, BAR_MS, SPACE } from '../../../src/agent/http/page/stack/column.js';
+import { FLIGHTS_COLUMN_MAX, FLIGHTS_MAX } from '../../../src/agent/http/page/stack/flights.js';
 import { BAR, EVENT, GAP, INFO, LAYERS_MAX, Layers, REST, TONES, WARN, barHeight, heightOf, toneOf }
-  from '../../../src/agent/http/page/stack-layers.js';
-import { StackModel } from '../../../src/agent/http/page/stack-model.js';
-import { HangingRuns, HANGING_MAX } from '../../../src/agent/http/page/stack-runs.js';
-import { KEYS_MAX, KEY_CHARS_MAX, Tallies, Tally, columnOf, distribute } from '../../../src/agent/http/page/stack-tally.js';
+  from '../../../src/agent/http/page/stack/layers.js';
+import { StackModel } from '../../../src/agent/http/page/stack/model.js';
+import { HangingRuns, HANGING_MAX } from '../../../src/agent/http/page/stack/runs.js';
+import { KEYS_MAX, KEY_CHARS_MAX, Tallies, Tally, columnOf, distribute } from '../../../src/agent/http/page/stack/tally.js';
 
 const NOW = 1_000_000;
 const FRAME = 1 / 60;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { RATE_MAX, ROWS_MAX, Store } from '../../../src/agent/http/page/store.js';
+import { RATE_MAX, ROWS_MAX, Store } from '../../../src/agent/http/page/stream/store.js';
 import { randomFrom } from './random.js';
 
 /** @param {number} seq */

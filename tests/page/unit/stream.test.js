@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { createLag } from '../../../src/agent/http/page/lag.js';
-import { createPause } from '../../../src/agent/http/page/pause.js';
-import { gapText, plainText } from '../../../src/agent/http/page/row.js';
-import { createRuns } from '../../../src/agent/http/page/runs.js';
+import { createLag } from '../../../src/agent/http/page/shell/lag.js';
+import { createPause } from '../../../src/agent/http/page/shell/pause.js';
+import { gapText, plainText } from '../../../src/agent/http/page/event/row.js';
+import { createRuns } from '../../../src/agent/http/page/stream/runs.js';
 
 /** @typedef {import('../../../src/agent/http/page/types.js').EventLine} EventLine */
 /** @typedef {import('../../../src/agent/http/page/types.js').GapLine} GapLine */

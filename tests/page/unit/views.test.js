@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { isNewSince } from '../../../src/agent/http/page/errors.js';
-import { shapeMatch } from '../../../src/agent/http/page/examples.js';
-import { slowestOf } from '../../../src/agent/http/page/queries.js';
-import { LINES_MAX, REQUESTS_MAX, Requests } from '../../../src/agent/http/page/requests.js';
-import { runAge, runKey } from '../../../src/agent/http/page/running.js';
-import { lookAlike, shapeRegex } from '../../../src/agent/http/page/shape.js';
-import { slowerText } from '../../../src/agent/http/page/shapes.js';
-import { periodText } from '../../../src/agent/http/page/source.js';
-import { points, unknownMinutes } from '../../../src/agent/http/page/spark.js';
-import { held, sorted } from '../../../src/agent/http/page/table-order.js';
-import { matchOf } from '../../../src/agent/http/page/trail.js';
+import { isNewSince } from '../../../src/agent/http/page/queries/errors.js';
+import { shapeMatch } from '../../../src/agent/http/page/tables/examples.js';
+import { slowestOf } from '../../../src/agent/http/page/queries/queries.js';
+import { LINES_MAX, REQUESTS_MAX, Requests } from '../../../src/agent/http/page/tables/requests.js';
+import { runAge, runKey } from '../../../src/agent/http/page/queries/running.js';
+import { lookAlike, shapeRegex } from '../../../src/agent/http/page/tables/shape.js';
+import { slowerText } from '../../../src/agent/http/page/queries/shapes.js';
+import { periodText } from '../../../src/agent/http/page/tables/source.js';
+import { points, unknownMinutes } from '../../../src/agent/http/page/draw/spark.js';
+import { held, sorted } from '../../../src/agent/http/page/tables/table-order.js';
+import { matchOf } from '../../../src/agent/http/page/tables/trail.js';
 import {
   claimedUser,
   isOfUser,
@@ -19,7 +19,7 @@ import {
   subjectText,
   userClauses,
   userKey,
-} from '../../../src/agent/http/page/who.js';
+} from '../../../src/agent/http/page/tables/who.js';
 
 /** @param {object} more @returns {import('../../../src/agent/http/page/types.js').EventLine} */
 const event = (more) => ({

@@ -1,18 +1,18 @@
 // @ts-check
 /** The start: builds state and feed, the header, the views and the keyboard, and connects them. */
-import { byId, h } from './dom.js';
-import { createFeed } from './feed.js';
-import { addClause } from './filter.js';
-import { createFilterBox } from './filter-box.js';
-import { createDrawer } from './drawer.js';
-import { createHeader } from './header.js';
-import { createKeys } from './keys.js';
-import { announce, toast } from './notices.js';
-import { createPanels } from './panels.js';
-import { createPause } from './pause.js';
-import { createPeriod } from './period.js';
+import { byId, h } from './draw/dom.js';
+import { createFeed } from './feed/feed.js';
+import { addClause } from './filter/filter.js';
+import { createFilterBox } from './filter/filter-box.js';
+import { createDrawer } from './event/drawer.js';
+import { createHeader } from './shell/header.js';
+import { createKeys } from './shell/keys.js';
+import { announce, toast } from './shell/notices.js';
+import { createPanels } from './shell/panels.js';
+import { createPause } from './shell/pause.js';
+import { createPeriod } from './shell/period.js';
 import { createState } from './state.js';
-import { createTabs } from './tabs.js';
+import { createTabs } from './shell/tabs.js';
 
 /** @typedef {import('./types.js').Context} Context */
 

@@ -305,7 +305,7 @@
  * @typedef {object} Context
  * @property {State} state
  * @property {Feed} feed
- * @property {import('./pause.js').Pause} pause
+ * @property {import('./shell/pause.js').Pause} pause
  * @property {(key: string, op: string, value: string) => void} addClause
  *   adds a clause to the MATCH that is in force
  * @property {(event: EventLine) => void} openRow  shows a row with its fields and origin
