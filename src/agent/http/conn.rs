@@ -78,7 +78,7 @@ impl Conn {
         services: &Arc<Services>,
         monitor: &Arc<Monitor>,
         peer: Peer,
-    ) -> Result<Conn, TooMany> {
+    ) -> Result<Self, TooMany> {
         let key = peer.quota_key();
         let permit = services.limits.permit(key.clone())?;
         let unauthenticated = match &peer {

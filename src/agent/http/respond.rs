@@ -49,7 +49,10 @@ pub(super) trait Source: Send + 'static {
 }
 
 /// The next bytes of a live body, and what follows them.
-pub(super) struct Next(Pin<Box<dyn Future<Output = Option<(Bytes, Next)>> + Send>>);
+pub(super) struct Next(Pin<Box<dyn Future<Output = Step> + Send>>);
+
+/// What a live body yields. `None` at its end.
+type Step = Option<(Bytes, Next)>;
 
 impl Next {
     fn new<S: Source>(mut source: S) -> Self {

@@ -41,11 +41,8 @@ pub(crate) fn accept_tcp(
     stream: TcpStream,
     address: SocketAddr,
 ) {
-    let conn = match admit_tcp(services, monitor, &stream, address) {
-        Ok(conn) => conn,
-        // Closed without an answer, which would cost as much as what is refused.
-        Err(_) => return,
-    };
+    // A refused connection is closed without an answer, which would cost as much as what is refused.
+    let Ok(conn) = admit_tcp(services, monitor, &stream, address) else { return };
     drop(services.clients.spawn(serve_tcp(conn, stream)));
 }
 

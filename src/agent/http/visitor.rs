@@ -101,7 +101,7 @@ pub(super) fn find_session(conn: &Conn, headers: &HeaderMap) -> Option<SessionIn
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).last()
+    pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).next_back()
 }
 
 /// The text of a Bearer token, if there is an Authorization header.

@@ -303,8 +303,10 @@ fn follow(site: &Site, role: &Role, started: impl FnOnce()) -> String {
     loop {
         let length = stream.read(&mut piece).expect("the stream ends");
         text += &String::from_utf8_lossy(&piece[..length]);
-        if text.contains(": pulsed") {
-            started.take().map(|started| started());
+        if text.contains(": pulsed")
+            && let Some(started) = started.take()
+        {
+            started();
         }
         if length == 0 {
             return text;

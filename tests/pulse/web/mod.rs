@@ -193,9 +193,20 @@ pub(super) struct Sse {
 }
 
 impl Sse {
-    /// The next frame, without comments. `None` at the end.
+    /// The next frame that is not mere progress. `None` at the end.
     #[track_caller]
     pub(super) fn try_next(&mut self) -> Option<Frame> {
+        loop {
+            let frame = self.try_frame()?;
+            if !frame.data.starts_with("{\"at\":") {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// The next frame, without comments. `None` at the end.
+    #[track_caller]
+    pub(super) fn try_frame(&mut self) -> Option<Frame> {
         loop {
             let end = self.text.windows(2).position(|bytes| bytes == b"\n\n");
             let Some(end) = end else {

@@ -88,13 +88,13 @@ fn caddy(agent: &Agent, address: SocketAddr) -> Proxy {
 fn serves(agent: &Agent, proxy: &Proxy) {
     let link = agent.link();
     assert!(link.starts_with(&format!("http://{}/pulse/login?link=", proxy.address)), "{link}");
-    let signed_out = Visitor { address: proxy.address, secret: String::new() };
-    let page = signed_out.get(&format!("/pulse{}", target_of(&link)));
+    let unsigned = Visitor { address: proxy.address, secret: String::new() };
+    let page = unsigned.get(&format!("/pulse{}", target_of(&link)));
     assert_eq!(page.status, 200, "{page:?}");
     let cookie = page.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("; Path=/pulse/"), "{cookie}");
     let secret = format!("Cookie: {}", cookie.split(';').next().expect("a pair"));
-    let session = Visitor { secret, ..signed_out.clone() };
+    let session = Visitor { secret, ..unsigned.clone() };
     assert_eq!(session.get("/pulse/").status, 200);
     // Events pass at once: the proxy would keep small ones for long.
     let mut stream: Sse = session.stream("/pulse/events", &[]);
@@ -103,7 +103,7 @@ fn serves(agent: &Agent, proxy: &Proxy) {
         assert_eq!(stream.next().json()["msg"], n.to_string());
     }
     let token = agent.token("shop", &["*"], &[]);
-    let shop = Visitor { secret: format!("Authorization: Bearer {token}"), ..signed_out };
+    let shop = Visitor { secret: format!("Authorization: Bearer {token}"), ..unsigned };
     let forged = "X-Forwarded-For: 203.0.113.7";
     let posted = shop.request("POST /pulse/events", &[forged, "Content-Length: 0"]);
     assert_eq!(posted.status, 200, "{posted:?}");

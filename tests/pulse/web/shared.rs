@@ -75,14 +75,14 @@ fn stalled_readers_change_nothing_for_others_and_hold_bounded_memory() {
         .collect();
     wait_for("followers", || (agent.stats()["followers"] == 50).then_some(()));
     let text = "x".repeat(1000);
-    for n in 0..60_000u32 {
+    for n in 0..30_000u32 {
         sender.write(format!("SEND {n} {text}\n"));
         if n % 200 == 0 {
             sender.sync();
         }
     }
     sender.sync();
-    follow(&session, seq, seq + 60_000, &log);
+    follow(&session, seq, seq + 30_000, &log);
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("it runs");
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     let kib: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");

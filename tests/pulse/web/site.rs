@@ -66,7 +66,7 @@ fn absolute_form_names_the_host_that_counts() {
 fn every_response_has_the_headers_that_protect_it() {
     let agent = Agent::start();
     let session = agent.sign_in();
-    let signed_out = agent.visitor();
+    let unsigned = agent.visitor();
     let (long, port) = ("/".to_owned() + &"a".repeat(2000), session.address.port());
     let _ = port;
     for (line, expected) in [
@@ -106,7 +106,7 @@ fn every_response_has_the_headers_that_protect_it() {
         assert_eq!(head.header("x-content-type-options"), Some("nosniff"), "{line}");
         assert_eq!(head.header("allow").is_some(), expected == 405, "{line}");
     }
-    assert!(signed_out.get("/").header("content-security-policy").is_some());
+    assert!(unsigned.get("/").header("content-security-policy").is_some());
 }
 
 #[test]

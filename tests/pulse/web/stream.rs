@@ -26,7 +26,14 @@ fn a_frame_is_a_cursor_and_a_line() {
     http.send(session.head("GET /events", &["Accept: text/event-stream"]));
     // nginx removes it.
     assert_eq!(http.try_head().expect("a response").header("x-accel-buffering"), Some("no"));
+    let newest = agent.connect().newest();
     let mut stream = session.stream("/events", &[]);
+    // Where it begins: a client that loses the connection before the first event resumes there.
+    let begun = stream.try_frame().expect("a frame");
+    assert_eq!(
+        (begun.json()["at"].as_str(), &begun.id),
+        (Some(newest.as_str()), &Some(newest.clone()))
+    );
     send(&agent, 0..1);
     let frame = stream.next();
     let line = agent.connect().tail("{}").pop().expect("a line");
