@@ -72,7 +72,7 @@ pub(super) async fn respond(conn: &Conn, parts: &Parts, visitor: Visitor) -> Res
     let scope = visitor.scope().await?;
     let mut streams = Vec::with_capacity(requested.len());
     for one in &requested {
-        streams.push(match open(conn, &scope, one).await {
+        streams.push(match open(conn, &visitor, &scope, one).await {
             Ok(stream) => stream,
             Err(refusal) => refused(&one.id, &refusal),
         });
@@ -102,6 +102,9 @@ pub fn parse_feed(text: &str) -> Result<usize, String> {
 
 fn check(requested: &[Requested]) -> Result<(), Refusal> {
     let wrong = |why: String| Err(Refusal { code: Code::Usage, why });
+    if requested.is_empty() {
+        return wrong("subs: give at least one".into());
+    }
     if requested.len() > STREAMS_MAX {
         return wrong(format!("more than {STREAMS_MAX} subs"));
     }
@@ -120,17 +123,23 @@ fn check(requested: &[Requested]) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn open(conn: &Conn, scope: &TagScope, one: &Requested) -> Result<Stream, Refusal> {
+async fn open(
+    conn: &Conn,
+    visitor: &Visitor,
+    scope: &TagScope,
+    one: &Requested,
+) -> Result<Stream, Refusal> {
     let Some(events) = &one.events else {
         let (view, every) = (one.view.as_deref().unwrap_or_default(), interval(one.every)?);
         let matching = one.matching.as_deref().unwrap_or_default();
-        let snapshots = open_view(conn, scope, view, matching, every, Some(&one.id)).await?;
+        let snapshots =
+            open_view(conn, visitor, scope, view, matching, every, Some(&one.id)).await?;
         return Ok(Stream::Snapshots(snapshots));
     };
     let tail = events.tail()?;
     let max = events.max.unwrap_or(RESUME_MAX).min(RESUME_MAX);
     let syntax = Syntax::Frames(Some(one.id.clone()));
-    let events = open_events(conn, scope, tail, syntax, Some(max)).await?;
+    let events = open_events(conn, visitor, scope, tail, syntax, Some(max)).await?;
     Ok(Stream::Events(Box::new(events)))
 }
 

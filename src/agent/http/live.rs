@@ -35,7 +35,11 @@ impl Stream {
         match self {
             Self::Events(events) => events.next().await.map(|bytes| [Some(bytes), None, None]),
             Self::Snapshots(snapshots) => Some(snapshots.next().await),
-            Self::Refused(frame) => frame.take().map(|bytes| [Some(bytes), None, None]),
+            Self::Refused(frame) => match frame.take() {
+                Some(bytes) => Some([Some(bytes), None, None]),
+                // The response goes on: a client that comes again at once would be refused again.
+                None => std::future::pending().await,
+            },
         }
     }
 }
