@@ -1,18 +1,22 @@
 //! Pulse: watch an application live. One agent (pulsed), and two tools for it (pulse-send, pulse-tail).
 //!
 //! ```text
-//!   Unix socket · TCP bridge · syslog lines
-//!                    │ bytes
-//!              wire: decode
-//!                    │ draft + origin
-//!              agent: rights, rate, batch
-//!                    │
-//!              log: append                   stamp, encode once, publish
-//!                    │ the event's one JSON line
-//!        ┌───────────┼────────────┐
-//!     history   subscriptions   views
-//!     (disk)    → followers     → summaries
+//!   Unix socket · TCP bridge · POST /events · syslog lines      doors
+//!                             │ bytes
+//!                       wire: decode
+//!                             │ draft + origin
+//!                       agent: rights, rate, batch
+//!                             │
+//!                       log: append                   stamp, encode once, publish
+//!                             │ the event's one JSON line
+//!        ┌────────────────────┼────────────────────┐
+//!     history           subscriptions            views
+//!     (disk)      → lines of the protocol   → lines, Server-Sent
+//!                 → Server-Sent Events        Events: summaries
 //! ```
+//!
+//! No stage depends on a door or on a sink: SEND, syslog lines and `POST /events` feed one intake, and the lines of TAIL
+//! and the streams of the monitor are sinks of one kind of subscription.
 //!
 //! The log is the hub. Everything after it is a reader with a cursor, not a queue: a slow reader costs an
 //! offset, and delays neither senders nor other readers.
@@ -26,9 +30,10 @@
 //!    rates.
 //! 4. [`config`]: the configuration. [`sys`]: the operating system. [`diag`]: the agent's messages about
 //!    itself.
-//! 5. [`log`]: the window in memory, and the history on disk. [`auth`]: secrets and their file.
+//! 5. [`log`]: the window in memory, and the history on disk. [`auth`]: secrets and their files: tokens, sessions,
+//!    one-time links.
 //! 6. [`client`]: the blocking connection that both tools use.
-//! 7. [`agent`]: accepts connections, runs the intake and the subscriptions.
+//! 7. [`agent`]: accepts connections, runs the intake and the subscriptions, serves the monitor.
 //! 8. [`cli`]: the three commands.
 //!
 //! Rows 1 to 3 are pure: no runtime, sockets, files, clock or printing.

@@ -60,7 +60,9 @@ impl Nchan {
 
     /// The request of a follower of a channel.
     pub(crate) fn follow(channel: usize) -> String {
-        format!("GET /sub?id={channel} HTTP/1.1\r\nHost: nchan\r\nAccept: text/event-stream\r\n\r\n")
+        format!(
+            "GET /sub?id={channel} HTTP/1.1\r\nHost: nchan\r\nAccept: text/event-stream\r\n\r\n"
+        )
     }
 
     /// The request that publishes a message.

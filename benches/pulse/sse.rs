@@ -76,7 +76,8 @@ fn measure(followers: usize, ours: u64, peers: u64) -> Result<Row, BenchError> {
             }
         }
     }
-    let what = format!("one sender to {followers} SSE followers, delivered; peer: nginx with nchan");
+    let what =
+        format!("one sender to {followers} SSE followers, delivered; peer: nginx with nchan");
     let (ours, [one, each]) = (median(&rates), peer_rates.map(|rates| median(&rates)));
     let peer = one.max(each);
     if peer == 0.0 {
@@ -187,7 +188,9 @@ fn read_all(
     while left > 0 {
         for at in ready(followers)? {
             let read = match followers[at].read(&mut buffer) {
-                Ok(0) => return Err(BenchError::Failed("a follower's connection was closed".into())),
+                Ok(0) => {
+                    return Err(BenchError::Failed("a follower's connection was closed".into()));
+                }
                 Ok(read) => &buffer[..read],
                 Err(e) if e.kind() == ErrorKind::WouldBlock => continue,
                 Err(e) => return Err(refused("read events")(e)),
@@ -211,10 +214,8 @@ fn read_all(
 
 /// The followers that have something to read.
 fn ready(followers: &[TcpStream]) -> Result<Vec<usize>, BenchError> {
-    let mut polled: Vec<PollFd<'_>> = followers
-        .iter()
-        .map(|follower| PollFd::new(follower.as_fd(), PollFlags::POLLIN))
-        .collect();
+    let mut polled: Vec<PollFd<'_>> =
+        followers.iter().map(|follower| PollFd::new(follower.as_fd(), PollFlags::POLLIN)).collect();
     let timeout = PollTimeout::try_from(WAIT_MAX).unwrap_or(PollTimeout::MAX);
     match poll(&mut polled, timeout) {
         Ok(0) => Err(BenchError::Failed("events lost: no follower receives more".into())),
@@ -229,7 +230,8 @@ fn ready(followers: &[TcpStream]) -> Result<Vec<usize>, BenchError> {
 /// Compares the messages that a follower received with those that were sent.
 fn compare(kept: &[u8]) -> Result<(), BenchError> {
     let text = String::from_utf8_lossy(kept);
-    let mut received = text.lines().filter_map(|line| line.strip_prefix("data: ")?.split("\"msg\":\"").nth(1));
+    let mut received =
+        text.lines().filter_map(|line| line.strip_prefix("data: ")?.split("\"msg\":\"").nth(1));
     for sent in Load::Objects.messages() {
         let message = |text: &str| text.split('"').next().map(str::to_owned);
         let sent = sent.split("\"msg\":\"").nth(1).and_then(message);

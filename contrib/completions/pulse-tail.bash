@@ -23,7 +23,7 @@ _pulse__tail() {
 
     case "${cmd}" in
         pulse__tail)
-            opts="-f -n -r -S -U -c -t -p -u -g -o -a -q -h -V --follow --lines --reverse --since --until --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --output --utc --no-hostname --all --quiet --color --show-cursor --stats --count --until-match --timeout --socket --server --ca --token-file --help --version"
+            opts="-f -n -r -S -U -c -t -p -u -g -o -a -q -h -V --follow --lines --reverse --since --until --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --output --utc --no-hostname --all --quiet --color --show-cursor --stats --web --count --until-match --timeout --socket --server --ca --token-file --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

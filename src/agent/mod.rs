@@ -6,8 +6,8 @@
 //!
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
 //! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
-//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each other. `services` is what all tasks share. This file is the order of
-//! start and stop.
+//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each
+//! other, nor those who drive them. `services` is what all tasks share. This file is the order of start and stop.
 
 mod access;
 mod client;
@@ -17,6 +17,7 @@ mod follow;
 mod http;
 mod ingest;
 mod limits;
+mod links;
 mod manager;
 mod reload;
 mod services;
@@ -63,8 +64,8 @@ use views::past::PastFolds;
 
 pub use error::AgentError;
 pub use http::{
-    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, RESUME_MAX,
-    STREAMS_MAX,
+    BODY_MAX, BODY_WAIT_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX, METRICS_KEPT_FOR,
+    RESUME_MAX, STREAMS_MAX, parse_feed, parse_query,
 };
 pub use transport::tls;
 
@@ -86,7 +87,7 @@ pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX};
+pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX, SNAPSHOT_MAX};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -222,7 +223,7 @@ async fn serve<E: Display>(
         monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
     };
     let (stop, stopping) = watch::channel(false);
-    let services = services(config, log, tls.tcp, tcp_address, monitor.clone(), stopping);
+    let services = services(config, log, tls.tcp, tcp_address, monitor.as_deref(), stopping);
     let services = Arc::new(services);
 
     let mut accepting = JoinSet::new();
@@ -233,7 +234,7 @@ async fn serve<E: Display>(
             clients::accept_tcp(&for_tcp, stream, address);
         }));
     }
-    let web_file = accept_web(&services, monitor, web, &mut accepting);
+    let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
     let manager = ServiceManager::new(&config.socket.path, log.clone(), services.limits.clone());
     let manager = Arc::new(manager);
     manager.ready();
@@ -242,7 +243,7 @@ async fn serve<E: Display>(
 
     while let Some(Signal::Reload) = next_signal(&mut signals, &mut accepting).await {
         manager.reloading();
-        reload::run(&services, &reload, config);
+        reload::run(&services, monitor.as_deref(), &reload, config);
         manager.ready();
     }
     manager.stopping();
@@ -310,7 +311,7 @@ fn services(
     log: &Log,
     tls: Option<Arc<ServerConfig>>,
     tcp_address: Option<SocketAddr>,
-    monitor: Option<Arc<Monitor>>,
+    monitor: Option<&Monitor>,
     stopping: watch::Receiver<bool>,
 ) -> Services {
     let limits = Arc::new(Limits::new(users::current(), log.clone()));
@@ -330,7 +331,7 @@ fn services(
         past: PastFolds::new(log.clone()),
         runs,
         bridge,
-        monitor,
+        links: monitor.map(|monitor| monitor.links().clone()),
         clients: TaskTracker::new(),
         stopping,
     }

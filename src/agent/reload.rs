@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls::ServerConfig;
 
+use super::http::Monitor;
 use super::services::Services;
 use super::transport::tls::{self, TlsError};
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(super) fn load_tls(config: &Config) -> Result<Certificates, TlsError> {
 /// Reads the configuration again. If it is bad, everything stays as it is.
 pub(super) fn run<E: Display>(
     services: &Services,
+    monitor: Option<&Monitor>,
     reload: impl Fn() -> Result<Config, E>,
     running: &Config,
 ) {
@@ -46,7 +48,7 @@ pub(super) fn run<E: Display>(
             if let (Some(bridge), Some(tls)) = (&services.bridge, tcp) {
                 bridge.replace_tls(tls);
             }
-            if let (Some(monitor), Some(tls)) = (&services.monitor, web) {
+            if let (Some(monitor), Some(tls)) = (monitor, web) {
                 monitor.replace_tls(tls);
             }
         }

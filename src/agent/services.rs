@@ -7,9 +7,9 @@ use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::access::origins::Origins;
-use super::http::Monitor;
 use super::ingest::runs::Runs;
 use super::limits::Limits;
+use super::links::SignInLinks;
 use super::stats::Stats;
 use super::transport::tcp::Bridge;
 use super::views::Folds;
@@ -31,7 +31,7 @@ pub(crate) struct Services {
     /// `None` unless TCP is configured.
     pub(crate) bridge: Option<Bridge>,
     /// `None` if the monitor is disabled.
-    pub(crate) monitor: Option<Arc<Monitor>>,
+    pub(crate) links: Option<Arc<SignInLinks>>,
     /// The tasks that a stop waits for.
     pub(crate) clients: TaskTracker,
     /// `true` once the agent is stopping.

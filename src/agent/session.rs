@@ -267,11 +267,11 @@ impl Session<'_> {
 
     fn link(&mut self) {
         let out = &mut self.replies;
-        let (Some(monitor), Some(uid)) = (&self.services.monitor, self.client.origin.uid) else {
-            let why = "this agent has no monitor: web.listen in pulsed.toml is false";
+        let (Some(links), Some(uid)) = (&self.services.links, self.client.origin.uid) else {
+            let why = "this agent has no monitor: see web.listen in pulsed.toml(5), and pulsed-web.socket";
             return wire::encode_err(Code::Unavailable, why, out);
         };
-        match monitor.link(uid, LINK_VALID_FOR) {
+        match links.create(uid, LINK_VALID_FOR) {
             Ok(url) => wire::encode_ok(&url, out),
             Err(cause) => {
                 wire::encode_err(Code::Unavailable, &format!("no random numbers: {cause}"), out);

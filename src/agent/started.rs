@@ -31,7 +31,7 @@ pub struct StartedMonitor {
 impl StartedMonitor {
     pub(super) fn new(monitor: &Monitor, listening: &Listening, link: bool) -> Self {
         let create = || {
-            let link = monitor.link(users::current(), FIRST_LINK_VALID_FOR);
+            let link = monitor.links().create(users::current(), FIRST_LINK_VALID_FOR);
             link.inspect_err(|cause| diag::warning(format_args!("no sign-in link: {cause}"))).ok()
         };
         let link = link.then(create).flatten();

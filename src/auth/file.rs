@@ -184,6 +184,13 @@ pub(super) fn change<T: Record, R, E: From<FileError>>(
     Ok(changed)
 }
 
+/// Replaces all records, of which the caller is the only writer: without the lock, which would make a concurrent change
+/// of another file in the directory fail.
+pub(super) fn replace<T: Record>(path: &Path, records: &[T]) -> Result<(), FileError> {
+    let dir = directory(path);
+    write(path, &File::open(dir).map_err(io_error("open", dir))?, records)
+}
+
 /// The owner of the directory owns the file: root changes it for the agent's user.
 fn write<T: Record>(path: &Path, dir: &File, records: &[T]) -> Result<(), FileError> {
     let mut text = Vec::new();

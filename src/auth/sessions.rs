@@ -1,5 +1,5 @@
 //! The monitor's sessions: what a browser's cookie stands for. Kept in a file of hashes, so that a restart of the
-//! agent signs nobody out.
+//! agent keeps every browser signed in.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::file::{self, FileError, Record};
+use super::file::{self, Record};
 use super::secret::{Hash, Secret};
 use crate::diag;
 use crate::event::Timestamp;
@@ -217,11 +217,8 @@ impl Sessions {
         let Some(path) = &self.path else { return };
         block_in_place(|| {
             let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = file::change(path, |sessions: &mut Vec<Session>| {
-                *sessions = self.table().clone();
-                Ok::<_, FileError>(())
-            });
-            if let Err(error) = written {
+            let sessions = self.table().clone();
+            if let Err(error) = file::replace(path, &sessions) {
                 diag::warning(format_args!("the monitor's sessions are not saved: {error}"));
             }
         });

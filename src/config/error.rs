@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::tcp::TlsKeys;
+use super::tls::TlsKeys;
 use crate::filter::BadGlob;
 use crate::render::escape;
 

@@ -194,7 +194,8 @@ mod tests {
             ("histroy", &["history"]),
             ("hots", &["host"]),
             ("windowsize", &["window.size"]),
-            ("web", &[]),
+            ("wbe", &["web"]),
+            ("nats", &[]),
         ] {
             assert_eq!(near(typed), candidates, "{typed}");
         }

@@ -13,6 +13,7 @@ mod machine;
 mod raw;
 mod socket;
 mod tcp;
+mod tls;
 mod value;
 mod web;
 mod window;
@@ -38,7 +39,8 @@ pub use host::HOST_MAX;
 pub use keys::KEYS;
 pub use machine::{DEFAULT_MODE, Machine};
 pub use socket::{SOCKET_PATH_MAX, Socket};
-pub use tcp::{Tcp, TlsFiles, TlsKeys};
+pub use tcp::Tcp;
+pub use tls::{TlsFiles, TlsKeys};
 pub use web::{Url, WEB_MODE, Web, WebListen};
 pub use window::{WINDOW_MAX, WINDOW_MIN, Window};
 

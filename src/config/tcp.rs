@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::checks::{PATH_MAX, checked, path};
 use super::error::{Fault, Problem, Wrong};
+use super::tls::{TlsFiles, TlsKeys};
 
 /// The name of the default file for tokens, in the directory of the history.
 const TOKENS: &str = "tokens";
@@ -19,34 +20,6 @@ pub struct Tcp {
     pub listen: SocketAddr,
     /// Its certificate. `None` means no TLS.
     pub tls: Option<TlsFiles>,
-}
-
-/// `cert` and `key` of `[tcp]` or `[web]`: PEM files, absolute paths. Whether they exist and belong together is
-/// only known when they are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The keys that set them, for errors.
-    pub keys: TlsKeys,
-    /// The certificate, followed by its chain.
-    pub cert: PathBuf,
-    /// The private key of the certificate.
-    pub key: PathBuf,
-}
-
-/// The names of the two keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TlsKeys {
-    /// Of the certificate.
-    pub cert: &'static str,
-    /// Of its private key.
-    pub key: &'static str,
-}
-
-impl TlsKeys {
-    /// Of the bridge.
-    pub const TCP: Self = Self { cert: "tcp.cert", key: "tcp.key" };
-    /// Of the monitor.
-    pub const WEB: Self = Self { cert: "web.cert", key: "web.key" };
 }
 
 /// The section as typed.

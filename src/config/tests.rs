@@ -7,6 +7,7 @@ use proptest::prelude::{prop_assert, proptest};
 use crate::access::{Group, RULES_MAX, Rule, SUBJECTS_MAX, Subject};
 use crate::filter::Glob;
 
+use super::web::BadUrl;
 use super::*;
 
 fn machine() -> Machine {
@@ -82,14 +83,30 @@ fn the_example_has_every_key_and_its_default() {
         _ => format!("{line}\n"),
     };
     let uncommented: String = example.lines().map(uncomment).collect();
-    // Keys without a written default: the agent's own user and group, and the bridge.
+    // Keys without a written default: the agent's own user and group, the bridge, and the monitor's address.
     let defaults = checked(
         r#"
         socket = { owner = 0, group = 0 }
         tcp = { listen = "127.0.0.1:7465", cert = "/etc/pulsed/cert.pem", key = "/etc/pulsed/key.pem" }
+        [web]
+        listen = "127.0.0.1:7464"
+        cert = "/etc/pulsed/cert.pem"
+        key = "/etc/pulsed/key.pem"
+        url = "https://web1.example/pulse/"
         "#,
     );
-    assert_eq!(checked(&uncommented).expect("uncommented"), defaults.expect("root's"));
+    // The last keys of the monitor are for a Unix socket, which has no certificate.
+    let of_unix = "mode = \"0660\"\nowner = \"root\"\ngroup = \"www-data\"\n";
+    let (of_tcp, rest) = uncommented.split_once(of_unix).expect("the last keys");
+    let of_tcp = checked(&format!("{of_tcp}{rest}")).expect("uncommented");
+    assert_eq!(of_tcp, defaults.expect("root's"));
+    let unix = |keys: &str| {
+        let text = format!("[web]\nlisten = 'unix:/w'\nurl = 'http://w'\n{keys}");
+        checked(&text).expect("good").web.map(|web| web.listen)
+    };
+    assert_eq!(unix(""), Some(on_unix(0o660, None, None)));
+    let of_unix = of_unix.replace("www-data", "adm");
+    assert_eq!(unix(&of_unix), Some(on_unix(0o660, Some(0), Some(4))));
 
     let mut section = String::new();
     let mut keys = Vec::new();
@@ -126,6 +143,11 @@ fn reads_every_key() {
         cert = "/etc/c.pem"
         key = "/etc/k.pem"
         tokens = "/srv/tokens"
+        [web]
+        listen = "0.0.0.0:7464"
+        cert = "/etc/wc.pem"
+        key = "/etc/wk.pem"
+        url = "https://Web1.example:7464"
         [[access]]
         tag = "shop.*"
         send = ["*"]
@@ -146,10 +168,18 @@ fn reads_every_key() {
     };
     assert_eq!(config.history, Some(history));
     assert_eq!(config.window.size, 16 << 20);
-    let tls =
-        Some(TlsFiles { keys: TlsKeys::TCP, cert: "/etc/c.pem".into(), key: "/etc/k.pem".into() });
+    let files =
+        |keys, cert: &str, key: &str| Some(TlsFiles { keys, cert: cert.into(), key: key.into() });
     let listen = "[::]:7465".parse().expect("an address");
+    let tls = files(TlsKeys::TCP, "/etc/c.pem", "/etc/k.pem");
     assert_eq!(config.tcp, Some(Tcp { listen, tls }));
+    let web = Web {
+        listen: WebListen::Tcp("0.0.0.0:7464".parse().expect("an address")),
+        tls: files(TlsKeys::WEB, "/etc/wc.pem", "/etc/wk.pem"),
+        url: Some(url(true, "web1.example:7464", "/")),
+    };
+    assert_eq!(config.web, Some(web));
+    assert_eq!(config.state.as_deref(), Some(Path::new("/srv/pulsed")));
     assert_eq!(config.tokens.as_deref(), Some(Path::new("/srv/tokens")));
     let shop = Rule {
         tag: Glob::new("shop.*").expect("a glob"),
@@ -297,6 +327,55 @@ fn errors_name_file_line_and_key() {
             "/etc/p.toml:2: tcp.key: tcp.cert and tcp.key go together: tcp.cert is",
         ),
         ("[tcp]\nkey = '/c'\ncert = 'c'", "/etc/p.toml:3: tcp.cert: \"c\" is not an absolute path"),
+        (
+            "web.listen = 7464",
+            "/etc/p.toml:1: web.listen: an address in quotes, \"unix:/PATH\", or",
+        ),
+        (
+            "web.listen = '7464'",
+            "/etc/p.toml:1: web.listen: \"7464\" is not an address and a port, such as \"127.0.0.1:7464\", nor",
+        ),
+        ("web.listen = 'unix/w'", "/etc/p.toml:1: web.listen: \"unix/w\" is not an address"),
+        (
+            "web.listen = '0.0.0.0:7464'",
+            "/etc/p.toml:1: web.listen: 0.0.0.0:7464 is not a loopback address: without TLS, tokens and events \
+             could be read on the network; set web.cert and web.key, or",
+        ),
+        (
+            "[web]\ncert = '/c'",
+            "/etc/p.toml:2: web.cert: web.cert and web.key go together: web.key is missing",
+        ),
+        (
+            "[web]\nlisten = false\nkey = '/k'",
+            "/etc/p.toml:3: web.key: web.cert and web.key go together: web.cert is missing",
+        ),
+        (
+            "web.listen = 'unix:/w'",
+            "/etc/p.toml:1: web.listen: behind a proxy, web.url is needed too: the URL in the browser",
+        ),
+        (
+            "[web]\nurl = 'http://w'\nlisten = 'unix:w'",
+            "/etc/p.toml:3: web.listen: \"w\" is not an absolute path",
+        ),
+        (
+            "[web]\nurl = 'http://w'\ncert = '/c'\nkey = '/k'\nlisten = 'unix:/w'",
+            "/etc/p.toml:5: web.listen: a Unix socket has no TLS",
+        ),
+        ("web.mode = '0600'", "/etc/p.toml:1: web.mode: only for a Unix socket: web.listen = "),
+        ("[web]\nlisten = false\nowner = 0", "/etc/p.toml:3: web.owner: only for a Unix socket"),
+        (
+            "[web]\nlisten = '127.0.0.1:1'\ngroup = 'adm'",
+            "/etc/p.toml:3: web.group: only for a Unix socket",
+        ),
+        (
+            "[web]\nurl = 'http://w'\nlisten = 'unix:/w'\ngroup = 'nobdy'",
+            "/etc/p.toml:4: web.group: there is no group \"nobdy\" on this machine",
+        ),
+        (
+            "web.url = 'web1'",
+            "/etc/p.toml:1: web.url: \"web1\" is not the URL of the monitor, such as",
+        ),
+        ("web.prot = 1", "/etc/p.toml:1: web.prot: unknown key; "),
         ("host = 'a b'", "/etc/p.toml:1: host: \"a b\" is not a machine's name"),
         ("host = 'a'\nhost = 'b'", "/etc/p.toml:2: this is not TOML: duplicate key"),
         ("\n\nhost = ", "/etc/p.toml:3: this is not TOML: "),
@@ -305,7 +384,7 @@ fn errors_name_file_line_and_key() {
         assert!(error_text.starts_with(error), "{text:?}\n  is: {error_text}\nnot: {error}");
         assert!(!error_text.contains('\n'), "{error_text:?}");
     }
-    for later in ["web", "nats", "limits"] {
+    for later in ["nats", "limits"] {
         let error = refused(&format!("[{later}]"));
         assert!(error.contains("unknown key; known are host, socket.path"), "{error}");
     }
@@ -351,16 +430,76 @@ fn bounds_rules_and_subjects() {
 
 #[test]
 fn a_reload_changes_rules_and_certificate_only() {
-    let before =
-        checked("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/c'\ntcp.key = '/k'").expect("good");
+    let same = "tcp.listen = '127.0.0.1:1'\ntcp.cert = '/c'\ntcp.key = '/k'\n";
+    let before = checked(same).expect("good");
     for (text, at_once) in [
         ("tcp.listen = '127.0.0.1:1'\n[[access]]", false),
         ("tcp.listen = '127.0.0.1:1'\ntcp.cert = '/d'\ntcp.key = '/e'\n[[access]]", true),
         ("tcp.listen = '127.0.0.1:2'", false),
         ("", false),
         ("tcp.listen = '127.0.0.1:1'\nhost = 'other'", false),
+        (&format!("{same}web.listen = false"), false),
+        (&format!("{same}web.url = 'http://w'"), false),
+        (&format!("{same}web.cert = '/c'\nweb.key = '/k'"), false),
     ] {
         assert_eq!(before.differs_only_in_access(&checked(text).expect("good")), at_once, "{text}");
+    }
+}
+
+fn url(secure: bool, authority: &str, path: &str) -> Url {
+    Url { secure, authority: authority.into(), path: path.into() }
+}
+
+fn on_unix(mode: u32, owner: Option<u32>, group: Option<u32>) -> WebListen {
+    WebListen::Unix { path: "/w".into(), mode, owner, group }
+}
+
+#[test]
+fn web_listens_by_default_on_an_address_or_on_a_socket() {
+    let listen = |text: &str| checked(text).expect(text).web.map(|web| web.listen);
+    let tcp = |text: &str| Some(WebListen::Tcp(text.parse().expect("an address")));
+    assert_eq!(listen(""), Some(WebListen::Default));
+    assert_eq!(listen("web.listen = true"), Some(WebListen::Default));
+    assert_eq!(listen("web.listen = false"), None);
+    assert_eq!(listen("web.listen = '127.0.0.1:80'"), tcp("127.0.0.1:80"));
+    assert_eq!(listen("web.listen = '[::1]:0'"), tcp("[::1]:0"));
+    let tls = "web.cert = '/c'\nweb.key = '/k'\n";
+    assert_eq!(listen(&format!("{tls}web.listen = '0.0.0.0:443'")), tcp("0.0.0.0:443"));
+    let unix = "web.listen = 'unix:/w'\nweb.url = 'https://w'\n";
+    assert_eq!(listen(unix), Some(on_unix(0o660, None, None)));
+    let keys = format!("{unix}web.mode = '0600'\nweb.owner = 33\nweb.group = 'adm'");
+    assert_eq!(listen(&keys), Some(on_unix(0o600, Some(33), Some(4))));
+}
+
+#[test]
+fn web_url_is_that_of_a_site() {
+    let parse = |text: &str| text.parse::<Url>();
+    for (text, expected) in [
+        ("http://web1", url(false, "web1", "/")),
+        ("HTTPS://Web1.Example:443/", url(true, "web1.example", "/")),
+        ("https://web1:80/pulse", url(true, "web1:80", "/pulse/")),
+        ("http://[::1]:7464//a//", url(false, "[::1]:7464", "//a/")),
+    ] {
+        assert_eq!(parse(text), Ok(expected.clone()), "{text}");
+        assert_eq!(parse(&expected.to_string()), Ok(expected), "{text}");
+    }
+    for text in [
+        "",
+        "web1",
+        "/pulse/",
+        "//web1/",
+        "ftp://web1/",
+        "http://",
+        "http:///x",
+        "http://:80/",
+        "http://ana@web1/",
+        "http://web1/?a=b",
+        "http://web1/#a",
+        "http://web1/a b",
+        "http://web1/\u{e4}",
+        "http://web1/\n",
+    ] {
+        assert_eq!(parse(text), Err(BadUrl), "{text:?}");
     }
 }
 
@@ -394,6 +533,14 @@ fn warns_of_a_world_writable_file() {
         let config = Config::load(Some(&path), &machine()).expect("good all the same");
         assert_eq!(!config.warnings.is_empty(), warns, "{mode:o}");
     }
+}
+
+#[test]
+fn a_reload_changes_the_monitors_certificate() {
+    let before = checked("web.cert = '/c'\nweb.key = '/k'").expect("good");
+    let other_files = checked("web.cert = '/d'\nweb.key = '/e'").expect("good");
+    assert!(before.differs_only_in_access(&other_files));
+    assert!(!before.differs_only_in_access(&checked("").expect("good")));
 }
 
 #[test]
@@ -444,7 +591,7 @@ fn adapts_the_machines_name() {
 
 proptest! {
     #[test]
-    fn any_text_is_parsed_or_refused(text in "(\\[?(socket|history|window|tcp|access|[access]|host|\\PC{0,4})[].=]{0,2} ?('\\PC{0,5}'|[0-9]{1,3}|\\{\\})?\n?){0,5}") {
+    fn any_text_is_parsed_or_refused(text in "(\\[?(socket|history|window|tcp|web|access|[access]|host|\\PC{0,4})[].=]{0,2} ?('\\PC{0,5}'|[0-9]{1,3}|\\{\\})?\n?){0,5}") {
         if let Err(error) = checked(&text) {
             prop_assert!(!error.to_string().is_empty());
         }

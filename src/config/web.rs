@@ -13,7 +13,8 @@ use super::checks::{account, checked, path};
 use super::error::{Fault, Problem, Wrong};
 use super::machine::Machine;
 use super::socket::SOCKET_PATH_MAX;
-use super::tcp::{TlsFiles, TlsKeys, tls_files};
+use super::tcp::tls_files;
+use super::tls::{TlsFiles, TlsKeys};
 use super::value::{Account, Mode};
 
 /// The default mode of a Unix socket for a proxy, which the proxy's group may be given.

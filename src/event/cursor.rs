@@ -11,8 +11,8 @@ pub struct Seq(u64);
 impl Seq {
     /// Before every number of a log.
     pub const ZERO: Self = Self(0);
-    /// The first number. No event has it: it is the gap that a cursor of another log gets, because
-    /// a gap has at least one number.
+    /// The first number. No event has it: it belongs to the gap of the first start, because each start
+    /// appends a gap, and a gap has at least one number.
     pub const BEFORE_FIRST: Self = Self(1);
     /// The largest number.
     pub const MAX: Self = Self((1 << 53) - 1);

@@ -1,5 +1,13 @@
 //! The operating system: paths, files, sockets, peers, users, signals. The only user of nix, directories,
 //! signal-hook, listenfd and sd-notify.
+//!
+//! ```
+//! use pulsed::sys::paths;
+//!
+//! // Only root has no agent of its own, and users without a runtime directory.
+//! let own = paths::user_socket();
+//! assert!(own.is_none_or(|path| path.ends_with("pulsed/pulsed.sock")));
+//! ```
 
 #[cfg(feature = "agent")]
 mod cgroup;

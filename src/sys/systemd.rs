@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -136,8 +137,17 @@ impl Inherited {
 
     fn new(listener: UnixListener, web: Option<TcpListener>) -> Result<Self, InheritError> {
         let other = |why| InheritError::Kind(io::Error::new(io::ErrorKind::InvalidInput, why));
-        if !getsockopt(&listener, sockopt::AcceptConn).map_err(|e| InheritError::Kind(e.into()))? {
+        let listens = |socket: &dyn AsFd| {
+            let listens = getsockopt(&socket.as_fd(), sockopt::AcceptConn);
+            listens.map_err(|error| InheritError::Kind(error.into()))
+        };
+        if !listens(&listener)? {
             return Err(other("it does not listen"));
+        }
+        if let Some(web) = &web
+            && !listens(web)?
+        {
+            return Err(other("the TCP socket beside it does not listen"));
         }
         let address = listener.local_addr().map_err(InheritError::Kind)?;
         let path = address.as_pathname().ok_or_else(|| other("it has no file"))?;
@@ -365,6 +375,22 @@ mod tests {
         fs::remove_file(&gone).expect("ours");
         let error = refused(listener);
         assert!(error.contains("gone") && error.contains("restart pulsed.socket"), "{error}");
+    }
+
+    #[test]
+    fn takes_a_tcp_socket_for_the_monitor_if_it_listens() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let unix = |name| UnixListener::bind(dir.path().join(name)).expect("bound");
+        let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = web.local_addr().expect("bound");
+        let inherited = Inherited::new(unix("one"), Some(web)).expect("both listen");
+        assert_eq!(inherited.web.and_then(|web| web.local_addr().ok()), Some(address));
+
+        let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let connected = std::net::TcpStream::connect(web.local_addr().expect("bound"));
+        let no_listener = std::os::fd::OwnedFd::from(connected.expect("it listens")).into();
+        let error = Inherited::new(unix("other"), Some(no_listener)).expect_err("refused");
+        assert!(error.to_string().contains("TCP socket beside it does not listen"), "{error}");
     }
 
     #[test]

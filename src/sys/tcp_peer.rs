@@ -98,7 +98,7 @@ fn reply(socket: &OwnedFd) -> io::Result<u32> {
         Some(SOCK_DIAG_BY_FAMILY) => {
             let number = |at: usize| word(at).map(u32::from_ne_bytes);
             match (number(HEADER + UID), number(HEADER + INODE)) {
-                // Once its process has closed it, a socket has no inode, and its uid may read 0 whoever it was.
+                // Once its process has closed it, a socket has no inode, and its uid may read 0 for any user.
                 (Some(_), Some(0)) => Err(io::ErrorKind::NotFound.into()),
                 (Some(uid), Some(_)) => Ok(uid),
                 _ => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_its_user_has_closed_is_nobody_s() {
+    fn a_socket_that_its_user_has_closed_has_no_uid() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
         let (accepted, peer) = listener.accept().expect("accepted");

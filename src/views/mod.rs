@@ -321,6 +321,28 @@ pub struct Snapshot {
     pub view: View,
 }
 
+impl Snapshot {
+    /// Leaves out all but the first `rows` of each list. The others are counted in the rest.
+    pub fn truncate(&mut self, rows: usize) {
+        match &mut self.view {
+            View::Users(view) => {
+                Rest::count(&mut view.rest, &mut view.users, rows, |row| row.events)
+            }
+            View::Queries(view) => {
+                Rest::count(&mut view.rest, &mut view.shapes, rows, |row| row.took.count);
+                Rest::count(&mut view.errors_rest, &mut view.errors, rows, |row| row.events);
+            }
+            View::Running(view) => {
+                view.rest += view.runs.len().saturating_sub(rows) as u64;
+                view.runs.truncate(rows);
+            }
+            View::Rates(view) => {
+                Rest::count(&mut view.rest, &mut view.tags, rows, |row| row.events)
+            }
+        }
+    }
+}
+
 /// One view.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]

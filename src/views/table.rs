@@ -35,6 +35,23 @@ pub struct Rest {
     pub events: u64,
 }
 
+impl Rest {
+    /// Truncates a list, and counts what it leaves out.
+    pub(super) fn count<R>(
+        rest: &mut Option<Self>,
+        list: &mut Vec<R>,
+        len: usize,
+        events: impl Fn(&R) -> u64,
+    ) {
+        for row in list.drain(len.min(list.len())..) {
+            if let Some(rest) = rest {
+                rest.entries += 1;
+                rest.events += events(&row);
+            }
+        }
+    }
+}
+
 /// Rows by key, bounded by [`ROWS_MAX`] and by bytes.
 #[derive(Debug)]
 pub(super) struct Table<R> {

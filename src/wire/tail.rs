@@ -58,7 +58,9 @@ impl Tail {
             )));
         }
         if self.follow && self.before.is_some() {
-            return Err(refuse("TAIL: follow does not end, so it cannot be combined with before".into()));
+            return Err(refuse(
+                "TAIL: follow does not end, so it cannot be combined with before".into(),
+            ));
         }
         if self.rate.is_some() && !self.follow {
             return Err(refuse("TAIL: rate is for follow only".into()));

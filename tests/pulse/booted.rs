@@ -16,7 +16,7 @@ const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
 const INSTALL: &str = "
 systemd-sysusers /usr/lib/sysusers.d/pulsed.conf
 systemd-tmpfiles --create /usr/lib/tmpfiles.d/pulsed.conf
-systemctl start pulsed.socket
+systemctl start pulsed.socket pulsed-web.socket
 ";
 
 /// The output and the files of a booted system.
@@ -132,6 +132,69 @@ END
     }
     assert!(status.contains("Seccomp:\t2\n"), "a seccomp filter: {status}");
     assert_eq!(booted.text("left"), "", "no stale socket is left");
+}
+
+#[test]
+fn monitor_gets_its_port_before_any_local_user() {
+    let Some(booted) = Booted::run(
+        r#"
+        # No agent runs yet, and the port is taken.
+        [ "$(systemctl is-active pulsed.service)" != active ]
+        as_daemon='setpriv --reuid=daemon --clear-groups'
+        $as_daemon nc -l 127.0.0.1 7464 2> taken || true
+        curl -sS http://127.0.0.1:7464/healthz > health
+
+        # The kernel reports the user of a browser to the sandboxed agent.
+        usermod --append --groups pulsed daemon
+        install -d -o daemon /run/browser
+        browse="curl -sS -b /run/browser/cookies -w \n%{http_code}\n"
+        stats=http://127.0.0.1:7464/stats
+        $as_daemon $browse -c /run/browser/cookies "$($as_daemon pulse-tail --web)" > signed.in
+        $as_daemon $browse $stats > own
+        $browse $stats > other
+        systemctl restart pulsed.service
+        $as_daemon $browse $stats > restarted
+
+        # For a proxy: a Unix socket, with the drop-in of pulsed(8).
+        mkdir -p /etc/systemd/system/pulsed.service.d
+        printf '%s\n' '[Service]' RuntimeDirectory=pulsed-web SupplementaryGroups=www-data \
+            SystemCallFilter=@chown > /etc/systemd/system/pulsed.service.d/override.conf
+        cat > /etc/pulsed/pulsed.toml <<'END'
+[web]
+listen = "unix:/run/pulsed-web/web.sock"
+url = "https://web1.example/pulse/"
+group = "www-data"
+END
+        systemctl daemon-reload
+        systemctl stop pulsed-web.socket
+        systemctl restart pulsed.service
+        setpriv --reuid=www-data --regid=www-data --clear-groups \
+            curl -sS --unix-socket /run/pulsed-web/web.sock http://web1.example/pulse/readyz > proxied
+        pulse-tail --web > link
+        stat -c '%n %a %U %G' /var/lib/pulsed/web-* /run/pulsed-web/web.sock > modes
+        "#,
+    ) else {
+        return;
+    };
+    assert!(booted.text("taken").contains("in use"), "{}", booted.text("taken"));
+    assert_eq!(booted.text("health"), "ok\n");
+    assert!(booted.text("signed.in").ends_with("\n200\n"), "{}", booted.text("signed.in"));
+    for name in ["own", "restarted"] {
+        let stats = booted.text(name);
+        assert!(stats.contains("\"user\":\"daemon\"") && stats.ends_with("\n200\n"), "{stats}");
+    }
+    let other = booted.text("other");
+    assert!(other.ends_with("\n401\n"), "root with the cookie of another user: {other}");
+    assert_eq!(booted.text("proxied"), "ok\n");
+    assert!(booted.text("link").starts_with("https://web1.example/pulse/login?link="));
+    let modes = booted.text("modes");
+    for line in [
+        "/var/lib/pulsed/web-sessions 600 pulsed pulsed\n",
+        "/run/pulsed-web/web.sock 660 pulsed www-data\n",
+    ] {
+        assert!(modes.contains(line), "{line}: {modes}");
+    }
+    assert!(!modes.contains("web-port"), "the port is systemd's: {modes}");
 }
 
 #[test]

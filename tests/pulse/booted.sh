@@ -70,7 +70,7 @@ install_into() {
         mount --bind "$binaries/$name" "$root/usr/bin/$name"
     done
     mkdir -p "$root"/usr/lib/{sysusers.d,tmpfiles.d} "$root/etc/pulsed"
-    rm -rf "$root/var/lib/pulsed" "$root"/etc/systemd/system/pulsed.*
+    rm -rf "$root/var/lib/pulsed" "$root"/etc/systemd/system/pulsed*
     install -m 0644 "$contrib"/systemd/* "$units"
     install -m 0644 "$contrib/sysusers/pulsed.conf" "$root/usr/lib/sysusers.d/"
     install -m 0644 "$contrib/tmpfiles/pulsed.conf" "$root/usr/lib/tmpfiles.d/"

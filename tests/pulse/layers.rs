@@ -29,15 +29,21 @@ const IMPURE: &str = r"\b(tokio|nix|signal_hook|directories)::|\bstd::(fs|net|os
 const RESERVED: [(&str, &str); 4] =
     [("nix", "sys"), ("directories", "sys"), ("signal_hook", "sys"), ("signal_hook_tokio", "sys")];
 
-/// Stages of the agent, each with those that it must not name. Only what drives a connection, like the
-/// session, knows both ingest and follow.
-const STAGES: [(&str, &[&str]); 5] = [
-    ("ingest", &["follow"]),
-    ("follow", &["ingest"]),
-    ("transport", &["ingest", "follow"]),
-    ("limits", &["ingest", "follow"]),
-    ("access", &["ingest", "follow"]),
+/// Stages of the agent, each with those that it must not name. Only what drives a connection, the session and http,
+/// knows both ingest and follow, and neither knows the other.
+const STAGES: [(&str, &[&str]); 8] = [
+    ("ingest", &["follow", "session", "http"]),
+    ("follow", &["ingest", "session", "http"]),
+    ("views", &["session", "http"]),
+    ("transport", &["ingest", "follow", "views", "session", "http"]),
+    ("limits", &["ingest", "follow", "views", "session", "http"]),
+    ("access", &["ingest", "follow", "views", "session", "http"]),
+    ("session", &["http"]),
+    ("http", &["session", "clients", "manager", "reload"]),
 ];
+
+/// What http uses of a stage that is for the line protocol otherwise.
+const USED_BY_HTTP: [(&str, &str); 1] = [("transport", "tls")];
 
 /// The row of a module, by the first part of its path. `None` for `lib.rs` and the programs.
 fn row_of(path: &[String]) -> Option<usize> {
@@ -106,6 +112,20 @@ fn agent_stages_do_not_name_each_other() {
             let named = stage(to).filter(|_| stage(from).as_deref() == Some(name));
             let wrong = named.is_some_and(|named| forbidden.contains(&named.as_str()));
             assert!(!wrong, "{}: names {}", from.join("::"), to.join("::"));
+        }
+    }
+}
+
+#[test]
+fn http_uses_only_tls_of_transport() {
+    for (from, to) in Source::read().arrows() {
+        let is_http = from.len() > 1 && from[..2] == ["agent", "http"];
+        for (stage, part) in USED_BY_HTTP {
+            let other = to.len() > 1
+                && to[0] == "agent"
+                && to[1] == stage
+                && to.get(2).is_none_or(|it| it != part);
+            assert!(!(is_http && other), "{}: names {}", from.join("::"), to.join("::"));
         }
     }
 }

@@ -34,3 +34,4 @@ mod stalled;
 mod threats;
 mod torture;
 mod views;
+mod web;

@@ -1,8 +1,10 @@
 //! The interface to a service manager: passed sockets, notifications, and the units.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use nix::sys::signal::Signal;
 use pulsed::config::DEFAULT_MODE;
 use pulsed::sys::paths::{SYSTEM_SOCKET, SYSTEM_STATE};
 
-use crate::harness::{Agent, Client, PULSED, TIMEOUT, Tool, as_root, parse, report};
+use crate::harness::{Agent, Client, PULSED, TIMEOUT, Tool, as_root, parse, report, wait_for};
 
 /// The units and their configuration.
 const CONTRIB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib");
@@ -122,6 +124,96 @@ fn rejects_unusable_passed_sockets() {
     agent.restart();
 }
 
+/// Passes its stdin and its descriptor 1 as sockets 3 and 4, as systemd does (sd_listen_fds(3)).
+const PASS_TWO: &str =
+    "exec 3<&0 4<&1 </dev/null >&2; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
+
+/// Starts an agent with two passed sockets. Returns its exit status, or `None` if it runs.
+fn start_with_sockets(agent: &mut Agent, sockets: [OwnedFd; 2]) -> Option<i32> {
+    let [first, second] = sockets;
+    agent.launch_with_descriptors(&["sh", "-c", PASS_TWO, "sh"], first, second);
+    wait_for("an agent that runs or exits", || {
+        let output = agent.output();
+        if let Some(status) = agent.exited() {
+            return Some(Some(status.code().expect("no signal")));
+        }
+        output.contains("listening on ").then_some(None)
+    })
+}
+
+#[test]
+fn monitor_uses_the_passed_tcp_socket_in_either_order() {
+    for web_first in [false, true] {
+        let mut agent = Agent::prepare(&[]);
+        let unix = UnixListener::bind(agent.socket()).expect("a writable directory");
+        let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}/", web.local_addr().expect("bound"));
+        let mut sockets: [OwnedFd; 2] = [unix.into(), web.into()];
+        if web_first {
+            sockets.reverse();
+        }
+        assert_eq!(start_with_sockets(&mut agent, sockets), None);
+        let output = agent.output();
+        assert!(output.contains(&format!(", monitor at {url}, ")), "{output}");
+        let link = agent.connect().request("LINK");
+        assert!(link.starts_with(&format!("OK {url}login?link=")), "{link}");
+        let health = Tool::new("curl").args(&["-sS", &format!("{url}healthz")]).ok();
+        assert_eq!(health, "ok\n");
+        assert!(!agent.history().join("web-port").exists(), "the port is systemd's");
+    }
+}
+
+#[test]
+fn service_without_tcp_socket_has_no_monitor() {
+    let mut agent = Agent::prepare(&[]);
+    agent.pass_socket(0o666);
+    agent.restart();
+    assert!(!agent.output().contains("monitor at"), "{}", agent.output());
+    let refused = agent.connect().request("LINK");
+    assert!(refused.starts_with("ERR 69 ") && refused.contains("pulsed-web.socket"), "{refused}");
+}
+
+#[test]
+fn rejects_tcp_socket_that_differs_from_the_configuration() {
+    let unix = |name: &str| format!("web.listen = \"unix:/nowhere/{name}\"");
+    for (lines, words) in [
+        (vec!["web.listen = false".to_owned()], "web.listen is false, and "),
+        (vec!["web.listen = \"127.0.0.1:1\"".to_owned()], "web.listen is 127.0.0.1:1, and "),
+        (vec![unix("w"), "web.url = \"http://w\"".to_owned()], "web.listen is /nowhere/w, and "),
+    ] {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut agent = Agent::prepare(&lines);
+        let unix = UnixListener::bind(agent.socket()).expect("a writable directory");
+        let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = web.local_addr().expect("bound").to_string();
+        assert_eq!(start_with_sockets(&mut agent, [unix.into(), web.into()]), Some(78));
+        let output = agent.output();
+        for words in [words, &address, "systemctl edit pulsed-web.socket"] {
+            assert!(output.contains(words), "{words}: {output}");
+        }
+        assert!(!agent.history().exists(), "no history was created");
+    }
+    // The same address is accepted.
+    let web = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let same = format!("web.listen = \"{}\"", web.local_addr().expect("bound"));
+    let mut agent = Agent::prepare(&[&same]);
+    let unix = UnixListener::bind(agent.socket()).expect("a writable directory");
+    assert_eq!(start_with_sockets(&mut agent, [unix.into(), web.into()]), None);
+}
+
+#[test]
+fn rejects_two_passed_sockets_of_one_kind() {
+    let tcp = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut agent = Agent::prepare(&[]);
+    assert_eq!(start_with_sockets(&mut agent, [tcp().into(), tcp().into()]), Some(78));
+    let unix = |name| UnixListener::bind(agent.dir().join(name)).expect("a writable directory");
+    let two = [unix("one").into(), unix("two").into()];
+    let mut agent = Agent::prepare(&[]);
+    assert_eq!(start_with_sockets(&mut agent, two), Some(78));
+    let output = agent.output();
+    assert!(output.contains("2 sockets") && output.contains("pulsed-web.socket"), "{output}");
+}
+
 /// The receiving end of a service manager's notification socket.
 struct NotifySocket(UnixDatagram);
 
@@ -217,7 +309,7 @@ fn runs_without_service_manager() {
 /// The shipped units in a temporary directory, with the path of the built program.
 fn units() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    for name in ["pulsed.service", "pulsed.socket"] {
+    for name in ["pulsed.service", "pulsed.socket", "pulsed-web.socket"] {
         let text = unit(name).replace("/usr/bin/pulsed", PULSED);
         fs::write(dir.path().join(name), text).expect("a writable directory");
     }
@@ -245,8 +337,10 @@ fn units_are_valid_and_sandboxed() {
     let dir = units();
     let path = |name| dir.path().join(name).to_str().expect("UTF-8").to_owned();
     let (service, socket) = (path("pulsed.service"), path("pulsed.socket"));
+    let web = path("pulsed-web.socket");
     // The man pages are not installed yet.
-    let verified = Tool::new("systemd-analyze").args(&["verify", "--man=no", &service, &socket]);
+    let verify = ["verify", "--man=no", &service, &socket, &web];
+    let verified = Tool::new("systemd-analyze").args(&verify);
     let verified = verified.run();
     assert_eq!((verified.code, verified.err.as_str()), (Some(0), ""), "{verified:?}");
     let threshold = format!("--threshold={EXPOSURE_MAX}");
@@ -261,6 +355,19 @@ fn units_match_program_paths() {
     assert_eq!(value(&socket, "ListenStream"), SYSTEM_SOCKET);
     assert_eq!(value(&socket, "SocketMode"), format!("{DEFAULT_MODE:04o}"));
     assert_eq!(format!("/var/lib/{}", value(&service, "StateDirectory")), SYSTEM_STATE);
+
+    let web = unit("pulsed-web.socket");
+    let listen = format!("listen = \"{}\"", value(&web, "ListenStream"));
+    let example = fs::read_to_string(format!("{CONTRIB}/pulsed.toml")).expect("a shipped file");
+    let (_, example) = example.split_once("\n[web]\n").expect("a section");
+    assert!(example.contains(&listen), "{listen}: {example}");
+    assert_eq!(value(&web, "Service"), "pulsed.service");
+    // Enabled, it passes its socket whatever starts the service. Disabled, it does not start.
+    assert_eq!(value(&web, "WantedBy"), "sockets.target pulsed.service");
+    assert_eq!(value(&service, "Also"), "pulsed.socket pulsed-web.socket");
+    assert_eq!(value(&service, "Requires"), "pulsed.socket");
+    // The agent asks for the users of loopback connections.
+    assert!(value(&service, "RestrictAddressFamilies").contains("AF_NETLINK"));
 
     let tmpfiles =
         fs::read_to_string(format!("{CONTRIB}/tmpfiles/pulsed.conf")).expect("a shipped file");

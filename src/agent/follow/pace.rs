@@ -131,9 +131,8 @@ mod tests {
                 pace.skip(seq(n));
             }
         }
-        let left = pace.take_skipped().expect("some");
-        assert_eq!(left.last, seq(100_000));
-        assert_eq!(shown + counted + left.events, 100_000);
+        counted += pace.take_skipped().map_or(0, |skipped| skipped.events);
+        assert_eq!(shown + counted, 100_000);
         assert!((1_900..=2_100).contains(&shown), "{shown} in ten seconds");
     }
 

@@ -1,12 +1,12 @@
 //! Durations by tag, for the metrics: cumulative counts, from the first scrape on and while scrapes go on.
 //!
-//! It is a follower of the log like any other: nobody waits for it, and it costs nothing unless it is scraped.
+//! It is a follower of the log like any other: no client waits for it, and it costs nothing unless it is scraped.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::server::Conn;
+use super::conn::Conn;
 use crate::access::TagScope;
 use crate::agent::follow::filled::Filled;
 use crate::agent::follow::subscription::Subscription;

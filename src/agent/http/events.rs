@@ -35,6 +35,9 @@ pub(super) struct Events {
     shared: bool,
     /// It was read once: what it begins with is its own.
     begun: bool,
+    /// It encoded lines of its own since it last yielded. One block is a turn, so that many followers that catch up do
+    /// not keep the thread from others.
+    encoded: bool,
     /// What is to be written first.
     first: Option<Vec<u8>>,
     /// The client knows how far it has come.
@@ -65,6 +68,7 @@ impl Events {
             log,
             shared,
             begun: false,
+            encoded: false,
             first: None,
             placed: false,
             complete: false,
@@ -100,7 +104,11 @@ impl Events {
                 self.subscription.consume_through(block.last);
                 return Some(block.bytes);
             }
+            if std::mem::take(&mut self.encoded) {
+                tokio::task::yield_now().await;
+            }
             if let Some(bytes) = self.fill().await {
+                self.encoded = true;
                 return Some(bytes);
             }
         }

@@ -4,13 +4,13 @@
 use hyper::http::request::Parts;
 use serde::Deserialize;
 
+use super::conn::Conn;
 use super::events::Syntax;
 use super::frames;
 use super::live::{Live, Stream};
 use super::open::{EVENT_STREAM, RESUME_MAX, Refusal, interval, live, open_events, open_view};
 use super::query::{self, Query};
 use super::respond::Reply;
-use super::server::Conn;
 use super::visitor::Visitor;
 use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};
@@ -47,18 +47,32 @@ struct RequestedEvents {
     max: Option<u64>,
 }
 
+impl RequestedEvents {
+    fn tail(&self) -> Result<Tail, Refusal> {
+        let wrong = |key: &str, why: &dyn std::fmt::Display| query::refuse(format!("{key}: {why}"));
+        let after = self.after.as_deref().map(str::parse::<Cursor>).transpose();
+        let since = self.since.as_deref().map(str::parse::<Timestamp>).transpose();
+        Ok(Tail {
+            after: after.map_err(|why| wrong("after", &why))?,
+            since: since.map_err(|why| wrong("since", &why))?,
+            lines: self.lines.filter(|_| self.after.is_none()),
+            matching: self.matching.clone(),
+            follow: true,
+            rate: self.rate,
+            ..Tail::default()
+        })
+    }
+}
+
 /// Serves the streams. One that is refused has one frame that says why; the others go on.
 pub(super) async fn respond(conn: &Conn, parts: &Parts, visitor: Visitor) -> Result<Reply, Reply> {
     let query = Query::parse(parts.uri.query().unwrap_or_default(), &["subs"]);
     let query = query.map_err(Refusal::from)?;
-    let text = query.text("subs").unwrap_or_default();
-    let requested: Vec<Requested> = serde_json::from_str(text)
-        .map_err(|error| Refusal::from(query::refuse(format!("subs: {error}"))))?;
-    check(&requested)?;
+    let requested = parse(query.text("subs").unwrap_or_default())?;
     let scope = visitor.scope().await?;
     let mut streams = Vec::with_capacity(requested.len());
     for one in &requested {
-        streams.push(match open(conn, &scope, one).await {
+        streams.push(match open(conn, &visitor, &scope, one).await {
             Ok(stream) => stream,
             Err(refusal) => refused(&one.id, &refusal),
         });
@@ -67,8 +81,30 @@ pub(super) async fn respond(conn: &Conn, parts: &Parts, visitor: Visitor) -> Res
     Ok(live(EVENT_STREAM, frames, visitor))
 }
 
+fn parse(text: &str) -> Result<Vec<Requested>, Refusal> {
+    let requested: Vec<Requested> =
+        serde_json::from_str(text).map_err(|error| query::refuse(format!("subs: {error}")))?;
+    check(&requested)?;
+    Ok(requested)
+}
+
+/// Parses the subscriptions of a feed. Returns how many there are.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse_feed(text: &str) -> Result<usize, String> {
+    let requested = parse(text).map_err(|refusal| refusal.why)?;
+    for events in requested.iter().filter_map(|one| one.events.as_ref()) {
+        events.tail().map_err(|refusal| refusal.why)?;
+    }
+    Ok(requested.len())
+}
+
 fn check(requested: &[Requested]) -> Result<(), Refusal> {
     let wrong = |why: String| Err(Refusal { code: Code::Usage, why });
+    if requested.is_empty() {
+        return wrong("subs: give at least one".into());
+    }
     if requested.len() > STREAMS_MAX {
         return wrong(format!("more than {STREAMS_MAX} subs"));
     }
@@ -87,28 +123,23 @@ fn check(requested: &[Requested]) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn open(conn: &Conn, scope: &TagScope, one: &Requested) -> Result<Stream, Refusal> {
+async fn open(
+    conn: &Conn,
+    visitor: &Visitor,
+    scope: &TagScope,
+    one: &Requested,
+) -> Result<Stream, Refusal> {
     let Some(events) = &one.events else {
         let (view, every) = (one.view.as_deref().unwrap_or_default(), interval(one.every)?);
         let matching = one.matching.as_deref().unwrap_or_default();
-        let snapshots = open_view(conn, scope, view, matching, every, Some(&one.id)).await?;
+        let snapshots =
+            open_view(conn, visitor, scope, view, matching, every, Some(&one.id)).await?;
         return Ok(Stream::Snapshots(snapshots));
     };
-    let wrong = |key: &str, why: &dyn std::fmt::Display| query::refuse(format!("{key}: {why}"));
-    let after = events.after.as_deref().map(str::parse::<Cursor>).transpose();
-    let since = events.since.as_deref().map(str::parse::<Timestamp>).transpose();
-    let tail = Tail {
-        after: after.map_err(|why| wrong("after", &why))?,
-        since: since.map_err(|why| wrong("since", &why))?,
-        lines: events.lines.filter(|_| events.after.is_none()),
-        matching: events.matching.clone(),
-        follow: true,
-        rate: events.rate,
-        ..Tail::default()
-    };
+    let tail = events.tail()?;
     let max = events.max.unwrap_or(RESUME_MAX).min(RESUME_MAX);
     let syntax = Syntax::Frames(Some(one.id.clone()));
-    let events = open_events(conn, scope, tail, syntax, Some(max)).await?;
+    let events = open_events(conn, visitor, scope, tail, syntax, Some(max)).await?;
     Ok(Stream::Events(Box::new(events)))
 }
 

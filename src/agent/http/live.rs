@@ -10,13 +10,13 @@ use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::events::Events;
-use super::respond::Source;
+use super::respond::{Pieces, Source};
 use super::snapshots::Snapshots;
 use super::tenure::Ended;
 use crate::sys::random;
 
 /// How often a live response has bytes at least: proxies close what is silent for a minute.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// When clients of a stopping agent come back: each at its own time within this, so that they do not all come at once.
 const RECONNECT_SPREAD: Duration = Duration::from_secs(2);
@@ -35,13 +35,14 @@ impl Stream {
         match self {
             Self::Events(events) => events.next().await.map(|bytes| [Some(bytes), None, None]),
             Self::Snapshots(snapshots) => Some(snapshots.next().await),
-            Self::Refused(frame) => frame.take().map(|bytes| [Some(bytes), None, None]),
+            Self::Refused(frame) => match frame.take() {
+                Some(bytes) => Some([Some(bytes), None, None]),
+                // The response goes on: a client that comes again at once would be refused again.
+                None => std::future::pending().await,
+            },
         }
     }
 }
-
-/// Bytes of one step, in order.
-pub(super) type Pieces = [Option<Bytes>; 3];
 
 /// The body of a live response.
 pub(super) struct Live {

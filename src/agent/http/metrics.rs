@@ -4,9 +4,9 @@ use std::fmt::{Display, Write as _};
 
 use hyper::StatusCode;
 
+use super::conn::Conn;
 use super::durations::{BOUNDS, Counted, Histogram};
 use super::respond::{Reply, error, reply};
-use super::server::Conn;
 use super::visitor::Visitor;
 use crate::access::TagScope;
 use crate::event::Why;

@@ -11,6 +11,7 @@
 //! files that only use what is documented in pulsed(8).
 
 mod assets;
+mod conn;
 mod durations;
 mod events;
 mod feed;
@@ -19,6 +20,7 @@ pub(super) mod listen;
 mod live;
 mod metrics;
 mod open;
+mod pages;
 mod post;
 mod query;
 mod respond;
@@ -37,26 +39,28 @@ use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::ServerConfig;
 
+use super::links::SignInLinks;
 use super::transport::tls::Acceptor;
-use crate::auth::links::Links;
 use crate::auth::sessions::Sessions;
 use crate::config::Url;
 use crate::diag::{self, Throttle};
 use crate::event::Timestamp;
+use conn::Peer;
 use durations::Durations;
 use frames::Frames;
-use server::Peer;
 use site::Site;
 
 pub use durations::{METRIC_TAGS_MAX, METRICS_KEPT_FOR};
-pub use feed::STREAMS_MAX;
+pub use feed::{STREAMS_MAX, parse_feed};
+pub use live::HEARTBEAT;
 pub use open::RESUME_MAX;
 pub use post::{BODY_MAX, BODY_WAIT_MAX};
+pub use query::parse_query;
 pub use server::HEADER_WAIT_MAX;
 
 /// What all connections of the monitor share.
 pub(crate) struct Monitor {
-    links: Links,
+    links: Arc<SignInLinks>,
     sessions: Arc<Sessions>,
     site: Site,
     frames: Arc<Frames>,
@@ -83,10 +87,11 @@ pub(crate) struct Place<'a> {
 
 impl Monitor {
     pub(crate) fn new(place: &Place<'_>, tls: Option<Arc<ServerConfig>>, now: Timestamp) -> Self {
+        let site = Site::new(place.url, place.address, tls.is_some(), place.host);
         Self {
-            links: Links::default(),
+            links: Arc::new(SignInLinks::new(site.url().to_string())),
             sessions: Arc::new(Sessions::open(place.state, now)),
-            site: Site::new(place.url, place.address, tls.is_some(), place.host),
+            site,
             frames: Arc::default(),
             durations: Arc::default(),
             tls: tls.map(|config| Acceptor::new(Some(config))),
@@ -102,13 +107,9 @@ impl Monitor {
         }
     }
 
-    /// A one-time URL that signs in `uid`.
-    ///
-    /// # Errors
-    /// What the kernel says if it has no random numbers.
-    pub(crate) fn link(&self, uid: u32, valid_for: Duration) -> std::io::Result<String> {
-        let secret = self.links.create(uid, valid_for)?;
-        Ok(format!("{}login?link={}", self.site.url(), secret.text()))
+    /// Its sign-in links.
+    pub(crate) fn links(&self) -> &Arc<SignInLinks> {
+        &self.links
     }
 
     /// The URL of the page.

@@ -6,11 +6,11 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 
+use super::conn::Conn;
 use super::events::{Events, Syntax};
 use super::live::{Live, Stream};
 use super::query::{self, Query};
 use super::respond::{self, Reply, error, reply};
-use super::server::Conn;
 use super::snapshots::Snapshots;
 use super::visitor::Visitor;
 use crate::access::TagScope;
@@ -54,6 +54,7 @@ impl From<Refusal> for Reply {
 /// Opens a subscription. `resume_max` bounds the events between its cursor and now.
 pub(super) async fn open_events(
     conn: &Conn,
+    visitor: &Visitor,
     scope: &TagScope,
     mut tail: Tail,
     syntax: Syntax,
@@ -67,7 +68,7 @@ pub(super) async fn open_events(
     if far.is_some() && tail.lines.is_none() {
         tail.lines = resume_max;
     }
-    let mut follower = conn.permit.follower();
+    let mut follower = visitor.share.follower();
     let subscription = Subscription::open(log, &tail, scope, &mut follower).await;
     let subscription = subscription.map_err(|refusal| Refusal::new(refusal.code(), &refusal))?;
     let pace = tail.rate.map(|rate| Pace::new(rate, newest.seq, Instant::now()));
@@ -82,6 +83,7 @@ pub(super) async fn open_events(
 /// Opens a view.
 pub(super) async fn open_view(
     conn: &Conn,
+    visitor: &Visitor,
     scope: &TagScope,
     name: &str,
     matching: &str,
@@ -89,7 +91,7 @@ pub(super) async fn open_view(
     frame_name: Option<&str>,
 ) -> Result<Snapshots, Refusal> {
     let view = view_name(name)?;
-    let mut follower = conn.permit.follower();
+    let mut follower = visitor.share.follower();
     let watch = conn.services.folds.watch(matching, scope, &mut follower).await;
     let watch = watch.map_err(|why| Refusal::new(why.code(), &why))?;
     Ok(Snapshots::new(watch, view, every, frame_name, follower))
@@ -120,7 +122,7 @@ pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Resu
         (tail.lines, tail.since) = (None, None);
     }
     let syntax = if frames { Syntax::Frames(None) } else { Syntax::Lines };
-    let events = open_events(conn, &scope, tail, syntax, None).await?;
+    let events = open_events(conn, &visitor, &scope, tail, syntax, None).await?;
     let (ended, stream) = (visitor.ended(conn), Stream::Events(Box::new(events)));
     Ok(if frames {
         live(EVENT_STREAM, Live::frames(vec![stream], ended), visitor)
@@ -144,17 +146,22 @@ pub(super) async fn view(
     let until = query.value("until").map_err(Refusal::from)?;
     if since.is_some() || until.is_some() {
         let view = PastView { name: view_name(name)?, matching, since, until };
-        return past(conn, &scope, view).await.map_err(Reply::from);
+        return past(conn, &visitor, &scope, view).await.map_err(Reply::from);
     }
     let every = interval(query.value("every").map_err(Refusal::from)?)?;
-    let snapshots = open_view(conn, &scope, name, matching, every, None).await?;
+    let snapshots = open_view(conn, &visitor, &scope, name, matching, every, None).await?;
     let ended = visitor.ended(conn);
     Ok(live(EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
 }
 
 /// A view of a past period, as JSON.
-async fn past(conn: &Conn, scope: &TagScope, view: PastView<'_>) -> Result<Reply, Refusal> {
-    let mut follower = conn.permit.follower();
+async fn past(
+    conn: &Conn,
+    visitor: &Visitor,
+    scope: &TagScope,
+    view: PastView<'_>,
+) -> Result<Reply, Refusal> {
+    let mut follower = visitor.share.follower();
     let line = conn.services.past.line(view, scope, &mut follower).await;
     let line = line.map_err(|why| Refusal::new(why.code(), &why))?;
     Ok(reply(StatusCode::OK, "application/json", line))

@@ -1,5 +1,6 @@
 //! `POST /events`: JSON lines, each an event as in SEND.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
@@ -9,8 +10,8 @@ use hyper::http::request::Parts;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use super::conn::{Conn, Peer};
 use super::respond::{self, Reply, error, error_with};
-use super::server::{Conn, Peer};
 use super::visitor::{Visitor, unauthorized};
 use crate::agent::access::Subject;
 use crate::agent::client::Client;
@@ -44,7 +45,13 @@ struct Posted<'a> {
     intake: Intake<'a>,
     /// The next byte begins a line.
     at_start: bool,
+    /// The last byte is a CR that begins a line: the next one tells whether the line is empty.
+    after_cr: bool,
     lines: u64,
+    /// Empty lines since the decoder has yielded everything: how many lines were before each, and how many there are.
+    blanks: VecDeque<(u64, u64)>,
+    /// Lines that were passed to the decoder, and empty ones.
+    passed: (u64, u64),
     errors: Vec<RefusedLine>,
 }
 
@@ -71,7 +78,10 @@ pub(super) async fn respond(
         decoder: Decoder::new(),
         intake: Intake::new(conn.services.log.clone(), &client, runs),
         at_start: true,
+        after_cr: false,
         lines: 0,
+        blanks: VecDeque::new(),
+        passed: (0, 0),
         errors: Vec::new(),
     };
     let received = posted.receive(body).await;
@@ -115,7 +125,7 @@ impl Posted<'_> {
             }
             self.push(data).await;
         }
-        if !self.at_start {
+        if !self.at_start && !self.after_cr {
             self.decoder.push(b"\n");
         }
         self.decoder.finish();
@@ -127,17 +137,54 @@ impl Posted<'_> {
     async fn push(&mut self, data: Bytes) {
         for turn in data.chunks(TURN_SIZE) {
             for piece in turn.split_inclusive(|byte| *byte == b'\n') {
-                if std::mem::replace(&mut self.at_start, piece.ends_with(b"\n")) {
-                    if matches!(piece, b"\n" | b"\r\n") {
-                        continue;
-                    }
-                    self.decoder.push(b"SEND ");
-                }
-                self.decoder.push(piece);
+                self.push_piece(piece);
             }
             self.take().await;
             self.intake.end_turn().await;
         }
+    }
+
+    /// Passes a line or a part of one to the decoder, unless the line is empty.
+    fn push_piece(&mut self, piece: &[u8]) {
+        let at_start = std::mem::replace(&mut self.at_start, piece.ends_with(b"\n"));
+        if at_start || self.after_cr {
+            match piece {
+                b"\n" => return self.note_blank(),
+                b"\r\n" if at_start => return self.note_blank(),
+                b"\r" if at_start => {
+                    self.after_cr = true;
+                    return;
+                }
+                _ => {}
+            }
+            self.passed.0 += 1;
+            self.decoder.push(b"SEND ");
+            if std::mem::take(&mut self.after_cr) {
+                self.decoder.push(b"\r");
+            }
+        }
+        self.decoder.push(piece);
+    }
+
+    fn note_blank(&mut self) {
+        self.after_cr = false;
+        self.passed.1 += 1;
+        match self.blanks.back_mut().filter(|(before, _)| *before == self.passed.0) {
+            Some(last) => last.1 = self.passed.1,
+            None => self.blanks.push_back(self.passed),
+        }
+    }
+
+    /// The number within the body of the line that was decoded last.
+    fn line_number(&self) -> u64 {
+        let mut empty = 0;
+        for (before, blanks) in &self.blanks {
+            if *before >= self.lines {
+                break;
+            }
+            empty = *blanks;
+        }
+        self.lines + empty
     }
 
     /// Passes what was decoded to the intake.
@@ -169,9 +216,13 @@ impl Posted<'_> {
                 }
             };
             if self.errors.len() < ERRORS_MAX {
-                let (code, why) = refused;
-                self.errors.push(RefusedLine { line: self.lines, code, why });
+                let ((code, why), line) = (refused, self.line_number());
+                self.errors.push(RefusedLine { line, code, why });
             }
+        }
+        // Of empty lines, only how many there were still counts.
+        while self.blanks.len() > 1 && self.blanks[1].0 <= self.lines {
+            self.blanks.pop_front();
         }
         self.intake.flush().await;
     }

@@ -7,7 +7,8 @@ use crate::event::{Cursor, Timestamp};
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
-const TAIL: [&str; 9] = ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
+const TAIL: [&str; 9] =
+    ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
 
 /// A query string, decoded.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -67,6 +68,14 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
     };
     tail.check()?;
     Ok(tail)
+}
+
+/// Parses the query string of `GET /events`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_query(text: &str) -> Result<Tail, String> {
+    tail(text, true).map_err(|refused| refused.why)
 }
 
 /// A request that cannot be understood.

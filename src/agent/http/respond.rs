@@ -39,6 +39,9 @@ pub(super) enum Body {
     Live(Next),
 }
 
+/// Bytes of one step, in order.
+pub(super) type Pieces = [Option<Bytes>; 3];
+
 /// What yields the bytes of a live body.
 pub(super) trait Source: Send + 'static {
     /// The next bytes. `None` at the end.
@@ -46,7 +49,10 @@ pub(super) trait Source: Send + 'static {
 }
 
 /// The next bytes of a live body, and what follows them.
-pub(super) struct Next(Pin<Box<dyn Future<Output = Option<(Bytes, Next)>> + Send>>);
+pub(super) struct Next(Pin<Box<dyn Future<Output = Step> + Send>>);
+
+/// What a live body yields. `None` at its end.
+type Step = Option<(Bytes, Next)>;
 
 impl Next {
     fn new<S: Source>(mut source: S) -> Self {

@@ -6,10 +6,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
+use super::conn::Conn;
 use super::respond::{Reply, error, error_with, reply};
-use super::server::Conn;
 use super::visitor::{self, Visitor};
-use super::{assets, feed, metrics, open, post, sign_in};
+use super::{assets, feed, metrics, open, pages, post, sign_in};
 use crate::access::TagScope;
 use crate::agent::access::Subject;
 use crate::sys::users;
@@ -121,7 +121,7 @@ fn health(conn: &Conn, ready: bool) -> Reply {
 async fn page(visitor: &Visitor, parts: &Parts) -> Result<Reply, Reply> {
     match visitor.rights.tail().await {
         Ok(_) => Ok(assets::respond(assets::PAGE, &parts.headers)),
-        Err(why) => Err(sign_in::no_right(&why.to_string())),
+        Err(why) => Err(pages::no_right(&why.to_string())),
     }
 }
 

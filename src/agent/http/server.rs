@@ -1,10 +1,9 @@
 //! Connections of the monitor: who the peer is, how many there may be, and how long they may take.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
@@ -14,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::conn::{Conn, Peer};
 use super::{Monitor, route};
-use crate::agent::limits::{Permit, QuotaKey, Rate, TooMany, Unauthenticated};
 use crate::agent::services::Services;
 use crate::sys::peer::Peer as UnixPeer;
 use crate::sys::{tcp, tcp_peer};
@@ -29,89 +28,11 @@ const BUFFER_MAX: usize = 64 << 10;
 /// The most header fields of a request.
 const HEADERS_MAX: usize = 64;
 
-/// What a request costs of its peer's rate, in bytes of events: whatever it is, it takes some time.
-const REQUEST_COST: usize = 4 << 10;
-
 /// Concurrent requests of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
 
 /// The protocol that TLS has negotiated (RFC 7301).
 const HTTP2: &[u8] = b"h2";
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
-    /// A user of this machine, by loopback.
-    Local {
-        /// Verified by the kernel.
-        uid: u32,
-        address: IpAddr,
-    },
-    /// Another machine.
-    Remote(IpAddr),
-    /// A proxy, by the Unix socket. What it says of its own peer is trusted.
-    Proxy {
-        /// Verified by the kernel.
-        uid: u32,
-    },
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local { uid, .. } => write!(f, "uid {uid}"),
-            Self::Remote(address) => address.fmt(f),
-            Self::Proxy { uid } => write!(f, "proxy of uid {uid}"),
-        }
-    }
-}
-
-impl Peer {
-    /// The user who a session belongs to besides its own, because every local user can reach a loopback port.
-    pub(super) fn local_uid(&self) -> Option<u32> {
-        match self {
-            Self::Local { uid, .. } => Some(*uid),
-            Self::Remote(_) | Self::Proxy { .. } => None,
-        }
-    }
-
-    /// What the peer's quotas are counted by.
-    pub(super) fn quota_key(&self) -> QuotaKey {
-        match self {
-            Self::Local { uid, .. } | Self::Proxy { uid } => QuotaKey::User(*uid),
-            Self::Remote(address) => QuotaKey::for_address(*address),
-        }
-    }
-}
-
-/// One connection.
-pub(super) struct Conn {
-    pub(super) services: Arc<Services>,
-    pub(super) monitor: Arc<Monitor>,
-    pub(super) peer: Peer,
-    pub(super) permit: Permit,
-    /// The rate of the peer. `None` if it is not limited.
-    rate: Option<Arc<Rate>>,
-    /// Until a request of another machine was authenticated.
-    unauthenticated: Mutex<Option<Unauthenticated>>,
-}
-
-impl Conn {
-    /// Charges a request to the peer. `false` if it is beyond the peer's rate: it then has waited.
-    pub(super) async fn charge_request(&self) -> bool {
-        let Some(rate) = &self.rate else { return true };
-        if rate.charge_request(REQUEST_COST) {
-            return true;
-        }
-        rate.cool_down(1).await;
-        false
-    }
-
-    /// Notes that a request was authenticated.
-    pub(super) fn note_authenticated(&self) {
-        drop(self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
 
 /// Serves a connection by TCP. Does not wait.
 pub(crate) fn accept_tcp(
@@ -120,18 +41,15 @@ pub(crate) fn accept_tcp(
     stream: TcpStream,
     address: SocketAddr,
 ) {
-    let conn = match admit_tcp(services, monitor, &stream, address) {
-        Ok(conn) => conn,
-        // Closed without an answer, which would cost as much as what is refused.
-        Err(_) => return,
-    };
+    // A refused connection is closed without an answer, which would cost as much as what is refused.
+    let Ok(conn) = admit_tcp(services, monitor, &stream, address) else { return };
     drop(services.clients.spawn(serve_tcp(conn, stream)));
 }
 
 /// Serves a connection of a proxy by a Unix socket. Does not wait.
 pub(crate) fn accept_unix(services: &Arc<Services>, monitor: &Arc<Monitor>, stream: UnixStream) {
     let Ok(UnixPeer { uid, .. }) = UnixPeer::from_socket(&stream) else { return };
-    if let Ok(conn) = admit(services, monitor, Peer::Proxy { uid }) {
+    if let Ok(conn) = Conn::admit(services, monitor, Peer::Proxy { uid }) {
         drop(services.clients.spawn(async move { serve(Arc::new(conn), stream, false).await }));
     }
 }
@@ -149,25 +67,7 @@ fn admit_tcp(
     } else {
         Peer::Remote(ip)
     };
-    Ok(admit(services, monitor, peer)?)
-}
-
-fn admit(services: &Arc<Services>, monitor: &Arc<Monitor>, peer: Peer) -> Result<Conn, TooMany> {
-    let key = peer.quota_key();
-    let permit = services.limits.permit(key.clone())?;
-    let unauthenticated = match &peer {
-        Peer::Remote(_) => Some(services.limits.unauthenticated(&key)?),
-        Peer::Local { .. } | Peer::Proxy { .. } => None,
-    };
-    let rate = services.limits.rate_of(&key);
-    Ok(Conn {
-        services: services.clone(),
-        rate,
-        monitor: monitor.clone(),
-        peer,
-        permit,
-        unauthenticated: Mutex::new(unauthenticated),
-    })
+    Ok(Conn::admit(services, monitor, peer)?)
 }
 
 async fn serve_tcp(conn: Conn, stream: TcpStream) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::live::Pieces;
+use super::respond::Pieces;
 use crate::agent::limits::Follower;
 use crate::agent::views::{Versioned, Watch};
 use crate::views::ViewName;

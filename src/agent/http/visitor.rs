@@ -6,9 +6,9 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 
+use super::conn::Conn;
+use super::pages;
 use super::respond::{Reply, error, error_with};
-use super::server::Conn;
-use super::sign_in;
 use super::tenure::{self, Ended, SessionInUse};
 use crate::access::TagScope;
 use crate::agent::access::Rights;
@@ -54,7 +54,7 @@ impl Visitor {
 
     fn with_session(conn: &Conn, parts: &Parts) -> Result<Self, Reply> {
         let Some(session) = find_session(conn, &parts.headers) else {
-            return Err(sign_in::page(conn, parts));
+            return Err(pages::signed_out(conn, parts));
         };
         let uid = session.session.uid;
         let rights = Arc::new(conn.services.access.rights_of_user(uid));
@@ -101,7 +101,7 @@ pub(super) fn find_session(conn: &Conn, headers: &HeaderMap) -> Option<SessionIn
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).last()
+    pairs.filter(|(known, _)| known.trim() == name).map(|(_, value)| value.trim()).next_back()
 }
 
 /// The text of a Bearer token, if there is an Authorization header.
@@ -121,7 +121,7 @@ fn bearer(headers: &HeaderMap) -> Option<Result<&str, Reply>> {
 
 /// A request without a good secret. Its connection ends, so that guessing needs a new one each time.
 pub(super) fn unauthorized(conn: &Conn, why: &str) -> Reply {
-    report(conn, why);
+    conn.report(why);
     let mut reply = error_with(StatusCode::UNAUTHORIZED, Code::Denied, why);
     let headers = reply.headers_mut();
     headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
@@ -142,7 +142,7 @@ pub(super) fn check_site(conn: &Conn, parts: &Parts) -> Result<(), Reply> {
         (None, host, _) => host.and_then(|host| host.to_str().ok()),
     };
     if !host.is_some_and(|host| site.is_host(host)) {
-        report(conn, "the Host header names another site");
+        conn.report("the Host header names another site");
         let why = "this Host is not the monitor's: set web.url in pulsed.toml if it should be";
         return Err(error_with(StatusCode::MISDIRECTED_REQUEST, Code::Denied, why));
     }
@@ -154,14 +154,9 @@ pub(super) fn check_site(conn: &Conn, parts: &Parts) -> Result<(), Reply> {
     let mode = value(HeaderName::from_static("sec-fetch-mode"));
     let navigates = mode == Some("navigate") && parts.method == Method::GET;
     if foreign_origin || (foreign_page && !navigates) {
-        report(conn, "a page of another site sent a request");
+        conn.report("a page of another site sent a request");
         let why = "requests of another site's pages are refused";
         return Err(error_with(StatusCode::FORBIDDEN, Code::Denied, why));
     }
     Ok(())
-}
-
-/// Reports what may be an attack.
-pub(super) fn report(conn: &Conn, why: &str) {
-    conn.monitor.report(&conn.peer, why);
 }

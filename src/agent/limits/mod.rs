@@ -258,7 +258,14 @@ impl Limits {
 impl Permit {
     /// Counts this connection as a follower.
     pub(crate) fn follower(&self) -> Follower {
-        let Share { limits, key } = &self.share;
+        self.share.follower()
+    }
+}
+
+impl Share {
+    /// Counts a follower whose patterns this key pays for.
+    pub(crate) fn follower(&self) -> Follower {
+        let Share { limits, key } = self;
         let position = Arc::new(Position::default());
         let mut table = limits.table();
         let number = table.next_follower;

@@ -14,4 +14,5 @@ mod turn;
 pub use folds::{FOLDS_MAX, KEPT_FOR};
 pub(crate) use folds::{Folds, Watch};
 pub use past::{PAST_FOLDS_MAX, PAST_WAIT_MAX};
+pub use shared::SNAPSHOT_MAX;
 pub(crate) use shared::Versioned;

@@ -120,7 +120,7 @@ impl PastFolds {
             Past { views: Views::of_all_lines(), last: view.since.unwrap_or(end).min(end) };
         past.fold(subscription, self.log.host()).await?;
         let end = end.max(past.last);
-        Ok(block_in_place(|| encode(&past.views.snapshot(view.name, &Permits::All, end))))
+        Ok(block_in_place(|| encode(past.views.snapshot(view.name, &Permits::All, end))))
     }
 
     /// A page asks for several views at once.

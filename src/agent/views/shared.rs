@@ -11,10 +11,13 @@ use tokio::task::block_in_place;
 
 use super::delta::{Base, Hasher, Parts};
 use crate::event::Timestamp;
-use crate::views::Snapshot;
+use crate::views::{ENTRIES_MAX, Snapshot};
 
 /// How old a snapshot may be that watchers share. A view has a new version at most so often.
 pub(super) const SHARED_FOR: Duration = Duration::from_millis(150);
+
+/// The most bytes of a snapshot in JSON. Rows beyond it are counted in the rest.
+pub const SNAPSHOT_MAX: usize = 2 << 20;
 
 /// The versions before the current one to which deltas are made. They are as many as watchers of different phases
 /// make in two seconds.
@@ -116,7 +119,7 @@ impl Shared {
         }
         let at = Some(Instant::now());
         let snapshot = snapshot.await;
-        let line = block_in_place(|| encode(&snapshot));
+        let line = block_in_place(|| encode(snapshot));
         let version = self.numbers.next();
         state.replace(Current { version, at, line, ..Current::default() });
     }
@@ -188,12 +191,19 @@ impl Current {
     }
 }
 
-/// A snapshot as one JSON line.
-pub(super) fn encode(snapshot: &Snapshot) -> Bytes {
-    // Encoding cannot fail: keys are text, and writing to memory succeeds.
-    let mut line = serde_json::to_vec(snapshot).unwrap_or_default();
-    line.push(b'\n');
-    line.into()
+/// A snapshot as one JSON line of at most [`SNAPSHOT_MAX`] and a line end.
+pub(super) fn encode(mut snapshot: Snapshot) -> Bytes {
+    let mut rows = ENTRIES_MAX;
+    loop {
+        // Encoding cannot fail: keys are text, and writing to memory succeeds.
+        let mut line = serde_json::to_vec(&snapshot).unwrap_or_default();
+        if line.len() <= SNAPSHOT_MAX || rows == 0 {
+            line.push(b'\n');
+            return line.into();
+        }
+        rows /= 2;
+        snapshot.truncate(rows);
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +237,7 @@ mod tests {
 
     fn snapshot(views: &Views, name: ViewName, millis: i64) -> Current {
         let snapshot = views.snapshot(name, &Permits::All, at(millis));
-        Current { version: 1 + millis as u64, line: encode(&snapshot), ..Current::default() }
+        Current { version: 1 + millis as u64, line: encode(snapshot), ..Current::default() }
     }
 
     fn parse(line: &Bytes) -> Value {
@@ -286,6 +296,34 @@ mod tests {
         state.replace(snapshot(&views, ViewName::Users, last + 3));
         assert!(!is_delta(&mut state, last as u64 + 3) && is_delta(&mut state, last as u64 + 2));
         assert_eq!(state.bases.len(), BASES_MAX);
+    }
+
+    #[test]
+    fn bounds_snapshots() {
+        for (shapes, bounded) in [(100, false), (ENTRIES_MAX, true)] {
+            let mut views = Views::new();
+            for n in 0..shapes {
+                let name: String = n.to_string().bytes().map(|b| char::from(b + 55)).collect();
+                let line = format!(
+                    r#"{{"seq":1,"time":"{}","host":"a","tag":"t","level":"err","msg":"{name} {}","took":1,"origin":{{}}}}"#,
+                    at(0),
+                    "x".repeat(3000)
+                );
+                views.line(&Line::parse(&line).expect("a line"));
+            }
+            let snapshot = views.snapshot(ViewName::Queries, &Permits::All, at(1));
+            let before = serde_json::to_value(&snapshot).expect("JSON");
+            let line = encode(snapshot);
+            assert!(line.len() <= SNAPSHOT_MAX + 1, "{}", line.len());
+            let after = parse(&line);
+            for (list, rest) in [("shapes", "rest"), ("errors", "errors_rest")] {
+                let len = |shown: &Value| shown[list].as_array().map_or(0, Vec::len) as u64;
+                let left = |shown: &Value| shown[rest]["entries"].as_u64().expect("a count");
+                assert_eq!(len(&before) + left(&before), len(&after) + left(&after));
+                assert_eq!(after[rest]["events"], left(&after));
+                assert_eq!(len(&after) < len(&before), bounded, "{list}: {}", len(&after));
+            }
+        }
     }
 
     #[test]

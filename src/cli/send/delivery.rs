@@ -241,7 +241,7 @@ impl<'a> Delivery<'a> {
         if let Some(Refusal { why, .. }) = &self.refusal
             && !std::mem::replace(&mut self.reported, true)
         {
-            report(format_args!("not taken: {why}"));
+            report(format_args!("event refused: {why}"));
         }
     }
 }

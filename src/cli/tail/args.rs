@@ -302,7 +302,8 @@ mod tests {
             &["--server", "web1:0"],
             &["--ca", "x"],
             &["--token-file", "x"],
-            &["--web"],
+            &["--web", "-f"],
+            &["--web", "tag=shop.*"],
         ] {
             assert!(parse(line).is_err(), "{line:?}");
         }

@@ -114,7 +114,7 @@ scenario('sign-in: a right that is revoked ends the stream with a message', asyn
   });
 }, { config: readableBy('nobody'), root: true });
 
-scenario('sign-in: a user without a right is told so', async (scene) => {
+scenario('sign-in: a user without a right sees why', async (scene) => {
   scene.guard.allow(/status of 403/);
   const page = await scene.page();
   await page.goto(await scene.agent.link('nobody'));

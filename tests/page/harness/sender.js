@@ -12,7 +12,7 @@ import net from 'node:net';
 
 export class Sender {
   #rest = '';
-  /** Answers that nobody has read yet. @type {string[]} */
+  /** Answers that the test has not read yet. @type {string[]} */
   #answers = [];
   /** @type {((line: string | undefined) => void) | undefined} */
   #waiting;

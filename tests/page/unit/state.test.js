@@ -100,7 +100,7 @@ test('links to a changed state', () => {
   assert.equal(state.link({ by: 'page' }), '?view=users&match=tag%3Da&by=page');
 });
 
-test('a listener that unregisters while it is called disturbs nobody', () => {
+test('a listener that unregisters while it is called disturbs no other', () => {
   const state = createState(/** @type {any} */ (new FakePage()));
   let calls = 0;
   const off = state.on(() => off());

@@ -106,6 +106,26 @@ impl Agent {
         self.child = Some(self.command().spawn().expect("an executable pulsed"));
     }
 
+    /// Starts it by this command once, whose descriptors 0 and 1 are these. The agent's output must go to descriptor 2.
+    pub(crate) fn launch_with_descriptors(
+        &mut self,
+        launcher: &[&str],
+        stdin: OwnedFd,
+        stdout: OwnedFd,
+    ) {
+        self.launch_with(launcher);
+        let mut command = self.command();
+        command.stdin(stdin).stdout(stdout);
+        self.child = Some(command.spawn().expect("an executable launcher"));
+    }
+
+    /// Its exit status, if it has exited.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        let exited = self.child.as_mut()?.try_wait().expect("a child process")?;
+        self.child = None;
+        Some(exited)
+    }
+
     /// Starts it, also again after an exit, and waits until it answers.
     pub(crate) fn restart(&mut self) {
         self.launch();

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use agent::{Agent, PULSED};
+pub(crate) use agent::{Agent, HOST, PULSED};
 pub(crate) use client::Client;
 pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, begins_log, parse, seq_of};
 pub(crate) use other::Relay;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use pulsed::agent::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
-    ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY,
-    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
-    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    BODY_MAX, BODY_WAIT_MAX, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
+    CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND,
+    GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX,
+    METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX,
+    REFUSAL_DELAY, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
+    RUNS_OF_USER_MAX, STREAMS_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
-use pulsed::auth::tokens;
+use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
@@ -80,6 +81,8 @@ fn protocol_bounds_match_constants() {
         ("The text of an ERR, in characters", wire::WHY_MAX.to_string()),
         ("ERRs between two SYNCs; further ones are counted", ERRS_MAX.to_string()),
         ("Events without a match before an \\(dqat\\(dq", count(PASSED_OVER_MAX)),
+        ("The rate of a TAIL, in events a second", count(wire::RATE_MAX.into())),
+        ("A sign-in link", seconds(links::LINK_VALID_FOR)),
         ("A MATCH", size(TEXT_MAX)),
         ("The terms of a MATCH", TERMS_MAX.to_string()),
         ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
@@ -122,6 +125,18 @@ fn agent_limits_match_constants() {
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
         ("Concurrent readers of the history", HISTORY_READERS.to_string()),
+        (
+            "The head of an HTTP request, from connecting or from the one before",
+            seconds(HEADER_WAIT_MAX),
+        ),
+        ("The body of a POST", size(BODY_MAX)),
+        ("The timeout of such a body", seconds(BODY_WAIT_MAX)),
+        ("Streams of a feed", STREAMS_MAX.to_string()),
+        ("Events across which a stream of a feed resumes", count(RESUME_MAX)),
+        ("Sign-in links", count(links::LINKS_MAX as u64)),
+        ("Of those, of one user", links::LINKS_OF_USER_MAX.to_string()),
+        ("Sessions of the monitor", count(sessions::SESSIONS_MAX as u64)),
+        ("Of those, of one user", sessions::SESSIONS_OF_USER_MAX.to_string()),
         ("A diagnostic", size(diag::LINE_MAX)),
         ("Diagnostics queued for a slow reader", diag::QUEUE_MAX.to_string()),
     ];
@@ -152,12 +167,29 @@ fn numbers_in_sentences_match_constants() {
             format!("does not answer within {}", millis(GROUPS_WAIT_MAX)),
             format!("answers an invalid token after {}", millis(REFUSAL_DELAY)),
             format!("not sent a valid token within {}.", seconds(HANDSHAKE_MAX)),
+            format!("The link works once, within {}.", seconds(links::LINK_VALID_FOR)),
+            format!("works within {} minutes.", links::FIRST_LINK_VALID_FOR.as_secs() / 60),
+            format!(
+                "ends {} hours after its last request, {} days after its begin",
+                sessions::IDLE_MAX.as_secs() / hour,
+                sessions::AGE_MAX.as_secs() / hour / 24
+            ),
+            format!("a JSON list of at most {STREAMS_MAX} objects"),
+            format!("events old, at most {}, continues", count(RESUME_MAX)),
+            format!("did not arrive within {}", seconds(BODY_WAIT_MAX)),
+            format!("or has more than {}.", size(BODY_MAX)),
+            format!("client_max_body_size {}m;", BODY_MAX >> 20),
+            format!("a comment at least every {}.", seconds(HEARTBEAT)),
+            format!("by tag, for {METRIC_TAGS_MAX} tags by name"),
+            format!("until {} after the last one", seconds(METRICS_KEPT_FOR)),
         ],
     );
     assert_contains(
         "pulse-protocol.7",
         &[
             format!("After {ERRS_MAX} such answers"),
+            format!("events a second, from 1 to {}, for people", count(wire::RATE_MAX.into())),
+            format!("It works for {}.", seconds(links::LINK_VALID_FOR)),
             format!("After {} events without a match", count(PASSED_OVER_MAX)),
             format!("below 2^{}.", (Seq::MAX.get() + 1).ilog2()),
             format!("from 0 to 1e{}.", took::SECONDS_MAX.log10()),
@@ -203,6 +235,7 @@ fn numbers_in_sentences_match_constants() {
         "pulse-tail.1",
         &[
             format!("the last {} events of", tail::LINES_DEFAULT),
+            format!("The link works once, within {}.", seconds(links::LINK_VALID_FOR)),
             format!("Default: {}; all of them", tail::LINES_DEFAULT),
             format!("At most {} days.", tail::TIMEOUT_MAX.as_secs() / hour / 24),
             format!(

@@ -84,6 +84,9 @@ fn try_load(lines: &str) -> Result<Config, ConfigError> {
     Ok(Config { file: None, ..Config::load(Some(file.path()), &machine())? })
 }
 
+/// A monitor on a Unix socket, whose mode, owner and group can be set.
+const ON_UNIX: &str = "web.listen = \"unix:/w\"\nweb.url = \"http://w\"\n";
+
 #[test]
 fn defaults_match_program() {
     let mut lines = String::new();
@@ -95,6 +98,8 @@ fn defaults_match_program() {
                 let rest = "send = [\"*\"]\n";
                 let written = load(&format!("[[access]]\n{key} = {default}\n{rest}"));
                 assert_eq!(written, load(&format!("[[access]]\n{rest}")), "access.{key}");
+            } else if key == "web.mode" {
+                assert_eq!(load(&format!("{ON_UNIX}web.mode = {default}\n")), load(ON_UNIX));
             } else {
                 lines += &format!("{key} = {default}\n");
             }
@@ -107,6 +112,8 @@ fn defaults_match_program() {
     let paths = ["socket.path", "history.dir", "tcp.tokens"];
     let paths = paths.map(|key| format!("{key} = {}\n", example()[key].0));
     assert_eq!(load(&paths.concat()), load(""));
+    // The monitor's address depends on what started the agent.
+    assert_eq!(load("web.listen = true\n"), load(""));
     // TCP has no default, and a rule without a list permits no user.
     assert_eq!(load("").tcp, None);
     assert_eq!(load("[[access]]\n"), load("[[access]]\nsend = []\ntail = []\n"));
@@ -210,6 +217,13 @@ fn documented_errors_match_program() {
         format!("[[access]]\nsend = [{}]", many("\"*\"", SUBJECTS_MAX + 1)),
         "tcp.listen = \"0.0.0.0:7465\"".to_owned(),
         "tcp.cert = \"/cert.pem\"".to_owned(),
+        "web.listen = \"0.0.0.0:7464\"".to_owned(),
+        "web.listen = \"7464\"".to_owned(),
+        "web.listen = \"unix:/w\"".to_owned(),
+        format!("{ON_UNIX}web.cert = \"/c\"\nweb.key = \"/k\""),
+        "web.url = \"web1\"".to_owned(),
+        "web.owner = 0".to_owned(),
+        "web.key = \"/k\"".to_owned(),
     ] {
         let error = try_load(&lines).expect_err("an invalid configuration").to_string();
         let found = documented.iter().filter(|text| text.is_match(&error)).count();
@@ -222,9 +236,9 @@ fn documented_errors_match_program() {
 #[test]
 fn documented_configurations_load() {
     let shown = Page::read("pulsed.toml.5").displays();
-    assert_eq!(shown.len(), 6);
+    assert_eq!(shown.len(), 8);
     let agents = Page::read("pulsed.8").displays();
     let agents: Vec<String> = agents.into_iter().filter(|text| text.starts_with('[')).collect();
-    assert_eq!(agents.len(), 2);
+    assert_eq!(agents.len(), 3);
     shown.iter().chain(&agents).for_each(|text| drop(load(text)));
 }

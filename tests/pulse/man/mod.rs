@@ -8,6 +8,7 @@ mod configuration;
 mod examples;
 mod page;
 mod protocol;
+mod proxy;
 mod views;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pulsed::agent::{FOLDS_MAX, KEPT_FOR};
+use pulsed::agent::{FOLDS_MAX, KEPT_FOR, SNAPSHOT_MAX};
 use pulsed::event::{Line, Timestamp};
 use pulsed::views::{
     ABANDONED_SECONDS, ENTRIES_MAX, HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS,
@@ -94,6 +94,7 @@ fn bounds_are_those_of_the_program() {
         format!("for {} s after, over the last {WINDOW_MINUTES} minutes", KEPT_FOR.as_secs()),
         format!("at most {FOLDS_MAX} folds of at most {} MiB each", SIZE_MAX >> 20),
         format!("at most {},{:03} entries", ENTRIES_MAX / 1000, ENTRIES_MAX % 1000),
+        format!("a snapshot has at most {} MiB", SNAPSHOT_MAX >> 20),
         format!("The first {MSG_MAX} bytes of its message."),
         format!("The shape, at most {SHAPE_MAX} bytes."),
         format!("at least {REPEATS_MIN} times in one request"),

@@ -1,4 +1,6 @@
-//! The page of threats: every cell of its table of doors, roles and verbs.
+//! The page of threats: every cell of its tables of doors, roles, verbs and paths.
+
+mod http;
 
 use std::fs;
 use std::path::Path;
@@ -197,11 +199,11 @@ fn syslog(client: &mut Client, verb: &str, mark: &str, agent: &Agent, silent: bo
     }
 }
 
-/// The rows of the table, the header first.
-fn table() -> Vec<Vec<String>> {
+/// The rows of the table whose header begins so, the header first.
+fn rows_of(begins: &str) -> Vec<Vec<String>> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/threats.md");
     let page = fs::read_to_string(page).expect("a readable page");
-    let rows = page.lines().skip_while(|line| !line.starts_with("| door and role |"));
+    let rows = page.lines().skip_while(|line| !line.starts_with(begins));
     let rows =
         rows.take_while(|line| line.starts_with('|')).filter(|line| !line.starts_with("|--"));
     let cells = |line: &str| {
@@ -225,7 +227,7 @@ fn access_table_matches_agent() {
     let mut root = agent.connect();
     root.write("SEND {\"tag\":\"shop.a\",\"msg\":\"seed\"}\n");
     root.write(format!("SEND {{\"tag\":\"{OTHER}\",\"msg\":\"seed\"}}\n")).sync();
-    let table = table();
+    let table = rows_of("| door and role |");
     let (head, rows) = table.split_first().expect("a table");
     assert_eq!(
         head[1..],
