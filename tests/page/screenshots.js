@@ -27,12 +27,18 @@ const pause = (time) => new Promise((resolve) => setTimeout(resolve, time));
  * @param {import('playwright-core').Browser} browser
  * @param {'dark' | 'light'} colorScheme
  */
-async function take(agent, browser, colorScheme) {
+async function open(agent, browser, colorScheme) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme });
   const page = await newPage(context, new Guard(agent.url));
   await page.goto(await agent.link());
   await page.waitForURL(agent.url);
   await live(page);
+  return page;
+}
+
+/** @param {import('playwright-core').Page} page @param {'dark' | 'light'} colorScheme */
+async function take(page, colorScheme) {
+  await page.bringToFront();
   for (const view of VIEWS) {
     await show(page, view);
     await pause(view === 'stack' ? FILLED : SETTLED);
@@ -42,22 +48,24 @@ async function take(agent, browser, colorScheme) {
   await page.mouse.move(0, 0);
   await pause(FILLED);
   await page.screenshot({ path: `${TARGET}wall-${colorScheme}.png` });
-  await context.close();
+  await page.context().close();
 }
 
 async function main() {
   await mkdir(TARGET, { recursive: true });
   const agent = await Agent.start('', 'web1');
+  const browser = await launch();
+  // Views begin when they are watched.
+  const dark = await open(agent, browser, 'dark');
+  const light = await open(agent, browser, 'light');
   const demo = spawn(`${ROOT}contrib/demo`, [], {
     stdio: 'ignore',
     env: { ...process.env, PULSED_SOCKET: agent.socket, PATH: `${program('')}:${process.env.PATH}` },
   });
-  const browser = await launch();
   try {
     await pause(SECONDS * 1000);
-    for (const colorScheme of /** @type {const} */ (['dark', 'light'])) {
-      await take(agent, browser, colorScheme);
-    }
+    await take(dark, 'dark');
+    await take(light, 'light');
   } finally {
     await browser.close();
     demo.kill('SIGINT');
