@@ -170,7 +170,7 @@ fn carry(mut fan: Fan) -> Result<f64, BenchError> {
     });
     let (kept, end) = received?;
     sent.map_err(|_| BenchError::Failed("the sender panicked".into()))??;
-    compare(&kept)?;
+    compare(&kept, events)?;
     Ok((events * followers) as f64 / (end - begin).as_secs_f64())
 }
 
@@ -227,12 +227,12 @@ fn ready(followers: &[TcpStream]) -> Result<Vec<usize>, BenchError> {
     }
 }
 
-/// Compares the messages that a follower received with those that were sent.
-fn compare(kept: &[u8]) -> Result<(), BenchError> {
+/// Compares the first messages that a follower received with those that were sent.
+fn compare(kept: &[u8], events: u64) -> Result<(), BenchError> {
     let text = String::from_utf8_lossy(kept);
     let mut received =
         text.lines().filter_map(|line| line.strip_prefix("data: ")?.split("\"msg\":\"").nth(1));
-    for sent in Load::Objects.messages() {
+    for sent in Load::Objects.messages().into_iter().take(events as usize) {
         let message = |text: &str| text.split('"').next().map(str::to_owned);
         let sent = sent.split("\"msg\":\"").nth(1).and_then(message);
         let received = received.next().and_then(message);
