@@ -265,7 +265,7 @@ impl Permit {
 impl Share {
     /// Counts a follower whose patterns this key pays for.
     pub(crate) fn follower(&self) -> Follower {
-        let Share { limits, key } = self;
+        let Self { limits, key } = self;
         let position = Arc::new(Position::default());
         let mut table = limits.table();
         let number = table.next_follower;

@@ -73,7 +73,7 @@ test('joins skipped rows that follow each other, under one key', () => {
 });
 
 test('keeps the newest rows up to the bound', () => {
-  const { push, store, seqs } = create();
+  const { push, store } = create();
   for (let seq = 1; seq <= ROWS_MAX; seq += 1) push(seq);
   assert.equal(store.rows.length, ROWS_MAX);
 });

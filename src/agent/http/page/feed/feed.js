@@ -1,6 +1,6 @@
 // The page's side of the feed: subscriptions through the hub in the shared worker, or through its own hub.
 
-import { address, page, readJson, readLines } from './request.js';
+import { page, readJson, readLines } from './request.js';
 import { parse } from './cursor.js';
 import { createSeen } from './seen.js';
 

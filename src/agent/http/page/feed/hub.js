@@ -2,7 +2,7 @@
 // ones. It runs in the shared worker, or in the page if the browser has none.
 
 import { Connection } from './connection.js';
-import { covered, parse, seqOf } from './cursor.js';
+import { parse, seqOf } from './cursor.js';
 import { apply } from './delta.js';
 import { Pages } from './pages.js';
 import { address, readJson, readLines } from './request.js';

@@ -301,7 +301,7 @@ export class HeatMap {
         );
       }
     }
-    this.drawSelection(c, grid, cell, height, colors);
+    this.drawSelection(c, cell, height, colors);
     return Infinity;
   }
 
@@ -340,10 +340,10 @@ export class HeatMap {
   }
 
   /**
-   * @private @param {CanvasRenderingContext2D} c @param {Grid} grid @param {{ w: number, h: number }} cell @param {number} height
+   * @private @param {CanvasRenderingContext2D} c @param {{ w: number, h: number }} cell @param {number} height
    * @param {Record<string, string>} colors
    */
-  drawSelection(c, grid, cell, height, colors) {
+  drawSelection(c, cell, height, colors) {
     const rect = this.rect();
     if (!rect) return;
     c.strokeStyle = colors.accent;

@@ -92,7 +92,7 @@ export class Column {
     this.layers.plain[place] = plain ? 1 : 0;
     this.layers.abandoned[place] = event.abandoned ? 1 : 0;
     this.layers.add(place, tone, 1, event);
-    this.grow(tall + SPACE, born, height);
+    this.grow(tall + SPACE, height);
   }
 
   /**
@@ -109,14 +109,14 @@ export class Column {
     const place = this.layers.push(BAR, tone, tall, born);
     this.layers.plain[place] = 1;
     this.layers.add(place, tone, count, null);
-    this.grow(tall + SPACE, born, height);
+    this.grow(tall + SPACE, height);
   }
 
   /** @param {string} text @param {number} born @param {number} height */
   landGap(text, born, height) {
     const place = this.layers.push(GAP, WARN, 3, born);
     this.layers.text[place] = text;
-    this.grow(3 + SPACE, born, height);
+    this.grow(3 + SPACE, height);
   }
 
   /** Lets the blocks at the bottom go that have sunk below the floor. */
@@ -200,8 +200,8 @@ export class Column {
     this.room = Math.max(this.room - more, -1000);
   }
 
-  /** @private @param {number} tall @param {number} born @param {number} height */
-  grow(tall, born, height) {
+  /** @private @param {number} tall @param {number} height */
+  grow(tall, height) {
     this.content += tall;
     this.room = Math.max(this.room - tall, -height);
     // The ring drops its oldest block when it is full.

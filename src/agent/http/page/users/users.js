@@ -110,7 +110,7 @@ class Users {
         live: true,
         value: (row) => this.seen(row),
         sort: (row) => row.seen,
-        render: (cell, row, value) => {
+        render: (cell, _row, value) => {
           setText(cell, String(value));
           cell.classList.toggle('is-now', value === 'now');
         },
