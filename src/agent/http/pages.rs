@@ -11,12 +11,21 @@ use crate::wire::Code;
 /// The type of a page.
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
-/// A page of its own, since the monitor's files are for those who are signed in. `{}` stands for a heading and text.
+/// The only style within a page: [`super::respond`] permits it by its hash.
+const STYLE: &str = concat!(
+    "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#0d1117;color:#e6edf3;",
+    "font:15px/1.6 system-ui,sans-serif}main{max-width:30rem;padding:2rem}h1{font-size:1.2rem;font-weight:600}",
+    "pre{padding:.7rem 1rem;border:1px solid #30363d;border-radius:6px;background:#161b22;color:#2dd4bf}",
+    "@media(prefers-color-scheme:light){body{background:#fcfcfb;color:#1f2328}",
+    "pre{background:#fff;border-color:#d0d7de;color:#0f766e}}",
+);
+
+/// A page of its own, since the monitor's files are for those who are signed in. `{main}` stands for a heading and text.
 const TEMPLATE: &str = concat!(
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Pulse</title>\n",
     "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"dark light\">\n",
-    "<link rel=\"icon\" href=\"data:,\">\n",
-    "</head><body><main>{}</main></body></html>\n"
+    "<link rel=\"icon\" href=\"data:,\"><style>{style}</style>\n",
+    "</head><body><main>{main}</main></body></html>\n"
 );
 
 const SIGNED_OUT: &str = concat!(
@@ -66,10 +75,34 @@ pub(super) fn no_right(why: &str) -> Reply {
 }
 
 fn html(status: StatusCode, main: &str) -> Reply {
-    reply(status, HTML, TEMPLATE.replacen("{}", main, 1))
+    let page = TEMPLATE.replacen("{style}", STYLE, 1).replacen("{main}", main, 1);
+    reply(status, HTML, page)
 }
 
 /// Escapes text for HTML.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::http::respond::CONTENT_POLICY;
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    /// Base64 (RFC 4648, section 4) of 32 bytes.
+    fn base64(bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let bits = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (7 - at % 8) & 1);
+        let digit = |at: usize| (0..6).fold(0, |digit, bit| digit << 1 | bits(at + bit));
+        let digits = (0..bytes.len() * 8).step_by(6);
+        digits.map(|at| char::from(DIGITS[usize::from(digit(at))])).chain(['=']).collect()
+    }
+
+    #[test]
+    fn policy_permits_the_style() {
+        let hash = base64(digest(&SHA256, STYLE.as_bytes()).as_ref());
+        assert!(CONTENT_POLICY.contains(&format!("'sha256-{hash}'")), "{hash}");
+    }
 }

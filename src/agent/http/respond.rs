@@ -13,8 +13,10 @@ use serde_json::json;
 
 use crate::wire::Code;
 
-/// What pages may load: this site's own files, and nothing inline. No page may frame them.
-pub(super) const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+/// What pages may load: this site's own files, and nothing inline but the style of the sign-in pages, by its hash.
+/// No page may frame them.
+pub(super) const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' \
+     'sha256-1lv6D7UctYnEkwcQMjTRbTq4ZG6WalV07wyNL2TrX/Y='; img-src 'self' data:; \
      connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
 
