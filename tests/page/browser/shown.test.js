@@ -69,6 +69,8 @@ scenario('keyboard: digits switch views, and each key does what the list says', 
   await page.locator('dialog#help[open]').waitFor();
   await page.keyboard.press('Escape');
   await page.locator('dialog#help[open]').waitFor({ state: 'detached' });
+  await eventually(async () =>
+    assert.equal(await page.evaluate(() => document.activeElement?.closest('dialog')?.id), undefined));
   await page.keyboard.press('Space');
   await page.locator('.pause[aria-pressed="true"]').waitFor();
   await page.keyboard.press('Space');

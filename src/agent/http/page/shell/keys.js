@@ -116,6 +116,11 @@ function helpDialog() {
     h('div', { class: 'dialog-body' }, list),
   );
   dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  // Until the next frame the closed dialog keeps the focus, and would get the next key.
+  dialog.addEventListener('close', () => {
+    const focused = document.activeElement;
+    if (focused instanceof HTMLElement && dialog.contains(focused)) focused.blur();
+  });
   document.body.append(dialog);
   return dialog;
 }
