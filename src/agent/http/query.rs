@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::event::{Cursor, Timestamp};
+use crate::render::escape;
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
@@ -80,5 +81,7 @@ pub fn parse_query(text: &str) -> Result<Tail, String> {
 
 /// A request that cannot be understood.
 pub(super) fn refuse(why: String) -> Refused {
+    // It may quote the request: in one line, whatever that contains.
+    let why = escape(&why).into_owned();
     Refused { code: Code::Usage, why, event: false }
 }
