@@ -129,7 +129,8 @@ scenario('stream: a reader who scrolled keeps the place while events come', asyn
   });
   const before = await eventually(async () => {
     const now = await top();
-    assert.ok(now?.text && now.text !== 'event 150' && (await page.locator('#panel-stream .list').evaluate((list) => list.scrollTop)) > 1000);
+    // The rows of the new place are drawn a frame after the scroll.
+    assert.ok(Number(now?.text?.split(' ')[1]) < 120, JSON.stringify(now));
     return now;
   });
   await sender.send(...range(151, 190).map(numbered));
