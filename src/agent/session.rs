@@ -136,9 +136,8 @@ impl Session<'_> {
             let step = match request {
                 Ok(Request::Send(draft)) => {
                     let mut pushed = self.intake.push(&draft);
-                    while matches!(pushed, Ok(Pushed::RightsNeeded)) {
-                        self.intake.refresh_rights().await;
-                        pushed = self.intake.push(&draft);
+                    if matches!(pushed, Ok(Pushed::RightsNeeded)) {
+                        pushed = self.intake.push_with_rights(&draft).await;
                     }
                     match pushed {
                         Ok(Pushed::Full) => Step::Flush,

@@ -30,7 +30,10 @@ pub use encode::{
     encode_tail,
 };
 pub use verbs::{VERBS, Verb, help};
-pub use view::{EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view};
+pub use view::{
+    BadInterval, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view,
+    view_interval,
+};
 
 /// The kind of an error: the exit codes of the commands, after sysexits(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -92,17 +92,24 @@ pub(super) fn view(text: &str) -> Result<View, Refused> {
         let name = quote(&keys.name);
         refuse(format!("VIEW: name: unknown view {name}: use {}", names(", ")))
     })?;
-    let every = keys.every.map_or(Ok(EVERY_DEFAULT), interval)?;
+    let every = view_interval(keys.every).map_err(|bad| refuse(format!("VIEW: {bad}")))?;
     Ok(View { name, matching: keys.matching, every })
 }
 
-fn interval(seconds: f64) -> Result<Duration, Refused> {
+/// Checks an interval between snapshots, in seconds. `None` is [`EVERY_DEFAULT`].
+///
+/// # Errors
+/// [`BadInterval`].
+pub fn view_interval(seconds: Option<f64>) -> Result<Duration, BadInterval> {
+    let Some(seconds) = seconds else { return Ok(EVERY_DEFAULT) };
     let every = Duration::try_from_secs_f64(seconds).ok();
-    every.filter(|every| (EVERY_MIN..=EVERY_MAX).contains(every)).ok_or_else(|| {
-        let (min, max) = (EVERY_MIN.as_secs_f64(), EVERY_MAX.as_secs_f64());
-        refuse(format!("VIEW: every: use a number of seconds from {min} to {max}"))
-    })
+    every.filter(|every| (EVERY_MIN..=EVERY_MAX).contains(every)).ok_or(BadInterval)
 }
+
+/// An interval that is not from [`EVERY_MIN`] to [`EVERY_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("every: use a number of seconds from {} to {}", EVERY_MIN.as_secs_f64(), EVERY_MAX.as_secs_f64())]
+pub struct BadInterval;
 
 fn names(separator: &str) -> String {
     RequestedView::ALL.map(RequestedView::name).join(separator)

@@ -18,7 +18,7 @@ use crate::agent::follow::pace::Pace;
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::views::past::PastView;
 use crate::views::ViewName;
-use crate::wire::{Code, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, Refused, Tail};
+use crate::wire::{Code, Refused, Tail, view_interval};
 
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 
@@ -99,12 +99,7 @@ pub(super) async fn open_view(
 
 /// The interval between snapshots.
 pub(super) fn interval(seconds: Option<f64>) -> Result<Duration, Refusal> {
-    let Some(seconds) = seconds else { return Ok(EVERY_DEFAULT) };
-    let every = Duration::try_from_secs_f64(seconds).ok();
-    every.filter(|every| (EVERY_MIN..=EVERY_MAX).contains(every)).ok_or_else(|| {
-        let (min, max) = (EVERY_MIN.as_secs_f64(), EVERY_MAX.as_secs_f64());
-        Refusal::new(Code::Usage, format!("every: use a number of seconds from {min} to {max}"))
-    })
+    view_interval(seconds).map_err(|bad| Refusal::new(Code::Usage, bad))
 }
 
 /// `GET /events`.

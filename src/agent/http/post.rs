@@ -194,9 +194,8 @@ impl Posted<'_> {
             let refused = match request {
                 Ok(Request::Send(draft)) => {
                     let mut pushed = self.intake.push(&draft);
-                    while matches!(pushed, Ok(Pushed::RightsNeeded)) {
-                        self.intake.refresh_rights().await;
-                        pushed = self.intake.push(&draft);
+                    if matches!(pushed, Ok(Pushed::RightsNeeded)) {
+                        pushed = self.intake.push_with_rights(&draft).await;
                     }
                     match pushed {
                         Ok(Pushed::Full) => {

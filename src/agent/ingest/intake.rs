@@ -46,7 +46,7 @@ pub(crate) enum Pushed {
     Accepted,
     /// The draft is in the batch, which is full: [`Intake::flush`].
     Full,
-    /// Nothing was done: [`Intake::refresh_rights`], then push again.
+    /// Nothing was done: [`Intake::push_with_rights`].
     RightsNeeded,
 }
 
@@ -145,6 +145,22 @@ impl<'a> Intake<'a> {
         Ok(self.pushed())
     }
 
+    /// As [`Intake::push`], for a draft that needed rights: looks them up first, as often as the rules change
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    #[cold]
+    pub(crate) async fn push_with_rights(&mut self, draft: &Draft<'_>) -> Result<Pushed, Refusal> {
+        loop {
+            self.client.rights.refresh().await;
+            match self.push(draft) {
+                Ok(Pushed::RightsNeeded) => {}
+                pushed => return pushed,
+            }
+        }
+    }
+
     /// A begin pays for two events, so that its end is never refused.
     #[cold]
     fn push_run(&mut self, draft: &Draft<'_>, run: &str) -> Result<Pushed, Refusal> {
@@ -178,11 +194,6 @@ impl<'a> Intake<'a> {
 
     fn pushed(&self) -> Pushed {
         if self.batch.size() >= BATCH_SIZE { Pushed::Full } else { Pushed::Accepted }
-    }
-
-    /// Looks up what may be sent by the rules now in force.
-    pub(crate) async fn refresh_rights(&self) {
-        self.client.rights.refresh().await;
     }
 
     #[cold]
