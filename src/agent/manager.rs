@@ -3,16 +3,54 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 use crate::diag;
-use crate::log::Log;
+use crate::log::{Checked, Log};
 use crate::render::escape;
 use crate::sys::systemd::{Manager, State};
 
 /// Keep-alives within the watchdog timeout, as sd_watchdog_enabled(3) recommends.
 const KEEP_ALIVES: u32 = 2;
+
+/// How much longer a start may take after each sign of life. Longer than any single step of the recovery on a slow
+/// disk; a start that hangs is ended after it.
+const START_EXTENSION: Duration = Duration::from_secs(120);
+
+/// Minimum interval between two signs of life of a start.
+const START_SIGN_EVERY: Duration = Duration::from_secs(1);
+
+/// Connects to the manager that started this process, if one did.
+pub(crate) fn connect() -> Option<Manager> {
+    Manager::from_env().unwrap_or_else(|cause| {
+        diag::warning(format_args!("cannot reach the service manager: {cause}"));
+        None
+    })
+}
+
+/// Tells the service manager that a long start lives: the recovery of a large history may take longer than the
+/// manager waits for a start.
+pub(crate) struct Starting<'a> {
+    manager: Option<&'a Manager>,
+    last: Option<Instant>,
+}
+
+impl<'a> Starting<'a> {
+    pub(crate) fn new(manager: Option<&'a Manager>) -> Self {
+        Self { manager, last: None }
+    }
+
+    /// The recovery has made a step.
+    pub(crate) fn checked(&mut self, Checked { bytes, of }: Checked) {
+        let too_soon = self.last.is_some_and(|last| last.elapsed() < START_SIGN_EVERY);
+        let Some(manager) = self.manager.filter(|_| !too_soon) else { return };
+        self.last = Some(Instant::now());
+        let status = format!("checking history: {} of {} MiB", bytes >> 20, of >> 20);
+        // The manager waits all the same if it does not hear this.
+        let _ = manager.notify(State::Starting(&status, START_EXTENSION));
+    }
+}
 
 /// The connection to the service manager, and what its status line shows.
 pub(crate) struct ServiceManager {
@@ -23,12 +61,13 @@ pub(crate) struct ServiceManager {
 }
 
 impl ServiceManager {
-    /// Connects to the manager that started this process, if one did.
-    pub(crate) fn new(socket: &Path, log: Log, limits: Arc<Limits>) -> Self {
-        let manager = Manager::from_env().unwrap_or_else(|cause| {
-            diag::warning(format_args!("cannot reach the service manager: {cause}"));
-            None
-        });
+    /// `manager` is `None` if none started this process.
+    pub(crate) fn new(
+        manager: Option<Manager>,
+        socket: &Path,
+        log: Log,
+        limits: Arc<Limits>,
+    ) -> Self {
         Self { manager, socket: socket.into(), log, limits }
     }
 

@@ -45,6 +45,7 @@ use crate::diag;
 use crate::log::{self, Log, Opened};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::socket::{self, Permissions, SocketFile};
+use crate::sys::systemd::Manager;
 use crate::sys::{clock, limits as system_limits, users};
 
 use access::Access;
@@ -53,7 +54,7 @@ use http::listen::{Listening, listen};
 use http::{Monitor, Place};
 use ingest::runs::Runs;
 use limits::Limits;
-use manager::ServiceManager;
+use manager::{ServiceManager, Starting};
 use reload::Certificates;
 use services::Services;
 use stats::Stats;
@@ -79,8 +80,8 @@ pub use ingest::{
 };
 pub use limits::{
     BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
-    EVENTS_PER_SECOND, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, UNAUTHENTICATED_MAX,
-    UNAUTHENTICATED_OF_ONE_MAX,
+    DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED, EVENTS_PER_SECOND, PATTERNS_HELD_MAX,
+    PATTERNS_OF_ONE_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
 };
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
@@ -129,10 +130,11 @@ pub fn run<E: Display>(
     reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
-    if let Err(cause) = system_limits::raise_open_files() {
-        diag::warning(format_args!("cannot raise the limit of open files: {cause}"));
-    }
-    let Opened { running, repairs } = log::open(log_options(&config))?;
+    let connections_max = connections_max();
+    let manager = manager::connect();
+    let mut starting = Starting::new(manager.as_ref());
+    let Opened { running, repairs } =
+        log::open_reporting(log_options(&config), &mut |checked| starting.checked(checked))?;
     for repair in repairs {
         diag::warning(format_args!("history: {repair}"));
     }
@@ -152,9 +154,9 @@ pub fn run<E: Display>(
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
-    let sockets = Sockets { unix: listener, web: inherited.web };
+    let base = Base { unix: listener, web: inherited.web, manager, connections_max };
     let served =
-        runtime.block_on(serve(&config, running.log(), sockets, tls, link, reload, listening));
+        runtime.block_on(serve(&config, running.log(), base, tls, link, reload, listening));
     // The path goes first: no client must connect to an agent that will not answer.
     drop(socket_file);
     runtime.shutdown_timeout(Duration::ZERO);
@@ -166,6 +168,23 @@ pub fn run<E: Display>(
 
 fn system(doing: &'static str) -> impl Fn(io::Error) -> AgentError {
     move |cause| AgentError::System { doing, cause }
+}
+
+/// How many connections the limit of open files allows, after raising it. Reports if they are fewer than usual.
+fn connections_max() -> usize {
+    let open_files = system_limits::raise_open_files().unwrap_or_else(|cause| {
+        diag::warning(format_args!("cannot raise the limit of open files: {cause}"));
+        limits::OPEN_FILES_USUAL
+    });
+    let most = limits::connections_within(open_files);
+    if most < CONNECTIONS_MAX {
+        let needed = CONNECTIONS_MAX as u64 * DESCRIPTORS_OF_CONNECTION + DESCRIPTORS_RESERVED;
+        diag::warning(format_args!(
+            "the limit of {open_files} open files allows {most} connections instead of {CONNECTIONS_MAX}: raise it to \
+             {needed} (LimitNOFILE= in the unit, or ulimit -n)"
+        ));
+    }
+    most
 }
 
 fn log_options(config: &Config) -> log::Options {
@@ -190,30 +209,31 @@ fn sync_policy(setting: SyncSetting) -> log::SyncPolicy {
     }
 }
 
-/// The sockets that are open before the runtime runs.
-struct Sockets {
+/// What there is before the runtime runs.
+struct Base {
     unix: UnixListener,
     web: Option<std::net::TcpListener>,
+    manager: Option<Manager>,
+    connections_max: usize,
 }
 
 async fn serve<E: Display>(
     config: &Config,
     log: &Log,
-    sockets: Sockets,
+    base: Base,
     tls: Certificates,
     link: bool,
     reload: impl Fn() -> Result<Config, E>,
     listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
     let mut signals = Signals::new().map_err(system("listen to signals"))?;
-    let unix =
-        tokio::net::UnixListener::from_std(sockets.unix).map_err(system("use the socket"))?;
+    let unix = tokio::net::UnixListener::from_std(base.unix).map_err(system("use the socket"))?;
     let tcp = match &config.tcp {
         Some(tcp) => Some(listen_on(tcp.listen).await?),
         None => None,
     };
     let web = match &config.web {
-        Some(web) => Some(listen(web, sockets.web, config.state.as_deref())?),
+        Some(web) => Some(listen(web, base.web, config.state.as_deref())?),
         None => None,
     };
     let tcp_address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
@@ -223,7 +243,9 @@ async fn serve<E: Display>(
         monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
     };
     let (stop, stopping) = watch::channel(false);
-    let services = services(config, log, tls.tcp, tcp_address, monitor.as_deref(), stopping);
+    let limits = Arc::new(Limits::new(users::current(), base.connections_max, log.clone()));
+    let services =
+        services(config, log, limits, tls.tcp, tcp_address, monitor.as_deref(), stopping);
     let services = Arc::new(services);
 
     let mut accepting = JoinSet::new();
@@ -235,8 +257,8 @@ async fn serve<E: Display>(
         }));
     }
     let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
-    let manager = ServiceManager::new(&config.socket.path, log.clone(), services.limits.clone());
-    let manager = Arc::new(manager);
+    let (socket, limits) = (&config.socket.path, services.limits.clone());
+    let manager = Arc::new(ServiceManager::new(base.manager, socket, log.clone(), limits));
     manager.ready();
     listening(started);
     tokio::spawn(manager.clone().keep_alive());
@@ -309,12 +331,12 @@ async fn next_signal(signals: &mut Signals, accepting: &mut JoinSet<()>) -> Opti
 fn services(
     config: &Config,
     log: &Log,
+    limits: Arc<Limits>,
     tls: Option<Arc<ServerConfig>>,
     tcp_address: Option<SocketAddr>,
     monitor: Option<&Monitor>,
     stopping: watch::Receiver<bool>,
 ) -> Services {
-    let limits = Arc::new(Limits::new(users::current(), log.clone()));
     let takes_tokens = config.tcp.is_some() || config.web.is_some();
     let tokens = config.tokens.clone().filter(|_| takes_tokens);
     let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));

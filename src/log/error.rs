@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::options::SYNC_WAIT_MAX;
+use super::worker::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX};
 use crate::sys::lock::by;
 
 /// Why a log cannot be opened.
@@ -69,6 +70,10 @@ pub(crate) enum Unclean {
     /// History was in live-only mode at the end.
     #[error("{0}")]
     LiveOnly(String),
+    /// The disk did not complete the last writes.
+    #[error("the disk hangs: it made no progress for {} s, or took more than {} s in all",
+        CLOSE_STALL_MAX.as_secs(), CLOSE_WAIT_MAX.as_secs())]
+    Hung,
     /// The writer or the syncer ended early.
     #[error("not all events were stored and synced")]
     NotStored,

@@ -8,9 +8,14 @@
 //! |---|---|
 //! | `0000000000001042.jsonl` | a segment: the lines from number 1042 on, exactly as readers get them. Numbers are consecutive (a gap line stands for a range), and times never decrease |
 //! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. Replaced atomically. Unknown keys are ignored |
-//! | `synced` | `SEGMENT OFFSET`, 16 digits each: the position up to which everything is fsynced. Overwritten in place. An older position is valid too |
+//! | `synced` | `SEGMENT OFFSET`, 16 digits each: the position up to which everything is fsynced. Overwritten in place. An older position is valid too. Locked as `lock` is |
 //! | `lock` | locked while an agent uses the directory. Contains its process id |
-//! | `*.jsonl.aside` | a segment that repeated the numbers of an earlier one |
+//! | `*.jsonl.aside`, `*.jsonl.aside.2` | a segment that repeated the numbers of an earlier one, or what had a segment's name and was no file. Never overwritten |
+//!
+//! The directory is held open, and its files are opened below it (`sys::directory`): without following links, and
+//! never a FIFO or a device. While another process moves the directory away, readers therefore still find all of it.
+//! The writer looks for it again for half a second, and then creates it anew. It looks before each write whether the
+//! directory and its lock are still in place.
 //!
 //! # Modes of history
 //! *Writing*: lines are written as soon as they are appended. *Live-only*: the disk returned an error,
@@ -39,7 +44,12 @@
 //! # Deleting
 //! The window evicts its oldest extents when it is full: in the mode *writing* only those that are
 //! written. Retention deletes whole segments, the oldest first: if the last line exceeds the maximum
-//! age, or if all segments together exceed the maximum size, except the newest one.
+//! age, or if all segments together exceed the maximum size, except the newest one. Files that were set aside count
+//! too and go first. A file that cannot be removed is skipped for a minute at a time.
+//!
+//! # Errors
+//! A passing error (no free descriptor, no memory, an interruption) is repeated, by readers and the writer alike: see
+//! `retry`. Any other error of a read is a gap `storage`, and one of a write begins the mode *live-only*.
 //!
 //! # Starting
 //! Recovery checks the segments from the synced position on and truncates what is damaged. Then each
@@ -59,23 +69,26 @@ mod handle;
 mod history;
 mod options;
 mod read;
+mod retry;
 mod running;
 mod shared;
 mod state;
 mod wait;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
-pub use history::recovery::Repair;
+pub use history::recovery::{Checked, Repair};
 pub use options::{
     Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy,
 };
 pub use read::backward::Backward;
 pub use read::chunk::{Chunk, PlacedLine, lines_of};
 pub use read::forward::{Read, Reader};
-pub use running::{Opened, Running, open};
+pub use running::{Opened, Running, open, open_reporting};
 pub use shared::HISTORY_READERS;
 pub use state::{Counters, WINDOW_SIZE_MIN};
+pub use worker::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX};

@@ -1,17 +1,24 @@
 //! What the handles, the readers and the history threads of a log share.
 
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::options::Options;
-use super::state::State;
+use super::retry;
+use super::state::{State, name_of};
+use crate::diag::{self, Throttle};
 use crate::event::Seq;
+use crate::sys::directory::Directory;
 
 /// How many readers may read history at the same time. Others wait for their turn.
 pub const HISTORY_READERS: usize = 2;
+
+/// Minimum interval between two diagnostics about passing errors.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// The shared part of a log.
 pub(crate) struct Shared {
@@ -25,10 +32,14 @@ pub(crate) struct Shared {
     to_write: Condvar,
     to_sync: Condvar,
     turns: Arc<Semaphore>,
+    /// The directory of the segments. `None` if history is off.
+    directory: Mutex<Option<Arc<Directory>>>,
+    passing_errors: Mutex<Throttle>,
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, state: State) -> Self {
+    /// `directory` is `None` if history is off.
+    pub(crate) fn new(options: Options, state: State, directory: Option<Arc<Directory>>) -> Self {
         Self {
             options,
             state: Mutex::new(state),
@@ -37,6 +48,8 @@ impl Shared {
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
             turns: Arc::new(Semaphore::new(HISTORY_READERS)),
+            directory: Mutex::new(directory),
+            passing_errors: Mutex::new(Throttle::new(REPORT_EVERY)),
         }
     }
 
@@ -86,18 +99,62 @@ impl Shared {
         drop(woken.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Runs `read` on a thread that may wait for the disk, in turn with other readers.
+    /// Runs `read` on a thread that may wait for the disk, in turn with other readers, until it has another outcome
+    /// than a passing error. Others have their turns during the pauses.
     pub(crate) async fn read_history<T: Send + 'static>(
         &self,
-        read: impl FnOnce() -> io::Result<T> + Send + 'static,
+        mut read: impl FnMut() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let turn = self.turns.clone().acquire_owned().await;
-        let read = move || {
-            // The caller may be dropped meanwhile: the turn lasts as long as the read.
-            let _turn = turn;
-            read()
-        };
-        tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))
+        loop {
+            let turn = self.turns.clone().acquire_owned().await;
+            let attempt = move || {
+                // The caller may be dropped meanwhile: the turn lasts as long as the read.
+                let _turn = turn;
+                (read(), read)
+            };
+            let outcome = tokio::task::spawn_blocking(attempt).await;
+            let (outcome, again) = outcome.map_err(io::Error::other)?;
+            match outcome {
+                Err(cause) if retry::is_passing(&cause) => self.report_passing(&cause),
+                outcome => return outcome,
+            }
+            read = again;
+            tokio::time::sleep(retry::PAUSE).await;
+        }
+    }
+
+    /// Reports an error after which the same call is tried again.
+    pub(crate) fn report_passing(&self, cause: &io::Error) {
+        let mut reports = self.passing_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(history) = &self.options.history
+            && let Some(omitted) = reports.pass(Instant::now())
+        {
+            let dir = history.dir.display();
+            diag::warning(format_args!("history {dir}: {cause}: trying again{omitted}"));
+        }
+    }
+
+    /// Opens segments for reading, on any thread, in the directory that is held now: what is not there is gone.
+    pub(crate) fn segment_opener(&self) -> impl Fn(Seq) -> io::Result<File> + Send + 'static {
+        let directory = self.directory();
+        move |first| match &directory {
+            Some(directory) => directory.read(&name_of(first)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Removes the file of a segment.
+    pub(crate) fn remove_segment(&self, first: Seq) -> io::Result<()> {
+        self.directory().map_or(Ok(()), |directory| directory.remove(&name_of(first)))
+    }
+
+    fn directory(&self) -> Option<Arc<Directory>> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Segments are in another directory from now on.
+    pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
+        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Some(directory);
     }
 
     /// Forgets a segment whose file is gone.

@@ -1,9 +1,10 @@
 //! Files that other users or a crash must not be able to spoil.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, fchown};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -30,6 +31,56 @@ pub struct Owner {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The device that it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+impl FileId {
+    /// That of a file with this metadata.
+    pub fn new(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// A FIFO, a socket, a device, a link or a directory is where a regular file should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a regular file: remove it, or move it away")]
+pub struct Irregular;
+
+impl From<Irregular> for io::Error {
+    fn from(irregular: Irregular) -> Self {
+        Self::new(ErrorKind::InvalidInput, irregular)
+    }
+}
+
+/// `true` if the error is [`Irregular`].
+pub fn is_irregular(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|cause| cause.is::<Irregular>())
+}
+
+/// `true` if the error says nothing about the file and passes: no free descriptor or memory, or an interruption
+/// (EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN). The same call works later.
+pub fn is_passing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    let scarce = matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM));
+    scarce || matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
+}
+
+/// `true` if `path` leads to the file `id`, and `false` if there is no file.
+#[cfg(feature = "agent")]
+pub(super) fn leads_to(path: &Path, id: FileId) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(FileId::new(&found) == id),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes all slices at `offset` with as few system calls as possible, and returns their size in bytes. The file
@@ -70,7 +121,7 @@ pub fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], offset: u64) ->
 /// What the system returned. The old file is still there then, unless only the fsync of the directory
 /// failed, and no other file is left behind.
 pub fn replace(path: &Path, contents: &[u8], options: NewFile) -> io::Result<()> {
-    let new = temporary_name(path)?;
+    let new = path.with_file_name(temporary_name(path.file_name().ok_or(ErrorKind::InvalidInput)?));
     // Opened first: a process that runs out of descriptors must notice before the rename.
     let dir = File::open(directory_of(path))?;
     // Left by an earlier process with this pid, or planted by another user.
@@ -92,7 +143,7 @@ fn create(path: &Path, mode: u32) -> io::Result<File> {
     options.write(true).create_new(true).mode(mode).custom_flags(NO_FOLLOW).open(path)
 }
 
-fn fill(mut file: File, contents: &[u8], owner: Option<Owner>) -> io::Result<()> {
+pub(super) fn fill(mut file: File, contents: &[u8], owner: Option<Owner>) -> io::Result<()> {
     if let Some(owner) = owner {
         fchown(&file, Some(owner.uid), Some(owner.gid))?;
     }
@@ -100,13 +151,13 @@ fn fill(mut file: File, contents: &[u8], owner: Option<Owner>) -> io::Result<()>
     file.sync_all()
 }
 
-fn temporary_name(path: &Path) -> io::Result<PathBuf> {
-    let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
+pub(super) fn temporary_name(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
     name.push(format!(".{}.new", std::process::id()));
-    Ok(path.with_file_name(name))
+    name
 }
 
-fn directory_of(path: &Path) -> &Path {
+pub(super) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
         _ => Path::new("."),
@@ -160,7 +211,7 @@ mod tests {
         let (precious, path) = (dir.path().join("precious"), dir.path().join("file"));
         fs::write(&precious, "precious").expect("written");
         symlink(&precious, &path).expect("linked");
-        symlink(&precious, temporary_name(&path).expect("a name")).expect("linked");
+        symlink(&precious, dir.path().join(temporary_name("file".as_ref()))).expect("linked");
         replace(&path, b"new", PRIVATE).expect("replaced");
         assert_eq!(fs::read(&precious).expect("read"), b"precious");
         assert!(fs::symlink_metadata(&path).expect("there").is_file());
@@ -178,6 +229,17 @@ mod tests {
         let nowhere = replace(&dir.path().join("no/file"), b"new", PRIVATE);
         assert_eq!(nowhere.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
         assert!(replace(Path::new("/"), b"new", PRIVATE).is_err());
+    }
+
+    #[test]
+    fn passing_errors_are_not_those_of_a_file() {
+        for passing in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EINTR, Errno::EAGAIN] {
+            assert!(is_passing(&passing.into()), "{passing}");
+        }
+        for lasting in [Errno::EIO, Errno::ENOSPC, Errno::ENOENT, Errno::EACCES, Errno::EROFS] {
+            assert!(!is_passing(&lasting.into()), "{lasting}");
+        }
+        assert!(!is_passing(&Irregular.into()) && is_irregular(&Irregular.into()));
     }
 
     #[test]

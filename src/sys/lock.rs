@@ -1,11 +1,11 @@
 //! A lock file: keeps a place for one agent at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
+use super::files::{FileId, Irregular, NO_FOLLOW, leads_to};
 
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,25 +39,33 @@ pub fn by(pid: Option<u32>) -> String {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    id: FileId,
 }
 
 impl Lock {
     /// Takes the lock without waiting. Creates the file if there is none, with mode 0600, so that no
-    /// other user can lock it first. A symbolic link is not followed.
+    /// other user can lock it first. A symbolic link is not followed, and nothing but a regular file is opened.
     ///
     /// # Errors
     /// [`LockError::Held`] if another process, or another [`Lock`] of this one, holds it.
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let io = |cause| LockError::Io { path: path.into(), cause };
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io(Irregular.into()));
+        }
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .custom_flags(NO_FOLLOW)
             .open(path)
             .map_err(io)?;
+        let found = file.metadata().map_err(io)?;
+        if !found.is_file() {
+            return Err(io(Irregular.into()));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -67,7 +75,7 @@ impl Lock {
         }
         // Only for the message of `Held`: on a full disk the lock holds all the same.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { file })
+        Ok(Self { file, id: FileId::new(&found) })
     }
 
     /// `true` if the locked file still has this name; `false` if it was removed, moved or replaced.
@@ -75,12 +83,7 @@ impl Lock {
     /// # Errors
     /// What stat(2) returned, unless there is no file.
     pub fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let held = self.file.metadata()?;
-        match fs::metadata(path) {
-            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        leads_to(path, self.id)
     }
 }
 
@@ -120,6 +123,19 @@ mod tests {
         std::os::unix::fs::symlink(&target, &link).expect("linked");
         assert!(matches!(Lock::take(&link), Err(LockError::Io { .. })));
         assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
+    }
+
+    #[test]
+    fn refuses_what_is_no_file_and_does_not_block() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("lock");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("coreutils").success());
+        let Err(LockError::Io { cause, .. }) = Lock::take(&path) else { panic!("taken") };
+        assert!(cause.to_string().contains("not a regular file"), "{cause}");
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("a directory");
+        assert!(matches!(Lock::take(&path), Err(LockError::Io { .. })));
     }
 
     #[test]

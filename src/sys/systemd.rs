@@ -237,6 +237,8 @@ pub struct Manager {
 /// A state of the service, with a status text for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State<'a> {
+    /// Starting, and alive: the start may take at least this much longer.
+    Starting(&'a str, Duration),
     /// Ready to serve: after the start and after each reload.
     Ready(&'a str),
     /// Reloading the configuration.
@@ -292,6 +294,10 @@ impl Manager {
 impl State<'_> {
     fn text(self) -> io::Result<String> {
         let states = match self {
+            Self::Starting(status, longer) => {
+                let micros = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
+                vec![NotifyState::ExtendTimeoutUsec(micros), NotifyState::Status(status)]
+            }
             Self::Ready(status) => vec![NotifyState::Ready, NotifyState::Status(status)],
             // systemd 253 and later identify the reload by its time.
             Self::Reloading => vec![NotifyState::Reloading, NotifyState::monotonic_usec_now()?],
@@ -415,6 +421,8 @@ mod tests {
         let second = UnixDatagram::bind(&path).expect("bound");
         manager.notify(State::Alive("fine")).expect("sent");
         assert_eq!(heard(&second), "WATCHDOG=1\nSTATUS=fine\n");
+        manager.notify(State::Starting("soon", Duration::from_secs(2))).expect("sent");
+        assert_eq!(heard(&second), "EXTEND_TIMEOUT_USEC=2000000\nSTATUS=soon\n");
         manager.notify(State::Stopping("bye")).expect("sent");
         assert_eq!(heard(&second), "STOPPING=1\nSTATUS=bye\n");
     }

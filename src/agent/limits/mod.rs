@@ -18,10 +18,30 @@ use crate::log::Log;
 pub(crate) use rate::Rate;
 pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 
-/// Concurrent connections.
+/// Concurrent connections, unless the limit of open files allows fewer ([`connections_within`]).
 pub const CONNECTIONS_MAX: usize = 4096;
 
-/// Connections of [`CONNECTIONS_MAX`] that are reserved for root and the agent's own user.
+/// Descriptors that are kept for everything but connections: history and its readers, lookups in procfs and in the user
+/// database, tokens, certificates, listening sockets. The agent uses some 40 of them.
+pub const DESCRIPTORS_RESERVED: u64 = 256;
+
+/// The descriptors that one connection takes at most: its socket, and while its origin is looked up, that of the
+/// process or of the question to the kernel.
+pub const DESCRIPTORS_OF_CONNECTION: u64 = 2;
+
+/// The usual soft limit of open files, if the limit cannot be read.
+pub(crate) const OPEN_FILES_USUAL: u64 = 1024;
+
+/// How many connections a limit of open files allows besides [`DESCRIPTORS_RESERVED`]: at most [`CONNECTIONS_MAX`]. With
+/// a very low limit, half of it is kept.
+pub(crate) fn connections_within(open_files: u64) -> usize {
+    let reserved = DESCRIPTORS_RESERVED.min(open_files / 2);
+    let connections = (open_files - reserved) / DESCRIPTORS_OF_CONNECTION;
+    usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX)
+}
+
+/// Connections of [`CONNECTIONS_MAX`] that are reserved for root and the agent's own user. Of fewer connections, at most
+/// half.
 pub const CONNECTIONS_RESERVED: usize = 64;
 
 /// Concurrent connections of one other user, one address or one token.
@@ -46,6 +66,7 @@ const REMEMBERED_MAX: usize = 4096;
 /// The quotas in use.
 pub(crate) struct Limits {
     own_uid: u32,
+    connections_max: usize,
     log: Log,
     table: Mutex<Table>,
 }
@@ -119,7 +140,7 @@ pub(crate) enum TooMany {
     Patterns,
 }
 
-/// One connection of [`CONNECTIONS_MAX`]. Released on drop.
+/// One of all connections. Released on drop.
 pub(crate) struct Permit {
     share: Share,
 }
@@ -168,8 +189,9 @@ impl Position {
 }
 
 impl Limits {
-    pub(crate) fn new(own_uid: u32, log: Log) -> Self {
-        Self { own_uid, log, table: Mutex::default() }
+    /// Limits with at most `connections_max` connections.
+    pub(crate) fn new(own_uid: u32, connections_max: usize, log: Log) -> Self {
+        Self { own_uid, connections_max, log, table: Mutex::default() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -183,8 +205,9 @@ impl Limits {
     /// Takes one connection for this key.
     pub(crate) fn permit(self: &Arc<Self>, key: QuotaKey) -> Result<Permit, TooMany> {
         let mut table = self.table();
-        let reserved = if self.trusts(&key) { 0 } else { CONNECTIONS_RESERVED };
-        if table.connections >= CONNECTIONS_MAX - reserved {
+        let reserved = CONNECTIONS_RESERVED.min(self.connections_max / 2);
+        let reserved = if self.trusts(&key) { 0 } else { reserved };
+        if table.connections >= self.connections_max - reserved {
             return Err(TooMany::Connections);
         }
         let share = self.count(&mut table, key)?;
@@ -353,6 +376,22 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_everything_else() {
+        let enough = CONNECTIONS_MAX as u64 * DESCRIPTORS_OF_CONNECTION + DESCRIPTORS_RESERVED;
+        for (open_files, connections) in [
+            (u64::MAX, CONNECTIONS_MAX),
+            (enough, CONNECTIONS_MAX),
+            (enough - 2, CONNECTIONS_MAX - 1),
+            (1024, 384),
+            (512, 128),
+            (80, 20),
+            (0, 1),
+        ] {
+            assert_eq!(connections_within(open_files), connections, "{open_files}");
+        }
+    }
 
     #[test]
     fn a_machine_is_one_party_however_many_addresses_it_has() {

@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn follower(log: &Log, uid: u32) -> Follower {
-        let limits = Arc::new(Limits::new(4242, log.clone()));
+        let limits = Arc::new(Limits::new(4242, 64, log.clone()));
         limits.permit(QuotaKey::User(uid)).expect("room").follower()
     }
 

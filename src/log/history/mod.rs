@@ -1,5 +1,6 @@
 //! The threads that keep the log on disk, and their files. See [`super`] for the files and the modes.
 
+mod asides;
 pub(crate) mod disk;
 pub(crate) mod ledger;
 pub(crate) mod recovery;

@@ -1,12 +1,13 @@
 //! Retention: removes the oldest segments when they exceed the configured age or size.
 
-use std::fs;
 use std::io;
 use std::time::Duration;
 
+use crate::diag;
 use crate::log::options::HistoryOptions;
+use crate::log::retry;
 use crate::log::shared::Shared;
-use crate::log::state::{Segments, State, path_in};
+use crate::log::state::{Segment, Segments, State, path_in};
 
 /// The outcome of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,10 @@ pub(crate) enum Removed {
     Nothing,
     /// Some segments.
     Some,
-    /// All segments, also the one that is written.
-    All,
+    /// The newest segment too, which is the one that is written.
+    Newest,
+    /// A file could not be removed.
+    Stuck,
 }
 
 /// The time until the oldest segment exceeds the maximum age. Zero if it does. `None` if there is
@@ -26,7 +29,7 @@ pub(crate) fn until_expired(
     shared: &Shared,
     options: &HistoryOptions,
 ) -> Option<Duration> {
-    let oldest = state.history()?.segments().oldest()?;
+    let oldest = state.history()?.oldest_removable()?;
     let expires = oldest.last_time.plus_micros(options.age_micros());
     let now = (shared.options().clock)();
     Some(Duration::from_micros(expires.micros().saturating_sub(now.micros()).max(0) as u64))
@@ -41,8 +44,9 @@ pub(crate) fn is_expired(state: &State, shared: &Shared, options: &HistoryOption
 pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::Result<Removed> {
     let mut removed = Removed::Nothing;
     while is_expired(&shared.lock(), shared, options) {
-        match remove_oldest(shared, options, |_| true)? {
+        match remove_oldest(shared, options, |_, _| true)? {
             Removed::Nothing => break,
+            Removed::Stuck => {}
             more => removed = more,
         }
     }
@@ -51,29 +55,44 @@ pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::R
 
 /// Removes the oldest segments until `more` bytes fit into the maximum size, but never the newest.
 pub(crate) fn make_room(shared: &Shared, options: &HistoryOptions, more: u64) -> io::Result<()> {
-    let exceeds = |all: &Segments| all.len() > 1 && all.size() + more > options.size;
+    let exceeds = |all: &Segments, oldest: &Segment| {
+        let is_newest = all.newest().is_some_and(|newest| newest.first == oldest.first);
+        !is_newest && all.size() + more > options.size
+    };
     while remove_oldest(shared, options, exceeds)? != Removed::Nothing {}
     Ok(())
 }
 
-/// Removes the oldest segment if that is `due`.
+/// Removes the oldest segment if that is `due`. One that cannot be removed is reported and skipped for a while, so that
+/// new lines are written all the same, and the total is bounded by the maximum size and what cannot be removed.
 fn remove_oldest(
     shared: &Shared,
     options: &HistoryOptions,
-    due: impl Fn(&Segments) -> bool,
+    due: impl Fn(&Segments, &Segment) -> bool,
 ) -> io::Result<Removed> {
     let first = {
         let state = shared.lock();
-        let segments = state.history().map(|history| history.segments());
-        let oldest = segments.filter(|all| due(all)).and_then(Segments::oldest);
+        let Some(history) = state.history() else { return Ok(Removed::Nothing) };
+        let oldest = history.oldest_removable().filter(|oldest| due(history.segments(), oldest));
         let Some(oldest) = oldest else { return Ok(Removed::Nothing) };
         oldest.first
     };
-    match fs::remove_file(path_in(&options.dir, first)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
+    let removed = shared.remove_segment(first);
     let mut state = shared.lock();
     let Some(history) = state.history_mut() else { return Ok(Removed::Nothing) };
-    Ok(if history.note_removed(first) { Removed::All } else { Removed::Some })
+    match removed {
+        Err(cause) if retry::is_passing(&cause) => return Err(cause),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            if history.note_stuck(first) {
+                let path = path_in(&options.dir, first);
+                diag::warning(format_args!(
+                    "cannot remove {}: {cause}: history exceeds its bounds by this file until it is removed",
+                    path.display()
+                ));
+            }
+            return Ok(Removed::Stuck);
+        }
+        _ => {}
+    }
+    Ok(if history.note_removed(first) { Removed::Newest } else { Removed::Some })
 }

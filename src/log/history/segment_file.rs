@@ -1,15 +1,17 @@
 //! Segment files: the one that is written, the names of all, and what one contains.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, IoSlice};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::disk;
+use super::ledger::FILE_MODE;
 use crate::event::{Line, Seq};
-use crate::log::state::{Extent, Segment};
-use crate::sys::files::write_all_at;
+use crate::log::state::{Extent, Segment, name_of};
+use crate::sys::directory::Directory;
+use crate::sys::files::{FileId, is_irregular, write_all_at};
 
 /// The segment file that is written. All of its bytes were written by this process.
 ///
@@ -17,12 +19,11 @@ use crate::sys::files::write_all_at;
 /// appends after the last check would move what follows them, and lines are found by their offsets.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
-    path: PathBuf,
+    dir: Arc<Directory>,
+    name: String,
     file: Arc<File>,
-    /// The same file, for reading.
-    reader: File,
-    /// Its device and inode: another process may put another file under its name.
-    identity: (u64, u64),
+    /// Another process may put another file under its name.
+    id: FileId,
     /// The size of its whole lines, in bytes.
     size: u64,
 }
@@ -37,30 +38,38 @@ pub(crate) enum Appended {
 }
 
 impl SegmentFile {
-    /// Creates the file, or truncates what a failed attempt left there.
-    pub(crate) fn begin(path: PathBuf) -> io::Result<Self> {
-        let mut open = OpenOptions::new();
-        // Truncated once it is known to be a file.
-        let open = open.truncate(false);
-        Self::truncated(open.write(true).create(true).mode(0o640).open(&path)?, path, 0)
+    /// Creates the file. What a failed attempt left there is removed first.
+    ///
+    /// # Errors
+    /// What the system returned: [`ErrorKind::AlreadyExists`] if something else than a file has the name.
+    pub(crate) fn begin(dir: Arc<Directory>, first: Seq) -> io::Result<Self> {
+        let name = name_of(first);
+        let file = match dir.create(&name, FILE_MODE) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists && dir.entry(&name)?.is_file => {
+                dir.remove(&name)?;
+                dir.create(&name, FILE_MODE)
+            }
+            created => created,
+        };
+        Self::truncated(dir, name, file?, 0)
     }
 
     /// Opens a file again to append after its first `size` bytes. Truncates what a failed write left
-    /// after them. `None` if another process removed the file or shortened it.
-    pub(crate) fn reopen(path: PathBuf, size: u64) -> io::Result<Option<Self>> {
-        match OpenOptions::new().write(true).open(&path) {
+    /// after them. `None` if another process removed, replaced or shortened it.
+    pub(crate) fn reopen(dir: Arc<Directory>, first: Seq, size: u64) -> io::Result<Option<Self>> {
+        let name = name_of(first);
+        match dir.update(&name) {
             Ok(file) if file.metadata()?.len() < size => Ok(None),
-            Ok(file) => Self::truncated(file, path, size).map(Some),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(file) => Self::truncated(dir, name, file, size).map(Some),
+            Err(e) if e.kind() == ErrorKind::NotFound || is_irregular(&e) => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    fn truncated(file: File, path: PathBuf, size: u64) -> io::Result<Self> {
+    fn truncated(dir: Arc<Directory>, name: String, file: File, size: u64) -> io::Result<Self> {
         file.set_len(size)?;
-        let identity = identity(&file.metadata()?);
-        let reader = File::open(&path)?;
-        Ok(Self { path, file: Arc::new(file), reader, identity, size })
+        let id = FileId::new(&file.metadata()?);
+        Ok(Self { dir, name, file: Arc::new(file), id, size })
     }
 
     /// The open file, for the syncer.
@@ -70,25 +79,30 @@ impl SegmentFile {
 
     /// `true` if no other process has moved, removed or changed it.
     pub(crate) fn is_untouched(&self) -> io::Result<bool> {
-        match fs::metadata(&self.path) {
-            Ok(found) => Ok(identity(&found) == self.identity && found.len() == self.size),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        match self.dir.entry(&self.name) {
+            Ok(found) => Ok(found.id == self.id && found.size == self.size),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
             Err(e) => Err(e),
         }
     }
 
     /// Appends extents with as few system calls as possible. What another process has appended since the last
-    /// check is overwritten. After an error, a part of the extents may be written.
+    /// check is overwritten. After an error, a part of the extents may be written: see [`SegmentFile::undo`].
     pub(crate) fn append(&mut self, extents: &[Extent]) -> io::Result<Appended> {
         let mut slices: Vec<IoSlice<'_>> =
             extents.iter().map(|extent| IoSlice::new(&extent.bytes)).collect();
         let written = write_all_at(&self.file, &mut slices, self.size)?;
         if !self.ends_line()? {
-            self.file.set_len(disk::last_line_end(&self.reader, self.size)?)?;
+            self.file.set_len(disk::last_line_end(&self.file, self.size)?)?;
             return Ok(Appended::Shortened);
         }
         self.size += written;
         Ok(Appended::Whole)
+    }
+
+    /// Removes what an append has written before it failed.
+    pub(crate) fn undo(&self) -> io::Result<()> {
+        self.file.set_len(self.size)
     }
 
     /// `true` if a line ends where the last append began. In a file that another process has shortened since the
@@ -96,23 +110,18 @@ impl SegmentFile {
     fn ends_line(&self) -> io::Result<bool> {
         let mut last = *b"\n";
         if self.size > 0 {
-            self.reader.read_exact_at(&mut last, self.size - 1)?;
+            self.file.read_exact_at(&mut last, self.size - 1)?;
         }
         Ok(last == *b"\n")
     }
 }
 
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
 /// Reads what a segment file contains from its first and its last line. `None` if it has no line, or
 /// if these two are in the wrong order.
-pub(crate) fn inspect(path: &Path) -> io::Result<Option<Segment>> {
-    let file = File::open(path)?;
+pub(crate) fn inspect(file: &File) -> io::Result<Option<Segment>> {
     let size = file.metadata()?.len();
-    let first = disk::line_at(&file, 0, size)?;
-    let tail = disk::lines_before(&file, size)?.bytes;
+    let first = disk::line_at(file, 0, size)?;
+    let tail = disk::lines_before(file, size)?.bytes;
     let inner = tail.strip_suffix(b"\n").unwrap_or(&tail);
     let last = &tail[memchr::memrchr(b'\n', inner).map_or(0, |at| at + 1)..];
     let parse = |bytes| std::str::from_utf8(bytes).ok().and_then(Line::parse);
@@ -127,7 +136,7 @@ pub(crate) fn inspect(path: &Path) -> io::Result<Option<Segment>> {
     Ok(Some(found).filter(|found| found.first <= found.last))
 }
 
-/// The first numbers of the segment files in `dir`, in order.
+/// The first numbers of the segment files in `dir`, in order. Not all need to be files.
 pub(crate) fn list_dir(dir: &Path) -> io::Result<Vec<Seq>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -143,11 +152,16 @@ pub(crate) fn list_dir(dir: &Path) -> io::Result<Vec<Seq>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::io::Write as _;
 
     use super::*;
     use crate::event::Timestamp;
     use crate::log::state::path_in;
+
+    fn seq(n: u64) -> Seq {
+        Seq::new(n).expect("small")
+    }
 
     fn extent(n: u64, text: &'static str) -> Extent {
         let (first, time) = (Seq::new(n).expect("small"), Timestamp::default());
@@ -156,7 +170,8 @@ mod tests {
 
     /// A file with one line, right after a check.
     fn checked(path: &Path) -> SegmentFile {
-        let mut file = SegmentFile::begin(path.to_owned()).expect("created");
+        let dir = Directory::open(path.parent().expect("a directory")).expect("opened");
+        let mut file = SegmentFile::begin(Arc::new(dir), seq(1)).expect("created");
         assert_eq!(file.append(&[extent(1, "line 1\n")]).expect("written"), Appended::Whole);
         assert!(file.is_untouched().expect("there"));
         file
@@ -165,7 +180,7 @@ mod tests {
     #[test]
     fn overwrites_what_another_process_appends() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("segment");
+        let path = path_in(dir.path(), seq(1));
         for (junk, left) in [("junk\n", ""), ("much more junk\n", "k\n")] {
             let mut file = checked(&path);
             let mut other = OpenOptions::new().append(true).open(&path).expect("opened");
@@ -175,7 +190,8 @@ mod tests {
             let found = fs::read_to_string(&path).expect("read");
             assert_eq!(found, format!("line 1\nline 2\nline3\n{left}"));
             assert_eq!(file.is_untouched().expect("there"), left.is_empty());
-            let reopened = SegmentFile::reopen(path.clone(), file.size).expect("opened");
+            let reopened =
+                SegmentFile::reopen(file.dir.clone(), seq(1), file.size).expect("opened");
             assert!(reopened.expect("there").is_untouched().expect("there"));
         }
     }
@@ -183,7 +199,7 @@ mod tests {
     #[test]
     fn appends_nothing_to_a_shortened_file() {
         let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("segment");
+        let path = path_in(dir.path(), seq(1));
         for (to, left) in
             [(0, ""), (3, ""), (7, "line 1\n"), (9, "line 1\n"), (14, "line 1\nline 2\n")]
         {
@@ -206,7 +222,6 @@ mod tests {
         {
             fs::write(dir.path().join(name), "").expect("written");
         }
-        let seq = |n| Seq::new(n).expect("small");
         assert_eq!(list_dir(dir.path()).expect("read"), [seq(9), seq(10)]);
         assert_eq!(
             path_in(dir.path(), seq(9)).file_name(),

@@ -1,10 +1,12 @@
 //! The thread that makes history durable. A slow fsync does not hold up the writer.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::thread;
 
 use super::ledger::Ledger;
 use crate::diag;
 use crate::log::options::SyncPolicy;
+use crate::log::retry;
 use crate::log::shared::Shared;
 use crate::log::state::{DueSync, NextSync, Segment, SyncTime};
 
@@ -29,15 +31,28 @@ pub(crate) fn run(shared: &Shared, ledger: &Ledger, policy: SyncPolicy) {
 
 fn sync(due: &DueSync, ledger: &Ledger) -> io::Result<()> {
     for unsynced in &due.files {
-        unsynced.file.sync_data()?;
+        uninterrupted(|| unsynced.file.sync_data())?;
     }
     // For the names of new segments. Cheap if there are none.
-    ledger.sync_names()?;
+    uninterrupted(|| ledger.sync_names())?;
     if let Some(position) = due.newest.as_ref().map(Segment::end) {
         // If this fails, an older position stays, and recovery checks more.
         let _ = ledger.write_synced(position);
     }
     Ok(())
+}
+
+/// Repeats an fsync that was interrupted before it began. No other error of fsync(2) is passing: also the lack of memory
+/// may be what writing a page failed with, which the kernel reports only once.
+fn uninterrupted(sync: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match sync() {
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {
+                thread::sleep(retry::PAUSE);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Waits until a sync is due. `None` if nothing is left and nothing more will be written.

@@ -3,14 +3,17 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use super::asides::Asides;
 use super::ledger::Ledger;
 use super::retention;
 use super::writer_state::WriterState;
 use crate::diag;
 use crate::event::{Gap, Timestamp, Why};
 use crate::log::options::HistoryOptions;
+use crate::log::retry;
 use crate::log::shared::Shared;
 use crate::log::state::{Extent, History, State};
 
@@ -49,8 +52,13 @@ enum Task {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, options: HistoryOptions, ledger: Arc<Ledger>) -> Self {
-        let state = WriterState::new(options.clone(), ledger);
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        options: HistoryOptions,
+        ledger: Arc<Ledger>,
+        asides: Asides,
+    ) -> Self {
+        let state = WriterState::new(options.clone(), ledger, asides);
         Self { shared, options, work: Mutex::new(Some(Work { state, extents: Vec::new() })) }
     }
 
@@ -70,6 +78,12 @@ impl Writer {
             }
             if let Err(cause) = self.perform(work, task) {
                 drop(locked);
+                if retry::is_passing(&cause) {
+                    // Senders wait no longer than for a write that hangs: `STALL_MAX`.
+                    self.shared.report_passing(&cause);
+                    thread::sleep(retry::PAUSE);
+                    continue;
+                }
                 self.fail(&cause);
                 if self.shared.lock().is_stopping() {
                     return;
@@ -150,7 +164,7 @@ impl Writer {
     }
 
     fn perform(&self, work: &mut Work, task: Task) -> io::Result<()> {
-        let done = match task {
+        match task {
             Task::Stop => Ok(()),
             Task::RemoveExpired => work.state.remove_expired(&self.shared),
             Task::WriteGap(gap, time) => {
@@ -162,11 +176,7 @@ impl Writer {
                 work.extents = extents;
                 done
             }
-        };
-        if done.is_err() {
-            work.state.close_file();
         }
-        done
     }
 
     fn gap_extent(&self, gap: Gap, time: Timestamp) -> Extent {

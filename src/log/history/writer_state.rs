@@ -1,17 +1,24 @@
 //! Writing extents into segment files. Each write also begins segments, applies retention and renews
 //! the reservation of numbers where that is due.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::ledger::{Ledger, LedgerState};
+use super::asides::Asides;
+use super::ledger::{Ledger, LedgerState, Standing};
 use super::retention::{self, Removed};
 use super::segment_file::{Appended, SegmentFile, inspect};
 use crate::diag;
 use crate::event::Seq;
 use crate::log::options::HistoryOptions;
 use crate::log::shared::Shared;
-use crate::log::state::{Extent, Segment, path_in};
+use crate::log::state::{Extent, Segment, name_of, path_in};
+use crate::sys::files;
+
+/// How long the history directory may be away before it is created again. Shorter than [`crate::log::STALL_MAX`], so
+/// that senders see neither.
+const AWAY_MAX: Duration = Duration::from_millis(500);
 
 /// What is kept from one write to the next. The holder of its lock is the only writer.
 #[derive(Debug)]
@@ -22,6 +29,9 @@ pub(crate) struct WriterState {
     newest: Option<SegmentFile>,
     /// The directory is a new one, without a state file.
     must_reserve: bool,
+    /// Since when the directory is not in its place.
+    away_since: Option<Instant>,
+    asides: Asides,
 }
 
 /// Where an extent is written.
@@ -33,28 +43,52 @@ enum Target {
 }
 
 impl WriterState {
-    pub(crate) fn new(options: HistoryOptions, ledger: Arc<Ledger>) -> Self {
-        Self { options, ledger, newest: None, must_reserve: false }
+    pub(crate) fn new(options: HistoryOptions, ledger: Arc<Ledger>, asides: Asides) -> Self {
+        let (newest, must_reserve, away_since) = (None, false, None);
+        Self { options, ledger, newest, must_reserve, away_since, asides }
     }
 
     /// Closes the file after an error: what it contains is not known. The next write opens it again.
-    pub(crate) fn close_file(&mut self) {
+    fn close_file(&mut self) {
         self.newest = None;
     }
 
     /// Removes the segments that exceed the maximum age.
     pub(crate) fn remove_expired(&mut self, shared: &Shared) -> io::Result<()> {
-        if retention::remove_expired(shared, &self.options)? == Removed::All {
+        if retention::remove_expired(shared, &self.options)? == Removed::Newest {
             // An open file keeps its space.
             self.close_file();
         }
-        Ok(())
+        self.trim_asides(shared, 0)
+    }
+
+    /// Removes files that were set aside, if `more` bytes of lines do not fit beside them, and those whose numbers
+    /// retention has removed.
+    fn trim_asides(&mut self, shared: &Shared, more: u64) -> io::Result<()> {
+        if self.asides.size() == 0 {
+            return Ok(());
+        }
+        let (oldest, size) = {
+            let state = shared.lock();
+            let Some(history) = state.history() else { return Ok(()) };
+            let segments = history.segments();
+            (segments.oldest().map(|oldest| oldest.first), segments.size())
+        };
+        let due = |first: Seq, asides: u64| {
+            oldest.is_none_or(|oldest| first < oldest) || size + asides + more > self.options.size
+        };
+        let trimmed = self.asides.trim(&self.ledger.directory(), due);
+        if let Some(history) = shared.lock().history_mut() {
+            history.note_aside(self.asides.size());
+        }
+        trimmed
     }
 
     /// Writes extents, as many with one system call as one segment takes.
     pub(crate) fn write(&mut self, shared: &Shared, extents: &[Extent]) -> io::Result<()> {
         let mut rest = extents;
         while let Some(first) = rest.first() {
+            self.hold_dir(shared)?;
             self.remove_expired(shared)?;
             let target = self.target_of(shared, first)?;
             let size_max = match target {
@@ -93,11 +127,10 @@ impl WriterState {
     /// `true` if the newest segment can be appended to: no other process has removed or changed its
     /// file.
     fn can_continue(&mut self, shared: &Shared, newest: &Segment) -> io::Result<bool> {
-        let path = path_in(&self.options.dir, newest.first);
         self.newest = match self.newest.take() {
             Some(file) if file.is_untouched()? => Some(file),
             Some(_) => None,
-            None => SegmentFile::reopen(path, newest.size)?,
+            None => SegmentFile::reopen(self.ledger.directory(), newest.first, newest.size)?,
         };
         if self.newest.is_some() {
             return Ok(true);
@@ -113,11 +146,14 @@ impl WriterState {
             "{}: changed by another process: history continues in a new file",
             path.display()
         ));
-        let left = inspect(&path);
+        let file = self.ledger.directory().read(&name_of(newest.first));
+        let left = file.and_then(|file| inspect(&file));
         let mut state = shared.lock();
         let Some(history) = state.history_mut() else { return Ok(()) };
         match left {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => history.forget_segment(newest.first),
+            Err(e) if e.kind() == ErrorKind::NotFound || files::is_irregular(&e) => {
+                history.forget_segment(newest.first);
+            }
             Err(e) => return Err(e),
             Ok(Some(left)) if left.first == newest.first && left.last < newest.last => {
                 history.note_shortened(left);
@@ -130,19 +166,23 @@ impl WriterState {
 
     /// Writes extents into one segment.
     fn write_group(&mut self, shared: &Shared, extents: &[Extent], begins: bool) -> io::Result<()> {
+        #[cfg(test)]
+        self.ledger.wait_while_it_hangs();
         let (Some(first), Some(last)) = (extents.first(), extents.last()) else { return Ok(()) };
         let size = extents.iter().map(|extent| extent.bytes.len() as u64).sum();
-        if begins {
-            self.restore_dir(shared)?;
-        }
         self.renew_reservation(shared, last.last)?;
-        retention::make_room(shared, &self.options, size)?;
+        self.trim_asides(shared, size)?;
+        retention::make_room(shared, &self.options, size + self.asides.size())?;
         if begins {
-            let path = path_in(&self.options.dir, first.first);
-            self.newest = Some(SegmentFile::begin(path)?);
+            self.newest = Some(self.begin_segment(first.first)?);
         }
-        let Some(file) = &mut self.newest else { return Err(io::ErrorKind::NotFound.into()) };
-        if file.append(extents)? == Appended::Shortened {
+        let Some(file) = &mut self.newest else { return Err(ErrorKind::NotFound.into()) };
+        let appended = file.append(extents);
+        // A new file is not in the catalog yet, and in another one the lines must be followed by nothing.
+        if appended.is_err() && (begins || file.undo().is_err()) {
+            self.close_file();
+        }
+        if appended? == Appended::Shortened {
             self.close_file();
             let newest = shared.lock().history().and_then(|it| it.segments().newest().copied());
             if let Some(newest) = newest {
@@ -150,7 +190,9 @@ impl WriterState {
             }
             return self.write_group(shared, extents, true);
         }
-        let file = file.file().clone();
+        let Some(file) = self.newest.as_ref().map(|newest| newest.file().clone()) else {
+            return Err(ErrorKind::NotFound.into());
+        };
         let written = Segment {
             first: first.first,
             last: last.last,
@@ -171,27 +213,61 @@ impl WriterState {
         Ok(())
     }
 
-    /// Creates the directory again if another process removed or replaced it.
-    fn restore_dir(&mut self, shared: &Shared) -> io::Result<()> {
-        if !self.ledger.restore()? {
-            return Ok(());
+    /// Creates a segment file. What has its name and is no file is set aside.
+    fn begin_segment(&mut self, first: Seq) -> io::Result<SegmentFile> {
+        let dir = self.ledger.directory();
+        match SegmentFile::begin(dir.clone(), first) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                let aside = self.asides.set_aside(&dir, first)?;
+                let (dir, name) = (self.options.dir.display(), name_of(first));
+                diag::warning(format_args!("{dir}/{name}: not a regular file: renamed to {aside}"));
+                SegmentFile::begin(self.ledger.directory(), first)
+            }
+            begun => begun,
         }
-        self.must_reserve = true;
-        let dir = &self.options.dir;
+    }
+
+    /// Makes sure that lines are written to the directory that the configuration names, and that this agent is the
+    /// only one there. If the directory is away, it is looked at again for [`AWAY_MAX`] before another one is created
+    /// and its segments are forgotten.
+    fn hold_dir(&mut self, shared: &Shared) -> io::Result<()> {
+        let dir = self.options.dir.clone();
+        let dir = dir.display();
+        match self.ledger.standing()? {
+            Standing::Held => {
+                self.away_since = None;
+                return Ok(());
+            }
+            Standing::Unlocked => {
+                self.ledger.relock()?;
+                diag::warning(format_args!("history {dir}: lock file removed: created again"));
+                return Ok(());
+            }
+            Standing::Away => {}
+        }
+        let since = *self.away_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < AWAY_MAX {
+            return Err(io::Error::new(ErrorKind::WouldBlock, "the directory is away"));
+        }
+        self.close_file();
+        self.ledger.recreate()?;
+        (self.must_reserve, self.away_since) = (true, None);
         diag::warning(format_args!(
-            "history {}: directory removed or replaced: starting a new one",
-            dir.display()
+            "history {dir}: directory removed or replaced: starting a new one"
         ));
+        let directory = self.ledger.directory();
+        self.asides = Asides::find(&directory)?;
+        shared.set_directory(directory.clone());
         let firsts: Vec<Seq> = {
             let state = shared.lock();
             let Some(history) = state.history() else { return Ok(()) };
             history.segments().iter().map(|segment| segment.first).collect()
         };
-        for first in firsts {
-            if !path_in(dir, first).exists() {
-                shared.forget_segment(first);
-            }
-        }
+        let is_gone = |first: &Seq| {
+            let entry = directory.entry(&name_of(*first));
+            entry.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        firsts.into_iter().filter(is_gone).for_each(|first| shared.forget_segment(first));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -113,8 +113,8 @@ impl Reader {
         next: Seq,
         position: Option<DiskPosition>,
     ) -> Option<Read> {
-        let for_errors = path.clone();
-        let read = move || read_segment(&path, segment, next, position);
+        let open = self.shared.segment_opener();
+        let read = move || read_segment(&open(segment.first)?, segment, next, position);
         match self.shared.read_history(read).await {
             Ok(read) => Some(read),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -122,7 +122,7 @@ impl Reader {
                 None
             }
             Err(e) => {
-                diag::warning(format_args!("cannot read {}: {e}", for_errors.display()));
+                diag::warning(format_args!("cannot read {}: {e}", path.display()));
                 Some(Read::Gap(missing(next, segment.last.next())))
             }
         }
@@ -175,8 +175,8 @@ fn source_of(state: &State, next: Seq) -> Source {
         }
         // Retention removes the oldest. Elsewhere, another process removed a file.
         Some(segment) => {
-            let oldest = segments.oldest().is_some_and(|oldest| oldest.first == segment.first);
-            let why = if oldest { Why::Retention } else { Why::Storage };
+            let trimmed = history.is_trimmed_before(segment.first);
+            let why = if trimmed { Why::Retention } else { Why::Storage };
             missing(segment.first.min(start), why)
         }
         None if segments.oldest().is_none() => missing(start, Why::Retention),
@@ -197,20 +197,19 @@ fn chunk_from(extents: Vec<Extent>, next: Seq) -> Chunk {
 
 /// Reads a segment from the number `next` on, which should be in it.
 fn read_segment(
-    path: &Path,
+    file: &File,
     segment: Segment,
     next: Seq,
     position: Option<DiskPosition>,
 ) -> io::Result<Read> {
-    let file = File::open(path)?;
     let known = position.filter(|position| position.segment == segment.first);
     let mut lines = match known {
-        Some(position) => disk::lines_from(&file, position.offset, segment.size)?,
-        None => search(&file, segment, next)?,
+        Some(position) => disk::lines_from(file, position.offset, segment.size)?,
+        None => search(file, segment, next)?,
     };
     // If another process edited the file, the known position is wrong.
     if known.is_some() && valid_lines(&lines.bytes, next, segment.last).len == 0 {
-        lines = search(&file, segment, next)?;
+        lines = search(file, segment, next)?;
     }
     while !lines.bytes.is_empty() {
         let valid = valid_lines(&lines.bytes, next, segment.last);
@@ -233,7 +232,7 @@ fn read_segment(
                 _ => at += line.len(),
             }
         }
-        lines = disk::lines_from(&file, lines.offset + at as u64, segment.size)?;
+        lines = disk::lines_from(file, lines.offset + at as u64, segment.size)?;
     }
     Ok(Read::Gap(missing(next, segment.last.next())))
 }

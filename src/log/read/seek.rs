@@ -1,8 +1,6 @@
 //! The search for a moment, for `since` and `until`.
 
-use std::fs::File;
 use std::io;
-use std::path::PathBuf;
 
 use crate::event::{Line, Seq, Timestamp};
 use crate::log::history::disk;
@@ -12,18 +10,18 @@ use crate::log::state::Segment;
 /// The number of the first line at `time` or later. The next number if there is none.
 pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
     loop {
-        let (segment, path) = {
+        let segment = {
             let state = shared.lock();
             let segments = state.history().map(|history| history.segments());
-            match segments.and_then(|segments| Some((segments.since(time)?, segments))) {
+            match segments.and_then(|segments| segments.since(time)) {
                 None => {
                     let next = state.window().next();
                     return Ok(state.window().first_since(time).unwrap_or(next));
                 }
-                Some((segment, segments)) => (segment, segments.path(segment.first)),
+                Some(segment) => segment,
             }
         };
-        if let Some(found) = search(shared, segment, path, move |at| at < time).await? {
+        if let Some(found) = search(shared, segment, move |at| at < time).await? {
             return Ok(found);
         }
     }
@@ -32,18 +30,18 @@ pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<
 /// The number after the last line at `time` or earlier. The oldest number if there is none.
 pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
     loop {
-        let (segment, path) = {
+        let segment = {
             let state = shared.lock();
             if let Some(extent) = state.window().last_until(time) {
                 return Ok(extent.last.next());
             }
             let segments = state.history().map(|history| history.segments());
-            match segments.and_then(|segments| Some((segments.until(time)?, segments))) {
+            match segments.and_then(|segments| segments.until(time)) {
                 None => return Ok(state.oldest()),
-                Some((segment, segments)) => (segment, segments.path(segment.first)),
+                Some(segment) => segment,
             }
         };
-        if let Some(found) = search(shared, segment, path, move |at| at <= time).await? {
+        if let Some(found) = search(shared, segment, move |at| at <= time).await? {
             return Ok(found);
         }
     }
@@ -54,11 +52,11 @@ pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Se
 async fn search(
     shared: &Shared,
     segment: Segment,
-    path: PathBuf,
     earlier: impl Fn(Timestamp) -> bool + Send + 'static,
 ) -> io::Result<Option<Seq>> {
+    let open = shared.segment_opener();
     let found = shared.read_history(move || {
-        let file = File::open(&path)?;
+        let file = open(segment.first)?;
         // A damaged line counts as earlier: the search continues after it.
         let is_earlier = |line: &[u8]| {
             let line = std::str::from_utf8(line).ok().and_then(Line::parse);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::reservation::Reservation;
 use super::segments::{Segment, Segments};
+use super::stuck::Stuck;
 use super::unsynced::{SyncTime, Unsynced, UnsyncedFile};
 use crate::event::Seq;
 use crate::log::error::{NotStored, Unclean};
@@ -32,6 +33,9 @@ pub(crate) struct History {
     stored: Seq,
     unsynced: Unsynced,
     reservation: Reservation,
+    stuck: Stuck,
+    /// The size of the files that were set aside, in bytes.
+    aside: u64,
 }
 
 /// The mode of history.
@@ -94,12 +98,41 @@ impl History {
             stored,
             unsynced: Unsynced::new(stored),
             reservation,
+            stuck: Stuck::default(),
+            aside: 0,
         }
     }
 
     /// The segments on disk.
     pub(crate) fn segments(&self) -> &Segments {
         &self.segments
+    }
+
+    /// The size of all files that retention bounds, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.segments.size() + self.aside
+    }
+
+    /// Notes the size of the files that were set aside, in bytes.
+    pub(crate) fn note_aside(&mut self, size: u64) {
+        self.aside = size;
+    }
+
+    /// The oldest segment whose file retention can try to remove now.
+    pub(crate) fn oldest_removable(&self) -> Option<&Segment> {
+        let now = Instant::now();
+        self.segments.iter().find(|segment| !self.stuck.skips(segment.first, now))
+    }
+
+    /// `true` if retention has removed what was before this segment: only files that it could not remove are left.
+    pub(crate) fn is_trimmed_before(&self, first: Seq) -> bool {
+        let mut earlier = self.segments.iter().take_while(|segment| segment.first < first);
+        earlier.all(|segment| self.stuck.contains(segment.first))
+    }
+
+    /// Notes that the file of a segment could not be removed. `true` if that should be reported.
+    pub(crate) fn note_stuck(&mut self, first: Seq) -> bool {
+        self.stuck.note(first, Instant::now())
     }
 
     /// Everything up to here is on disk, or a gap line there says that it is missing.
@@ -230,13 +263,15 @@ impl History {
     /// Forgets a segment whose file is gone.
     pub(crate) fn forget_segment(&mut self, first: Seq) {
         self.segments.forget(first);
+        self.stuck.forget(first);
     }
 
-    /// Forgets a segment that retention removed. `true` if no segment is left.
+    /// Forgets a segment that retention removed. `true` if it was the newest.
     pub(crate) fn note_removed(&mut self, first: Seq) -> bool {
-        self.segments.forget(first);
+        let newest = self.segments.newest().is_some_and(|newest| newest.first == first);
+        self.forget_segment(first);
         self.unsynced.forget(first);
-        self.segments.oldest().is_none()
+        newest
     }
 
     /// Notes what is left of a segment that another process has shortened.

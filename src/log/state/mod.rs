@@ -5,6 +5,7 @@ mod gaps;
 mod history;
 mod reservation;
 mod segments;
+mod stuck;
 mod unsynced;
 mod window;
 
@@ -17,7 +18,7 @@ use gaps::GapIndex;
 
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
-pub(crate) use segments::{DiskPosition, Segment, Segments, path_in};
+pub(crate) use segments::{DiskPosition, Segment, Segments, name_of, path_in};
 pub(crate) use unsynced::SyncTime;
 pub use window::WINDOW_SIZE_MIN;
 pub(crate) use window::{Extent, Window};
@@ -283,7 +284,7 @@ impl State {
             window_bytes: self.window.size() as u64,
             oldest: self.oldest(),
             newest: self.newest().seq,
-            history_bytes: history.map(|history| history.segments().size()),
+            history_bytes: history.map(History::size),
             stored: history.map(History::stored),
             synced: history.map(History::synced),
             trouble: history.and_then(History::trouble).map(str::to_owned),

@@ -66,6 +66,7 @@ impl Segments {
     }
 
     /// The number of segments.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.list.len()
     }
@@ -136,9 +137,14 @@ impl Segments {
     }
 }
 
-/// The path of the segment in `dir` that begins with `first`. Names sort like the numbers.
+/// The path of the segment in `dir` that begins with `first`.
 pub(crate) fn path_in(dir: &Path, first: Seq) -> PathBuf {
-    dir.join(format!("{:016}.jsonl", first.get()))
+    dir.join(name_of(first))
+}
+
+/// The name of the segment that begins with `first`. Names sort like the numbers.
+pub(crate) fn name_of(first: Seq) -> String {
+    format!("{:016}.jsonl", first.get())
 }
 
 #[cfg(test)]

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use crate::event::Seq;
 use crate::log::options::SyncPolicy;
 
+/// How many files wait for an fsync at most. Each is a descriptor, and without a bound a large history that is never
+/// synced would use up all of them.
+pub(crate) const UNSYNCED_FILES_MAX: usize = 16;
+
 /// The progress of fsync.
 #[derive(Debug)]
 pub(crate) struct Unsynced {
@@ -83,7 +87,7 @@ impl Unsynced {
         }
         let first = self.since.is_none();
         self.since.get_or_insert(now);
-        first || self.is_requested()
+        first || self.is_requested() || self.files.len() > UNSYNCED_FILES_MAX
     }
 
     /// Drops a file that retention removed: nothing of it needs a sync, and an open file keeps its
@@ -105,7 +109,7 @@ impl Unsynced {
     pub(crate) fn due(&self, policy: SyncPolicy, now: Instant) -> SyncTime {
         let Some(since) = self.since else { return SyncTime::OnRequest };
         match policy {
-            _ if self.is_requested() => SyncTime::Now,
+            _ if self.is_requested() || self.files.len() > UNSYNCED_FILES_MAX => SyncTime::Now,
             SyncPolicy::Within(age) => {
                 match age.saturating_sub(now.saturating_duration_since(since)) {
                     Duration::ZERO => SyncTime::Now,
@@ -157,6 +161,21 @@ mod tests {
         assert_eq!(unsynced.take().len(), 1);
         unsynced.finish(seq(5), true);
         assert!(unsynced.is_empty() && unsynced.synced() == seq(5));
+    }
+
+    #[test]
+    fn syncs_before_it_holds_too_many_files() {
+        let mut unsynced = Unsynced::new(seq(1));
+        let now = Instant::now();
+        for n in 0..=UNSYNCED_FILES_MAX {
+            assert_eq!(unsynced.due(SyncPolicy::Never, now), SyncTime::OnRequest, "{n}");
+            let file = Arc::new(tempfile::tempfile().expect("a file"));
+            let wakes = unsynced.note_written(seq(n as u64 + 2), file, now);
+            assert_eq!(wakes, n == 0 || n == UNSYNCED_FILES_MAX, "{n}");
+        }
+        assert_eq!(unsynced.due(SyncPolicy::Never, now), SyncTime::Now);
+        assert_eq!(unsynced.take().len(), UNSYNCED_FILES_MAX + 1);
+        assert_eq!(unsynced.due(SyncPolicy::Never, now), SyncTime::OnRequest);
     }
 
     #[test]

@@ -162,15 +162,11 @@ async fn removed_directory_is_created_again() {
 
 #[tokio::test]
 async fn stalled_disk_goes_live_only_and_recovers() {
-    let mut site = Site::new();
+    let site = Site::new();
     let running = site.open().running;
     let log = running.log().clone();
-    // The start's segment is old enough, so that the next write begins another. Opening a FIFO blocks
-    // until there is a reader.
-    site.step(300);
-    let fifo = path_in(&site.dir(), seq(2));
-    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
-    assert!(made.expect("coreutils").success());
+    log.wait_until_stored(seq(1)).await;
+    running.set_disk_hangs(true);
     let messages = numbered(4000, 1000);
     let began = std::time::Instant::now();
     for part in messages.chunks(100) {
@@ -186,24 +182,22 @@ async fn stalled_disk_goes_live_only_and_recovers() {
     let [gap] = gaps_in(&seen, &messages)[..] else { panic!("one gap") };
     assert_eq!((gap.after, gap.why), (seq(1), Why::Storage));
     assert_eq!(gap.lost, Some(gap.last().get() - 1));
-    let reader = fs::File::open(&fifo).expect("opened");
-    fs::remove_file(&fifo).expect("removed");
-    drop(reader);
+    running.set_disk_hangs(false);
     while log.counters().trouble.is_some() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (first, last) = append(&log, &["back"]).await;
     log.sync(first, last, Durability::Synced).await.expect("synced");
     running.close().expect("closed");
-    site.age = Duration::from_hours(2);
     let running = site.open().running;
     let messages = [&messages[..], &["back".into()]].concat();
     let [stored, start] = gaps_in(&read_all(running.log(), 1).await, &messages)[..] else {
         panic!("two gaps")
     };
     assert_eq!(start, gap_of_start(last.get()));
-    assert_eq!((stored.after, stored.why), (seq(1), Why::Storage));
-    assert!(stored.last() <= gap.last() && stored.lost == Some(stored.last().get() - 1));
+    // The write that hung was completed after all.
+    assert_eq!((stored.after, stored.why), (seq(101), Why::Storage));
+    assert!(stored.last() <= gap.last() && stored.lost == Some(stored.last().get() - 101));
 }
 
 #[tokio::test]
@@ -251,4 +245,135 @@ async fn removed_segments_are_closed() {
         panic!("nothing to sync")
     };
     assert!(due.files.len() <= history.segments().len());
+}
+
+/// The entries of the history, by name, and their size.
+fn entries(site: &Site) -> Vec<(String, u64)> {
+    let listed = fs::read_dir(site.dir()).expect("listed").map(|entry| entry.expect("listed"));
+    let mut found: Vec<(String, u64)> = listed
+        .map(|entry| {
+            let size = fs::symlink_metadata(entry.path()).map_or(0, |found| found.len());
+            (entry.file_name().to_string_lossy().into_owned(), size)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn directory_that_is_away_for_a_moment_loses_nothing() {
+    let mut site = Site::new();
+    let (running, mut messages) = with_history(&mut site).await;
+    let log = running.log().clone();
+    let away = site.root.path().join("away");
+    let (segments, oldest) = (list_dir(&site.dir()).expect("listed"), log.oldest());
+    fs::rename(site.dir(), &away).expect("moved");
+    let seen = read_all(&log, 1).await;
+    assert!(gaps_in(&seen, &messages).is_empty(), "read while it is away");
+    let back = read_back(&log, log.newest().seq.next()).await;
+    assert_eq!(back.len(), messages.len() + 1);
+    // Another one in its place is not taken for it.
+    fs::create_dir(site.dir()).expect("made");
+    assert!(log.first_since(Timestamp::MIN).await.is_ok());
+    append(&log, &["meanwhile"]).await;
+    messages.push("meanwhile".into());
+    fs::remove_dir(site.dir()).expect("removed");
+    fs::rename(&away, site.dir()).expect("moved back");
+    let last = log.newest().seq;
+    log.sync(last, last, Durability::Synced).await.expect("synced");
+    assert_eq!(log.oldest(), oldest);
+    assert!(gaps_in(&read_all(&log, 1).await, &messages).is_empty());
+    assert!(list_dir(&site.dir()).expect("listed").starts_with(&segments));
+    running.close().expect("closed");
+    let running = site.open().running;
+    assert_eq!(gaps_in(&read_all(running.log(), 1).await, &messages).len(), 1);
+}
+
+#[tokio::test]
+async fn removed_lock_file_keeps_a_second_agent_out() {
+    let site = Site::new();
+    let running = site.open().running;
+    let log = running.log().clone();
+    for n in 0..3 {
+        fs::remove_file(site.dir().join("lock")).expect("removed");
+        let second = open(site.options(&site.dir()));
+        assert!(matches!(second, Err(crate::log::OpenError::Taken { .. })));
+        let (first, last) = append(&log, &[n.to_string()]).await;
+        log.sync(first, last, Durability::Synced).await.expect("synced");
+        assert!(site.dir().join("lock").exists(), "created again");
+    }
+    running.close().expect("closed");
+}
+
+#[tokio::test]
+async fn odd_files_in_place_of_segments_are_ignored() {
+    let site = Site::new();
+    let running = site.open().running;
+    let messages = numbered(10, 30);
+    append(running.log(), &messages).await;
+    running.close().expect("closed");
+    // The next segment of this start will have the name of the first.
+    let odd = [seq(12), seq(500), seq(501), seq(502)].map(|first| path_in(&site.dir(), first));
+    let precious = site.root.path().join("precious");
+    fs::write(&precious, "precious").expect("written");
+    let made = std::process::Command::new("mkfifo").arg(&odd[0]).arg(&odd[1]).status();
+    assert!(made.expect("coreutils").success());
+    fs::create_dir(&odd[2]).expect("made");
+    std::os::unix::fs::symlink(&precious, &odd[3]).expect("linked");
+    let Opened { running, repairs } = site.open();
+    assert_eq!(repairs.len(), odd.len(), "{repairs:?}");
+    assert!(repairs.iter().all(|it| it.to_string().contains("not a regular file")));
+    // The time steps back, so that the next write begins a segment.
+    site.step(-100);
+    let (first, last) = append(running.log(), &["next"]).await;
+    running.log().sync(first, last, Durability::Synced).await.expect("synced");
+    let gaps = gaps_in(&read_all(running.log(), 1).await, &messages_around(&messages, first));
+    assert!(gaps.iter().all(|gap| gap.why != Why::Storage), "{gaps:?}");
+    assert_eq!(fs::read_to_string(&precious).expect("read"), "precious");
+    running.close().expect("closed");
+}
+
+/// The messages, and "next" as the event `first`.
+fn messages_around(messages: &[String], first: Seq) -> Vec<String> {
+    let mut all = messages.to_vec();
+    all.resize(first.get() as usize - 2, String::new());
+    all.push("next".into());
+    all
+}
+
+#[tokio::test]
+async fn set_aside_files_count_and_go_first() {
+    let mut site = Site::new();
+    let (running, _) = with_history(&mut site).await;
+    running.close().expect("closed");
+    let oldest = list_dir(&site.dir()).expect("listed")[0];
+    for name in ["", ".2"] {
+        let aside = format!("{:016}.jsonl.aside{name}", oldest.get());
+        fs::write(site.dir().join(aside), vec![b'x'; 3 << 20]).expect("written");
+    }
+    let running = site.open().running;
+    let log = running.log().clone();
+    let bytes = || log.counters().history_bytes.expect("history is on");
+    let on_disk = || {
+        entries(&site)
+            .iter()
+            .filter(|(name, _)| name.contains(".jsonl"))
+            .map(|(_, size)| size)
+            .sum::<u64>()
+    };
+    let asides = || entries(&site).iter().filter(|(name, _)| name.contains(".aside")).count();
+    assert_eq!((asides(), bytes()), (2, on_disk()));
+    for part in numbered(3000, 1000).chunks(100) {
+        append(&log, part).await;
+    }
+    log.wait_until_stored(log.newest().seq).await;
+    assert_eq!(asides(), 1, "one had to go");
+    assert_eq!((log.oldest(), bytes()), (oldest, on_disk()));
+    for part in numbered(6000, 1000).chunks(100) {
+        append(&log, part).await;
+    }
+    log.wait_until_stored(log.newest().seq).await;
+    assert_eq!(asides(), 0);
+    assert!(on_disk() <= site.size && log.oldest() > oldest);
+    running.close().expect("closed");
 }
