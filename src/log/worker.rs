@@ -99,7 +99,9 @@ mod tests {
     #[test]
     fn gives_up_without_progress_and_in_the_end_with_it() {
         let (release, hangs) = mpsc::channel::<()>();
-        let worker = Worker::spawn("test", move || drop(hangs.recv())).expect("started");
+        let worker = Worker::spawn("test", move || {
+            let _ = hangs.recv();
+        }).expect("started");
         let short = Duration::from_millis(300);
         assert!(!worker.join(&mut Patience::with_bounds(0, short, LONG), || 0));
         let steps = AtomicU64::new(0);

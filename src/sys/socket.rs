@@ -16,7 +16,7 @@ use nix::sys::socket::{
 };
 
 use super::lock::{Lock, LockError, by};
-use super::paths;
+use super::{paths, users};
 
 /// The longest path of a socket, in bytes: `sun_path` with its NUL is 108.
 pub const PATH_MAX: usize = 107;
@@ -55,6 +55,20 @@ pub enum BindError {
     Occupied {
         /// The file.
         path: PathBuf,
+    },
+    /// This user may not create files in the directory, as by default in `/run/pulsed`, where systemd creates the socket.
+    #[error(
+        "cannot listen: {}: this user ({user}) may not create files in {}: let systemd create the socket (systemctl \
+         start pulsed.socket pulsed.service), give the directory to this user (chown {user} {}), or set another \
+         socket.path", path.display(), dir.display(), dir.display()
+    )]
+    Directory {
+        /// The socket.
+        path: PathBuf,
+        /// Its directory.
+        dir: PathBuf,
+        /// The name of the user that this process runs as.
+        user: String,
     },
     /// A system call failed.
     #[error("cannot {doing}: {}: {cause}", path.display())]
@@ -170,6 +184,13 @@ fn lock(path: &Path) -> Result<Lock, BindError> {
             }
             _ => BindError::Running { path: path.into(), pid },
         },
+        LockError::Io { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
+            let uid = users::current();
+            let name = users::user_name(uid).ok().flatten();
+            let dir = path.parent().unwrap_or(path).into();
+            let user = name.unwrap_or_else(|| uid.to_string());
+            BindError::Directory { path: path.into(), dir, user }
+        }
         LockError::Io { cause, .. } => BindError::io("lock", &file, cause),
     })
 }
