@@ -101,7 +101,8 @@ mod tests {
         let (release, hangs) = mpsc::channel::<()>();
         let worker = Worker::spawn("test", move || {
             let _ = hangs.recv();
-        }).expect("started");
+        })
+        .expect("started");
         let short = Duration::from_millis(300);
         assert!(!worker.join(&mut Patience::with_bounds(0, short, LONG), || 0));
         let steps = AtomicU64::new(0);

@@ -1,6 +1,7 @@
-// A library (LD_PRELOAD) between the agent and fsync(2) and fdatasync(2).
+// A library (LD_PRELOAD) between the agent and fsync(2), fdatasync(2), pwritev(2) and read(2).
 //
-// While the file $DISK_FAILS exists, both fail with EIO.
+// While the file $DISK_FAILS exists, both fail with EIO. While $DISK_HANGS exists, they and pwritev(2) do not return.
+// While $DISK_SLOW exists, each large read(2) takes 20 ms longer.
 //
 // The directory $DISK_KEPT holds what a power cut would leave: for a synced file, its bytes when the sync began,
 // under its inode number; for a synced directory, its names when the sync began, in the file "names", one line
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
@@ -41,9 +43,19 @@ static void copy_names(const char *from, const char *to) {
     if (out) fclose(out);
 }
 
+static int exists(const char *variable) {
+    const char *file = getenv(variable);
+    return file && access(file, F_OK) == 0;
+}
+
+static void hang(void) {
+    while (exists("DISK_HANGS")) usleep(1000);
+}
+
 static int sync_by(const char *function, int fd) {
-    const char *fails = getenv("DISK_FAILS"), *kept = getenv("DISK_KEPT");
-    if (fails && access(fails, F_OK) == 0) {
+    const char *kept = getenv("DISK_KEPT");
+    hang();
+    if (exists("DISK_FAILS")) {
         errno = EIO;
         return -1;
     }
@@ -74,3 +86,24 @@ static int sync_by(const char *function, int fd) {
 int fsync(int fd) { return sync_by("fsync", fd); }
 
 int fdatasync(int fd) { return sync_by("fdatasync", fd); }
+
+static ssize_t pwritev_by(const char *function, int fd, const struct iovec *pieces, int count, off_t at) {
+    ssize_t (*real)(int, const struct iovec *, int, off_t) =
+        (ssize_t (*)(int, const struct iovec *, int, off_t))dlsym(RTLD_NEXT, function);
+    hang();
+    return real(fd, pieces, count, at);
+}
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) {
+    return pwritev_by("pwritev", fd, pieces, count, at);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off_t at) {
+    return pwritev_by("pwritev64", fd, pieces, count, at);
+}
+
+ssize_t read(int fd, void *bytes, size_t size) {
+    ssize_t (*real)(int, void *, size_t) = (ssize_t (*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
+    if (size >= 65536 && exists("DISK_SLOW")) usleep(20000);
+    return real(fd, bytes, size);
+}

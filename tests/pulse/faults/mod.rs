@@ -6,29 +6,29 @@ mod disk;
 mod edited;
 mod place;
 mod process;
-mod sync;
+pub(crate) mod sync;
 
 use std::fs;
 
 use crate::harness::{Agent, Client, Gap, Item, assert_contiguous, parse};
 
 /// A window small enough to overflow in a test.
-const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
+pub(crate) const SMALL_WINDOW: &str = "window.size = \"1MiB\"";
 
 /// Events of about 1 KiB each, whose messages begin with these numbers.
-fn numbered(numbers: std::ops::Range<u64>) -> String {
+pub(crate) fn numbered(numbers: std::ops::Range<u64>) -> String {
     let padding = "x".repeat(900);
     numbers.map(|n| format!("SEND {n} {padding}\n")).collect()
 }
 
 /// The number that begins the message. `None` if it is a gap.
-fn number_of(item: &Item) -> Option<u64> {
+pub(crate) fn number_of(item: &Item) -> Option<u64> {
     let msg = item.msg()?;
     Some(msg.split(' ').next()?.parse().expect("a number"))
 }
 
 /// All lines from the oldest on, which must be contiguous after `after`.
-fn everything(agent: &Agent, after: u64) -> Vec<Item> {
+pub(crate) fn everything(agent: &Agent, after: u64) -> Vec<Item> {
     let items: Vec<Item> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
     assert_contiguous(after, &items);
     items
@@ -43,7 +43,7 @@ fn assert_follows(follower: &mut Client, numbers: std::ops::Range<u64>) {
     }
 }
 
-fn gaps(items: &[Item]) -> Vec<&Gap> {
+pub(crate) fn gaps(items: &[Item]) -> Vec<&Gap> {
     items.iter().filter_map(Item::gap).collect()
 }
 
@@ -70,7 +70,7 @@ fn assert_one_storage_gap(items: &[Item], count: u64) -> u64 {
 }
 
 /// The trouble with history that STATS reports, if any.
-fn trouble(agent: &Agent) -> Option<String> {
+pub(crate) fn trouble(agent: &Agent) -> Option<String> {
     agent.stats()["history"]["trouble"].as_str().map(str::to_owned)
 }
 

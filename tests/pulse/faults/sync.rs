@@ -12,8 +12,19 @@ use crate::harness::{Agent, FIRST, seq_of, wait_for};
 const FAILS: &str = "fails";
 const KEPT: &str = "kept";
 
+/// The files that make the library hang or slow down while they exist.
+pub(crate) const HANGS: &str = "hangs";
+pub(crate) const SLOW: &str = "slow";
+
 /// Starts an agent with that library.
 fn with_library(lines: &[&str]) -> Agent {
+    let mut agent = prepare_with_library(lines);
+    agent.restart();
+    agent
+}
+
+/// Prepares an agent with that library, without starting it.
+pub(crate) fn prepare_with_library(lines: &[&str]) -> Agent {
     let mut agent = Agent::prepare(lines);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pulse/faults/disk.c");
     let library = agent.dir().join("disk.so");
@@ -25,10 +36,11 @@ fn with_library(lines: &[&str]) -> Agent {
         ("LD_PRELOAD", library),
         ("DISK_FAILS", agent.dir().join(FAILS)),
         ("DISK_KEPT", agent.dir().join(KEPT)),
+        ("DISK_HANGS", agent.dir().join(HANGS)),
+        ("DISK_SLOW", agent.dir().join(SLOW)),
     ] {
         agent.env(name, path.to_str().expect("UTF-8"));
     }
-    agent.restart();
     agent
 }
 
