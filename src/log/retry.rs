@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeats_passing_errors_only_and_not_for_ever() {
+    fn repeats_passing_errors_only_within_a_limit() {
         let mut attempts = 0;
         let mut fail = |kind: io::ErrorKind, limit| {
             attempts = 0;

@@ -1,4 +1,4 @@
-//! A thread of the log that a stop waits for, and not for ever: a disk that hangs must not make the agent hang.
+//! A thread of the log that a stop waits for with a bound: a disk that hangs must not make the agent hang.
 
 use std::convert::Infallible;
 use std::io;

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use pulsed::agent::{CONNECTIONS_MAX, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED, DRAIN_MAX};
 use pulsed::config::DEFAULT_MODE;
+use pulsed::log::CLOSE_WAIT_MAX;
 use pulsed::sys::paths::{SYSTEM_SOCKET, SYSTEM_STATE};
 
 use crate::harness::{Agent, Client, PULSED, TIMEOUT, Tool, as_root, parse, report, wait_for};
@@ -366,6 +368,13 @@ fn units_match_program_paths() {
     assert_eq!(value(&web, "WantedBy"), "sockets.target pulsed.service");
     assert_eq!(value(&service, "Also"), "pulsed.socket pulsed-web.socket");
     assert_eq!(value(&service, "Requires"), "pulsed.socket");
+    // A stop ends by itself, and all connections have descriptors.
+    let stop_max = value(&service, "TimeoutStopSec").trim_end_matches('s').parse::<u64>();
+    let takes = DRAIN_MAX + CLOSE_WAIT_MAX;
+    assert!(stop_max.expect("seconds") >= takes.as_secs() + 20, "{takes:?}");
+    let open_files = value(&service, "LimitNOFILE").parse::<u64>().expect("a number");
+    let needed = CONNECTIONS_MAX as u64 * DESCRIPTORS_OF_CONNECTION + DESCRIPTORS_RESERVED;
+    assert!(open_files >= needed, "{needed}");
     // The agent asks for the users of loopback connections.
     assert!(value(&service, "RestrictAddressFamilies").contains("AF_NETLINK"));
 

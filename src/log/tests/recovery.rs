@@ -180,6 +180,25 @@ async fn missing_state_file_means_a_new_id() {
 }
 
 #[tokio::test]
+async fn restored_copy_needs_a_new_id() {
+    let site = Site::new();
+    let running = site.open().running;
+    append(running.log(), &numbered(3, 0)).await;
+    running.close().expect("closed");
+    let copies = [site.copy("restored"), site.copy("without-state")];
+    let running = site.open().running;
+    let (first, _) = append(running.log(), &["after the copy"]).await;
+    let id = running.log().newest().log;
+    // Nothing in a copy tells that it is one: the manual says what to delete.
+    let restored = site.open_at(&copies[0]).running;
+    assert_eq!(append(restored.log(), &["another"]).await.0, first);
+    assert_eq!(restored.log().newest().log, id);
+    fs::remove_file(copies[1].join("state")).expect("removed");
+    let fresh = site.open_at(&copies[1]).running;
+    assert_ne!(fresh.log().newest().log, id);
+}
+
+#[tokio::test]
 async fn numbers_continue_after_the_reservation() {
     let site = Site::new();
     for reserved in [10, 1000] {

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use pulsed::agent::{
     BODY_MAX, BODY_WAIT_MAX, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
-    CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND,
-    GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX,
-    METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX,
-    REFUSAL_DELAY, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
-    RUNS_OF_USER_MAX, STREAMS_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
+    HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX,
+    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY, RESUME_MAX,
+    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, STREAMS_MAX,
+    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
 use pulsed::filter::{PATTERN_SIZE_MAX, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
-use pulsed::log::{HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
+use pulsed::log::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX, HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
 use pulsed::{diag, views, wire};
 
@@ -124,6 +125,10 @@ fn agent_limits_match_constants() {
         ("Unstored events of one connection", size(UNSTORED_MAX)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
+        ("The timeout of a stop for a disk without progress", seconds(CLOSE_STALL_MAX)),
+        ("The timeout of a stop for a slow disk", seconds(CLOSE_WAIT_MAX)),
+        ("Descriptors of one connection", DESCRIPTORS_OF_CONNECTION.to_string()),
+        ("Descriptors that no connection takes", DESCRIPTORS_RESERVED.to_string()),
         ("Concurrent readers of the history", HISTORY_READERS.to_string()),
         (
             "The head of an HTTP request, from connecting or from the one before",
