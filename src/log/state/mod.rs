@@ -5,6 +5,8 @@ mod gaps;
 mod history;
 mod reservation;
 mod segments;
+mod time_index;
+mod unstored;
 mod unsynced;
 mod window;
 
@@ -14,6 +16,7 @@ use super::error::{Full, NotStored};
 use super::options::{Durability, Options};
 use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use gaps::GapIndex;
+use unstored::Unstored;
 
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
@@ -36,6 +39,7 @@ pub(crate) struct State {
     /// The time of the newest line.
     last_time: Timestamp,
     gaps: GapIndex,
+    unstored: Unstored,
     /// `None` if history is off.
     history: Option<History>,
     /// The log is being closed.
@@ -87,6 +91,7 @@ impl State {
             window: Window::new(next, window_size),
             last_time,
             gaps: GapIndex::starting_at(next),
+            unstored: Unstored::default(),
             history,
             stopping: false,
             events: 0,
@@ -193,7 +198,7 @@ impl State {
                 }
                 let lost = self.gaps.events_between(first.previous(), last.next());
                 self.lost[Why::Storage as usize] += lost.unwrap_or_default();
-                self.gaps.note_unstored(first, last);
+                self.unstored.note(first, last);
             }
             self.window.evict_oldest();
         }
@@ -250,7 +255,7 @@ impl State {
         last: Seq,
         how: Durability,
     ) -> Option<Result<(), NotStored>> {
-        let all_stored = self.gaps.all_stored(first, last);
+        let all_stored = !self.unstored.overlaps(first, last);
         self.history.as_mut()?.sync_result(first, last, how, all_stored)
     }
 

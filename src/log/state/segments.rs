@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
+use super::time_index::TimeIndex;
 use crate::event::{Seq, Timestamp};
 
 /// One file of history: JSON lines with consecutive numbers and times that never decrease.
@@ -47,12 +48,18 @@ impl Segment {
 pub(crate) struct Segments {
     dir: PathBuf,
     list: VecDeque<Segment>,
+    /// The times of the segments in the list.
+    times: TimeIndex,
+    /// The size of all segments together, in bytes.
+    size: u64,
 }
 
 impl Segments {
     /// The segments `list` in `dir`. They must be in order.
     pub(crate) fn new(dir: PathBuf, list: VecDeque<Segment>) -> Self {
-        Self { dir, list }
+        let mut segments = Self { dir, list, times: TimeIndex::default(), size: 0 };
+        segments.index_again();
+        segments
     }
 
     /// The path of the segment that begins with `first`.
@@ -62,7 +69,7 @@ impl Segments {
 
     /// The size of all segments together, in bytes.
     pub(crate) fn size(&self) -> u64 {
-        self.list.iter().map(|segment| segment.size).sum()
+        self.size
     }
 
     /// The number of segments.
@@ -82,30 +89,53 @@ impl Segments {
 
     /// Notes lines that were appended to the newest segment.
     pub(crate) fn extend_newest(&mut self, written: &Segment) {
-        match self.list.back_mut() {
-            Some(newest) => {
-                newest.last = written.last;
-                newest.last_time = written.last_time;
-                newest.size += written.size;
-            }
-            None => self.list.push_back(*written),
-        }
+        let Some(newest) = self.list.back_mut() else { return self.push(*written) };
+        newest.last = written.last;
+        newest.last_time = written.last_time;
+        newest.size += written.size;
+        self.size += written.size;
+        self.times.set_latest(written.last_time);
     }
 
     /// Adds a segment after all others.
     pub(crate) fn push(&mut self, segment: Segment) {
+        self.times.push(segment.first_time, segment.last_time);
+        self.size += segment.size;
         self.list.push_back(segment);
     }
 
     /// Removes the segment that begins with `first` from the catalog, because its file is gone.
     pub(crate) fn forget(&mut self, first: Seq) {
-        self.list.retain(|segment| segment.first != first);
+        let Some(at) = self.index_of(first) else { return };
+        let removed = self.list.remove(at);
+        self.size -= removed.map_or(0, |segment| segment.size);
+        if at == 0 {
+            self.times.pop_front();
+        } else {
+            // Linear, but another process has to remove a file each time.
+            self.index_again();
+        }
     }
 
     /// Notes what is left of a segment that another process has shortened.
     pub(crate) fn replace(&mut self, left: Segment) {
-        let same = |segment: &&mut Segment| segment.first == left.first;
-        self.list.iter_mut().filter(same).for_each(|segment| *segment = left);
+        if let Some(at) = self.index_of(left.first) {
+            self.list[at] = left;
+            self.index_again();
+        }
+    }
+
+    /// The index of the segment that begins with `first`.
+    fn index_of(&self, first: Seq) -> Option<usize> {
+        self.list.binary_search_by_key(&first, |segment| segment.first).ok()
+    }
+
+    fn index_again(&mut self) {
+        self.times = TimeIndex::default();
+        for segment in &self.list {
+            self.times.push(segment.first_time, segment.last_time);
+        }
+        self.size = self.list.iter().map(|segment| segment.size).sum();
     }
 
     /// All segments, the oldest first.
@@ -126,13 +156,12 @@ impl Segments {
 
     /// The first segment with a line at `time` or later.
     pub(crate) fn since(&self, time: Timestamp) -> Option<Segment> {
-        // Not a binary search: times may step back between segments.
-        self.list.iter().find(|segment| segment.last_time >= time).copied()
+        self.list.get(self.times.first_ending_since(time)?).copied()
     }
 
     /// The last segment with a line at `time` or earlier.
     pub(crate) fn until(&self, time: Timestamp) -> Option<Segment> {
-        self.list.iter().rev().find(|segment| segment.first_time <= time).copied()
+        self.list.get(self.times.last_beginning_until(time)?).copied()
     }
 }
 
