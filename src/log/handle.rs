@@ -21,12 +21,14 @@ const WRITE_HERE_MAX: usize = 64 << 10;
 ///
 /// ```
 /// use std::sync::Arc;
+/// use std::time::Duration;
 /// use pulsed::event::{Batch, Draft, Seq, Timestamp};
 /// use pulsed::log::{self, Opened, Options, Read, WINDOW_SIZE_MIN};
 ///
 /// let Opened { running, .. } = log::open(Options {
 ///     host: "web1".into(),
 ///     clock: Arc::new(Timestamp::default),
+///     uptime: Arc::new(Duration::default),
 ///     window_size: WINDOW_SIZE_MIN,
 ///     history: None,
 /// })?;

@@ -7,7 +7,7 @@
 //! | file | content |
 //! |---|---|
 //! | `0000000000001042.jsonl` | a segment: the lines from number 1042 on, exactly as readers get them. Numbers are consecutive (a gap line stands for a range), and times never decrease |
-//! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. Replaced atomically. Unknown keys are ignored |
+//! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. `"trusted"` is the trusted time at that moment. Replaced atomically. Unknown keys are ignored |
 //! | `synced` | `SEGMENT OFFSET`, 16 digits each: the position up to which everything is fsynced. Overwritten in place. An older position is valid too |
 //! | `lock` | locked while an agent uses the directory. Contains its process id |
 //! | `*.jsonl.aside` | a segment that repeated the numbers of an earlier one |
@@ -39,7 +39,8 @@
 //! # Deleting
 //! The window evicts its oldest extents when it is full: in the mode *writing* only those that are
 //! written. Retention deletes whole segments, the oldest first: if the last line exceeds the maximum
-//! age, or if all segments together exceed the maximum size, except the newest one.
+//! age, or if all segments together exceed the maximum size, except the newest one. Age is measured by the uptime and by a trusted time, see `state::aging`, not
+//! by the time of day, which may be wrong.
 //!
 //! # Starting
 //! Recovery checks the segments from the synced position on and truncates what is damaged. Then each
@@ -71,11 +72,11 @@ pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
 pub use history::recovery::Repair;
 pub use options::{
-    Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy,
+    Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy, Uptime,
 };
 pub use read::backward::Backward;
 pub use read::chunk::{Chunk, PlacedLine, lines_of};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open};
 pub use shared::HISTORY_READERS;
-pub use state::{Counters, WINDOW_SIZE_MIN};
+pub use state::{Counters, HOLD_MIN, WINDOW_SIZE_MIN};

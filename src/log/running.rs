@@ -12,7 +12,7 @@ use super::history::syncer;
 use super::history::writer::Writer;
 use super::options::{HistoryOptions, Options};
 use super::shared::Shared;
-use super::state::{History, Reservation, State, random_id};
+use super::state::{Aging, History, Moment, Reservation, State, random_id};
 use crate::event::{Seq, Timestamp};
 
 /// A log that was opened.
@@ -63,9 +63,11 @@ fn open_on_disk(
     reserved_ahead: u64,
 ) -> Result<Opened, OpenError> {
     let ledger = Arc::new(Ledger::open(&history.dir)?);
-    let found = recovery::recover(&ledger, reserved_ahead)?;
+    let now = Moment::now(&options);
+    let found = recovery::recover(&ledger, reserved_ahead, now.time)?;
     let reservation = Reservation::new(found.reserved, reserved_ahead);
-    let on_disk = History::new(found.segments, found.start.after, reservation);
+    let aging = Aging::new(now, found.trusted);
+    let on_disk = History::new(found.segments, found.start.after, reservation, aging);
     let (next, window_size) = (found.start.first(), options.window_size);
     let state = State::new(found.id, next, found.last_time, window_size, Some(on_disk));
     let shared = Arc::new(Shared::new(options, state));
@@ -110,13 +112,15 @@ impl Running {
     pub fn close(mut self) -> io::Result<()> {
         self.stop();
         let Some(ledger) = &self.ledger else { return Ok(()) };
-        let state = self.log.shared.lock();
+        let mut state = self.log.shared.lock();
+        let trusted = state.trusted_time(self.log.shared.options());
         let newest = state.newest();
         let Some(history) = state.history() else { return Ok(()) };
         history.clean_stop(newest.seq).map_err(io::Error::other)?;
         let reserved = history.reservation().end();
         drop(state);
-        ledger.write_state(LedgerState { id: newest.log, reserved, clean: Some(newest.seq.next()) })
+        let clean = Some(newest.seq.next());
+        ledger.write_state(LedgerState { id: newest.log, reserved, clean, trusted })
     }
 
     /// Ends the threads. If one panicked, the state shows what it left undone.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LogId, Seq};
+use crate::event::{LogId, Seq, Timestamp};
 use crate::log::error::OpenError;
 use crate::log::state::DiskPosition;
 use crate::sys::files::{self, NewFile};
@@ -37,6 +37,8 @@ pub(crate) struct LedgerState {
     pub(crate) reserved: Seq,
     /// The next number, after a clean stop.
     pub(crate) clean: Option<Seq>,
+    /// The trusted time when the file was written: see `state::Aging`. `None` if an older agent wrote it.
+    pub(crate) trusted: Option<Timestamp>,
 }
 
 /// The state file as JSON. Keys of a newer agent are ignored.
@@ -46,6 +48,8 @@ struct StateFile {
     reserved: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     clean: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted: Option<String>,
 }
 
 impl StateFile {
@@ -55,7 +59,9 @@ impl StateFile {
             Some(next) => Some(Seq::new(next)?),
             None => None,
         };
-        Some(LedgerState { id: self.log.parse().ok()?, reserved: Seq::new(self.reserved)?, clean })
+        let trusted = self.trusted.as_deref().and_then(|time| time.parse().ok());
+        let (id, reserved) = (self.log.parse().ok()?, Seq::new(self.reserved)?);
+        Some(LedgerState { id, reserved, clean, trusted })
     }
 }
 
@@ -119,6 +125,7 @@ impl Ledger {
             log: state.id.to_string(),
             reserved: state.reserved.get(),
             clean: state.clean.map(Seq::get),
+            trusted: state.trusted.map(|time| time.to_string()),
         };
         let mut text = serde_json::to_vec(&file).map_err(io::Error::other)?;
         text.push(b'\n');
@@ -186,7 +193,8 @@ mod tests {
         let ledger = Ledger::open(&dir).expect("opened");
         assert_eq!(ledger.read_state().expect("read"), None);
         for clean in [None, Some(seq(7))] {
-            let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean };
+            let trusted = clean.map(|_| Timestamp::from_micros(1));
+            let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean, trusted };
             ledger.write_state(state).expect("written");
             assert_eq!(ledger.read_state().expect("read"), Some(state));
         }
@@ -210,7 +218,8 @@ mod tests {
         let ledger = Ledger::open(dir.path()).expect("opened");
         let text = r#"{"log":"0000000a","reserved":99,"clean":7,"format":2,"more":{"x":[]}}"#;
         fs::write(dir.path().join(STATE), text).expect("written");
-        let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean: Some(seq(7)) };
+        let (id, clean) = (LogId::new(0xa), Some(seq(7)));
+        let state = LedgerState { id, reserved: seq(99), clean, trusted: None };
         assert_eq!(ledger.read_state().expect("read"), Some(state));
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) last_time: Timestamp,
     /// The first number that is not reserved.
     pub(crate) reserved: Seq,
+    /// The trusted time of the process before, or what is known of it.
+    pub(crate) trusted: Timestamp,
     /// What the operator should know.
     pub(crate) repairs: Vec<Repair>,
 }
@@ -83,7 +85,11 @@ impl fmt::Display for Repair {
 }
 
 /// Recovers the log in a locked directory, and reserves `reserved_ahead` numbers.
-pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered, OpenError> {
+pub(crate) fn recover(
+    ledger: &Ledger,
+    reserved_ahead: u64,
+    now: Timestamp,
+) -> Result<Recovered, OpenError> {
     let dir = ledger.dir();
     let fail = |doing| move |cause| OpenError::Io { doing, path: dir.to_owned(), cause };
     let found = ledger.read_state().map_err(fail("read"))?;
@@ -114,10 +120,12 @@ pub(crate) fn recover(ledger: &Ledger, reserved_ahead: u64) -> Result<Recovered,
     if reserved == Seq::MAX {
         return Err(OpenError::UsedUp { dir: dir.to_owned() });
     }
-    let state = LedgerState { id, reserved, clean: None };
+    let noted = found.and_then(|state| state.trusted);
+    let trusted = noted.or(list.back().map(|segment| segment.last_time)).unwrap_or(now).min(now);
+    let state = LedgerState { id, reserved, clean: None, trusted: Some(trusted) };
     ledger.write_state(state).map_err(fail("reserve sequence numbers in"))?;
     let segments = Segments::new(dir.to_owned(), list);
-    Ok(Recovered { id, segments, start, last_time, reserved, repairs })
+    Ok(Recovered { id, segments, start, last_time, reserved, trusted, repairs })
 }
 
 /// The gap of a start after a clean stop, or of a new log.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::log::options::HistoryOptions;
 use crate::log::shared::Shared;
-use crate::log::state::{Segments, State, path_in};
+use crate::log::state::{Moment, Segments, State, path_in};
 
 /// The outcome of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,28 +19,25 @@ pub(crate) enum Removed {
     All,
 }
 
-/// The time until the oldest segment exceeds the maximum age. Zero if it does. `None` if there is
-/// none.
+/// The time until the oldest segment exceeds the maximum age, or must be looked at again. Zero if it does.
+/// `None` if there is none.
 pub(crate) fn until_expired(
-    state: &State,
+    state: &mut State,
     shared: &Shared,
     options: &HistoryOptions,
 ) -> Option<Duration> {
-    let oldest = state.history()?.segments().oldest()?;
-    let expires = oldest.last_time.plus_micros(options.age_micros());
-    let now = (shared.options().clock)();
-    Some(Duration::from_micros(expires.micros().saturating_sub(now.micros()).max(0) as u64))
+    state.history_mut()?.until_expired(options.age, Moment::now(shared.options()))
 }
 
 /// `true` if the oldest segment exceeds the maximum age.
-pub(crate) fn is_expired(state: &State, shared: &Shared, options: &HistoryOptions) -> bool {
+pub(crate) fn is_expired(state: &mut State, shared: &Shared, options: &HistoryOptions) -> bool {
     until_expired(state, shared, options).is_some_and(|left| left.is_zero())
 }
 
 /// Removes the segments that exceed the maximum age.
 pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::Result<Removed> {
     let mut removed = Removed::Nothing;
-    while is_expired(&shared.lock(), shared, options) {
+    while is_expired(&mut shared.lock(), shared, options) {
         match remove_oldest(shared, options, |_| true)? {
             Removed::Nothing => break,
             more => removed = more,

@@ -123,6 +123,7 @@ pub(crate) fn inspect(path: &Path) -> io::Result<Option<Segment>> {
         first_time: first.time(),
         last_time: last.time(),
         size,
+        written: None,
     };
     Ok(Some(found).filter(|found| found.first <= found.last))
 }

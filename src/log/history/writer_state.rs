@@ -157,6 +157,7 @@ impl WriterState {
             first_time: first.time,
             last_time: last.time,
             size,
+            written: Some((shared.options().uptime)()),
         };
         let noted = shared.lock().history_mut().map(|it| it.note_written(written, begins, file));
         shared.progress.notify_waiters();
@@ -197,16 +198,17 @@ impl WriterState {
 
     /// Reserves more numbers when half of them are used. `last` is the last number to be written.
     fn renew_reservation(&mut self, shared: &Shared, last: Seq) -> io::Result<()> {
-        let (id, reserved) = {
-            let state = shared.lock();
+        let (id, reserved, trusted) = {
+            let mut state = shared.lock();
+            let trusted = state.trusted_time(shared.options());
             let Some(history) = state.history() else { return Ok(()) };
             let reservation = history.reservation();
             if !self.must_reserve && !reservation.needs_renewal(last) {
                 return Ok(());
             }
-            (state.id(), reservation.end_from(state.window().next()))
+            (state.id(), reservation.end_from(state.window().next()), trusted)
         };
-        self.ledger.write_state(LedgerState { id, reserved, clean: None })?;
+        self.ledger.write_state(LedgerState { id, reserved, clean: None, trusted })?;
         self.must_reserve = false;
         shared.lock().note_reserved(id, reserved);
         Ok(())

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::aging::{Aging, Moment};
 use super::reservation::Reservation;
 use super::segments::{Segment, Segments};
 use super::unsynced::{SyncTime, Unsynced, UnsyncedFile};
-use crate::event::Seq;
+use crate::event::{Seq, Timestamp};
 use crate::log::error::{NotStored, Unclean};
 use crate::log::options::{Durability, STALL_MAX, SyncPolicy};
 
@@ -32,6 +33,7 @@ pub(crate) struct History {
     stored: Seq,
     unsynced: Unsynced,
     reservation: Reservation,
+    aging: Aging,
 }
 
 /// The mode of history.
@@ -86,7 +88,12 @@ pub(crate) struct DueSync {
 
 impl History {
     /// Everything up to `stored` is in `segments` and synced.
-    pub(crate) fn new(segments: Segments, stored: Seq, reservation: Reservation) -> Self {
+    pub(crate) fn new(
+        segments: Segments,
+        stored: Seq,
+        reservation: Reservation,
+        aging: Aging,
+    ) -> Self {
         Self {
             mode: Mode::Writing { busy_since: None },
             writer_asleep: false,
@@ -94,6 +101,7 @@ impl History {
             stored,
             unsynced: Unsynced::new(stored),
             reservation,
+            aging,
         }
     }
 
@@ -120,6 +128,16 @@ impl History {
     /// The reserved sequence numbers.
     pub(crate) fn reservation_mut(&mut self) -> &mut Reservation {
         &mut self.reservation
+    }
+
+    /// The trusted time, see [`Aging`].
+    pub(crate) fn trusted_time(&mut self, now: Moment) -> Timestamp {
+        self.aging.trusted_time(now)
+    }
+
+    /// The time until the oldest segment is older than `age`, see [`Aging::until_expired`].
+    pub(crate) fn until_expired(&mut self, age: Duration, now: Moment) -> Option<Duration> {
+        self.aging.until_expired(&self.segments, age, now)
     }
 
     /// `true` if lines that are appended now will be written. Otherwise the window may evict them.

@@ -1,6 +1,7 @@
 //! What the log's lock protects: the window, the index of gaps, and what is known about history. No
 //! file is read or written here.
 
+mod aging;
 mod gaps;
 mod history;
 mod reservation;
@@ -18,6 +19,8 @@ use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use gaps::GapIndex;
 use unstored::Unstored;
 
+pub use aging::HOLD_MIN;
+pub(crate) use aging::{Aging, Moment};
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
 pub(crate) use segments::{DiskPosition, Segment, Segments, path_in};
@@ -257,6 +260,11 @@ impl State {
     ) -> Option<Result<(), NotStored>> {
         let all_stored = !self.unstored.overlaps(first, last);
         self.history.as_mut()?.sync_result(first, last, how, all_stored)
+    }
+
+    /// The trusted time, see [`Aging`]. `None` if history is off.
+    pub(crate) fn trusted_time(&mut self, options: &Options) -> Option<Timestamp> {
+        Some(self.history.as_mut()?.trusted_time(Moment::now(options)))
     }
 
     /// Notes a durable reservation of the numbers before `end` for the log `id`. Not if the id has

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::time_index::TimeIndex;
 use crate::event::{Seq, Timestamp};
@@ -20,6 +21,8 @@ pub(crate) struct Segment {
     pub(crate) last_time: Timestamp,
     /// The size of its whole lines, in bytes.
     pub(crate) size: u64,
+    /// The uptime at its last write. `None` if an earlier process wrote it.
+    pub(crate) written: Option<Duration>,
 }
 
 /// A position in history: the beginning of a line.
@@ -93,6 +96,7 @@ impl Segments {
         newest.last = written.last;
         newest.last_time = written.last_time;
         newest.size += written.size;
+        newest.written = written.written;
         self.size += written.size;
         self.times.set_latest(written.last_time);
     }
@@ -120,7 +124,7 @@ impl Segments {
     /// Notes what is left of a segment that another process has shortened.
     pub(crate) fn replace(&mut self, left: Segment) {
         if let Some(at) = self.index_of(left.first) {
-            self.list[at] = left;
+            self.list[at] = Segment { written: self.list[at].written, ..left };
             self.index_again();
         }
     }
@@ -152,6 +156,16 @@ impl Segments {
     pub(crate) fn holding_before(&self, before: Seq) -> Option<Segment> {
         let next = self.list.partition_point(|segment| segment.first < before);
         self.list.get(next.checked_sub(1)?).copied()
+    }
+
+    /// The date of the oldest segment: the time of its last line. If that is later than `now`, the first time
+    /// in history that is not, because everything after it was appended later. `None` if there is none.
+    pub(crate) fn date_of_oldest(&self, now: Timestamp) -> Option<Timestamp> {
+        let oldest = self.oldest()?;
+        if oldest.last_time <= now {
+            return Some(oldest.last_time);
+        }
+        Some(self.list.get(self.times.first_beginning_until(now)?)?.first_time)
     }
 
     /// The first segment with a line at `time` or later.
@@ -186,6 +200,7 @@ mod tests {
             first_time: time(times.0),
             last_time: time(times.1),
             size: 10,
+            written: None,
         }
     }
 
