@@ -10,6 +10,7 @@
 //! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. `"trusted"` is the trusted time at that moment. Replaced atomically. Unknown keys are ignored |
 //! | `synced` | `SEGMENT OFFSET`, 16 digits each: the position up to which everything is fsynced. Overwritten in place. An older position is valid too |
 //! | `lock` | locked while an agent uses the directory. Contains its process id |
+//! | `*.jsonl.new` | a segment that is being written again. Removed at the start |
 //! | `*.jsonl.aside` | a segment that repeated the numbers of an earlier one |
 //!
 //! # Modes of history
@@ -39,7 +40,8 @@
 //! # Deleting
 //! The window evicts its oldest extents when it is full: in the mode *writing* only those that are
 //! written. Retention deletes whole segments, the oldest first: if the last line exceeds the maximum
-//! age, or if all segments together exceed the maximum size, except the newest one. Age is measured by the uptime and by a trusted time, see `state::aging`, not
+//! age, or if all segments together exceed the maximum size, except the newest one. Segments from which one sender would push out others are written again
+//! without its events instead, see `history::room`: their numbers become a gap `retention`. Age is measured by the uptime and by a trusted time, see `state::aging`, not
 //! by the time of day, which may be wrong.
 //!
 //! # Starting
@@ -61,6 +63,7 @@ mod history;
 mod options;
 mod read;
 mod running;
+mod sender;
 mod shared;
 mod state;
 mod wait;
@@ -78,5 +81,6 @@ pub use read::backward::Backward;
 pub use read::chunk::{Chunk, PlacedLine, lines_of};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open};
+pub use sender::Sender;
 pub use shared::HISTORY_READERS;
-pub use state::{Counters, HOLD_MIN, WINDOW_SIZE_MIN};
+pub use state::{Counters, HOLD_MIN, SHARE_TIME, WINDOW_SIZE_MIN};

@@ -1,13 +1,14 @@
 //! What the handles, the readers and the history threads of a log share.
 
+use std::fs::File;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::options::Options;
-use super::state::State;
+use super::state::{History, Segment, State};
 use crate::event::Seq;
 
 /// How many readers may read history at the same time. Others wait for their turn.
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     to_write: Condvar,
     to_sync: Condvar,
     turns: Arc<Semaphore>,
+    /// Locked for reading while a segment is looked up and opened, for writing while one is replaced. Before
+    /// the state where both are needed.
+    names: RwLock<()>,
 }
 
 impl Shared {
@@ -37,6 +41,7 @@ impl Shared {
             to_write: Condvar::new(),
             to_sync: Condvar::new(),
             turns: Arc::new(Semaphore::new(HISTORY_READERS)),
+            names: RwLock::new(()),
         }
     }
 
@@ -98,6 +103,26 @@ impl Shared {
             read()
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))
+    }
+
+    /// Opens a segment, which may block on the disk. `None` if it was removed or written again since it was
+    /// looked up: then what is known of it does not describe its file.
+    pub(crate) fn open_segment(&self, segment: &Segment) -> io::Result<Option<File>> {
+        let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let path = {
+            let state = self.lock();
+            let segments = state.history().map(History::segments);
+            match segments.filter(|segments| segments.has(segment)) {
+                None => return Ok(None),
+                Some(segments) => segments.path(segment.first),
+            }
+        };
+        File::open(path).map(Some)
+    }
+
+    /// Locks the names of segments: until the guard is dropped, no reader opens one.
+    pub(crate) fn lock_names(&self) -> RwLockWriteGuard<'_, ()> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a segment whose file is gone.

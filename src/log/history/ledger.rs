@@ -145,7 +145,7 @@ impl Ledger {
         self.files().synced.read_exact_at(&mut text, 0).ok()?;
         let (segment, offset) = std::str::from_utf8(&text).ok()?.trim_end().split_once(' ')?;
         let segment = Seq::new(segment.parse().ok()?)?;
-        Some(DiskPosition { segment, offset: offset.parse().ok()? })
+        Some(DiskPosition { segment, offset: offset.parse().ok()?, generation: 0 })
     }
 
     /// Notes the position up to which everything is synced. This is not synced itself: with an older
@@ -200,7 +200,7 @@ mod tests {
         }
         assert_eq!(ledger.read_synced(), None);
         for offset in [u64::MAX / 10_000, 0] {
-            let position = DiskPosition { segment: Seq::MAX, offset };
+            let position = DiskPosition { segment: Seq::MAX, offset, generation: 0 };
             ledger.write_synced(position).expect("written");
             assert_eq!(ledger.read_synced(), Some(position));
         }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
+use super::compaction::remove_unfinished;
 use super::ledger::{Ledger, LedgerState};
 use super::segment_file::{inspect, list_dir};
 use crate::event::{Gap, LINE_MAX, Line, LogId, Seq, Timestamp, Why};
@@ -146,6 +147,7 @@ fn check_segments(
 ) -> Result<VecDeque<Segment>, OpenError> {
     let dir = ledger.dir();
     let fail = |doing| move |cause| OpenError::Io { doing, path: dir.to_owned(), cause };
+    remove_unfinished(dir).map_err(fail("read"))?;
     let synced = ledger.read_synced();
     let mut list: VecDeque<Segment> = VecDeque::new();
     for first in list_dir(dir).map_err(fail("read"))? {

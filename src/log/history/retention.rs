@@ -1,4 +1,4 @@
-//! Retention: removes the oldest segments when they exceed the configured age or size.
+//! Retention: removes the oldest segments when they exceed the configured age, or for `super::room`.
 
 use std::fs;
 use std::io;
@@ -46,15 +46,8 @@ pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::R
     Ok(removed)
 }
 
-/// Removes the oldest segments until `more` bytes fit into the maximum size, but never the newest.
-pub(crate) fn make_room(shared: &Shared, options: &HistoryOptions, more: u64) -> io::Result<()> {
-    let exceeds = |all: &Segments| all.len() > 1 && all.size() + more > options.size;
-    while remove_oldest(shared, options, exceeds)? != Removed::Nothing {}
-    Ok(())
-}
-
 /// Removes the oldest segment if that is `due`.
-fn remove_oldest(
+pub(crate) fn remove_oldest(
     shared: &Shared,
     options: &HistoryOptions,
     due: impl Fn(&Segments) -> bool,

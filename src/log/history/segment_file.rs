@@ -124,6 +124,8 @@ pub(crate) fn inspect(path: &Path) -> io::Result<Option<Segment>> {
         last_time: last.time(),
         size,
         written: None,
+        generation: 0,
+        is_kept: false,
     };
     Ok(Some(found).filter(|found| found.first <= found.last))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ledger::{Ledger, LedgerState};
 use super::retention::{self, Removed};
+use super::room::Room;
 use super::segment_file::{Appended, SegmentFile, inspect};
 use crate::diag;
 use crate::event::Seq;
@@ -22,6 +23,7 @@ pub(crate) struct WriterState {
     newest: Option<SegmentFile>,
     /// The directory is a new one, without a state file.
     must_reserve: bool,
+    room: Room,
 }
 
 /// Where an extent is written.
@@ -34,7 +36,7 @@ enum Target {
 
 impl WriterState {
     pub(crate) fn new(options: HistoryOptions, ledger: Arc<Ledger>) -> Self {
-        Self { options, ledger, newest: None, must_reserve: false }
+        Self { options, ledger, newest: None, must_reserve: false, room: Room::default() }
     }
 
     /// Closes the file after an error: what it contains is not known. The next write opens it again.
@@ -136,7 +138,7 @@ impl WriterState {
             self.restore_dir(shared)?;
         }
         self.renew_reservation(shared, last.last)?;
-        retention::make_room(shared, &self.options, size)?;
+        self.room.make(shared, &self.options, size)?;
         if begins {
             let path = path_in(&self.options.dir, first.first);
             self.newest = Some(SegmentFile::begin(path)?);
@@ -158,6 +160,8 @@ impl WriterState {
             last_time: last.time,
             size,
             written: Some((shared.options().uptime)()),
+            generation: 0,
+            is_kept: false,
         };
         let noted = shared.lock().history_mut().map(|it| it.note_written(written, begins, file));
         shared.progress.notify_waiters();

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +24,7 @@ pub struct Backward {
 /// Where the lines before a number are.
 enum Source {
     Window(Bytes, Seq),
-    Disk(Segment, PathBuf),
+    Disk(Segment),
     Missing(Gap),
     End,
 }
@@ -57,8 +56,8 @@ impl Backward {
                     self.before = first;
                     return Ok(Some(bytes));
                 }
-                Source::Disk(segment, path) => {
-                    let bytes = self.read_disk(segment, path).await?;
+                Source::Disk(segment) => {
+                    let bytes = self.read_disk(segment).await?;
                     if !bytes.is_empty() {
                         return Ok(Some(bytes));
                     }
@@ -67,13 +66,19 @@ impl Backward {
         }
     }
 
-    /// Reads from a segment, in turn with other readers. Empty if nothing is left there.
-    async fn read_disk(&mut self, segment: Segment, path: PathBuf) -> io::Result<Bytes> {
+    /// Reads from a segment, in turn with other readers. Empty if nothing is left there, or if it was written
+    /// again.
+    async fn read_disk(&mut self, segment: Segment) -> io::Result<Bytes> {
         let (before, position) = (self.before, self.position);
-        let read = move || lines_before(&path, segment, before, position);
+        let shared = self.shared.clone();
+        let read = move || match shared.open_segment(&segment)? {
+            Some(file) => lines_before(&file, segment, before, position).map(Some),
+            None => Ok(None),
+        };
         match self.shared.read_history(read).await {
-            Ok(lines) => {
-                self.position = Some(DiskPosition { segment: segment.first, offset: lines.offset });
+            Ok(None) => Ok(Bytes::new()),
+            Ok(Some(lines)) => {
+                self.position = Some(segment.position(lines.offset));
                 let first = Line::peek_first_seq(&lines.bytes).unwrap_or(segment.first);
                 self.before = first.min(before);
                 Ok(lines.bytes)
@@ -108,24 +113,23 @@ impl Backward {
                 let lost = state.events_between(after, before);
                 Source::Missing(Gap { after, before, lost, why: Why::Storage })
             }
-            Some(segment) => Source::Disk(segment, history.segments().path(segment.first)),
+            Some(segment) => Source::Disk(segment),
         }
     }
 }
 
 fn lines_before(
-    path: &Path,
+    file: &File,
     segment: Segment,
     before: Seq,
     position: Option<DiskPosition>,
 ) -> io::Result<disk::Lines> {
-    let file = File::open(path)?;
-    let end = match position {
-        Some(position) if position.segment == segment.first => position.offset,
-        _ if segment.last < before => segment.size,
-        _ => disk::partition_point(&file, segment.size, |line| {
+    let end = match position.and_then(|position| segment.offset_of(position)) {
+        Some(offset) => offset,
+        None if segment.last < before => segment.size,
+        None => disk::partition_point(file, segment.size, |line| {
             Line::peek_first_seq(line).is_some_and(|first| first < before)
         })?,
     };
-    disk::lines_before(&file, end)
+    disk::lines_before(file, end)
 }

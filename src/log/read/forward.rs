@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// Reads from a segment, in turn with other readers. `None` if its file is gone.
+    /// Reads from a segment, in turn with other readers. `None` if its file is gone or was written again.
     async fn read_disk(
         &self,
         segment: Segment,
@@ -113,16 +113,19 @@ impl Reader {
         next: Seq,
         position: Option<DiskPosition>,
     ) -> Option<Read> {
-        let for_errors = path.clone();
-        let read = move || read_segment(&path, segment, next, position);
+        let shared = self.shared.clone();
+        let read = move || match shared.open_segment(&segment)? {
+            Some(file) => read_segment(&file, segment, next, position).map(Some),
+            None => Ok(None),
+        };
         match self.shared.read_history(read).await {
-            Ok(read) => Some(read),
+            Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.shared.forget_segment(segment.first);
                 None
             }
             Err(e) => {
-                diag::warning(format_args!("cannot read {}: {e}", for_errors.display()));
+                diag::warning(format_args!("cannot read {}: {e}", path.display()));
                 Some(Read::Gap(missing(next, segment.last.next())))
             }
         }
@@ -197,25 +200,24 @@ fn chunk_from(extents: Vec<Extent>, next: Seq) -> Chunk {
 
 /// Reads a segment from the number `next` on, which should be in it.
 fn read_segment(
-    path: &Path,
+    file: &File,
     segment: Segment,
     next: Seq,
     position: Option<DiskPosition>,
 ) -> io::Result<Read> {
-    let file = File::open(path)?;
-    let known = position.filter(|position| position.segment == segment.first);
+    let known = position.and_then(|position| segment.offset_of(position));
     let mut lines = match known {
-        Some(position) => disk::lines_from(&file, position.offset, segment.size)?,
-        None => search(&file, segment, next)?,
+        Some(offset) => disk::lines_from(file, offset, segment.size)?,
+        None => search(file, segment, next)?,
     };
     // If another process edited the file, the known position is wrong.
     if known.is_some() && valid_lines(&lines.bytes, next, segment.last).len == 0 {
-        lines = search(&file, segment, next)?;
+        lines = search(file, segment, next)?;
     }
     while !lines.bytes.is_empty() {
         let valid = valid_lines(&lines.bytes, next, segment.last);
         if valid.len > 0 {
-            let position = DiskPosition { segment: segment.first, offset: lines.offset };
+            let position = segment.position(lines.offset);
             return Ok(Read::Lines(Chunk {
                 pieces: vec![lines.bytes.slice(..valid.len)],
                 next: valid.next,
@@ -233,7 +235,7 @@ fn read_segment(
                 _ => at += line.len(),
             }
         }
-        lines = disk::lines_from(&file, lines.offset + at as u64, segment.size)?;
+        lines = disk::lines_from(file, lines.offset + at as u64, segment.size)?;
     }
     Ok(Read::Gap(missing(next, segment.last.next())))
 }

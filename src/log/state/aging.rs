@@ -128,6 +128,8 @@ mod tests {
             last_time: at(*last),
             size: 1,
             written: None,
+            generation: 0,
+            is_kept: false,
         };
         Segments::new("/x".into(), times.iter().enumerate().map(segment).collect())
     }

@@ -182,6 +182,13 @@ impl History {
         }
     }
 
+    /// The write that has begun made progress: it stalls later.
+    pub(crate) fn note_progress(&mut self) {
+        if let Mode::Writing { busy_since: Some(since) } = &mut self.mode {
+            *since = Instant::now();
+        }
+    }
+
     /// Nothing is written until the next [`History::begin_write`].
     pub(crate) fn end_write(&mut self) {
         if let Mode::Writing { busy_since } = &mut self.mode {
@@ -255,6 +262,27 @@ impl History {
         self.segments.forget(first);
         self.unsynced.forget(first);
         self.segments.oldest().is_none()
+    }
+
+    /// `true` if the oldest segment is younger than `age`.
+    pub(crate) fn oldest_is_younger(&mut self, age: Duration, now: Moment) -> bool {
+        self.until_expired(age, now).is_some_and(|left| !left.is_zero())
+    }
+
+    /// Notes a file that replaces these segments, and is synced.
+    pub(crate) fn note_compacted(&mut self, old: &[Segment], new: Segment) {
+        self.segments.join(old, new);
+        old.iter().for_each(|segment| self.unsynced.forget(segment.first));
+    }
+
+    /// Keeps no segment as what is left of a flood: another sender floods.
+    pub(crate) fn keep_no_segment(&mut self) {
+        self.segments.keep_none();
+    }
+
+    /// Keeps a segment as what is left of a flood.
+    pub(crate) fn keep_segment(&mut self, first: Seq) {
+        self.segments.keep(first);
     }
 
     /// Notes what is left of a segment that another process has shortened.

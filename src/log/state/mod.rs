@@ -6,17 +6,21 @@ mod gaps;
 mod history;
 mod reservation;
 mod segments;
+mod shares;
 mod time_index;
 mod unstored;
 mod unsynced;
 mod window;
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use super::error::{Full, NotStored};
 use super::options::{Durability, Options};
+use super::sender::Sender;
 use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use gaps::GapIndex;
+use shares::Shares;
 use unstored::Unstored;
 
 pub use aging::HOLD_MIN;
@@ -24,6 +28,7 @@ pub(crate) use aging::{Aging, Moment};
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
 pub(crate) use segments::{DiskPosition, Segment, Segments, path_in};
+pub use shares::SHARE_TIME;
 pub(crate) use unsynced::SyncTime;
 pub use window::WINDOW_SIZE_MIN;
 pub(crate) use window::{Extent, Window};
@@ -43,6 +48,7 @@ pub(crate) struct State {
     last_time: Timestamp,
     gaps: GapIndex,
     unstored: Unstored,
+    shares: Shares,
     /// `None` if history is off.
     history: Option<History>,
     /// The log is being closed.
@@ -95,6 +101,7 @@ impl State {
             last_time,
             gaps: GapIndex::starting_at(next),
             unstored: Unstored::default(),
+            shares: Shares::default(),
             history,
             stopping: false,
             events: 0,
@@ -144,11 +151,22 @@ impl State {
         self.gaps.events_between(after, before)
     }
 
-    /// Stamps and publishes a batch. Returns its last number.
+    /// The senders that appended more than `limit` bytes within [`SHARE_TIME`].
+    pub(crate) fn senders_above(&mut self, limit: u64, uptime: Duration) -> Vec<Sender> {
+        self.shares.above(limit, uptime)
+    }
+
+    /// Stamps and publishes a batch of a sender, which is `None` if its share is not counted. Returns its last
+    /// number.
     ///
     /// # Errors
     /// [`Full`] if the window holds too much that is not stored yet.
-    pub(crate) fn append(&mut self, batch: &Batch, options: &Options) -> Result<Seq, Full> {
+    pub(crate) fn append(
+        &mut self,
+        batch: &Batch,
+        sender: Option<Sender>,
+        options: &Options,
+    ) -> Result<Seq, Full> {
         let (time, stepped_back) = self.next_time(options);
         let stamp = Stamp::new(time, &options.host);
         let size = batch.size() + batch.len() * stamp.line_len_max(0);
@@ -159,7 +177,11 @@ impl State {
             let gap = Gap { after, before: after.plus(2), lost: Some(0), why: Why::Clock };
             self.publish_gap(gap, time, options);
         }
-        self.bytes += self.window.push_batch(batch, time, &stamp);
+        let bytes = self.window.push_batch(batch, time, &stamp);
+        if let Some(sender) = sender {
+            self.shares.note(sender, bytes);
+        }
+        self.bytes += bytes;
         self.last_time = time;
         self.events += batch.len() as u64;
         Ok(self.newest().seq)

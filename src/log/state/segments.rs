@@ -23,6 +23,10 @@ pub(crate) struct Segment {
     pub(crate) size: u64,
     /// The uptime at its last write. `None` if an earlier process wrote it.
     pub(crate) written: Option<Duration>,
+    /// How often the file was written again. Offsets in it are valid for one generation.
+    pub(crate) generation: u32,
+    /// What is left of a flood: retention by size takes the next one first, see `history::room`.
+    pub(crate) is_kept: bool,
 }
 
 /// A position in history: the beginning of a line.
@@ -32,17 +36,30 @@ pub(crate) struct DiskPosition {
     pub(crate) segment: Seq,
     /// The offset in its file, in bytes.
     pub(crate) offset: u64,
+    /// The generation of the file.
+    pub(crate) generation: u32,
 }
 
 impl DiskPosition {
     /// Before every segment.
-    pub(crate) const START: Self = Self { segment: Seq::ZERO, offset: 0 };
+    pub(crate) const START: Self = Self { segment: Seq::ZERO, offset: 0, generation: 0 };
 }
 
 impl Segment {
     /// The position after its last line.
     pub(crate) fn end(&self) -> DiskPosition {
-        DiskPosition { segment: self.first, offset: self.size }
+        self.position(self.size)
+    }
+
+    /// The position at an offset in its file.
+    pub(crate) fn position(&self, offset: u64) -> DiskPosition {
+        DiskPosition { segment: self.first, offset, generation: self.generation }
+    }
+
+    /// The offset of a position in its file. `None` if it is one of another file.
+    pub(crate) fn offset_of(&self, position: DiskPosition) -> Option<u64> {
+        let same = position.segment == self.first && position.generation == self.generation;
+        same.then_some(position.offset)
     }
 }
 
@@ -129,6 +146,43 @@ impl Segments {
         }
     }
 
+    /// `true` if these segments follow each other in the catalog, and are all older than the newest.
+    pub(crate) fn has_before_newest(&self, old: &[Segment]) -> bool {
+        let Some(at) = old.first().and_then(|first| self.index_of(first.first)) else {
+            return false;
+        };
+        at + old.len() < self.list.len() && self.list.range(at..at + old.len()).eq(old)
+    }
+
+    /// Replaces these segments, which must follow each other, by one.
+    pub(crate) fn join(&mut self, old: &[Segment], new: Segment) {
+        if self.has_before_newest(old)
+            && let Some(at) = self.index_of(new.first)
+        {
+            self.list.drain(at + 1..at + old.len());
+            self.list[at] = new;
+            self.index_again();
+        }
+    }
+
+    /// Marks the segment that begins with `first` as what is left of a flood.
+    pub(crate) fn keep(&mut self, first: Seq) {
+        if let Some(at) = self.index_of(first) {
+            self.list[at].is_kept = true;
+        }
+    }
+
+    /// Unmarks all segments.
+    pub(crate) fn keep_none(&mut self) {
+        self.list.iter_mut().for_each(|segment| segment.is_kept = false);
+    }
+
+    /// `true` if the file of this segment was neither removed nor written again since.
+    pub(crate) fn has(&self, segment: &Segment) -> bool {
+        let found = self.index_of(segment.first).and_then(|at| self.list.get(at));
+        found.is_some_and(|found| found.generation == segment.generation)
+    }
+
     /// The index of the segment that begins with `first`.
     fn index_of(&self, first: Seq) -> Option<usize> {
         self.list.binary_search_by_key(&first, |segment| segment.first).ok()
@@ -201,6 +255,8 @@ mod tests {
             last_time: time(times.1),
             size: 10,
             written: None,
+            generation: 0,
+            is_kept: false,
         }
     }
 

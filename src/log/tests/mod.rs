@@ -1,6 +1,7 @@
 //! Tests of the whole log: real files, real threads, a clock that the test controls.
 
 mod clock;
+mod fairness;
 mod faults;
 mod model;
 mod recovery;

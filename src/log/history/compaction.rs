@@ -1,0 +1,225 @@
+//! Writing segments again without the events of some senders. What is removed becomes a gap `retention`.
+//!
+//! The new file has a name of its own until the writer puts it in place of the first of the old ones: a crash
+//! leaves the old files or the new one, and recovery removes what was not finished.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::disk::{self, each_line};
+use crate::event::{Gap, Line, Seq, Timestamp, Why};
+use crate::log::sender::Sender;
+use crate::log::state::{Segment, path_in};
+use crate::sys::files::NO_FOLLOW;
+
+/// How the name of an unfinished file ends.
+const UNFINISHED: &str = "new";
+
+/// What is to be written again.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) dir: PathBuf,
+    pub(crate) host: String,
+    /// One segment, or two of which the first was written by an earlier job. The second follows it, also in time.
+    pub(crate) inputs: Vec<Segment>,
+    /// Whose events are removed.
+    pub(crate) senders: Vec<Sender>,
+}
+
+/// The outcome of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Compacted {
+    /// The new file, in place of all inputs.
+    pub(crate) segment: Segment,
+    /// It has an event. Otherwise all of it is one gap.
+    pub(crate) has_events: bool,
+}
+
+impl Job {
+    /// The path of the unfinished file.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        let first = self.inputs.first().map_or(Seq::ZERO, |segment| segment.first);
+        let mut path = path_in(&self.dir, first).into_os_string();
+        path.push(".");
+        path.push(UNFINISHED);
+        path.into()
+    }
+
+    /// The size of all inputs together, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.inputs.iter().map(|segment| segment.size).sum()
+    }
+
+    /// Writes the new file and syncs it. Ends early, with an error, once `cancelled`.
+    pub(crate) fn run(&self, cancelled: &AtomicBool) -> io::Result<Compacted> {
+        let path = self.unfinished();
+        let done = self.write(&path, cancelled);
+        if done.is_err() {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&path);
+        }
+        done
+    }
+
+    fn write(&self, path: &Path, cancelled: &AtomicBool) -> io::Result<Compacted> {
+        let [first, ..] = self.inputs[..] else { return Err(io::ErrorKind::InvalidInput.into()) };
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut create = OpenOptions::new();
+        let create = create.write(true).create_new(true).mode(0o640).custom_flags(NO_FOLLOW);
+        let mut sieve = Sieve::new(BufWriter::new(create.open(path)?), first.first, &self.host);
+        let mut written = first.written;
+        for input in &self.inputs {
+            let before = sieve.events;
+            self.sift(input, &mut sieve, cancelled)?;
+            // What is kept is not younger than the last input from which something is kept.
+            if sieve.events > before {
+                written = input.written;
+            }
+        }
+        sieve.put_gap()?;
+        let file = sieve.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        let segment = Segment {
+            first: first.first,
+            last: sieve.next.previous(),
+            first_time: sieve.first_time.unwrap_or(first.first_time),
+            last_time: sieve.last_time,
+            size: sieve.size,
+            written,
+            generation: first.generation + 1,
+            is_kept: true,
+        };
+        Ok(Compacted { segment, has_events: sieve.events > 0 })
+    }
+
+    fn sift(
+        &self,
+        input: &Segment,
+        sieve: &mut Sieve<'_, impl Write>,
+        cancelled: &AtomicBool,
+    ) -> io::Result<()> {
+        let file = File::open(path_in(&self.dir, input.first))?;
+        let mut offset = 0;
+        while offset < input.size {
+            if cancelled.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let lines = disk::lines_from(&file, offset, input.size)?.bytes;
+            if lines.is_empty() {
+                break;
+            }
+            for line in each_line(&lines) {
+                sieve.take(line, input, &self.senders)?;
+            }
+            offset += lines.len() as u64;
+        }
+        sieve.end(input)
+    }
+}
+
+/// The new file, line by line. Every number of the inputs is in a line of it.
+struct Sieve<'a, W> {
+    out: W,
+    host: &'a str,
+    /// The number after the last line, or after the gap.
+    next: Seq,
+    /// A gap that is not written yet, because more may join it, and the time of its end.
+    gap: Option<(Gap, Timestamp)>,
+    first_time: Option<Timestamp>,
+    last_time: Timestamp,
+    /// Written bytes.
+    size: u64,
+    /// Written events.
+    events: u64,
+}
+
+impl<'a, W: Write> Sieve<'a, W> {
+    fn new(out: W, first: Seq, host: &'a str) -> Self {
+        let (first_time, last_time) = (None, Timestamp::MIN);
+        Self { out, host, next: first, gap: None, first_time, last_time, size: 0, events: 0 }
+    }
+
+    /// Takes a line of `input`. A line that is damaged or out of order is left out, and becomes a gap with the
+    /// next one, as for readers.
+    fn take(&mut self, line: &[u8], input: &Segment, senders: &[Sender]) -> io::Result<()> {
+        let text = std::str::from_utf8(line).ok().filter(|line| line.ends_with('\n'));
+        let Some(parsed) = text.and_then(Line::parse) else { return Ok(()) };
+        let (first, last, time) = (parsed.first_seq(), parsed.last_seq(), parsed.time());
+        if first < self.next || input.last < last || time < self.latest() {
+            return Ok(());
+        }
+        self.miss_until(first, time);
+        match parsed {
+            Line::Gap(line) => self.note_gap(line.gap, time),
+            Line::Event(event) => {
+                if Sender::of_event(&event).is_some_and(|sender| senders.contains(&sender)) {
+                    let (after, before) = (first.previous(), first.next());
+                    self.note_gap(Gap { after, before, lost: Some(1), why: Why::Retention }, time);
+                } else {
+                    self.put_gap()?;
+                    self.put(line, time)?;
+                    self.events += 1;
+                    self.next = first.next();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of `input`: what is missing there is a gap.
+    fn end(&mut self, input: &Segment) -> io::Result<()> {
+        self.miss_until(input.last.next(), self.latest().max(input.last_time));
+        Ok(())
+    }
+
+    /// The numbers before `first` should be there and are not.
+    fn miss_until(&mut self, first: Seq, time: Timestamp) {
+        if self.next < first {
+            let after = self.next.previous();
+            self.note_gap(Gap { after, before: first, lost: None, why: Why::Storage }, time);
+        }
+    }
+
+    fn note_gap(&mut self, gap: Gap, time: Timestamp) {
+        let joined = self.gap.map_or(gap, |(before, _)| before.joined_with(gap));
+        self.gap = Some((joined, time));
+        self.next = gap.before;
+    }
+
+    fn latest(&self) -> Timestamp {
+        self.gap.map_or(self.last_time, |(_, time)| time)
+    }
+
+    fn put_gap(&mut self) -> io::Result<()> {
+        let Some((gap, time)) = self.gap.take() else { return Ok(()) };
+        let mut line = Vec::new();
+        gap.encode(time, self.host, &mut line);
+        self.put(&line, time)
+    }
+
+    fn put(&mut self, line: &[u8], time: Timestamp) -> io::Result<()> {
+        self.first_time.get_or_insert(time);
+        self.last_time = time;
+        self.size += line.len() as u64;
+        self.out.write_all(line)
+    }
+}
+
+/// Removes what a crash left unfinished in `dir`.
+pub(crate) fn remove_unfinished(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let inner = name.strip_suffix(UNFINISHED).and_then(|name| name.strip_suffix(".jsonl."));
+        if inner.is_some_and(|n| n.len() == 16 && n.bytes().all(|b| b.is_ascii_digit())) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
