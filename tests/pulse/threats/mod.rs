@@ -1,5 +1,6 @@
 //! The page of threats: every cell of its tables of doors, roles, verbs and paths.
 
+mod history;
 mod http;
 
 use std::fs;
