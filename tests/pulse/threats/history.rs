@@ -193,9 +193,9 @@ fn sends(agent: &Agent, count: usize) -> Vec<Duration> {
 #[test]
 fn searches_by_time_do_not_delay_senders() {
     /// So many appends of one event each fill a part of the window with short extents.
-    const APPENDS: usize = 20_000;
-    /// Requests that are written at once, and whose answers are read before the next.
-    const REQUESTS: usize = 50;
+    const APPENDS: usize = 40_000;
+    /// Requests that are written at once, while others read their answers.
+    const REQUESTS: usize = 2000;
     let agent = Agent::start();
     let mut filler = agent.connect();
     for _ in 0..APPENDS / 10 {
@@ -207,14 +207,16 @@ fn searches_by_time_do_not_delay_senders() {
     let done = AtomicBool::new(false);
     let busy = thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| {
-                let mut client = agent.connect();
+            let mut reader = agent.connect();
+            let (mut writer, done) = (reader.writer(), &done);
+            scope.spawn(move || {
                 let requests = "TAIL {\"since\":\"2099-01-01T00:00:00Z\"}\n".repeat(REQUESTS);
                 while !done.load(Ordering::Relaxed) {
-                    client.write(&requests);
-                    (0..REQUESTS).for_each(|_| drop(client.line()));
+                    writer.write(&requests);
                 }
+                writer.shutdown_write();
             });
+            scope.spawn(move || reader.rest());
         }
         let busy = sends(&agent, 100);
         done.store(true, Ordering::Relaxed);
