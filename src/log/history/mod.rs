@@ -2,6 +2,7 @@
 
 mod compaction;
 pub(crate) mod disk;
+mod estimate;
 pub(crate) mod ledger;
 pub(crate) mod recovery;
 mod retention;

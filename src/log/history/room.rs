@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::compaction::{Compacted, Job};
+use super::estimate;
 use super::retention::{Removed, remove_oldest};
 use crate::diag;
 use crate::event::Seq;
@@ -41,6 +42,8 @@ pub(crate) struct Room {
     too_large: Option<Seq>,
     /// The uptime of the last failure.
     failed: Option<Duration>,
+    /// What was appended before the start is counted.
+    counted: bool,
     /// Whose events were removed last.
     senders: Vec<Sender>,
 }
@@ -59,6 +62,8 @@ struct Running {
 enum Plan {
     /// There is room.
     Nothing,
+    /// Count what was appended before the start, which is in these segments.
+    Count(Vec<Segment>),
     /// Delete the oldest segment.
     Delete,
     /// Write segments again: now if it is `urgent`, else in advance.
@@ -78,6 +83,11 @@ impl Room {
             self.finish(shared, options, Duration::ZERO)?;
             match self.plan(shared, options, more) {
                 Plan::Nothing => return Ok(()),
+                Plan::Count(segments) => {
+                    let bytes = estimate::bytes_by_sender(&options.dir, &segments);
+                    shared.lock().note_shares(&bytes);
+                    self.counted = true;
+                }
                 Plan::Delete => {
                     let exceeds =
                         |all: &Segments| all.len() > 1 && all.size() + more > options.size;
@@ -110,6 +120,13 @@ impl Room {
         let urgent = used > options.size;
         let delete = if urgent { Plan::Delete } else { Plan::Nothing };
         let recently = self.failed.is_some_and(|at| now.uptime < at + RETRY_DELAY);
+        if let Some(history) = state.history_mut()
+            && !self.counted
+            && history.oldest_is_younger(SHARE_TIME, now)
+        {
+            let found = history.segments().iter().filter(|segment| segment.written.is_none());
+            return Plan::Count(found.copied().collect());
+        }
         let senders = state.senders_above(options.size / 2, now.uptime);
         let Some(history) = state.history_mut() else { return Plan::Nothing };
         if senders.is_empty() || recently || !history.oldest_is_younger(SHARE_TIME, now) {

@@ -1,7 +1,7 @@
 //! How old the segments are, measured so that a wrong clock neither removes what is young nor keeps what is
 //! old.
 //!
-//! A segment that this process wrote is as old as the time since its last write, by a clock that nobody sets.
+//! A segment that this process wrote is as old as the time since its last write, by a clock that is never set.
 //! One that was found at the start is as old as its lines say by the *trusted time*: the time of day, except
 //! that a step forward counts only after it was held for [`HOLD_MIN`]. It is at least as old as this process.
 

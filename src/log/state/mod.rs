@@ -156,6 +156,11 @@ impl State {
         self.shares.above(limit, uptime)
     }
 
+    /// Counts what senders appended before the start.
+    pub(crate) fn note_shares(&mut self, bytes: &[(Sender, u64)]) {
+        bytes.iter().for_each(|(sender, bytes)| self.shares.note(*sender, *bytes));
+    }
+
     /// Stamps and publishes a batch of a sender, which is `None` if its share is not counted. Returns its last
     /// number.
     ///

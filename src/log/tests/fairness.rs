@@ -157,6 +157,20 @@ async fn second_flood_pushes_out_nothing_either() {
     running.close().expect("closed");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restart_during_a_flood_pushes_out_nothing() {
+    let site = small(4 << 20);
+    let mut running = site.open().running;
+    important(running.log(), "first").await;
+    for _ in 0..10 {
+        flood(running.log(), FLOODER, 1 << 20).await;
+        running.close().expect("closed");
+        running = site.open().running;
+        assert!(has(&read_all(running.log(), 1).await, "first"));
+    }
+    running.close().expect("closed");
+}
+
 /// Readers at every place, while files are replaced under them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_stay_right_while_segments_are_written_again() {

@@ -222,10 +222,10 @@ fn searches_by_time_do_not_delay_senders() {
         done.store(true, Ordering::Relaxed);
         busy
     });
-    let (before, after) = (idle[idle.len() * 9 / 10], busy[busy.len() * 9 / 10]);
-    eprintln!("{before:?} {after:?} worst {:?} {:?}", idle[99], busy[99]);
+    // The worst: a lock that is held for long stops some sends for seconds, and the others not at all.
+    let (before, after) = (idle[idle.len() - 1], busy[busy.len() - 1]);
     assert!(
-        after < before * 10 + Duration::from_millis(100),
+        after < before * 10 + Duration::from_millis(500),
         "{before:?} idle, {after:?} with searches"
     );
 }
