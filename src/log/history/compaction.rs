@@ -32,7 +32,7 @@ pub(crate) struct Job {
 /// The outcome of a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Compacted {
-    /// The new file, in place of all inputs.
+    /// The new file, in place of all inputs. If it is larger than half of them, it is not finished.
     pub(crate) segment: Segment,
     /// It has an event. Otherwise all of it is one gap.
     pub(crate) has_events: bool,
@@ -77,6 +77,10 @@ impl Job {
         for input in &self.inputs {
             let before = sieve.events;
             self.sift(input, &mut sieve, cancelled)?;
+            if self.gains_little(sieve.size) {
+                let segment = Segment { size: sieve.size, ..first };
+                return Ok(Compacted { segment, has_events: true });
+            }
             // What is kept is not younger than the last input from which something is kept.
             if sieve.events > before {
                 written = input.written;
@@ -98,6 +102,11 @@ impl Job {
         Ok(Compacted { segment, has_events: sieve.events > 0 })
     }
 
+    /// `true` if a new file of this size is not worth it.
+    pub(crate) fn gains_little(&self, size: u64) -> bool {
+        size > self.size() / 2
+    }
+
     fn sift(
         &self,
         input: &Segment,
@@ -106,7 +115,7 @@ impl Job {
     ) -> io::Result<()> {
         let file = File::open(path_in(&self.dir, input.first))?;
         let mut offset = 0;
-        while offset < input.size {
+        while offset < input.size && !self.gains_little(sieve.size) {
             if cancelled.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
@@ -119,7 +128,8 @@ impl Job {
             }
             offset += lines.len() as u64;
         }
-        sieve.end(input)
+        sieve.end(input);
+        Ok(())
     }
 }
 
@@ -173,9 +183,8 @@ impl<'a, W: Write> Sieve<'a, W> {
     }
 
     /// The end of `input`: what is missing there is a gap.
-    fn end(&mut self, input: &Segment) -> io::Result<()> {
+    fn end(&mut self, input: &Segment) {
         self.miss_until(input.last.next(), self.latest().max(input.last_time));
-        Ok(())
     }
 
     /// The numbers before `first` should be there and are not.

@@ -230,7 +230,7 @@ impl Room {
         let is_oldest = shared.lock().history().is_some_and(|it| oldest(it.segments()));
         if !compacted.has_events && is_oldest && job.inputs.len() == 1 {
             remove_oldest(shared, options, oldest)?;
-        } else if new.size <= job.size() / 2 {
+        } else if !job.gains_little(new.size) {
             if running.kept + new.size > options.size / 2 {
                 self.too_large = Some(last.first);
             } else if let Err(cause) = replace(job, new, shared) {
@@ -268,6 +268,8 @@ fn replace(job: &Job, new: Segment, shared: &Shared) -> io::Result<()> {
             history.note_compacted(&job.inputs, new);
         }
     }
+    // File systems with a journal keep the order of changes of names, so that a power cut does not leave this one
+    // alone.
     for old in &job.inputs[1..] {
         let path = path_in(&job.dir, old.first);
         if let Err(cause) = fs::remove_file(&path) {

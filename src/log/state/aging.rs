@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 use crate::log::options::Options;
 
 /// How long a clock must be seen ahead before segments are removed by it. At most twice as long.
-pub const HOLD_MIN: Duration = Duration::from_hours(2);
+pub const HOLD_MIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A moment, by two clocks.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::log::sender::Sender;
 
 /// For how long the events of others are kept from a sender that fills history.
-pub const SHARE_TIME: Duration = Duration::from_hours(1);
+pub const SHARE_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// The maximum number of senders that are counted. The one that sent least is dropped for another.
 const SENDERS_MAX: usize = 64;
