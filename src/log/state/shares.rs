@@ -17,9 +17,9 @@ const PARTS: usize = 6;
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
     senders: Vec<Share>,
-    /// Of all shares: the index of the current part, and the uptime at its begin.
+    /// Of all shares: the index of the current part, and the uptime at its begin. `None` before the first look.
     part: usize,
-    began: Duration,
+    began: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -62,13 +62,14 @@ impl Shares {
 
     fn forget_before(&mut self, uptime: Duration) {
         let length = SHARE_TIME / PARTS as u32;
-        let passed = uptime.saturating_sub(self.began).as_secs() / length.as_secs();
+        let began = *self.began.get_or_insert(uptime);
+        let passed = uptime.saturating_sub(began).as_secs() / length.as_secs();
         for _ in 0..passed.min(PARTS as u64 + 1) {
             self.part = (self.part + 1) % (PARTS + 1);
             self.senders.iter_mut().for_each(|share| share.parts[self.part] = 0);
         }
         self.senders.retain(|share| passed == 0 || share.total() > 0);
-        self.began += length * u32::try_from(passed).unwrap_or(u32::MAX);
+        self.began = Some(began + length * u32::try_from(passed).unwrap_or(u32::MAX));
     }
 }
 
@@ -76,8 +77,16 @@ impl Shares {
 mod tests {
     use super::*;
 
+    /// A time of a machine that has been up for long.
     fn minutes(n: u64) -> Duration {
-        Duration::from_secs(60 * n)
+        Duration::from_secs(10_000_000 + 60 * n)
+    }
+
+    #[test]
+    fn first_look_forgets_nothing() {
+        let mut shares = Shares::default();
+        shares.note(Sender::User(33), 10);
+        assert_eq!(shares.above(9, minutes(0)), [Sender::User(33)]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Site {
         Self {
             root: tempfile::tempdir().expect("a directory"),
             clock: Arc::new(AtomicI64::new(1_000_000 * SECOND)),
-            uptime: Arc::default(),
+            uptime: Arc::new(AtomicI64::new(10_000_000 * SECOND)),
             size: 1 << 30,
             age: Duration::from_hours(1),
             sync: SyncPolicy::Within(Duration::from_secs(1)),
