@@ -191,6 +191,7 @@ fn log_options(config: &Config) -> log::Options {
     log::Options {
         host: config.host.clone(),
         clock: Arc::new(clock::now),
+        uptime: Arc::new(clock::uptime),
         window_size: config.window.size as usize,
         history: config.history.as_ref().map(|history| log::HistoryOptions {
             dir: history.dir.clone(),

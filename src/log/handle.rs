@@ -9,6 +9,7 @@ use super::options::Durability;
 use super::read::backward::Backward;
 use super::read::forward::Reader;
 use super::read::seek;
+use super::sender::Sender;
 use super::shared::Shared;
 use super::state::Counters;
 use super::wait;
@@ -21,12 +22,14 @@ const WRITE_HERE_MAX: usize = 64 << 10;
 ///
 /// ```
 /// use std::sync::Arc;
+/// use std::time::Duration;
 /// use pulsed::event::{Batch, Draft, Seq, Timestamp};
 /// use pulsed::log::{self, Opened, Options, Read, WINDOW_SIZE_MIN};
 ///
 /// let Opened { running, .. } = log::open(Options {
 ///     host: "web1".into(),
 ///     clock: Arc::new(Timestamp::default),
+///     uptime: Arc::new(Duration::default),
 ///     window_size: WINDOW_SIZE_MIN,
 ///     history: None,
 /// })?;
@@ -51,6 +54,8 @@ pub struct Log {
     pub(super) shared: Arc<Shared>,
     /// `None` if history is off.
     pub(super) writer: Option<Arc<Writer>>,
+    /// Whose share of history the batches count for. `None` if they are not counted.
+    sender: Option<Sender>,
 }
 
 /// The outcome of [`Log::append_for_sync`].
@@ -64,7 +69,14 @@ pub struct Appended {
 
 impl Log {
     pub(super) fn new(shared: Arc<Shared>, writer: Option<Arc<Writer>>) -> Self {
-        Self { shared, writer }
+        Self { shared, writer, sender: None }
+    }
+
+    /// A handle whose batches are those of a sender that shares history with others: see [`super::SHARE_TIME`]. `None`
+    /// for a sender that may fill history.
+    #[must_use]
+    pub fn for_sender(self, sender: Option<Sender>) -> Self {
+        Self { sender, ..self }
     }
 
     /// Stamps and publishes a batch. Returns the number of its last event.
@@ -73,7 +85,7 @@ impl Log {
     /// [`Full`] if the window is full of events that are not stored yet.
     pub fn append(&self, batch: &Batch) -> Result<Seq, Full> {
         let mut state = self.shared.lock();
-        let last = state.append(batch, self.shared.options())?;
+        let last = state.append(batch, self.sender, self.shared.options())?;
         let wake_writer = state.wake_writer();
         drop(state);
         self.shared.appended.notify_waiters();
@@ -100,7 +112,7 @@ impl Log {
             drop(state);
             return self.append(batch).map(|last| Appended { last, write_here: false });
         }
-        let last = state.append(batch, self.shared.options())?;
+        let last = state.append(batch, self.sender, self.shared.options())?;
         drop(state);
         self.shared.appended.notify_waiters();
         Ok(Appended { last, write_here: true })

@@ -7,9 +7,10 @@
 //! | file | content |
 //! |---|---|
 //! | `0000000000001042.jsonl` | a segment: the lines from number 1042 on, exactly as readers get them. Numbers are consecutive (a gap line stands for a range), and times never decrease |
-//! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. Replaced atomically. Unknown keys are ignored |
+//! | `state` | `{"log":"7f3a9c21","reserved":16778258}`: the id, and the first number that is not reserved. After a clean stop also `"clean":1043`, the next number. `"trusted"` is the trusted time at that moment. Replaced atomically. Unknown keys are ignored |
 //! | `synced` | `SEGMENT OFFSET`, 16 digits each: the position up to which everything is fsynced. Overwritten in place. An older position is valid too. Locked as `lock` is |
 //! | `lock` | locked while an agent uses the directory. Contains its process id |
+//! | `*.jsonl.new` | a segment that is being written again. Removed at the start |
 //! | `*.jsonl.aside`, `*.jsonl.aside.2` | a segment that repeated the numbers of an earlier one, or what had a segment's name and was no file. Never overwritten |
 //!
 //! The directory is held open, and its files are opened below it (`sys::directory`): without following links, and
@@ -45,7 +46,10 @@
 //! The window evicts its oldest extents when it is full: in the mode *writing* only those that are
 //! written. Retention deletes whole segments, the oldest first: if the last line exceeds the maximum
 //! age, or if all segments together exceed the maximum size, except the newest one. Files that were set aside count
-//! too and go first. A file that cannot be removed is skipped for a minute at a time.
+//! too and go first. A file that cannot be removed is skipped for a minute at a time. Segments from which one sender
+//! would push out others are written again without its events instead, see `history::room`: their numbers become a gap
+//! `retention`. Age is measured by the uptime and by a trusted time, see `state::aging`, not by the time of day, which
+//! may be wrong.
 //!
 //! # Errors
 //! A passing error (no free descriptor, no memory, an interruption) is repeated, by readers and the writer alike: see
@@ -71,6 +75,7 @@ mod options;
 mod read;
 mod retry;
 mod running;
+mod sender;
 mod shared;
 mod state;
 mod wait;
@@ -83,12 +88,13 @@ pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
 pub use history::recovery::{Checked, Repair};
 pub use options::{
-    Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy,
+    Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy, Uptime,
 };
 pub use read::backward::Backward;
 pub use read::chunk::{Chunk, PlacedLine, lines_of};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open, open_reporting};
+pub use sender::Sender;
 pub use shared::HISTORY_READERS;
-pub use state::{Counters, WINDOW_SIZE_MIN};
+pub use state::{Counters, HOLD_MIN, SHARE_TIME, WINDOW_SIZE_MIN};
 pub use worker::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX};

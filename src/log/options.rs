@@ -9,6 +9,10 @@ use crate::event::Timestamp;
 /// Returns the time. A parameter, so that tests can control it.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Returns the time since some moment, for example the boot: never set, and counting while the machine is
+/// suspended.
+pub type Uptime = Arc<dyn Fn() -> Duration + Send + Sync>;
+
 /// The options of [`super::open`].
 #[derive(Clone)]
 pub struct Options {
@@ -16,6 +20,8 @@ pub struct Options {
     pub host: String,
     /// The clock that stamps lines.
     pub clock: Clock,
+    /// The clock by which history ages.
+    pub uptime: Uptime,
     /// The size of the memory window, in bytes: at least [`super::WINDOW_SIZE_MIN`].
     pub window_size: usize,
     /// `None` if history is off.

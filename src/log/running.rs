@@ -11,7 +11,7 @@ use super::history::syncer;
 use super::history::writer::Writer;
 use super::options::{HistoryOptions, Options};
 use super::shared::Shared;
-use super::state::{History, Reservation, State, random_id};
+use super::state::{Aging, History, Moment, Reservation, State, random_id};
 use super::worker::{Patience, Worker};
 use crate::event::{Seq, Timestamp};
 
@@ -86,9 +86,11 @@ fn open_on_disk(
     progress: &mut Progress<'_>,
 ) -> Result<Opened, OpenError> {
     let ledger = Arc::new(Ledger::open(&history.dir)?);
-    let found = recovery::recover(&ledger, reserved_ahead, progress)?;
+    let now = Moment::now(&options);
+    let found = recovery::recover(&ledger, reserved_ahead, now.time, progress)?;
     let reservation = Reservation::new(found.reserved, reserved_ahead);
-    let mut on_disk = History::new(found.segments, found.start.after, reservation);
+    let aging = Aging::new(now, found.trusted);
+    let mut on_disk = History::new(found.segments, found.start.after, reservation, aging);
     on_disk.note_aside(found.asides.size());
     let (next, window_size) = (found.start.first(), options.window_size);
     let state = State::new(found.id, next, found.last_time, window_size, Some(on_disk));
@@ -147,13 +149,15 @@ impl Running {
             return Err(io::Error::other(Unclean::Hung));
         }
         let Some(ledger) = self.ledger.clone() else { return Ok(()) };
-        let state = self.log.shared.lock();
+        let mut state = self.log.shared.lock();
+        let trusted = state.trusted_time(self.log.shared.options());
         let newest = state.newest();
         let Some(history) = state.history() else { return Ok(()) };
         history.clean_stop(newest.seq).map_err(io::Error::other)?;
         let reserved = history.reservation().end();
         drop(state);
-        let clean = LedgerState { id: newest.log, reserved, clean: Some(newest.seq.next()) };
+        let clean = Some(newest.seq.next());
+        let clean = LedgerState { id: newest.log, reserved, clean, trusted };
         // On a thread of its own, because the disk may hang here too.
         let (send, done) = mpsc::channel();
         let write = move || {

@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::options::Options;
 use super::retry;
-use super::state::{State, name_of};
+use super::state::{History, Segment, State, name_of};
 use crate::diag::{self, Throttle};
 use crate::event::Seq;
 use crate::sys::directory::Directory;
@@ -35,6 +35,9 @@ pub(crate) struct Shared {
     /// The directory of the segments. `None` if history is off.
     directory: Mutex<Option<Arc<Directory>>>,
     passing_errors: Mutex<Throttle>,
+    /// Locked for reading while a segment is looked up and opened, for writing while one is replaced. Before
+    /// the state where both are needed.
+    names: RwLock<()>,
 }
 
 impl Shared {
@@ -50,6 +53,7 @@ impl Shared {
             turns: Arc::new(Semaphore::new(HISTORY_READERS)),
             directory: Mutex::new(directory),
             passing_errors: Mutex::new(Throttle::new(REPORT_EVERY)),
+            names: RwLock::new(()),
         }
     }
 
@@ -134,27 +138,38 @@ impl Shared {
         }
     }
 
-    /// Opens segments for reading, on any thread, in the directory that is held now: what is not there is gone.
-    pub(crate) fn segment_opener(&self) -> impl Fn(Seq) -> io::Result<File> + Send + 'static {
-        let directory = self.directory();
-        move |first| match &directory {
-            Some(directory) => directory.read(&name_of(first)),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
     /// Removes the file of a segment.
     pub(crate) fn remove_segment(&self, first: Seq) -> io::Result<()> {
         self.directory().map_or(Ok(()), |directory| directory.remove(&name_of(first)))
     }
 
-    fn directory(&self) -> Option<Arc<Directory>> {
+    /// The directory of the segments. `None` if history is off.
+    pub(crate) fn directory(&self) -> Option<Arc<Directory>> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Segments are in another directory from now on.
     pub(crate) fn set_directory(&self, directory: Arc<Directory>) {
         *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = Some(directory);
+    }
+
+    /// Opens a segment in the directory that is held now, which may block on the disk: what is not there is gone. `None`
+    /// if it was removed or written again since it was looked up: then what is known of it does not describe its file.
+    pub(crate) fn open_segment(&self, segment: &Segment) -> io::Result<Option<File>> {
+        let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = {
+            let state = self.lock();
+            state.history().map(History::segments).is_some_and(|segments| segments.has(segment))
+        };
+        match self.directory().filter(|_| is_known) {
+            Some(directory) => directory.read(&name_of(segment.first)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Locks the names of segments: until the guard is dropped, no reader opens one.
+    pub(crate) fn lock_names(&self) -> RwLockWriteGuard<'_, ()> {
+        self.names.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a segment whose file is gone.

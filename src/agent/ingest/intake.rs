@@ -6,7 +6,7 @@ use super::runs::ConnectionRuns;
 use crate::agent::access::{Denied, GroupsUnavailable, Subject};
 use crate::agent::client::Client;
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
-use crate::log::{Appended, Durability, Full, Log, NotStored};
+use crate::log::{Appended, Durability, Full, Log, NotStored, Sender};
 use crate::wire::Code;
 
 /// Bytes of one client's lines that may be appended and not yet stored.
@@ -108,8 +108,13 @@ impl<'a> Intake<'a> {
         verified.encode(&mut origin);
         let name = verified.user.clone().or_else(|| verified.token.clone());
         let name = name.or_else(|| verified.uid.map(|uid| format!("uid{uid}")));
+        let sender = match client.rights.subject() {
+            Subject::Trusted(_) => None,
+            Subject::User(uid) => Some(Sender::User(*uid)),
+            Subject::Token(token) => Some(Sender::token(token.name.as_str())),
+        };
         Self {
-            log,
+            log: log.for_sender(sender),
             client,
             origin,
             default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),

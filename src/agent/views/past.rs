@@ -228,6 +228,7 @@ mod tests {
         let options = Options {
             host: "web1".into(),
             clock: Arc::new(move || at(time.load(Ordering::Relaxed))),
+            uptime: Arc::new(Duration::default),
             window_size: WINDOW_SIZE_MIN,
             history: None,
         };

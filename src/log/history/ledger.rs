@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{LogId, Seq};
+use crate::event::{LogId, Seq, Timestamp};
 use crate::log::error::OpenError;
 use crate::log::state::DiskPosition;
 use crate::sys::directory::{self, Directory};
@@ -30,7 +30,7 @@ const LOCK: &str = "lock";
 const DIRECTORY_MODE: u32 = 0o750;
 pub(crate) const FILE_MODE: u32 = 0o640;
 
-/// How much of the state file is read, in bytes. The agent writes less than 100.
+/// How much of the state file is read, in bytes. The agent writes less than 200.
 const STATE_MAX: u64 = 64 << 10;
 
 /// The size of [`SYNCED`]: two numbers of 16 digits, a space and a line end.
@@ -45,6 +45,8 @@ pub(crate) struct LedgerState {
     pub(crate) reserved: Seq,
     /// The next number, after a clean stop.
     pub(crate) clean: Option<Seq>,
+    /// The trusted time when the file was written: see `state::Aging`. `None` if an older agent wrote it.
+    pub(crate) trusted: Option<Timestamp>,
 }
 
 /// The state file as JSON. Keys of a newer agent are ignored.
@@ -54,6 +56,8 @@ struct StateFile {
     reserved: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     clean: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted: Option<String>,
 }
 
 impl StateFile {
@@ -63,7 +67,9 @@ impl StateFile {
             Some(next) => Some(Seq::new(next)?),
             None => None,
         };
-        Some(LedgerState { id: self.log.parse().ok()?, reserved: Seq::new(self.reserved)?, clean })
+        let trusted = self.trusted.as_deref().and_then(|time| time.parse().ok());
+        let (id, reserved) = (self.log.parse().ok()?, Seq::new(self.reserved)?);
+        Some(LedgerState { id, reserved, clean, trusted })
     }
 }
 
@@ -197,6 +203,7 @@ impl Ledger {
             log: state.id.to_string(),
             reserved: state.reserved.get(),
             clean: state.clean.map(Seq::get),
+            trusted: state.trusted.map(|time| time.to_string()),
         };
         let mut text = serde_json::to_vec(&file).map_err(io::Error::other)?;
         text.push(b'\n');
@@ -217,7 +224,7 @@ impl Ledger {
         self.files().synced.read_exact_at(&mut text, 0).ok()?;
         let (segment, offset) = std::str::from_utf8(&text).ok()?.trim_end().split_once(' ')?;
         let segment = Seq::new(segment.parse().ok()?)?;
-        Some(DiskPosition { segment, offset: offset.parse().ok()? })
+        Some(DiskPosition { segment, offset: offset.parse().ok()?, generation: 0 })
     }
 
     /// Notes the position up to which everything is synced. This is not synced itself: with an older
@@ -286,13 +293,14 @@ mod tests {
         let ledger = Ledger::open(&dir).expect("opened");
         assert_eq!(ledger.read_state().expect("read"), None);
         for clean in [None, Some(seq(7))] {
-            let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean };
+            let trusted = clean.map(|_| Timestamp::from_micros(1));
+            let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean, trusted };
             ledger.write_state(state).expect("written");
             assert_eq!(ledger.read_state().expect("read"), Some(state));
         }
         assert_eq!(ledger.read_synced(), None);
         for offset in [u64::MAX / 10_000, 0] {
-            let position = DiskPosition { segment: Seq::MAX, offset };
+            let position = DiskPosition { segment: Seq::MAX, offset, generation: 0 };
             ledger.write_synced(position).expect("written");
             assert_eq!(ledger.read_synced(), Some(position));
         }
@@ -310,7 +318,8 @@ mod tests {
         let ledger = Ledger::open(dir.path()).expect("opened");
         let text = r#"{"log":"0000000a","reserved":99,"clean":7,"format":2,"more":{"x":[]}}"#;
         fs::write(dir.path().join(STATE), text).expect("written");
-        let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean: Some(seq(7)) };
+        let (id, clean) = (LogId::new(0xa), Some(seq(7)));
+        let state = LedgerState { id, reserved: seq(99), clean, trusted: None };
         assert_eq!(ledger.read_state().expect("read"), Some(state));
     }
 
@@ -318,7 +327,8 @@ mod tests {
     fn keeps_a_second_agent_out_without_the_lock_file() {
         let root = tempfile::tempdir().expect("a directory");
         let ledger = Ledger::open(root.path()).expect("opened");
-        let state = LedgerState { id: LogId::new(0xa), reserved: seq(99), clean: None };
+        let (id, trusted) = (LogId::new(0xa), Some(Timestamp::from_micros(1)));
+        let state = LedgerState { id, reserved: seq(99), clean: None, trusted };
         ledger.write_state(state).expect("written");
         fs::remove_file(root.path().join(LOCK)).expect("removed");
         assert!(matches!(Ledger::open(root.path()), Err(OpenError::Taken { .. })));

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use serde::de::IgnoredAny;
 
 use super::asides::Asides;
+use super::compaction::remove_unfinished;
 use super::ledger::{Ledger, LedgerState};
 use super::segment_file::{inspect, list_dir};
 use crate::event::{Gap, LINE_MAX, Line, LogId, Seq, Timestamp, Why};
@@ -39,6 +40,8 @@ pub(crate) struct Recovered {
     pub(crate) reserved: Seq,
     /// The files that were set aside.
     pub(crate) asides: Asides,
+    /// The trusted time of the process before, or what is known of it.
+    pub(crate) trusted: Timestamp,
     /// What the operator should know.
     pub(crate) repairs: Vec<Repair>,
 }
@@ -86,6 +89,13 @@ pub enum Repair {
         /// What the system returned.
         cause: String,
     },
+    /// What a crash left of a segment that was being written again cannot be removed. It is left alone.
+    Leftover {
+        /// The file.
+        path: PathBuf,
+        /// What the system returned.
+        cause: String,
+    },
     /// There are segments but no state file, so that the log got a new id.
     NewId {
         /// The directory.
@@ -115,6 +125,9 @@ impl fmt::Display for Repair {
                 "{}: without a valid line, and cannot be removed: {cause}: ignored",
                 path.display()
             ),
+            Self::Leftover { path, cause } => {
+                write!(f, "{}: unfinished, and cannot be removed: {cause}: ignored", path.display())
+            }
             Self::NewId { dir } => {
                 write!(f, "{}: no valid state file: the log gets a new id", dir.display())
             }
@@ -126,6 +139,7 @@ impl fmt::Display for Repair {
 pub(crate) fn recover(
     ledger: &Ledger,
     reserved_ahead: u64,
+    now: Timestamp,
     progress: &mut Progress<'_>,
 ) -> Result<Recovered, OpenError> {
     let dir = ledger.dir();
@@ -165,11 +179,13 @@ pub(crate) fn recover(
     if reserved == Seq::MAX {
         return Err(OpenError::UsedUp { dir: dir.to_owned() });
     }
-    let state = LedgerState { id, reserved, clean: None };
+    let noted = found.and_then(|state| state.trusted);
+    let trusted = noted.or(list.back().map(|segment| segment.last_time)).unwrap_or(now).min(now);
+    let state = LedgerState { id, reserved, clean: None, trusted: Some(trusted) };
     let written = retry::at_start(|| ledger.write_state(state));
     written.map_err(fail("reserve sequence numbers in"))?;
     let segments = Segments::new(dir.to_owned(), list);
-    Ok(Recovered { id, segments, start, last_time, reserved, asides, repairs })
+    Ok(Recovered { id, segments, start, last_time, reserved, asides, trusted, repairs })
 }
 
 /// The gap of a start after a clean stop, or of a new log.
@@ -198,6 +214,8 @@ fn check_segments(
     let dir = ledger.dir();
     let fail = |doing| move |cause| OpenError::Io { doing, path: dir.to_owned(), cause };
     let directory = ledger.directory();
+    let left = retry::at_start(|| remove_unfinished(&directory)).map_err(fail("read"))?;
+    found.repairs.extend(left.into_iter().map(|(path, cause)| Repair::Leftover { path, cause }));
     let synced = ledger.read_synced();
     let firsts = retry::at_start(|| list_dir(dir)).map_err(fail("read"))?;
     let sizes = firsts.iter().filter_map(|first| directory.entry(&name_of(*first)).ok());

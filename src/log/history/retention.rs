@@ -1,4 +1,4 @@
-//! Retention: removes the oldest segments when they exceed the configured age or size.
+//! Retention: removes the oldest segments when they exceed the configured age, or for `super::room`.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::diag;
 use crate::log::options::HistoryOptions;
 use crate::log::retry;
 use crate::log::shared::Shared;
-use crate::log::state::{Segment, Segments, State, path_in};
+use crate::log::state::{Moment, Segment, Segments, State, path_in};
 
 /// The outcome of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,28 +22,25 @@ pub(crate) enum Removed {
     Stuck,
 }
 
-/// The time until the oldest segment exceeds the maximum age. Zero if it does. `None` if there is
-/// none.
+/// The time until the oldest segment exceeds the maximum age, or must be looked at again. Zero if it does.
+/// `None` if there is none.
 pub(crate) fn until_expired(
-    state: &State,
+    state: &mut State,
     shared: &Shared,
     options: &HistoryOptions,
 ) -> Option<Duration> {
-    let oldest = state.history()?.oldest_removable()?;
-    let expires = oldest.last_time.plus_micros(options.age_micros());
-    let now = (shared.options().clock)();
-    Some(Duration::from_micros(expires.micros().saturating_sub(now.micros()).max(0) as u64))
+    state.history_mut()?.until_expired(options.age, Moment::now(shared.options()))
 }
 
 /// `true` if the oldest segment exceeds the maximum age.
-pub(crate) fn is_expired(state: &State, shared: &Shared, options: &HistoryOptions) -> bool {
+pub(crate) fn is_expired(state: &mut State, shared: &Shared, options: &HistoryOptions) -> bool {
     until_expired(state, shared, options).is_some_and(|left| left.is_zero())
 }
 
 /// Removes the segments that exceed the maximum age.
 pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::Result<Removed> {
     let mut removed = Removed::Nothing;
-    while is_expired(&shared.lock(), shared, options) {
+    while is_expired(&mut shared.lock(), shared, options) {
         match remove_oldest(shared, options, |_, _| true)? {
             Removed::Nothing => break,
             Removed::Stuck => {}
@@ -53,19 +50,9 @@ pub(crate) fn remove_expired(shared: &Shared, options: &HistoryOptions) -> io::R
     Ok(removed)
 }
 
-/// Removes the oldest segments until `more` bytes fit into the maximum size, but never the newest.
-pub(crate) fn make_room(shared: &Shared, options: &HistoryOptions, more: u64) -> io::Result<()> {
-    let exceeds = |all: &Segments, oldest: &Segment| {
-        let is_newest = all.newest().is_some_and(|newest| newest.first == oldest.first);
-        !is_newest && all.size() + more > options.size
-    };
-    while remove_oldest(shared, options, exceeds)? != Removed::Nothing {}
-    Ok(())
-}
-
 /// Removes the oldest segment if that is `due`. One that cannot be removed is reported and skipped for a while, so that
 /// new lines are written all the same, and the total is bounded by the maximum size and what cannot be removed.
-fn remove_oldest(
+pub(crate) fn remove_oldest(
     shared: &Shared,
     options: &HistoryOptions,
     due: impl Fn(&Segments, &Segment) -> bool,

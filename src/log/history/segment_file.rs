@@ -132,6 +132,9 @@ pub(crate) fn inspect(file: &File) -> io::Result<Option<Segment>> {
         first_time: first.time(),
         last_time: last.time(),
         size,
+        written: None,
+        generation: 0,
+        is_kept: false,
     };
     Ok(Some(found).filter(|found| found.first <= found.last))
 }

@@ -127,7 +127,7 @@ impl Writer {
     fn wait_for_work(&self) {
         let mut state = self.shared.lock();
         while !state.has_unwritten() && !state.is_stopping() {
-            let expires = retention::until_expired(&state, &self.shared, &self.options);
+            let expires = retention::until_expired(&mut state, &self.shared, &self.options);
             if expires.is_some_and(|left| left.is_zero()) {
                 return;
             }
@@ -154,7 +154,7 @@ impl Writer {
             Task::Write(extents)
         } else if state.is_stopping() {
             return Some(Task::Stop);
-        } else if retention::is_expired(&state, &self.shared, &self.options) {
+        } else if retention::is_expired(&mut state, &self.shared, &self.options) {
             Task::RemoveExpired
         } else {
             return None;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::asides::Asides;
 use super::ledger::{Ledger, LedgerState, Standing};
 use super::retention::{self, Removed};
+use super::room::Room;
 use super::segment_file::{Appended, SegmentFile, inspect};
 use crate::diag;
 use crate::event::Seq;
@@ -32,6 +33,7 @@ pub(crate) struct WriterState {
     /// Since when the directory is not in its place.
     away_since: Option<Instant>,
     asides: Asides,
+    room: Room,
 }
 
 /// Where an extent is written.
@@ -45,7 +47,8 @@ enum Target {
 impl WriterState {
     pub(crate) fn new(options: HistoryOptions, ledger: Arc<Ledger>, asides: Asides) -> Self {
         let (newest, must_reserve, away_since) = (None, false, None);
-        Self { options, ledger, newest, must_reserve, away_since, asides }
+        let room = Room::default();
+        Self { options, ledger, newest, must_reserve, away_since, asides, room }
     }
 
     /// Closes the file after an error: what it contains is not known. The next write opens it again.
@@ -172,7 +175,7 @@ impl WriterState {
         let size = extents.iter().map(|extent| extent.bytes.len() as u64).sum();
         self.renew_reservation(shared, last.last)?;
         self.trim_asides(shared, size)?;
-        retention::make_room(shared, &self.options, size + self.asides.size())?;
+        self.room.make(shared, &self.options, size + self.asides.size())?;
         if begins {
             self.newest = Some(self.begin_segment(first.first)?);
         }
@@ -199,6 +202,9 @@ impl WriterState {
             first_time: first.time,
             last_time: last.time,
             size,
+            written: Some((shared.options().uptime)()),
+            generation: 0,
+            is_kept: false,
         };
         let noted = shared.lock().history_mut().map(|it| it.note_written(written, begins, file));
         shared.progress.notify_waiters();
@@ -273,16 +279,17 @@ impl WriterState {
 
     /// Reserves more numbers when half of them are used. `last` is the last number to be written.
     fn renew_reservation(&mut self, shared: &Shared, last: Seq) -> io::Result<()> {
-        let (id, reserved) = {
-            let state = shared.lock();
+        let (id, reserved, trusted) = {
+            let mut state = shared.lock();
+            let trusted = state.trusted_time(shared.options());
             let Some(history) = state.history() else { return Ok(()) };
             let reservation = history.reservation();
             if !self.must_reserve && !reservation.needs_renewal(last) {
                 return Ok(());
             }
-            (state.id(), reservation.end_from(state.window().next()))
+            (state.id(), reservation.end_from(state.window().next()), trusted)
         };
-        self.ledger.write_state(LedgerState { id, reserved, clean: None })?;
+        self.ledger.write_state(LedgerState { id, reserved, clean: None, trusted })?;
         self.must_reserve = false;
         shared.lock().note_reserved(id, reserved);
         Ok(())

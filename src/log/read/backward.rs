@@ -66,14 +66,19 @@ impl Backward {
         }
     }
 
-    /// Reads from a segment, in turn with other readers. Empty if nothing is left there.
+    /// Reads from a segment, in turn with other readers. Empty if nothing is left there, or if it was written
+    /// again.
     async fn read_disk(&mut self, segment: Segment) -> io::Result<Bytes> {
         let (before, position) = (self.before, self.position);
-        let open = self.shared.segment_opener();
-        let read = move || lines_before(&open(segment.first)?, segment, before, position);
+        let shared = self.shared.clone();
+        let read = move || match shared.open_segment(&segment)? {
+            Some(file) => lines_before(&file, segment, before, position).map(Some),
+            None => Ok(None),
+        };
         match self.shared.read_history(read).await {
-            Ok(lines) => {
-                self.position = Some(DiskPosition { segment: segment.first, offset: lines.offset });
+            Ok(None) => Ok(Bytes::new()),
+            Ok(Some(lines)) => {
+                self.position = Some(segment.position(lines.offset));
                 let first = Line::peek_first_seq(&lines.bytes).unwrap_or(segment.first);
                 self.before = first.min(before);
                 Ok(lines.bytes)
@@ -119,10 +124,10 @@ fn lines_before(
     before: Seq,
     position: Option<DiskPosition>,
 ) -> io::Result<disk::Lines> {
-    let end = match position {
-        Some(position) if position.segment == segment.first => position.offset,
-        _ if segment.last < before => segment.size,
-        _ => disk::partition_point(file, segment.size, |line| {
+    let end = match position.and_then(|position| segment.offset_of(position)) {
+        Some(offset) => offset,
+        None if segment.last < before => segment.size,
+        None => disk::partition_point(file, segment.size, |line| {
             Line::peek_first_seq(line).is_some_and(|first| first < before)
         })?,
     };

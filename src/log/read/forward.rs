@@ -105,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// Reads from a segment, in turn with other readers. `None` if its file is gone.
+    /// Reads from a segment, in turn with other readers. `None` if its file is gone or was written again.
     async fn read_disk(
         &self,
         segment: Segment,
@@ -113,10 +113,13 @@ impl Reader {
         next: Seq,
         position: Option<DiskPosition>,
     ) -> Option<Read> {
-        let open = self.shared.segment_opener();
-        let read = move || read_segment(&open(segment.first)?, segment, next, position);
+        let shared = self.shared.clone();
+        let read = move || match shared.open_segment(&segment)? {
+            Some(file) => read_segment(&file, segment, next, position).map(Some),
+            None => Ok(None),
+        };
         match self.shared.read_history(read).await {
-            Ok(read) => Some(read),
+            Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.shared.forget_segment(segment.first);
                 None
@@ -202,9 +205,9 @@ fn read_segment(
     next: Seq,
     position: Option<DiskPosition>,
 ) -> io::Result<Read> {
-    let known = position.filter(|position| position.segment == segment.first);
+    let known = position.and_then(|position| segment.offset_of(position));
     let mut lines = match known {
-        Some(position) => disk::lines_from(file, position.offset, segment.size)?,
+        Some(offset) => disk::lines_from(file, offset, segment.size)?,
         None => search(file, segment, next)?,
     };
     // If another process edited the file, the known position is wrong.
@@ -214,7 +217,7 @@ fn read_segment(
     while !lines.bytes.is_empty() {
         let valid = valid_lines(&lines.bytes, next, segment.last);
         if valid.len > 0 {
-            let position = DiskPosition { segment: segment.first, offset: lines.offset };
+            let position = segment.position(lines.offset);
             return Ok(Read::Lines(Chunk {
                 pieces: vec![lines.bytes.slice(..valid.len)],
                 next: valid.next,

@@ -1,6 +1,7 @@
 //! The search for a moment, for `since` and `until`.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::event::{Line, Seq, Timestamp};
 use crate::log::history::disk;
@@ -8,7 +9,7 @@ use crate::log::shared::Shared;
 use crate::log::state::Segment;
 
 /// The number of the first line at `time` or later. The next number if there is none.
-pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn first_since(shared: &Arc<Shared>, time: Timestamp) -> io::Result<Seq> {
     loop {
         let segment = {
             let state = shared.lock();
@@ -28,7 +29,7 @@ pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<
 }
 
 /// The number after the last line at `time` or earlier. The oldest number if there is none.
-pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn end_until(shared: &Arc<Shared>, time: Timestamp) -> io::Result<Seq> {
     loop {
         let segment = {
             let state = shared.lock();
@@ -48,25 +49,26 @@ pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Se
 }
 
 /// The first number in a segment whose time is not `earlier`, or the number after the segment. `None`
-/// if its file is gone.
+/// if its file is gone or was written again.
 async fn search(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     segment: Segment,
     earlier: impl Fn(Timestamp) -> bool + Send + 'static,
 ) -> io::Result<Option<Seq>> {
-    let open = shared.segment_opener();
+    let opener = shared.clone();
     let found = shared.read_history(move || {
-        let file = open(segment.first)?;
+        let Some(file) = opener.open_segment(&segment)? else { return Ok(None) };
         // A damaged line counts as earlier: the search continues after it.
         let is_earlier = |line: &[u8]| {
             let line = std::str::from_utf8(line).ok().and_then(Line::parse);
             line.is_none_or(|line| earlier(line.time()))
         };
         let offset = disk::partition_point(&file, segment.size, is_earlier)?;
-        Ok(Line::peek_first_seq(&disk::line_at(&file, offset, segment.size)?))
+        let found = Line::peek_first_seq(&disk::line_at(&file, offset, segment.size)?);
+        Ok(Some(found.unwrap_or(segment.last.next())))
     });
     match found.await {
-        Ok(found) => Ok(Some(found.unwrap_or(segment.last.next()))),
+        Ok(found) => Ok(found),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             shared.forget_segment(segment.first);
             Ok(None)

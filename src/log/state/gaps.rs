@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Gap, Seq, Why};
+use crate::event::{Gap, Seq};
 
 /// The maximum number of gaps in the index. Nothing is known about numbers before the oldest one that
 /// was dropped.
@@ -13,47 +13,44 @@ const GAPS_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct GapIndex {
     from: Seq,
-    gaps: VecDeque<Gap>,
+    gaps: VecDeque<Noted>,
+    /// The totals of all gaps that were ever noted.
+    totals: Totals,
+}
+
+#[derive(Debug)]
+struct Noted {
+    gap: Gap,
+    /// The totals of all gaps before this one, so that no count takes a sum over many.
+    before: Totals,
+}
+
+/// Sums over gaps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    numbers: u64,
+    lost: u64,
+    /// Gaps whose count of lost events is not known.
+    unknown: u64,
 }
 
 impl GapIndex {
     /// An empty index, which knows nothing about numbers before `from`.
     pub(crate) fn starting_at(from: Seq) -> Self {
-        Self { from, gaps: VecDeque::new() }
+        Self { from, gaps: VecDeque::new(), totals: Totals::default() }
     }
 
     /// Adds a gap after all others.
     pub(crate) fn note(&mut self, gap: Gap) {
-        self.gaps.push_back(gap);
-        self.forget_oldest();
-    }
-
-    fn forget_oldest(&mut self) {
+        self.gaps.push_back(Noted { gap, before: self.totals });
+        self.totals.numbers += numbers(&gap);
+        self.totals.lost = self.totals.lost.saturating_add(gap.lost.unwrap_or_default());
+        self.totals.unknown += u64::from(gap.lost.is_none());
         if self.gaps.len() > GAPS_MAX
             && let Some(oldest) = self.gaps.pop_front()
         {
-            self.from = oldest.before;
+            self.from = oldest.gap.before;
         }
-    }
-
-    /// Notes that the numbers from `first` to `last` were evicted before they were stored. Evictions are
-    /// in order.
-    pub(crate) fn note_unstored(&mut self, first: Seq, last: Seq) {
-        let after = first.previous();
-        let mut lost = self.events_between(after, last.next());
-        let mut from = after;
-        self.gaps.retain(|gap| {
-            let joins = gap.why == Why::Storage && gap.before == first;
-            if joins {
-                from = gap.after;
-                lost = lost.zip(gap.lost).map(|(a, b)| a + b);
-            }
-            !joins && (gap.first() > last || gap.last() < first)
-        });
-        let gap = Gap { after: from, before: last.next(), lost, why: Why::Storage };
-        let at = self.gaps.partition_point(|other| other.after < gap.after);
-        self.gaps.insert(at, gap);
-        self.forget_oldest();
     }
 
     /// The number of events strictly between two numbers, including those that limits refused. `None` if
@@ -62,36 +59,37 @@ impl GapIndex {
         if after.next() < self.from {
             return None;
         }
-        let mut lost = before.since(after).saturating_sub(1);
-        for gap in self.within(after, before) {
-            let numbers = gap.before.since(gap.after) - 1;
-            let gap_lost = gap.lost?;
-            // Each number was an event, so that a part of the gap is known too.
-            if gap_lost == numbers {
-                continue;
-            }
-            if gap.after < after || gap.before > before {
-                return None;
-            }
-            lost = lost - numbers + gap_lost;
+        let all = before.since(after).saturating_sub(1);
+        let first = self.gaps.partition_point(|noted| noted.gap.last() <= after);
+        let end = self.gaps.partition_point(|noted| noted.gap.first() < before);
+        let Some(last) = end.checked_sub(1).filter(|last| first <= *last) else { return Some(all) };
+        // If each number was an event, a part of the gap is known too.
+        let cut = |gap: &Gap| gap.after < after || gap.before > before;
+        let is_known = |gap: &Gap| !cut(gap) || gap.lost == Some(numbers(gap));
+        if ![first, last].iter().all(|at| is_known(&self.gaps[*at].gap)) {
+            return None;
         }
-        Some(lost)
+        let from = self.gaps[first].before;
+        let to = self.gaps.get(end).map_or(self.totals, |noted| noted.before);
+        if from.unknown < to.unknown {
+            return None;
+        }
+        // Wrapping: gaps that are cut have as many numbers as events, whatever is within.
+        let (numbers, lost) = (to.numbers - from.numbers, to.lost - from.lost);
+        Some(all.wrapping_sub(numbers).wrapping_add(lost))
     }
+}
 
-    /// `true` if no number from `first` to `last` was evicted before it was stored.
-    pub(crate) fn all_stored(&self, first: Seq, last: Seq) -> bool {
-        let mut within = self.within(first.previous(), last.next());
-        first >= self.from && !within.any(|gap| gap.why == Why::Storage)
-    }
-
-    fn within(&self, after: Seq, before: Seq) -> impl Iterator<Item = &Gap> {
-        self.gaps.iter().filter(move |gap| gap.last() > after && gap.first() < before)
-    }
+fn numbers(gap: &Gap) -> u64 {
+    gap.before.since(gap.after).saturating_sub(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, any, proptest};
+
     use super::*;
+    use crate::event::Why;
 
     fn seq(n: u64) -> Seq {
         Seq::new(n).expect("small")
@@ -114,19 +112,48 @@ mod tests {
         assert_eq!(gaps.events_between(seq(35), seq(101)), None);
     }
 
-    #[test]
-    fn joins_unstored_numbers_to_one_gap() {
-        let mut gaps = GapIndex::starting_at(seq(2));
-        gaps.note(gap(10, 12, Some(7), Why::Rate));
-        gaps.note(gap(50, 52, Some(1), Why::Rate));
-        for n in 8..=14 {
-            gaps.note_unstored(seq(n), seq(n));
+    /// As [`GapIndex::events_between`], gap by gap.
+    fn linear(gaps: &[Gap], from: Seq, after: Seq, before: Seq) -> Option<u64> {
+        if after.next() < from {
+            return None;
         }
-        assert_eq!(gaps.events_between(seq(7), seq(15)), Some(6 + 7));
-        assert_eq!(gaps.gaps.len(), 2);
-        assert!(!gaps.all_stored(seq(14), seq(20)));
-        assert!(gaps.all_stored(seq(15), seq(60)));
-        assert!(!gaps.all_stored(seq(1), seq(1)));
+        let mut lost = before.since(after).saturating_sub(1);
+        for gap in gaps.iter().filter(|gap| gap.last() > after && gap.first() < before) {
+            let gap_lost = gap.lost?;
+            if gap_lost == numbers(gap) {
+                continue;
+            }
+            if gap.after < after || gap.before > before {
+                return None;
+            }
+            lost = lost - numbers(gap) + gap_lost;
+        }
+        Some(lost)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn counts_as_a_linear_search(
+            parts in proptest::collection::vec((0..4_u64, 1..4_u64, any::<Option<u8>>(), any::<bool>()), 0..12)
+        ) {
+            let (mut index, mut list, mut at) = (GapIndex::starting_at(seq(3)), Vec::new(), 3);
+            for (events, count, lost, each) in parts {
+                let lost = lost.map(|lost| if each { count } else { u64::from(lost) });
+                let one = gap(at + events, at + events + count + 1, lost, Why::Rate);
+                index.note(one);
+                list.push(one);
+                at += events + count;
+            }
+            for after in 1..at + 4 {
+                for before in after + 1..at + 6 {
+                    let (after, before) = (seq(after), seq(before));
+                    let expected = linear(&list, seq(3), after, before);
+                    assert_eq!(index.events_between(after, before), expected, "{after} {before} {list:?}");
+                }
+            }
+        }
     }
 
     #[test]

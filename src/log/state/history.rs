@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::aging::{Aging, Moment};
 use super::reservation::Reservation;
 use super::segments::{Segment, Segments};
 use super::stuck::Stuck;
 use super::unsynced::{SyncTime, Unsynced, UnsyncedFile};
-use crate::event::Seq;
+use crate::event::{Seq, Timestamp};
 use crate::log::error::{NotStored, Unclean};
 use crate::log::options::{Durability, STALL_MAX, SyncPolicy};
 
@@ -36,6 +37,7 @@ pub(crate) struct History {
     stuck: Stuck,
     /// The size of the files that were set aside, in bytes.
     aside: u64,
+    aging: Aging,
 }
 
 /// The mode of history.
@@ -90,7 +92,12 @@ pub(crate) struct DueSync {
 
 impl History {
     /// Everything up to `stored` is in `segments` and synced.
-    pub(crate) fn new(segments: Segments, stored: Seq, reservation: Reservation) -> Self {
+    pub(crate) fn new(
+        segments: Segments,
+        stored: Seq,
+        reservation: Reservation,
+        aging: Aging,
+    ) -> Self {
         Self {
             mode: Mode::Writing { busy_since: None },
             writer_asleep: false,
@@ -100,6 +107,7 @@ impl History {
             reservation,
             stuck: Stuck::default(),
             aside: 0,
+            aging,
         }
     }
 
@@ -122,6 +130,11 @@ impl History {
     pub(crate) fn oldest_removable(&self) -> Option<&Segment> {
         let now = Instant::now();
         self.segments.iter().find(|segment| !self.stuck.skips(segment.first, now))
+    }
+
+    /// `true` if retention can try now to remove or replace the file of this segment.
+    pub(crate) fn is_removable(&self, first: Seq) -> bool {
+        !self.stuck.skips(first, Instant::now())
     }
 
     /// `true` if retention has removed what was before this segment: only files that it could not remove are left.
@@ -153,6 +166,17 @@ impl History {
     /// The reserved sequence numbers.
     pub(crate) fn reservation_mut(&mut self) -> &mut Reservation {
         &mut self.reservation
+    }
+
+    /// The trusted time, see [`Aging`].
+    pub(crate) fn trusted_time(&mut self, now: Moment) -> Timestamp {
+        self.aging.trusted_time(now)
+    }
+
+    /// The time until the oldest segment whose file can be removed is older than `age`, see [`Aging::until_expired`].
+    pub(crate) fn until_expired(&mut self, age: Duration, now: Moment) -> Option<Duration> {
+        let oldest = self.oldest_removable().copied();
+        self.aging.until_expired(&self.segments, oldest.as_ref(), age, now)
     }
 
     /// `true` if lines that are appended now will be written. Otherwise the window may evict them.
@@ -194,6 +218,13 @@ impl History {
     pub(crate) fn begin_write(&mut self) {
         if let Mode::Writing { busy_since } = &mut self.mode {
             busy_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The write that has begun made progress: it stalls later.
+    pub(crate) fn note_progress(&mut self) {
+        if let Mode::Writing { busy_since: Some(since) } = &mut self.mode {
+            *since = Instant::now();
         }
     }
 
@@ -272,6 +303,30 @@ impl History {
         self.forget_segment(first);
         self.unsynced.forget(first);
         newest
+    }
+
+    /// `true` if the oldest segment whose file can be removed is younger than `age`.
+    pub(crate) fn oldest_is_younger(&mut self, age: Duration, now: Moment) -> bool {
+        self.until_expired(age, now).is_some_and(|left| !left.is_zero())
+    }
+
+    /// Notes a file that replaces these segments, and is synced.
+    pub(crate) fn note_compacted(&mut self, old: &[Segment], new: Segment) {
+        self.segments.join(old, new);
+        for segment in old {
+            self.unsynced.forget(segment.first);
+            self.stuck.forget(segment.first);
+        }
+    }
+
+    /// Keeps no segment as what is left of a flood: another sender floods.
+    pub(crate) fn keep_no_segment(&mut self) {
+        self.segments.keep_none();
+    }
+
+    /// Keeps a segment as what is left of a flood.
+    pub(crate) fn keep_segment(&mut self, first: Seq) {
+        self.segments.keep(first);
     }
 
     /// Notes what is left of a segment that another process has shortened.

@@ -1,24 +1,35 @@
 //! What the log's lock protects: the window, the index of gaps, and what is known about history. No
 //! file is read or written here.
 
+mod aging;
 mod gaps;
 mod history;
 mod reservation;
 mod segments;
+mod shares;
 mod stuck;
+mod time_index;
+mod unstored;
 mod unsynced;
 mod window;
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use super::error::{Full, NotStored};
 use super::options::{Durability, Options};
+use super::sender::Sender;
 use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
 use gaps::GapIndex;
+use shares::Shares;
+use unstored::Unstored;
 
+pub use aging::HOLD_MIN;
+pub(crate) use aging::{Aging, Moment};
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
 pub(crate) use segments::{DiskPosition, Segment, Segments, name_of, path_in};
+pub use shares::SHARE_TIME;
 pub(crate) use unsynced::SyncTime;
 pub use window::WINDOW_SIZE_MIN;
 pub(crate) use window::{Extent, Window};
@@ -37,6 +48,8 @@ pub(crate) struct State {
     /// The time of the newest line.
     last_time: Timestamp,
     gaps: GapIndex,
+    unstored: Unstored,
+    shares: Shares,
     /// `None` if history is off.
     history: Option<History>,
     /// The log is being closed.
@@ -88,6 +101,8 @@ impl State {
             window: Window::new(next, window_size),
             last_time,
             gaps: GapIndex::starting_at(next),
+            unstored: Unstored::default(),
+            shares: Shares::default(),
             history,
             stopping: false,
             events: 0,
@@ -137,11 +152,27 @@ impl State {
         self.gaps.events_between(after, before)
     }
 
-    /// Stamps and publishes a batch. Returns its last number.
+    /// The senders that appended more than `limit` bytes within [`SHARE_TIME`].
+    pub(crate) fn senders_above(&mut self, limit: u64, uptime: Duration) -> Vec<Sender> {
+        self.shares.above(limit, uptime)
+    }
+
+    /// Counts what senders appended before the start.
+    pub(crate) fn note_shares(&mut self, bytes: &[(Sender, u64)]) {
+        bytes.iter().for_each(|(sender, bytes)| self.shares.note(*sender, *bytes));
+    }
+
+    /// Stamps and publishes a batch of a sender, which is `None` if its share is not counted. Returns its last
+    /// number.
     ///
     /// # Errors
     /// [`Full`] if the window holds too much that is not stored yet.
-    pub(crate) fn append(&mut self, batch: &Batch, options: &Options) -> Result<Seq, Full> {
+    pub(crate) fn append(
+        &mut self,
+        batch: &Batch,
+        sender: Option<Sender>,
+        options: &Options,
+    ) -> Result<Seq, Full> {
         let (time, stepped_back) = self.next_time(options);
         let stamp = Stamp::new(time, &options.host);
         let size = batch.size() + batch.len() * stamp.line_len_max(0);
@@ -152,7 +183,11 @@ impl State {
             let gap = Gap { after, before: after.plus(2), lost: Some(0), why: Why::Clock };
             self.publish_gap(gap, time, options);
         }
-        self.bytes += self.window.push_batch(batch, time, &stamp);
+        let bytes = self.window.push_batch(batch, time, &stamp);
+        if let Some(sender) = sender {
+            self.shares.note(sender, bytes);
+        }
+        self.bytes += bytes;
         self.last_time = time;
         self.events += batch.len() as u64;
         Ok(self.newest().seq)
@@ -194,7 +229,7 @@ impl State {
                 }
                 let lost = self.gaps.events_between(first.previous(), last.next());
                 self.lost[Why::Storage as usize] += lost.unwrap_or_default();
-                self.gaps.note_unstored(first, last);
+                self.unstored.note(first, last);
             }
             self.window.evict_oldest();
         }
@@ -251,8 +286,13 @@ impl State {
         last: Seq,
         how: Durability,
     ) -> Option<Result<(), NotStored>> {
-        let all_stored = self.gaps.all_stored(first, last);
+        let all_stored = !self.unstored.overlaps(first, last);
         self.history.as_mut()?.sync_result(first, last, how, all_stored)
+    }
+
+    /// The trusted time, see [`Aging`]. `None` if history is off.
+    pub(crate) fn trusted_time(&mut self, options: &Options) -> Option<Timestamp> {
+        Some(self.history.as_mut()?.trusted_time(Moment::now(options)))
     }
 
     /// Notes a durable reservation of the numbers before `end` for the log `id`. Not if the id has

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use super::time_index::TimeIndex;
 use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
 
 /// The size of one allocation, in bytes.
@@ -49,6 +50,12 @@ impl Extent {
 #[derive(Debug)]
 pub(crate) struct Window {
     extents: VecDeque<Extent>,
+    /// The first number of each era: the lines between two steps of the clock back, in which times never
+    /// decrease.
+    eras: VecDeque<Seq>,
+    /// The times of the eras. The first one may begin later, because its oldest lines were evicted, and the
+    /// last one has no end yet.
+    era_times: TimeIndex,
     /// The first number in the window, or the next one if it is empty.
     start: Seq,
     /// The number of the next line.
@@ -64,6 +71,8 @@ impl Window {
     pub(crate) fn new(next: Seq, size_max: usize) -> Self {
         Self {
             extents: VecDeque::new(),
+            eras: VecDeque::new(),
+            era_times: TimeIndex::default(),
             start: next,
             next,
             size: 0,
@@ -102,6 +111,10 @@ impl Window {
         if let Some(extent) = self.extents.pop_front() {
             self.size -= extent.cost();
             self.start = extent.last.next();
+            if self.extents.is_empty() || self.eras.get(1) == Some(&self.start) {
+                self.eras.pop_front();
+                self.era_times.pop_front();
+            }
         }
     }
 
@@ -154,10 +167,42 @@ impl Window {
         let bytes = self.block.split().freeze();
         let extent = Extent { first, last: self.next.previous(), time, bytes, is_gap };
         self.size += extent.cost();
+        self.note_era(first, time);
         self.extents.push_back(extent);
     }
 
-    /// The index of the extent with the number `seq`, which must not be before the start.
+    /// Begins an era with the next extent if the clock stepped back.
+    fn note_era(&mut self, first: Seq, time: Timestamp) {
+        match self.extents.back() {
+            Some(newest) if newest.time <= time => return,
+            Some(newest) => self.era_times.set_latest(newest.time),
+            None => {}
+        }
+        self.eras.push_back(first);
+        self.era_times.push(time, Timestamp::MAX);
+    }
+
+    /// The indices of the first extent of an era, and of the one after its last.
+    fn extents_of(&self, era: usize) -> (usize, usize) {
+        let end = self.eras.get(era + 1).map_or(self.extents.len(), |next| self.index_of(*next));
+        (self.index_of(self.eras[era]), end)
+    }
+
+    /// The index of the first extent of an era that is not `earlier`, or of the one after its last.
+    fn era_partition_point(&self, era: usize, earlier: impl Fn(Timestamp) -> bool) -> usize {
+        let (mut low, mut high) = self.extents_of(era);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if earlier(self.extents[middle].time) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// The index of the extent with the number `seq`, or of the first one if that was evicted.
     fn index_of(&self, seq: Seq) -> usize {
         self.extents.partition_point(|extent| extent.last < seq)
     }
@@ -188,13 +233,17 @@ impl Window {
 
     /// The first number that was stamped at `time` or later. `None` if there is none in the window.
     pub(crate) fn first_since(&self, time: Timestamp) -> Option<Seq> {
-        // Not a binary search: times are not in order where the clock stepped back.
-        self.extents.iter().find(|extent| extent.time >= time).map(|extent| extent.first)
+        let era = self.era_times.first_ending_since(time)?;
+        let found = self.era_partition_point(era, |at| at < time);
+        // Only the last era can end earlier: its end is not known.
+        Some(self.extents.get(found)?.first)
     }
 
     /// The last extent that was stamped at `time` or earlier. `None` if there is none in the window.
     pub(crate) fn last_until(&self, time: Timestamp) -> Option<&Extent> {
-        self.extents.iter().rev().find(|extent| extent.time <= time)
+        let era = self.era_times.last_beginning_until(time)?;
+        // Only the first era can begin later: a part of it may be evicted.
+        self.extents.get(self.era_partition_point(era, |at| at <= time).checked_sub(1)?)
     }
 }
 
@@ -203,6 +252,8 @@ pub const WINDOW_SIZE_MIN: usize = BLOCK_SIZE + LINE_MAX;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, proptest};
+
     use super::*;
     use crate::event::{Draft, Line};
 
@@ -271,6 +322,27 @@ mod tests {
         assert!(
             window.has_room(10_000 - EXTENT_COST) && !window.has_room(10_000 - EXTENT_COST + 1)
         );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn finds_times_as_a_linear_search(times in proptest::collection::vec((0..30_i64, 0..3_u8), 1..80)) {
+            let mut window = Window::new(Seq::BEFORE_FIRST, 64 << 20);
+            for (time, evicted) in times {
+                let at = Timestamp::from_micros(time);
+                window.push_batch(&batch(&["x".into()]), at, &stamp());
+                (0..evicted / 2).for_each(|_| window.evict_oldest());
+                for time in (-1..31).map(Timestamp::from_micros) {
+                    let since = window.extents.iter().find(|extent| extent.time >= time);
+                    assert_eq!(window.first_since(time), since.map(|extent| extent.first));
+                    let until = window.extents.iter().rev().find(|extent| extent.time <= time);
+                    let found = window.last_until(time).map(|extent| extent.first);
+                    assert_eq!(found, until.map(|extent| extent.first));
+                }
+            }
+        }
     }
 
     #[test]

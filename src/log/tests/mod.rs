@@ -1,5 +1,7 @@
 //! Tests of the whole log: real files, real threads, a clock that the test controls.
 
+mod clock;
+mod fairness;
 mod faults;
 mod model;
 mod recovery;
@@ -27,6 +29,8 @@ const SECOND: i64 = 1_000_000;
 struct Site {
     root: TempDir,
     clock: Arc<AtomicI64>,
+    /// In microseconds.
+    uptime: Arc<AtomicI64>,
     size: u64,
     age: Duration,
     sync: SyncPolicy,
@@ -37,6 +41,7 @@ impl Site {
         Self {
             root: tempfile::tempdir().expect("a directory"),
             clock: Arc::new(AtomicI64::new(1_000_000 * SECOND)),
+            uptime: Arc::new(AtomicI64::new(10_000_000 * SECOND)),
             size: 1 << 30,
             age: Duration::from_hours(1),
             sync: SyncPolicy::Within(Duration::from_secs(1)),
@@ -57,10 +62,13 @@ impl Site {
     }
 
     fn options(&self, dir: &Path) -> Options {
-        let clock = self.clock.clone();
+        let (clock, uptime) = (self.clock.clone(), self.uptime.clone());
         Options {
             host: "h".into(),
             clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
+            uptime: Arc::new(move || {
+                Duration::from_micros(uptime.load(Ordering::Relaxed).unsigned_abs())
+            }),
             window_size: WINDOW_SIZE_MIN,
             history: Some(HistoryOptions {
                 dir: dir.to_owned(),
@@ -79,7 +87,14 @@ impl Site {
         open(self.options(dir)).expect("opened")
     }
 
+    /// Time passes, or the clock steps back.
     fn step(&self, seconds: i64) -> Timestamp {
+        self.uptime.fetch_add(seconds.max(0) * SECOND, Ordering::Relaxed);
+        self.set_clock(seconds)
+    }
+
+    /// The clock is set by these seconds.
+    fn set_clock(&self, seconds: i64) -> Timestamp {
         let before = self.clock.fetch_add(seconds * SECOND, Ordering::Relaxed);
         Timestamp::from_micros(before + seconds * SECOND)
     }

@@ -2,12 +2,15 @@
 
 mod checks;
 
+pub(super) use checks::check_files;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::*;
 use crate::event::{Cursor, DRAFT_MAX, LogId};
+use crate::log::Sender;
 use crate::log::state::EXTENT_SIZE;
 
 /// The number of random sequences.
@@ -16,11 +19,16 @@ const CASES: u32 = 24;
 /// So few that reservations are renewed often and run out.
 const RESERVED_AHEAD: u64 = 400;
 
+/// How the messages of the sender begin that fills history.
+const FLOOD: &str = "flood ";
+
 #[derive(Clone, Debug)]
 enum Step {
     Append {
         count: usize,
         len: usize,
+        /// By a sender whose events need not outlive those of others.
+        flood: bool,
     },
     /// The longest lines.
     AppendLong(usize),
@@ -50,7 +58,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let how = prop_oneof![Just(Durability::Stored), Just(Durability::Synced)];
     let step = prop_oneof![
-        20 => (1..200_usize, 0..8000_usize).prop_map(|(count, len)| Step::Append { count, len }),
+        20 => (1..200_usize, 0..8000_usize, any::<bool>())
+            .prop_map(|(count, len, flood)| Step::Append { count, len, flood }),
         1 => (1..3_usize).prop_map(Step::AppendLong),
         3 => (1..1000_u64).prop_map(Step::Refuse),
         5 => how.prop_map(Step::Sync),
@@ -162,10 +171,14 @@ impl World {
     async fn take(&mut self, step: &Step) {
         let log = self.log();
         match step {
-            Step::Append { count, len } => {
+            Step::Append { count, len, flood } => {
                 let messages: Vec<String> =
                     (0..*count).map(|n| self.message(n * len / count)).collect();
-                self.append(messages).await;
+                if *flood {
+                    self.flood(messages).await;
+                } else {
+                    self.append(messages).await;
+                }
             }
             Step::AppendLong(count) => {
                 let messages = (0..*count).map(|_| self.message(DRAFT_MAX)).collect();
@@ -222,13 +235,28 @@ impl World {
         self.open = Some((self.open.map_or(first, |(first, _)| first), last));
     }
 
+    async fn flood(&mut self, messages: Vec<String>) {
+        let messages: Vec<String> = messages.iter().map(|msg| format!("{FLOOD}{msg}")).collect();
+        let log = self.log().for_sender(Some(Sender::User(7)));
+        let mut batch = Batch::default();
+        for msg in &messages {
+            let draft = Draft { msg: msg.into(), ..Draft::default() };
+            batch.push(&draft, "t", br#"{"uid":7}"#);
+        }
+        let last = log.append_waiting(&batch).await;
+        let first = seq(last.get() + 1 - messages.len() as u64);
+        self.ever.extend((first.get()..).zip(messages.into_iter().map(Item::Event)));
+        self.open = Some((self.open.map_or(first, |(first, _)| first), last));
+    }
+
     async fn sync(&mut self, how: Durability) {
         let Some((first, last)) = self.open.take() else { return };
         let done = self.log().sync(first, last, how).await;
         assert!(done.is_ok() || self.was_broken, "{done:?}");
         if done.is_ok() {
             let events = self.ever.range(first.get()..=last.get());
-            let events = events.filter(|(_, item)| matches!(item, Item::Event(_)));
+            let events = events
+                .filter(|(_, item)| matches!(item, Item::Event(msg) if !msg.starts_with(FLOOD)));
             self.firm.extend(events.map(|(n, _)| *n));
         }
     }
@@ -325,8 +353,8 @@ impl World {
         self.firm = all
             .iter()
             .filter_map(|seen| match seen {
-                Seen::Event(n, _) => Some(*n),
-                Seen::Gap(_) => None,
+                Seen::Event(n, msg) if !msg.starts_with(FLOOD) => Some(*n),
+                Seen::Event(..) | Seen::Gap(_) => None,
             })
             .collect();
     }
@@ -343,7 +371,7 @@ impl World {
         assert!(self.readers.iter().all(|seen| *seen == newest));
         self.restart().await;
         drop(self.running.take());
-        checks::check_files(&self.real(), self.site.size);
+        check_files(&self.real(), self.site.size);
     }
 }
 

@@ -156,6 +156,7 @@ impl Site {
         let options = Options {
             host: "h".into(),
             clock: Arc::new(|| Timestamp::MAX.plus_micros(-1)),
+            uptime: Arc::new(Duration::default),
             window_size: WINDOW_SIZE_MIN,
             history: Some(history),
         };

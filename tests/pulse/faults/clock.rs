@@ -7,19 +7,24 @@ use std::path::{Path, PathBuf};
 use super::{everything, gaps, ticks_used};
 use crate::harness::{Agent, Client, FIRST, Item, parse, wait_for};
 
-const DAY: i64 = 86_400;
+pub(crate) const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
 
 /// An agent whose clock a test can step.
-struct Stepped {
-    agent: Agent,
+pub(crate) struct Stepped {
+    pub(crate) agent: Agent,
     offset: PathBuf,
 }
 
 impl Stepped {
+    /// Ten years of history, so that no step forward trims it.
     fn start() -> Self {
-        // Ten years of history, so that a step forward does not trim it all.
-        let mut agent = Agent::prepare(&["history.age = \"3660d\""]);
+        Self::start_with(&["history.age = \"3660d\""])
+    }
+
+    /// As [`Agent::with`].
+    pub(crate) fn start_with(lines: &[&str]) -> Self {
+        let mut agent = Agent::prepare(lines);
         let offset = agent.dir().join("offset");
         agent.env("LD_PRELOAD", library().to_str().expect("UTF-8"));
         agent.env("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("UTF-8"));
@@ -32,7 +37,7 @@ impl Stepped {
     }
 
     /// Sets the clock to this many seconds after the real time.
-    fn step_to(&self, seconds: i64) {
+    pub(crate) fn step_to(&self, seconds: i64) {
         let fresh = self.offset.with_extension("new");
         fs::write(&fresh, format!("{seconds:+}\n")).expect("a writable file");
         fs::rename(fresh, &self.offset).expect("a writable file");

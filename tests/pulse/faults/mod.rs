@@ -1,7 +1,7 @@
 //! Faults of the machine: full and hung disks, failed fsyncs, power cuts, clock steps, no free descriptors, edited
 //! files.
 
-mod clock;
+pub(crate) mod clock;
 mod disk;
 mod edited;
 mod place;

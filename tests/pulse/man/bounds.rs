@@ -16,7 +16,10 @@ use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
 use pulsed::filter::{PATTERN_SIZE_MAX, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
-use pulsed::log::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX, HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
+use pulsed::log::{
+    CLOSE_STALL_MAX, CLOSE_WAIT_MAX, HISTORY_READERS, HOLD_MIN, SHARE_TIME, STALL_MAX,
+    SYNC_WAIT_MAX,
+};
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
 use pulsed::{diag, views, wire};
 
@@ -188,6 +191,12 @@ fn numbers_in_sentences_match_constants() {
             format!("by tag, for {METRIC_TAGS_MAX} tags by name"),
             format!("until {} after the last one", seconds(METRICS_KEPT_FOR)),
         ],
+    );
+    let hold = HOLD_MIN.as_secs() / hour;
+    assert_eq!(SHARE_TIME.as_secs(), hour, "the last hour");
+    assert_contains(
+        "pulsed.toml.5",
+        &[format!("seen it ahead for {hold} hours, and within {} hours.", 2 * hold)],
     );
     assert_contains(
         "pulse-protocol.7",

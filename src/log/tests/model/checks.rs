@@ -97,7 +97,7 @@ impl World {
 }
 
 /// Checks that segment files have consecutive numbers, and times that never decrease.
-pub(super) fn check_files(dir: &Path, size_max: u64) {
+pub(in crate::log) fn check_files(dir: &Path, size_max: u64) {
     let mut size = 0;
     for first in crate::log::history::segment_file::list_dir(dir).expect("listed") {
         let bytes = std::fs::read(crate::log::state::path_in(dir, first)).expect("read");
