@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::client::Client;
-use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated};
+use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated, fair};
 use super::services::Services;
 use super::session;
 use super::transport::connection::Connection;
@@ -26,7 +26,9 @@ pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
         });
     match admitted {
         Ok((peer, permit)) => {
-            drop(services.clients.spawn(serve_unix(services.clone(), stream, peer, permit)));
+            let turns = permit.turns();
+            let serve = serve_unix(services.clone(), stream, peer, permit);
+            drop(services.clients.spawn(fair(turns, Box::pin(serve))));
         }
         Err(why) => refuse(&mut Stream::Unix(stream), &why),
     }
@@ -61,7 +63,7 @@ async fn serve_unix(services: Arc<Services>, stream: UnixStream, peer: Peer, per
     let (input, origin) = tokio::join!(connection.wait_for_input(), services.origins.lookup(peer));
     if input.is_ok() {
         let rate = services.limits.rate_of(&quota_key);
-        let client = Client { rights, origin, rate, quota_key, _share: None };
+        let client = Client { rights, origin, rate, quota_key, share: None };
         session::serve(&services, &mut connection, &client, &permit).await;
     }
 }
@@ -74,9 +76,11 @@ async fn serve_tcp(
     unauthenticated: Unauthenticated,
 ) {
     let Some(bridge) = &services.bridge else { return };
-    let Some((mut connection, client)) = bridge.handshake(stream, address).await else { return };
+    let handshake = Box::pin(bridge.handshake(stream, address));
+    let Some((mut connection, client)) = fair(permit.turns(), handshake).await else { return };
     drop(unauthenticated);
-    session::serve(&services, &mut connection, &client, &permit).await;
+    let serve = session::serve(&services, &mut connection, &client, &permit);
+    fair(client.turns(), Box::pin(serve)).await;
 }
 
 /// Replies why a client is not served. Does not wait: a client with a full socket buffer does not get it.

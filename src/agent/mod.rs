@@ -52,7 +52,7 @@ use access::origins::Origins;
 use http::listen::{Listening, listen};
 use http::{Monitor, Place};
 use ingest::runs::Runs;
-use limits::Limits;
+use limits::{Limits, Sizes};
 use manager::ServiceManager;
 use reload::Certificates;
 use services::Services;
@@ -78,9 +78,9 @@ pub use ingest::{
     UNSTORED_MAX,
 };
 pub use limits::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
-    EVENTS_PER_SECOND, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, UNAUTHENTICATED_MAX,
-    UNAUTHENTICATED_OF_ONE_MAX,
+    BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
+    EVENTS_PER_SECOND, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, TIME_SHARE,
+    TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
 };
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
@@ -101,6 +101,10 @@ const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(600);
 
 /// Worker threads for live traffic. More gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
+
+/// Turns of tasks after which a busy worker thread looks for new connections, input and timers. The runtime's default
+/// of 61 would let them wait for 30 ms.
+const EVENT_INTERVAL: u32 = 8;
 
 /// Who may connect, as configured.
 pub fn permissions(config: &Config) -> Permissions {
@@ -144,9 +148,9 @@ pub fn run<E: Display>(
             (listener, Some(file))
         }
     };
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+        .worker_threads(worker_threads())
+        .event_interval(EVENT_INTERVAL)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_keep_alive(BLOCKING_THREADS_KEPT)
         .enable_all()
@@ -166,6 +170,10 @@ pub fn run<E: Display>(
 
 fn system(doing: &'static str) -> impl Fn(io::Error) -> AgentError {
     move |cause| AgentError::System { doing, cause }
+}
+
+fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX))
 }
 
 fn log_options(config: &Config) -> log::Options {
@@ -314,7 +322,9 @@ fn services(
     monitor: Option<&Monitor>,
     stopping: watch::Receiver<bool>,
 ) -> Services {
-    let limits = Arc::new(Limits::new(users::current(), log.clone()));
+    let burst_max = config.history.as_ref().map_or(u64::MAX, |it| it.size / BURST_OF_HISTORY);
+    let sizes = Sizes { own_uid: users::current(), workers: worker_threads(), burst_max };
+    let limits = Arc::new(Limits::new(sizes, log.clone()));
     let takes_tokens = config.tcp.is_some() || config.web.is_some();
     let tokens = config.tokens.clone().filter(|_| takes_tokens);
     let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));

@@ -13,6 +13,7 @@ use super::follow::pace::Pace;
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
+use super::limits::turn::Turn;
 use super::services::Services;
 use super::transport::connection::{Connection, Input};
 use super::views;
@@ -44,7 +45,10 @@ pub(crate) async fn serve(
             client,
             services.runs.of_connection(client.quota_key.clone()),
         ),
+        turn: Turn::begin(),
+        turn_is_over: false,
         replies: Vec::new(),
+        muted: false,
         errs: 0,
     };
     let ended = tokio::select! {
@@ -73,8 +77,12 @@ struct Session<'a> {
     client: &'a Client,
     permit: &'a Permit,
     intake: Intake<'a>,
+    turn: Turn,
+    turn_is_over: bool,
     /// Replies that are not written yet.
     replies: Vec<u8>,
+    /// The client reads no more: of what it still sends, only events count.
+    muted: bool,
     /// ERR replies since the last SYNC.
     errs: u64,
 }
@@ -121,7 +129,9 @@ impl Session<'_> {
             self.intake.flush().await;
             self.write_replies(connection).await?;
             self.intake.end_turn().await;
-            match connection.read().await? {
+            let read = connection.read().await?;
+            (self.turn, self.turn_is_over) = (Turn::begin(), false);
+            match read {
                 Input::Some => {}
                 Input::End if connection.decoder.buffered() == 0 => return Ok(Ended::Gone),
                 Input::End => {}
@@ -130,11 +140,15 @@ impl Session<'_> {
         }
     }
 
-    /// Serves every request that has arrived. `Some` if the session ends.
+    /// Serves every request that has arrived, in turns. `Some` if the session ends.
     async fn serve_buffered(&mut self, connection: &mut Connection) -> io::Result<Option<Ended>> {
         while let Some(request) = connection.decoder.next() {
+            if self.turn_is_over {
+                self.next_turn().await;
+            }
             let step = match request {
                 Ok(Request::Send(draft)) => {
+                    self.turn_is_over = self.turn.note(draft.msg.len());
                     let mut pushed = self.intake.push(&draft);
                     if matches!(pushed, Ok(Pushed::RightsNeeded)) {
                         pushed = self.intake.push_with_rights(&draft).await;
@@ -154,9 +168,20 @@ impl Session<'_> {
         Ok(None)
     }
 
-    /// A request that is no event costs as much as one.
+    async fn next_turn(&mut self) {
+        self.intake.flush().await;
+        self.intake.end_turn().await;
+        tokio::task::yield_now().await;
+        (self.turn, self.turn_is_over) = (Turn::begin(), false);
+    }
+
+    /// A request that is no event costs as much as one, and as its reply.
     fn step(&mut self, request: Result<Request<'_>, Refused>) -> Step {
         self.intake.charge_request(0);
+        self.turn_is_over = self.turn.is_over();
+        if self.muted && !matches!(request, Ok(Request::Quit)) {
+            return Step::None;
+        }
         match request {
             Ok(Request::Send(_)) => Step::None,
             Ok(Request::Sync(level)) => Step::Sync(level),
@@ -351,13 +376,15 @@ impl Session<'_> {
 
     async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
         let replies = std::mem::take(&mut self.replies);
-        if connection.decoder.is_syslog() {
+        self.intake.charge_sent(replies.len());
+        if self.muted || connection.decoder.is_syslog() {
             // A syslog sender reads nothing, and may take a reply for the end of the connection.
             return Ok(());
         }
         match connection.write_all(&replies).await {
             // A client that reads no more may have sent more before: the input is served to its end.
             Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                self.muted = true;
                 Ok(())
             }
             written => written,

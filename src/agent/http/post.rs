@@ -72,7 +72,7 @@ pub(super) async fn respond(
         ..Origin::default()
     };
     let Visitor { rights, rate, quota_key, share, .. } = visitor;
-    let client = Client { rights, origin, rate, quota_key, _share: Some(share) };
+    let client = Client { rights, origin, rate, quota_key, share: Some(share) };
     let runs = conn.services.runs.of_request(client.quota_key.clone());
     let mut posted = Posted {
         decoder: Decoder::new(),

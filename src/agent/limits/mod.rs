@@ -1,8 +1,10 @@
-//! Quotas: connections in all and of one user, address or token; patterns; and the rate that the connections
-//! of one user or token share.
+//! Quotas: connections in all and of one user, address or token; patterns; and the rate and the turns that the
+//! connections of one user or token share.
 
+mod fair;
 pub(crate) mod pacer;
 mod rate;
+pub(crate) mod turn;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,8 +17,11 @@ use crate::auth::tokens::TokenName;
 use crate::event::Seq;
 use crate::log::Log;
 
-pub(crate) use rate::Rate;
-pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
+pub(crate) use fair::{Turns, fair};
+pub use fair::{READY_OF_ONE_MAX, TIME_SHARE};
+pub(crate) use rate::{Lease, Rate};
+pub use rate::{BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
+pub use turn::TURN_MAX;
 
 /// Concurrent connections.
 pub const CONNECTIONS_MAX: usize = 4096;
@@ -45,9 +50,20 @@ const REMEMBERED_MAX: usize = 4096;
 
 /// The quotas in use.
 pub(crate) struct Limits {
-    own_uid: u32,
+    sizes: Sizes,
     log: Log,
     table: Mutex<Table>,
+}
+
+/// What the quotas depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// The uid of the agent, which has no quota.
+    pub(crate) own_uid: u32,
+    /// The threads that serve clients.
+    pub(crate) workers: usize,
+    /// The most bytes of one burst.
+    pub(crate) burst_max: u64,
 }
 
 /// How many connections there are.
@@ -102,6 +118,16 @@ struct Entry {
     /// Held while a pattern is compiled: one at a time for each key.
     compiling: Arc<tokio::sync::Mutex<()>>,
     rate: Option<Arc<Rate>>,
+    turns: Option<Arc<Turns>>,
+}
+
+impl Entry {
+    /// `true` if nothing of it is in use or must be remembered: reconnecting must not reset a rate.
+    fn is_idle(&self) -> bool {
+        self.connections == 0
+            && self.rate.as_ref().is_none_or(|rate| rate.is_full())
+            && self.turns.as_ref().is_none_or(|turns| turns.is_full())
+    }
 }
 
 /// The quota that a request exceeds.
@@ -168,8 +194,8 @@ impl Position {
 }
 
 impl Limits {
-    pub(crate) fn new(own_uid: u32, log: Log) -> Self {
-        Self { own_uid, log, table: Mutex::default() }
+    pub(crate) fn new(sizes: Sizes, log: Log) -> Self {
+        Self { sizes, log, table: Mutex::default() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -177,7 +203,7 @@ impl Limits {
     }
 
     fn trusts(&self, key: &QuotaKey) -> bool {
-        matches!(key, QuotaKey::User(uid) if *uid == 0 || *uid == self.own_uid)
+        matches!(key, QuotaKey::User(uid) if *uid == 0 || *uid == self.sizes.own_uid)
     }
 
     /// Takes one connection for this key.
@@ -222,7 +248,8 @@ impl Limits {
             connections: 0,
             patterns: 0,
             compiling: Arc::default(),
-            rate: rated.then(|| Arc::new(Rate::new(self.log.clone()))),
+            rate: rated.then(|| Arc::new(Rate::new(self.log.clone(), self.sizes.burst_max))),
+            turns: rated.then(|| Arc::new(Turns::new(self.sizes.workers))),
         });
         let (most, too_many) = match key {
             QuotaKey::User(_) if trusted => (usize::MAX, TooMany::OfUser),
@@ -243,6 +270,10 @@ impl Limits {
         self.table().keys.get(key).and_then(|entry| entry.rate.clone())
     }
 
+    fn turns_of(&self, key: &QuotaKey) -> Option<Arc<Turns>> {
+        self.table().keys.get(key).and_then(|entry| entry.turns.clone())
+    }
+
     /// The connections in use.
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
@@ -256,6 +287,11 @@ impl Limits {
 }
 
 impl Permit {
+    /// The turns of its key. `None` if its tasks need not take turns.
+    pub(crate) fn turns(&self) -> Option<Arc<Turns>> {
+        self.share.turns()
+    }
+
     /// Counts this connection as a follower.
     pub(crate) fn follower(&self) -> Follower {
         self.share.follower()
@@ -263,6 +299,11 @@ impl Permit {
 }
 
 impl Share {
+    /// The turns of its key. `None` if its tasks need not take turns.
+    pub(crate) fn turns(&self) -> Option<Arc<Turns>> {
+        self.limits.turns_of(&self.key)
+    }
+
     /// Counts a follower whose patterns this key pays for.
     pub(crate) fn follower(&self) -> Follower {
         let Self { limits, key } = self;
@@ -329,9 +370,7 @@ impl Drop for Share {
         let mut table = self.limits.table();
         if let Some(entry) = table.keys.get_mut(&self.key) {
             entry.connections -= 1;
-            // A rate that is not replenished is kept: reconnecting must not reset it.
-            let replenished = entry.rate.as_ref().is_none_or(|rate| rate.is_full());
-            if entry.connections == 0 && replenished {
+            if entry.is_idle() {
                 table.keys.remove(&self.key);
             }
         }

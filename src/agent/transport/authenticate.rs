@@ -101,7 +101,7 @@ impl Authenticator {
             origin,
             rate: self.limits.rate_of(&key),
             quota_key: key,
-            _share: Some(share),
+            share: Some(share),
         })
     }
 }
