@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::access::Subject;
 use super::client::Client;
 use super::follow::Refusal;
-use super::follow::lines::{self, Left, LineFormat};
+use super::follow::leaving::Left;
+use super::follow::lines::{self, LineFormat};
 use super::follow::pace::Pace;
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
@@ -177,11 +178,11 @@ impl Session<'_> {
 
     /// A request that is no event costs as much as one, and as its reply.
     fn step(&mut self, request: Result<Request<'_>, Refused>) -> Step {
-        self.intake.charge_request(0);
-        self.turn_is_over = self.turn.is_over();
+        self.turn_is_over = self.turn.note(0);
         if self.muted && !matches!(request, Ok(Request::Quit)) {
             return Step::None;
         }
+        self.intake.charge_request(0);
         match request {
             Ok(Request::Send(_)) => Step::None,
             Ok(Request::Sync(level)) => Step::Sync(level),

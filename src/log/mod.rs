@@ -57,6 +57,7 @@
 mod error;
 mod handle;
 mod history;
+mod lane;
 mod options;
 mod read;
 mod running;
@@ -70,11 +71,12 @@ mod tests;
 pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
 pub use history::recovery::Repair;
+pub use lane::Lane;
 pub use options::{
     Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy,
 };
 pub use read::backward::Backward;
-pub use read::chunk::{Chunk, PlacedLine, lines_of};
+pub use read::chunk::{Chunk, PlacedLine, lines_of, split_last_line};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open};
 pub use shared::HISTORY_READERS;

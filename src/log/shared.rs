@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
+use super::lane::Lane;
 use super::options::Options;
 use super::state::State;
 use crate::event::Seq;
@@ -89,12 +90,17 @@ impl Shared {
     /// Runs `read` on a thread that may wait for the disk, in turn with other readers.
     pub(crate) async fn read_history<T: Send + 'static>(
         &self,
+        lane: Option<&Lane>,
         read: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
+        let in_lane = match lane {
+            Some(lane) => lane.turn().await,
+            None => None,
+        };
         let turn = self.turns.clone().acquire_owned().await;
         let read = move || {
-            // The caller may be dropped meanwhile: the turn lasts as long as the read.
-            let _turn = turn;
+            // The caller may be dropped meanwhile: the turns last as long as the read.
+            let _turns = (turn, in_lane);
             read()
         };
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|e| Err(io::Error::other(e)))

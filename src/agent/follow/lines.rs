@@ -6,13 +6,14 @@ use std::time::Instant;
 use tokio::time::timeout_at;
 
 use super::filled::{Filled, Lines};
+use super::leaving::{Left, left};
 use super::pace::{Pace, Passed};
 use super::subscription::Subscription;
-use crate::agent::transport::connection::{Connection, Input};
+use crate::agent::transport::connection::Connection;
 use crate::event::{Cursor, Gap, Line, Seq};
 use crate::render::{Format, Style};
 use crate::sys::zone;
-use crate::wire::{self, Request};
+use crate::wire;
 
 /// How a follower gets its lines.
 pub(crate) enum LineFormat {
@@ -38,17 +39,6 @@ pub(crate) enum Ended {
     Failed(io::Error),
     /// The follower left.
     Left(Left),
-}
-
-/// Why a follower left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// The client sent QUIT.
-    Quit,
-    /// The client has disconnected.
-    Gone,
-    /// The agent is stopping.
-    Stopping,
 }
 
 /// Writes everything that the subscription yields, until it is complete or the client leaves.
@@ -237,42 +227,9 @@ async fn wait(
     subscription: &Subscription,
 ) -> io::Result<Option<Left>> {
     connection.flush().await?;
-    if connection.stopping() {
-        return Ok(Some(Left::Stopping));
-    }
-    if quits(connection) {
-        return Ok(Some(Left::Quit));
-    }
-    if connection.ended() {
-        // A client that sends no more may still read. On a Unix socket only the next write shows that it does not.
-        if connection.hung_up().await {
-            return Ok(Some(Left::Gone));
-        }
-        tokio::select! {
-            () = subscription.wait() => return Ok(None),
-            () = connection.gone_or_stopped() => {}
-        }
-        return Ok(Some(if connection.stopping() { Left::Stopping } else { Left::Gone }));
-    }
-    let input = tokio::select! {
-        () = subscription.wait() => return Ok(None),
-        input = connection.read() => input?,
-    };
-    let gone = input == Input::End && connection.hung_up().await;
-    Ok(match quits(connection) {
-        true => Some(Left::Quit),
-        false if gone => Some(Left::Gone),
-        false => None,
-    })
-}
-
-/// `true` if QUIT has arrived. A follower's other input is not understood, and dropped.
-pub(crate) fn quits(connection: &mut Connection) -> bool {
-    loop {
-        match connection.decoder.next() {
-            None => return false,
-            Some(Ok(Request::Quit)) => return true,
-            Some(_) => {}
-        }
+    tokio::select! {
+        biased;
+        left = left(connection) => left.map(Some),
+        () = subscription.wait() => Ok(None),
     }
 }

@@ -2,25 +2,27 @@
 //! connections of one user or token share.
 
 mod fair;
+mod follower;
 pub(crate) mod pacer;
 mod rate;
 pub(crate) mod turn;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::Semaphore;
 
 use crate::auth::tokens::TokenName;
-use crate::event::Seq;
 use crate::log::Log;
 
-pub(crate) use fair::{Turns, fair};
 pub use fair::{READY_OF_ONE_MAX, TIME_SHARE};
-pub(crate) use rate::{Lease, Rate};
+pub(crate) use fair::{Turns, fair};
+use follower::Reads;
+pub(crate) use follower::{Follower, Position, Scans};
+pub use follower::{SCAN_SHARE, SLOW_SCANS_MAX};
 pub use rate::{BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
+pub(crate) use rate::{Lease, Rate};
 pub use turn::TURN_MAX;
 
 /// Concurrent connections.
@@ -53,6 +55,7 @@ pub(crate) struct Limits {
     sizes: Sizes,
     log: Log,
     table: Mutex<Table>,
+    scans: Arc<Semaphore>,
 }
 
 /// What the quotas depend on.
@@ -111,12 +114,10 @@ impl QuotaKey {
     }
 }
 
-#[derive(Default)]
 struct Entry {
     connections: usize,
     patterns: usize,
-    /// Held while a pattern is compiled: one at a time for each key.
-    compiling: Arc<tokio::sync::Mutex<()>>,
+    reads: Arc<Reads>,
     rate: Option<Arc<Rate>>,
     turns: Option<Arc<Turns>>,
 }
@@ -162,40 +163,10 @@ pub(crate) struct Unauthenticated {
     _share: Share,
 }
 
-/// One follower, and the patterns that it holds. Released on drop.
-pub(crate) struct Follower {
-    limits: Arc<Limits>,
-    key: QuotaKey,
-    patterns: usize,
-    number: u64,
-    position: Arc<Position>,
-}
-
-/// How far a follower has read: written at each of its turns, read by the metrics.
-#[derive(Debug)]
-pub(crate) struct Position(AtomicU64);
-
-impl Default for Position {
-    fn default() -> Self {
-        Self(AtomicU64::new(u64::MAX))
-    }
-}
-
-impl Position {
-    /// Notes the last number that the follower has covered.
-    pub(crate) fn set(&self, seq: Seq) {
-        self.0.store(seq.get(), Ordering::Relaxed);
-    }
-
-    /// The last number that the follower has covered. `None` before it has read, and if it reads backwards.
-    fn get(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|seq| *seq != u64::MAX)
-    }
-}
-
 impl Limits {
     pub(crate) fn new(sizes: Sizes, log: Log) -> Self {
-        Self { sizes, log, table: Mutex::default() }
+        let scans = Arc::new(Semaphore::new(SLOW_SCANS_MAX));
+        Self { sizes, log, table: Mutex::default(), scans }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -247,7 +218,7 @@ impl Limits {
         let entry = table.keys.entry(key.clone()).or_insert_with(|| Entry {
             connections: 0,
             patterns: 0,
-            compiling: Arc::default(),
+            reads: Arc::new(Reads::new(!trusted)),
             rate: rated.then(|| Arc::new(Rate::new(self.log.clone(), self.sizes.burst_max))),
             turns: rated.then(|| Arc::new(Turns::new(self.sizes.workers))),
         });
@@ -306,62 +277,7 @@ impl Share {
 
     /// Counts a follower whose patterns this key pays for.
     pub(crate) fn follower(&self) -> Follower {
-        let Self { limits, key } = self;
-        let position = Arc::new(Position::default());
-        let mut table = limits.table();
-        let number = table.next_follower;
-        table.next_follower += 1;
-        table.followers.insert(number, position.clone());
-        drop(table);
-        Follower { limits: limits.clone(), key: key.clone(), patterns: 0, number, position }
-    }
-}
-
-impl Follower {
-    /// Where its subscription notes how far it has read.
-    pub(crate) fn position(&self) -> Arc<Position> {
-        self.position.clone()
-    }
-
-    /// What its quota is counted by.
-    pub(crate) fn key(&self) -> &QuotaKey {
-        &self.key
-    }
-
-    /// Waits for the key's turn to compile patterns, which takes some milliseconds of a core: one at a time for
-    /// each key, however many connections it has. The turn ends on drop.
-    pub(crate) async fn compile_turn(&self) -> Option<OwnedMutexGuard<()>> {
-        let entry = self.limits.table().keys.get(&self.key).map(|e| e.compiling.clone());
-        Some(entry?.lock_owned().await)
-    }
-
-    /// Takes `patterns` regular expressions for this follower, which must hold none yet.
-    pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
-        if patterns == 0 || self.limits.trusts(&self.key) {
-            return Ok(());
-        }
-        let mut table = self.limits.table();
-        let in_all = table.patterns + patterns;
-        let Some(entry) = table.keys.get_mut(&self.key) else { return Ok(()) };
-        let of_one = entry.patterns + patterns;
-        if in_all > PATTERNS_HELD_MAX || of_one > PATTERNS_OF_ONE_MAX {
-            return Err(TooMany::Patterns);
-        }
-        entry.patterns = of_one;
-        table.patterns = in_all;
-        self.patterns = patterns;
-        Ok(())
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let mut table = self.limits.table();
-        table.followers.remove(&self.number);
-        table.patterns -= self.patterns;
-        if let Some(entry) = table.keys.get_mut(&self.key) {
-            entry.patterns -= self.patterns;
-        }
+        Follower::new(self.limits.clone(), self.key.clone())
     }
 }
 

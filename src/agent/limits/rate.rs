@@ -258,9 +258,8 @@ mod tests {
     #[test]
     fn charges_several_events_at_once_or_none() {
         let (mut buckets, mut lease) = (buckets(3.0, 100.0), Left::default());
-        let mut spend = |events, bytes| {
-            lease.spend(events, bytes) || buckets.renew(&mut lease, events, bytes)
-        };
+        let mut spend =
+            |events, bytes| lease.spend(events, bytes) || buckets.renew(&mut lease, events, bytes);
         assert_eq!(
             [spend(2, 10), spend(2, 10), spend(1, 90), spend(1, 0), spend(0, 1)],
             [true, false, true, false, false]

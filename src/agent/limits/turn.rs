@@ -15,14 +15,20 @@ const UNIT_SIZE: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Turn {
     begin: Instant,
+    length: Duration,
     /// Units of work until the next look at the clock.
     left: usize,
 }
 
 impl Turn {
-    /// Begins a turn.
+    /// Begins a turn on a worker thread.
     pub(crate) fn begin() -> Self {
-        Self { begin: Instant::now(), left: CHECK_EVERY }
+        Self::of(TURN_MAX)
+    }
+
+    /// Begins a turn of another length, on a thread that may take it.
+    pub(crate) fn of(length: Duration) -> Self {
+        Self { begin: Instant::now(), length, left: CHECK_EVERY }
     }
 
     /// Notes some work on `bytes` bytes. `true` if the turn is over.
@@ -38,7 +44,12 @@ impl Turn {
 
     /// `true` if the turn is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.begin.elapsed() >= TURN_MAX
+        self.elapsed() >= self.length
+    }
+
+    /// How long it has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begin.elapsed()
     }
 }
 

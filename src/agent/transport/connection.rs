@@ -17,6 +17,9 @@ pub(crate) const READ_SIZE: usize = 256 << 10;
 /// Reads without a wait before the task yields to others.
 const READS_MAX: u32 = 8;
 
+/// The most that is read at once of a client whose input is ignored.
+const LITTLE: usize = 4 << 10;
+
 /// Grace period for a client that connected but has sent nothing yet when the agent stops. Without it every
 /// restart would drop clients that have left the accept queue and can no longer wait there.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
@@ -48,6 +51,8 @@ pub(crate) struct Connection {
     ended: bool,
     /// Successful reads since the last wait.
     reads: u32,
+    /// Bytes that [`Self::read_little`] has read.
+    ignored: usize,
     /// End of [`FIRST_REQUEST_GRACE`]. `None` once something arrived.
     grace_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
@@ -68,7 +73,7 @@ impl Connection {
     pub(crate) fn new(stream: Stream, host: &str, stopping: watch::Receiver<bool>) -> Self {
         let grace_until = Some(Instant::now() + FIRST_REQUEST_GRACE);
         let decoder = Decoder::for_host(host);
-        Self { stream, decoder, ended: false, reads: 0, grace_until, stopping }
+        Self { stream, decoder, ended: false, reads: 0, ignored: 0, grace_until, stopping }
     }
 
     /// `true` once end of input was reached.
@@ -87,6 +92,23 @@ impl Connection {
     /// Reads what is available, or waits until something is. Returns [`Input::Stopping`] when the agent stops,
     /// for a client that has sent nothing yet after [`FIRST_REQUEST_GRACE`].
     pub(crate) async fn read(&mut self) -> io::Result<Input> {
+        self.read_up_to(READ_SIZE).await
+    }
+
+    /// As [`Self::read`], but only a little, of a client whose input is ignored.
+    pub(crate) async fn read_little(&mut self) -> io::Result<Input> {
+        let before = self.decoder.buffered();
+        let read = self.read_up_to(LITTLE).await;
+        self.ignored += self.decoder.buffered().saturating_sub(before);
+        read
+    }
+
+    /// Bytes that [`Self::read_little`] has read.
+    pub(crate) fn ignored(&self) -> usize {
+        self.ignored
+    }
+
+    async fn read_up_to(&mut self, limit: usize) -> io::Result<Input> {
         if self.ended {
             return Ok(Input::End);
         }
@@ -97,7 +119,7 @@ impl Connection {
             tokio::task::yield_now().await;
         }
         loop {
-            match self.read_now() {
+            match self.read_now(limit) {
                 Ok(0) => {
                     self.ended = true;
                     self.decoder.finish();
@@ -127,9 +149,9 @@ impl Connection {
         }
     }
 
-    fn read_now(&mut self) -> io::Result<usize> {
+    fn read_now(&mut self, limit: usize) -> io::Result<usize> {
         BUFFERS.with_borrow_mut(|buffers| {
-            let read = self.stream.try_read(&mut buffers.read)?;
+            let read = self.stream.try_read(&mut buffers.read[..limit])?;
             if buffers.decode.capacity() > 0 {
                 self.decoder.lend(std::mem::take(&mut buffers.decode));
             }
@@ -183,12 +205,12 @@ impl Connection {
         self.stream.writable().await
     }
 
-    /// `true` if the client, which sends no more, is known to read no more either.
-    pub(crate) async fn hung_up(&self) -> bool {
-        self.stream.hung_up().await
+    /// `true` if the client is known to read no more.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.stream.is_hung_up()
     }
 
-    /// Waits until a client that sends no more is known to be gone, or the agent stops.
+    /// Waits until a TCP client is known to be gone, or the agent stops.
     pub(crate) async fn gone_or_stopped(&mut self) {
         tokio::select! {
             () = self.stream.gone() => {}

@@ -1,12 +1,12 @@
 //! A client's byte stream over any transport. Reads and writes never wait; readiness is awaited apart from
 //! them.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::unconstrained;
 use tokio_rustls::server::TlsStream;
@@ -89,13 +89,14 @@ impl Stream {
     }
 
     /// `true` if the client is known to read no more.
-    pub(crate) async fn hung_up(&self) -> bool {
+    pub(crate) fn is_hung_up(&self) -> bool {
         let ready = match self {
-            Self::Unix(stream) => stream.ready(Interest::WRITABLE).await,
-            Self::Tcp(stream) => stream.ready(Interest::WRITABLE).await,
-            Self::Tls(stream) => stream.get_ref().0.ready(Interest::WRITABLE).await,
+            Self::Unix(stream) => ready_now(stream.ready(Interest::WRITABLE)),
+            Self::Tcp(stream) => ready_now(stream.ready(Interest::WRITABLE)),
+            Self::Tls(stream) => ready_now(stream.get_ref().0.ready(Interest::WRITABLE)),
         };
-        ready.map_or(true, |ready| ready.is_write_closed())
+        ready
+            .map_or_else(|e| e.kind() != io::ErrorKind::WouldBlock, |ready| ready.is_write_closed())
     }
 
     /// Waits until a TCP peer resets the connection or misses its keepalives. Never completes for a Unix
@@ -108,6 +109,12 @@ impl Stream {
         };
         let _ = tcp.ready(Interest::ERROR).await;
     }
+}
+
+/// The readiness that is known now. [`io::ErrorKind::WouldBlock`] if none is.
+fn ready_now(ready: impl Future<Output = io::Result<Ready>>) -> io::Result<Ready> {
+    let mut ready = pin!(ready);
+    poll_once(|context| ready.as_mut().poll(context))
 }
 
 /// Polls once with a no-op waker. Runs `unconstrained`: an exhausted coop budget would return `Pending` on a

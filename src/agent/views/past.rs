@@ -204,8 +204,8 @@ mod tests {
     use tokio::runtime;
 
     use super::*;
-    use crate::agent::limits::Sizes;
     use crate::agent::limits::Limits;
+    use crate::agent::limits::Sizes;
     use crate::event::{Batch, Draft};
     use crate::log::{Opened, Options, WINDOW_SIZE_MIN, open};
 

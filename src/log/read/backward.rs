@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::chunk::offset_of_seq;
 use crate::event::{Gap, Line, Seq, Why};
 use crate::log::history::disk;
+use crate::log::lane::Lane;
 use crate::log::shared::Shared;
 use crate::log::state::{DiskPosition, Segment};
 
@@ -20,6 +21,7 @@ pub struct Backward {
     before: Seq,
     /// The position of that on disk, if it is known.
     position: Option<DiskPosition>,
+    lane: Option<Lane>,
 }
 
 /// Where the lines before a number are.
@@ -34,7 +36,13 @@ impl Backward {
     /// A reader of everything before `before`.
     pub(crate) fn new(shared: Arc<Shared>, before: Seq) -> Self {
         let end = shared.lock().window().next();
-        Self { shared, before: before.min(end), position: None }
+        Self { shared, before: before.min(end), position: None, lane: None }
+    }
+
+    /// The same reader, whose reads of history take turns with others of this lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Option<Lane>) -> Self {
+        Self { lane, ..self }
     }
 
     /// Reads lines before those that were read last. They are in ascending order. Missing events are a
@@ -71,7 +79,7 @@ impl Backward {
     async fn read_disk(&mut self, segment: Segment, path: PathBuf) -> io::Result<Bytes> {
         let (before, position) = (self.before, self.position);
         let read = move || lines_before(&path, segment, before, position);
-        match self.shared.read_history(read).await {
+        match self.shared.read_history(self.lane.as_ref(), read).await {
             Ok(lines) => {
                 self.position = Some(DiskPosition { segment: segment.first, offset: lines.offset });
                 let first = Line::peek_first_seq(&lines.bytes).unwrap_or(segment.first);

@@ -135,6 +135,13 @@ pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
     lines.filter_map(|line| Line::parse(std::str::from_utf8(line).ok()?))
 }
 
+/// Splits off the last line.
+pub fn split_last_line(block: &mut Bytes) -> Bytes {
+    let body = block.strip_suffix(b"\n").unwrap_or(block);
+    let start = memchr::memrchr(b'\n', body).map_or(0, |at| at + 1);
+    block.split_off(start)
+}
+
 /// The last number of a line.
 pub(crate) fn last_seq(line: &[u8]) -> Option<Seq> {
     gap_of(line).map(Gap::last).or_else(|| Line::peek_first_seq(line))

@@ -6,11 +6,16 @@ use std::path::PathBuf;
 
 use crate::event::{Line, Seq, Timestamp};
 use crate::log::history::disk;
+use crate::log::lane::Lane;
 use crate::log::shared::Shared;
 use crate::log::state::Segment;
 
 /// The number of the first line at `time` or later. The next number if there is none.
-pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn first_since(
+    shared: &Shared,
+    time: Timestamp,
+    lane: Option<&Lane>,
+) -> io::Result<Seq> {
     loop {
         let (segment, path) = {
             let state = shared.lock();
@@ -23,14 +28,18 @@ pub(crate) async fn first_since(shared: &Shared, time: Timestamp) -> io::Result<
                 Some((segment, segments)) => (segment, segments.path(segment.first)),
             }
         };
-        if let Some(found) = search(shared, segment, path, move |at| at < time).await? {
+        if let Some(found) = search(shared, lane, segment, path, move |at| at < time).await? {
             return Ok(found);
         }
     }
 }
 
 /// The number after the last line at `time` or earlier. The oldest number if there is none.
-pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn end_until(
+    shared: &Shared,
+    time: Timestamp,
+    lane: Option<&Lane>,
+) -> io::Result<Seq> {
     loop {
         let (segment, path) = {
             let state = shared.lock();
@@ -43,7 +52,7 @@ pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Se
                 Some((segment, segments)) => (segment, segments.path(segment.first)),
             }
         };
-        if let Some(found) = search(shared, segment, path, move |at| at <= time).await? {
+        if let Some(found) = search(shared, lane, segment, path, move |at| at <= time).await? {
             return Ok(found);
         }
     }
@@ -53,11 +62,12 @@ pub(crate) async fn end_until(shared: &Shared, time: Timestamp) -> io::Result<Se
 /// if its file is gone.
 async fn search(
     shared: &Shared,
+    lane: Option<&Lane>,
     segment: Segment,
     path: PathBuf,
     earlier: impl Fn(Timestamp) -> bool + Send + 'static,
 ) -> io::Result<Option<Seq>> {
-    let found = shared.read_history(move || {
+    let found = shared.read_history(lane, move || {
         let file = File::open(&path)?;
         // A damaged line counts as earlier: the search continues after it.
         let is_earlier = |line: &[u8]| {

@@ -1,0 +1,50 @@
+//! Where the lines of a follower are tested: on the worker threads, and beyond its key's budget of time on a thread of
+//! its own.
+//!
+//! A pattern may take some milliseconds for one event. A follower whose MATCH takes that long must not take them from
+//! the clients that share its thread. It is then served more slowly, and alone.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::time::{Duration, Instant};
+
+use tokio::task::{spawn_blocking, yield_now};
+
+use crate::agent::limits::Scans;
+use crate::agent::limits::turn::Turn;
+
+/// The longest turn of a scan on a thread of its own.
+const SLOW_TURN_MAX: Duration = Duration::from_millis(20);
+
+/// Runs the scans of one follower.
+pub(super) struct Scanner(Scans);
+
+impl Scanner {
+    pub(super) fn new(scans: Scans) -> Self {
+        Self(scans)
+    }
+
+    /// Runs `scan` for one turn. Dropping the future drops what it finds.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        scan: impl FnOnce(Turn) -> T + Send + 'static,
+    ) -> T {
+        if self.0.is_beyond_budget() {
+            let _turn = self.0.turn().await;
+            return match spawn_blocking(|| scan(Turn::of(SLOW_TURN_MAX))).await {
+                Ok(scanned) => scanned,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // The runtime has ended.
+                    Err(_) => pending().await,
+                },
+            };
+        }
+        let begin = Instant::now();
+        let scanned = scan(Turn::begin());
+        if self.0.charge(begin.elapsed()) {
+            yield_now().await;
+        }
+        scanned
+    }
+}
