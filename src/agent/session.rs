@@ -49,7 +49,6 @@ pub(crate) async fn serve(
         turn: Turn::begin(),
         turn_is_over: false,
         replies: Vec::new(),
-        muted: false,
         errs: 0,
     };
     let ended = tokio::select! {
@@ -82,8 +81,6 @@ struct Session<'a> {
     turn_is_over: bool,
     /// Replies that are not written yet.
     replies: Vec<u8>,
-    /// The client reads no more: of what it still sends, only events count.
-    muted: bool,
     /// ERR replies since the last SYNC.
     errs: u64,
 }
@@ -143,10 +140,11 @@ impl Session<'_> {
 
     /// Serves every request that has arrived, in turns. `Some` if the session ends.
     async fn serve_buffered(&mut self, connection: &mut Connection) -> io::Result<Option<Ended>> {
-        while let Some(request) = connection.decoder.next() {
+        loop {
             if self.turn_is_over {
-                self.next_turn().await;
+                self.next_turn(connection).await;
             }
+            let Some(request) = connection.decoder.next() else { return Ok(None) };
             let step = match request {
                 Ok(Request::Send(draft)) => {
                     self.turn_is_over = self.turn.note(draft.msg.len());
@@ -166,10 +164,12 @@ impl Session<'_> {
                 return Ok(Some(ended));
             }
         }
-        Ok(None)
     }
 
-    async fn next_turn(&mut self) {
+    async fn next_turn(&mut self, connection: &mut Connection) {
+        if connection.is_hung_up() {
+            connection.decoder.skip_requests();
+        }
         self.intake.flush().await;
         self.intake.end_turn().await;
         tokio::task::yield_now().await;
@@ -179,9 +179,6 @@ impl Session<'_> {
     /// A request that is no event costs as much as one, and as its reply.
     fn step(&mut self, request: Result<Request<'_>, Refused>) -> Step {
         self.turn_is_over = self.turn.note(0);
-        if self.muted && !matches!(request, Ok(Request::Quit)) {
-            return Step::None;
-        }
         self.intake.charge_request(0);
         match request {
             Ok(Request::Send(_)) => Step::None,
@@ -378,14 +375,14 @@ impl Session<'_> {
     async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
         let replies = std::mem::take(&mut self.replies);
         self.intake.charge_sent(replies.len());
-        if self.muted || connection.decoder.is_syslog() {
+        if connection.decoder.is_syslog() {
             // A syslog sender reads nothing, and may take a reply for the end of the connection.
             return Ok(());
         }
         match connection.write_all(&replies).await {
-            // A client that reads no more may have sent more before: the input is served to its end.
+            // A client that reads no more may have sent more before: its events are served to the end.
             Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-                self.muted = true;
+                connection.decoder.skip_requests();
                 Ok(())
             }
             written => written,

@@ -37,6 +37,8 @@ pub struct Decoder {
     skipping: bool,
     /// The input is complete.
     ended: bool,
+    /// Requests that are no events are skipped.
+    only_events: bool,
     /// The current line without its telnet commands.
     cleaned: Vec<u8>,
     /// The name of this machine, until the syslog decoder takes it.
@@ -78,6 +80,11 @@ impl Decoder {
     pub fn abort(&mut self) {
         self.buffer = Buffer::default();
         self.ended = true;
+    }
+
+    /// Skips requests that are no events from now on: the client reads no replies.
+    pub fn skip_requests(&mut self) {
+        self.only_events = true;
     }
 
     /// The number of bytes that are not decoded yet.
@@ -175,7 +182,7 @@ impl Decoder {
             }
             let line = &rest[..len];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
+            if line.is_empty() || (self.only_events && !is_send(line)) {
                 continue;
             }
             if line.len() > REQUEST_MAX {
