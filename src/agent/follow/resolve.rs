@@ -81,8 +81,9 @@ impl Subscription {
         }
         let noted = follower.position();
         let (since, until, scope) = (tail.since, tail.until, scope.clone());
+        let has_patterns = matching.patterns() > 0;
         let selection = Arc::new(Selection { matching, since, until, scope });
-        let scanner = Scanner::new(follower.scans());
+        let scanner = Scanner::new(follower.scans(), has_patterns);
         let backward = || log.backward(end).in_lane(lane.cloned());
         if tail.reverse {
             let reverse = Reverse::new(backward(), start.seen.next(), end, tail.lines);

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::turn::TURN_MAX;
 use super::{Limits, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, QuotaKey, TooMany};
 use crate::event::Seq;
 use crate::log::Lane;
 
-/// The share of a worker thread that the followers of one user, address or token may use to test lines. Beyond it, they
+/// The share of a worker thread that the followers of one user, address or token may use to test lines with regular expressions. Beyond it, they
 /// are served on a thread of their own.
 pub const SCAN_SHARE: f64 = 0.2;
 
@@ -171,10 +170,9 @@ impl Scans {
         self.reads.budget().is_beyond(Instant::now())
     }
 
-    /// Charges a scan on a worker thread. `true` if it took a whole turn.
-    pub(crate) fn charge(&self, took: Duration) -> bool {
+    /// Charges a scan on a worker thread.
+    pub(crate) fn charge(&self, took: Duration) {
         self.reads.budget().left -= took.as_secs_f64();
-        took >= TURN_MAX
     }
 
     /// Waits for a turn on another thread, which ends on drop. Never `None`: the semaphores are not closed.

@@ -130,7 +130,7 @@ fn agent_limits_match_constants() {
             READY_OF_ONE_MAX.to_string(),
         ),
         ("The time that they may take together", percent(TIME_SHARE)),
-        ("The time that their followers may take to test events", percent(SCAN_SHARE)),
+        ("The time that their followers may take for regular expressions", percent(SCAN_SHARE)),
         ("Followers beyond that which are served at the same time", SLOW_SCANS_MAX.to_string()),
         ("What a follower may send besides QUIT", size(IGNORED_MAX)),
         ("The time until a follower that has gone is noticed", seconds(GONE_CHECK_EVERY)),
