@@ -2,80 +2,103 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::thread;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::args::joined;
-use super::delivery::Delivery;
 use super::options::Options;
 use super::report::report;
+use super::run_events::{Done, RunEvents};
 use crate::event::{Draft, Field, Level, RUN_MAX, Value};
-use crate::sys::child::{self, Forwarder};
+use crate::sys::child::{self, Forwarder, Unforwarded};
 
 /// The exit status of a shell when there is no such command, and when it cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_RUNNABLE: u8 = 126;
 
+/// What is sent about the command.
+pub(super) struct Plan {
+    pub(super) options: Options,
+    /// The command line.
+    text: String,
+    /// The name of the run, unique within this connection: `--run`, else the program and our pid.
+    run: String,
+}
+
+impl Plan {
+    fn new(options: Options, program: &OsStr, arguments: &[OsString]) -> Self {
+        let words = std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str));
+        let run = run_name(&options, program);
+        Self { text: joined(words), run, options }
+    }
+
+    /// The draft of the begin.
+    pub(super) fn begin(&self) -> Draft<'_> {
+        let message = self.options.template.plain(self.text.as_str().into());
+        Draft { run: Some(self.run.as_str().into()), ..message.draft }
+    }
+
+    /// `true` if the end of the command decides the level of its event.
+    pub(super) fn sets_level(&self) -> bool {
+        self.options.template.priority.is_none()
+    }
+
+    /// `-S`, `-s`: reports what the begin will be.
+    fn report_begin(&self) {
+        if self.options.template.plain(self.text.as_str().into()).cut {
+            self.options.warn_cut();
+        }
+        self.options.echo(&self.begin());
+    }
+}
+
 /// Runs the command and returns its exit status: its exit code, 128+n if signal n ended it, 127 or 126 if it
 /// could not be run. Trouble with the agent is one warning and changes nothing.
-pub(super) fn run(options: &Options, program: &OsStr, arguments: &[OsString]) -> u8 {
-    let text = joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
-    let message = options.template.plain(text.as_str().into());
-    if message.cut {
-        options.warn_cut();
+pub(super) fn run(options: Options, program: &OsStr, arguments: &[OsString]) -> u8 {
+    let plan = Arc::new(Plan::new(options, program, arguments));
+    plan.report_begin();
+    if let Err(error) = child::keep_status() {
+        report(format_args!("cannot handle SIGCHLD: {error}"));
     }
-    let mut draft = Draft { run: Some(run_name(options, program).into()), ..message.draft };
-    let mut delivery = Delivery::unconnected(options);
-    push(&mut delivery, options, &draft);
-
     let begun = Instant::now();
-    // It is started before there is a connection: the command never waits for the agent.
-    let end = match Command::new(program).args(arguments).spawn() {
-        Ok(mut child) => accompany(&mut child, &mut delivery, begun),
-        Err(error) => End { how: How::not_run(program, &error), took: begun.elapsed() },
+    // It is started before anything that concerns the agent: the command never waits for that.
+    let mut spawned = Command::new(program).args(arguments).spawn();
+    let took = begun.elapsed();
+    let (sender, done) = channel();
+    // Before the other threads, which inherit the blocked signals.
+    let forwarder = spawned.as_ref().ok().and_then(|child| forward_signals(child, sender.clone()));
+    let events = RunEvents::start(Arc::clone(&plan), sender, done);
+    let events = events.map_err(|error| report(format_args!("cannot send events: {error}"))).ok();
+    let end = match &mut spawned {
+        Ok(child) => End { how: How::wait(child, forwarder), took: begun.elapsed() },
+        Err(error) => End { how: How::not_run(program, error), took },
     };
-    end.describe(&mut draft, options.template.priority.is_none());
-    push(&mut delivery, options, &draft);
-    delivery.flush(Duration::ZERO);
-    match delivery.outcome() {
-        Ok(cursor) => options.print(cursor.as_deref()),
-        Err(warning) => report(warning),
+    plan.options.echo(&plan.begin());
+    if let Some(events) = events {
+        events.finish(end);
     }
     end.how.exit()
 }
 
-/// Waits for the command. Meanwhile another thread keeps its begin written on an open connection: a
-/// connection that closes first means that we were killed.
-fn accompany(child: &mut Child, delivery: &mut Delivery<'_>, begun: Instant) -> End {
-    // Its thread and the next one inherit the blocked signals.
-    let forwarder = Forwarder::start(child);
-    let forwarder = forwarder.map_err(|error| report(format_args!("no signals: {error}"))).ok();
-    thread::scope(|scope| {
-        let running = io::pipe().and_then(|(ended, running)| {
-            let keep = move || {
-                if let Err(error) = delivery.keep_written(ended.as_fd()) {
-                    report(format_args!("cannot watch the connection: {error}"));
-                }
-            };
-            thread::Builder::new().name("delivery".into()).spawn_scoped(scope, keep)?;
-            Ok(running)
-        });
-        let how = How::wait(child, forwarder);
-        let took = begun.elapsed();
-        match running {
-            // Closing it ends the other thread.
-            Ok(running) => drop(running),
-            Err(error) => report(format_args!("cannot watch the connection: {error}")),
+/// Forwards signals to the command. After its end they end our wait for the agent.
+fn forward_signals(child: &Child, done: Sender<Done>) -> Option<Forwarder> {
+    let pid = child.id();
+    let unforwarded = move |signal| match signal {
+        Unforwarded::Failed(signal, errno) => {
+            report(format_args!("cannot forward {signal}: process {pid}: {}", errno.desc()));
         }
-        End { how, took }
-    })
+        // Without a receiver, nothing waits.
+        Unforwarded::Ended(_) => drop(done.send(Done::Interrupted)),
+    };
+    let forwarder = Forwarder::start(child, unforwarded);
+    forwarder.map_err(|error| report(format_args!("no signals: {error}"))).ok()
 }
 
-/// The name of the run, unique within this connection: `--run`, else the program and our pid.
+/// The name of the run: `--run`, else the program and our pid.
 fn run_name(options: &Options, program: &OsStr) -> String {
     options.template.run.clone().unwrap_or_else(|| {
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
@@ -84,15 +107,9 @@ fn run_name(options: &Options, program: &OsStr) -> String {
     })
 }
 
-fn push(delivery: &mut Delivery<'_>, options: &Options, draft: &Draft<'_>) {
-    options.echo(draft);
-    if let Err(long) = delivery.push(draft) {
-        delivery.refuse(format!("the command line: {long}"));
-    }
-}
-
 /// The end of the command.
-struct End {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
     how: How,
     took: Duration,
 }
@@ -112,7 +129,7 @@ enum How {
 
 impl End {
     /// Makes the draft that of the end.
-    fn describe(&self, draft: &mut Draft<'_>, sets_level: bool) {
+    pub(super) fn describe(&self, draft: &mut Draft<'_>, sets_level: bool) {
         draft.took = Some(self.took.as_micros() as f64 / 1e6);
         if self.how != How::Exited(0) && sets_level {
             draft.level = Level::Warning;
