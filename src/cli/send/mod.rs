@@ -3,7 +3,7 @@
 //!
 //! `args` is the command line, `options` its meaning, `template` makes a draft of each message. A single
 //! message goes through an `outbox`. The lines of an input (`stream`) and the begin and end of a command
-//! (`timed`, `run_events`) go through a `delivery`, which reconnects (`link`).
+//! (`timed`, which runs it, `timed_run` and `run_events`) go through a `delivery`, which reconnects (`link`).
 
 mod args;
 mod delivery;
@@ -18,6 +18,7 @@ mod run_events;
 mod stream;
 mod template;
 mod timed;
+mod timed_run;
 
 use std::fs::File;
 use std::io;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::delivery::Delivery;
 use super::error::SendError;
 use super::report::report;
-use super::timed::{End, Plan};
+use super::timed_run::{End, Plan};
 use crate::event::{Cursor, Draft};
 
 /// Why the wait for the agent ends.

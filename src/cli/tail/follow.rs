@@ -16,10 +16,10 @@ use crate::sys::interrupt::Interrupt;
 use crate::wire::{self, Answer};
 
 /// The timeout of connecting, and of the answer to PING.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest silence of an agent that reads existing events. While following there is no limit.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The first delay before reconnecting; each is twice the one before.
 const RETRY_MIN: Duration = Duration::from_millis(10);

@@ -33,6 +33,7 @@ use plan::{Environment, Plan};
 
 // Bounds and defaults that the manual names.
 pub use args::TIMEOUT_MAX;
+pub use follow::{ANSWER_WAIT, SILENCE_MAX};
 pub use plan::LINES_DEFAULT;
 pub use report::NAME;
 
