@@ -1,6 +1,8 @@
 //! The page of threats: every cell of its tables of doors, roles, verbs and paths.
 
+mod cursor_file;
 mod http;
+mod tools;
 
 use std::fs;
 use std::path::Path;
