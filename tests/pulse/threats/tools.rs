@@ -359,6 +359,8 @@ fn timed_command_may_change_its_user() {
     let timed = agent.send(&["--time", "--"]).arg(&setuid).args(&words);
     let mut sender = timed.with_user(65534, &agent).start();
     assert_eq!(sender.line(), "0");
+    // pulse-send forwards signals before it sends the begin.
+    wait_for("the begin", || (agent.stats()["events"] == 1).then_some(()));
     sender.signal(Signal::SIGTERM);
     sender.write_stdin("go\n");
     let done = sender.wait();
