@@ -62,6 +62,16 @@ impl Stream {
         }
     }
 
+    /// Ends our side: the client reads the end of the stream after what was written.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|context| match self {
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        })
+        .await
+    }
+
     /// Sends TLS's close_notify alert (RFC 8446, section 6.1), so that the client can tell an orderly end from
     /// truncation. Does not wait: a client with a full socket buffer does not get it.
     pub(crate) fn close_notify(&mut self) {

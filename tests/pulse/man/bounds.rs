@@ -21,6 +21,7 @@ use pulsed::filter::{
 };
 use pulsed::log::{HISTORY_READERS, STALL_MAX, SYNC_WAIT_MAX};
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
+use pulsed::sys::interrupt::GRACE;
 use pulsed::{diag, views, wire};
 
 use super::page::Page;
@@ -273,6 +274,9 @@ fn numbers_in_sentences_match_constants() {
             format!("at most {} tags by name", count(views::ENTRIES_MAX as u64)),
             format!("at most {} runs", count(views::RUNS_MAX as u64)),
             format!("covers the last {} minutes", views::WINDOW_MINUTES),
+            format!("the agent have a timeout of {}.", seconds(tail::ANSWER_WAIT)),
+            format!("each further answer, of {}.", seconds(tail::SILENCE_MAX)),
+            format!("if necessary after {}.", seconds(GRACE)),
         ],
     );
 }

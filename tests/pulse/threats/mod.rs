@@ -1,7 +1,9 @@
 //! The page of threats: every cell of its tables of doors, roles, verbs and paths.
 
+mod cursor_file;
 mod http;
 mod together;
+mod tools;
 mod turns;
 
 use std::fs;
