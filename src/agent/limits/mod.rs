@@ -1,6 +1,7 @@
 //! Quotas: connections in all and of one user, address or token; patterns; and the rate that the connections
 //! of one user or token share.
 
+mod memory;
 pub(crate) mod pacer;
 mod rate;
 
@@ -15,6 +16,10 @@ use crate::auth::tokens::TokenName;
 use crate::event::Seq;
 use crate::log::Log;
 
+use memory::Memory;
+
+pub(crate) use memory::Held;
+pub use memory::{HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX};
 pub(crate) use rate::Rate;
 pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 
@@ -47,6 +52,7 @@ const REMEMBERED_MAX: usize = 4096;
 pub(crate) struct Limits {
     own_uid: u32,
     log: Log,
+    memory: Arc<Memory>,
     table: Mutex<Table>,
 }
 
@@ -169,7 +175,7 @@ impl Position {
 
 impl Limits {
     pub(crate) fn new(own_uid: u32, log: Log) -> Self {
-        Self { own_uid, log, table: Mutex::default() }
+        Self { own_uid, log, memory: Arc::default(), table: Mutex::default() }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -241,6 +247,11 @@ impl Limits {
     /// The rate of this key. `None` if it is not limited.
     pub(crate) fn rate_of(&self, key: &QuotaKey) -> Option<Arc<Rate>> {
         self.table().keys.get(key).and_then(|entry| entry.rate.clone())
+    }
+
+    /// What one connection of this key holds of the memory for undecoded bytes: nothing yet.
+    pub(crate) fn held(&self, key: &QuotaKey) -> Held {
+        self.memory.held(key.clone(), self.trusts(key))
     }
 
     /// The connections in use.

@@ -62,6 +62,15 @@ impl Stream {
         }
     }
 
+    /// Passes to the kernel what fits. `true` if that is everything that was written.
+    pub(crate) fn try_flush(&mut self) -> io::Result<bool> {
+        let Self::Tls(stream) = self else { return Ok(true) };
+        match poll_once(|context| Pin::new(&mut **stream).poll_flush(context)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            flushed => flushed.map(|()| true),
+        }
+    }
+
     /// Sends TLS's close_notify alert (RFC 8446, section 6.1), so that the client can tell an orderly end from
     /// truncation. Does not wait: a client with a full socket buffer does not get it.
     pub(crate) fn close_notify(&mut self) {
@@ -96,6 +105,12 @@ impl Stream {
             Self::Tls(stream) => stream.get_ref().0.ready(Interest::WRITABLE).await,
         };
         ready.map_or(true, |ready| ready.is_write_closed())
+    }
+
+    /// As [`Stream::hung_up`], without a wait.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        let hung_up = pin!(unconstrained(self.hung_up()));
+        hung_up.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(true)
     }
 
     /// Waits until a TCP peer resets the connection or misses its keepalives. Never completes for a Unix
