@@ -19,4 +19,5 @@ mod stage;
 pub(crate) mod subscription;
 
 pub use forward::PASSED_OVER_MAX;
+pub use lines::REST_MAX;
 pub(crate) use resolve::Refusal;
