@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::QuotaKey;
 
@@ -18,6 +19,9 @@ pub const HELD_OF_ONE_MAX: usize = HELD_MAX / 4;
 /// What each connection may hold in any case, in bytes, without counting: clients with usual lines never wait for
 /// others.
 pub const HELD_FREE: usize = 4 << 10;
+
+/// How often a connection with a long unfinished line asks for room for more of it.
+pub(crate) const ROOM_EVERY: Duration = Duration::from_millis(250);
 
 /// The memory in use.
 #[derive(Debug, Default)]
@@ -61,6 +65,13 @@ impl Held {
         let room = in_all.min(of_key).saturating_sub(rest.saturating_sub(self.counted));
         // Not in pieces that are smaller than what is free.
         if room >= HELD_FREE { room } else { HELD_FREE.saturating_sub(rest) }
+    }
+
+    /// Waits until there is room besides the `rest` that is held.
+    pub(crate) async fn wait_for_room(&self, rest: usize) {
+        while self.room(rest) == 0 {
+            tokio::time::sleep(ROOM_EVERY).await;
+        }
     }
 
     /// Notes how many bytes are held now.

@@ -18,8 +18,8 @@ use crate::log::Log;
 
 use memory::Memory;
 
-pub(crate) use memory::Held;
 pub use memory::{HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX};
+pub(crate) use memory::{Held, ROOM_EVERY};
 pub(crate) use rate::Rate;
 pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 

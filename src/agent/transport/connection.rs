@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::buffers::{Lent, READ_SIZE, ReadBuffer};
 use super::stream::Stream;
-use crate::agent::limits::{HELD_FREE, Held};
+use crate::agent::limits::{HELD_FREE, Held, ROOM_EVERY};
 use crate::wire::Decoder;
 
 /// Reads without a wait before the task yields to others.
@@ -18,9 +18,6 @@ const READS_MAX: u32 = 8;
 /// Grace period for a client that connected but has sent nothing yet when the agent stops. Without it every
 /// restart would drop clients that have left the accept queue and can no longer wait there.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
-
-/// How often a connection with a long unfinished line asks for memory for more of it.
-const ROOM_EVERY: Duration = Duration::from_millis(250);
 
 /// A client's stream, and its input that is not decoded yet.
 pub(crate) struct Connection {

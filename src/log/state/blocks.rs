@@ -19,7 +19,7 @@ pub(super) const BLOCKS_BESIDES: usize = 4;
 /// The blocks that are full.
 #[derive(Debug)]
 pub(super) struct Blocks {
-    /// An empty handle of each, the oldest first. Whoever holds the only handle of a block may use it again.
+    /// An empty handle of each, the oldest first. A block of which this is the only handle can be used again.
     full: VecDeque<BytesMut>,
     full_max: usize,
 }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn reuses_the_oldest_block_that_nobody_holds() {
+    fn reuses_the_oldest_free_block() {
         let mut blocks = Blocks::new(4 * BLOCK_SIZE);
         let mut lines = VecDeque::new();
         let mut places = Vec::new();

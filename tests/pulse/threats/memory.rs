@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use pulsed::agent::HELD_OF_ONE_MAX;
+use pulsed::agent::{CONNECTIONS_MAX, HELD_MAX, HELD_OF_ONE_MAX, RUNS_BYTES_MAX};
 
 use crate::harness::{Agent, Client, Running, Tool, as_root, parse, seq_of, wait_for};
 
@@ -27,7 +27,7 @@ const FRAGMENTS: u64 = 8 << 20;
 /// An idle plain connection, in bytes.
 const IDLE: u64 = 8 << 10;
 
-/// Everybody may follow.
+/// Every user may follow.
 const RULES: [&str; 4] = ["[[access]]", "tag = \"*\"", "send = [\"*\"]", "tail = [\"*\"]"];
 
 fn start(lines: &[&str]) -> Agent {
@@ -278,4 +278,43 @@ fn ends_follower_whose_line_is_gone() {
     assert_eq!(whole.try_whole_line(), None);
     let mut again = stalled(&agent, &format!("TAIL {{\"after\":\"{from}\"}}"));
     assert_eq!(parse(&again.line()).gap().expect("a gap").why, "retention");
+}
+
+#[test]
+fn unit_allows_what_is_stated() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/systemd/pulsed.service");
+    let unit = fs::read_to_string(unit).expect("a shipped file");
+    let (_, comment) = unit.split_once("# What everything takes at once").expect("the arithmetic");
+    let (comment, settings) = comment.split_once("MemoryHigh=").expect("the setting");
+    let stated = |after: &str| {
+        let words = comment.replace("\n#", "");
+        let (_, rest) = words.split_once(after).unwrap_or_else(|| panic!("{after}: {words}"));
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().unwrap_or_else(|_| panic!("{after}: {words}"))
+    };
+    let connections = format!("{CONNECTIONS_MAX} connections ");
+    let parts = [
+        "the window ",
+        "the agent itself ",
+        &connections,
+        "unfinished lines ",
+        "runs ",
+        "views ",
+        "patterns ",
+        "TLS and HTTP ",
+        "clients that do not read ",
+    ]
+    .map(stated);
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/pulsed.toml");
+    let example = fs::read_to_string(example).expect("a shipped file");
+    let (_, window) = example.split_once("\n[window]\n").expect("a section");
+    assert!(window.contains(&format!("size = \"{}MiB\"\n", parts[0])), "{window}");
+    assert_eq!(parts[1], BESIDES as usize >> 20);
+    assert_eq!(parts[2], CONNECTIONS_MAX * IDLE as usize >> 20);
+    assert_eq!((parts[3], parts[4]), (HELD_MAX >> 20, RUNS_BYTES_MAX >> 20));
+    assert_eq!(parts[7], CONNECTIONS_MAX * (64 << 10) >> 20);
+    let sum: usize = parts.iter().sum();
+    assert_eq!(stated("each): "), sum);
+    let high: usize = settings.split('M').next().and_then(|n| n.parse().ok()).expect("MiB");
+    assert!(high > sum, "{high} {sum}");
 }
