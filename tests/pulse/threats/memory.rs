@@ -310,9 +310,9 @@ fn unit_allows_what_is_stated() {
     let (_, window) = example.split_once("\n[window]\n").expect("a section");
     assert!(window.contains(&format!("size = \"{}MiB\"\n", parts[0])), "{window}");
     assert_eq!(parts[1], BESIDES as usize >> 20);
-    assert_eq!(parts[2], CONNECTIONS_MAX * IDLE as usize >> 20);
+    assert_eq!(parts[2], (CONNECTIONS_MAX * IDLE as usize) >> 20);
     assert_eq!((parts[3], parts[4]), (HELD_MAX >> 20, RUNS_BYTES_MAX >> 20));
-    assert_eq!(parts[7], CONNECTIONS_MAX * (64 << 10) >> 20);
+    assert_eq!(parts[7], (CONNECTIONS_MAX * (64 << 10)) >> 20);
     let sum: usize = parts.iter().sum();
     assert_eq!(stated("each): "), sum);
     let high: usize = settings.split('M').next().and_then(|n| n.parse().ok()).expect("MiB");
