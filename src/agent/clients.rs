@@ -70,9 +70,10 @@ fn admit_tcp(
 async fn serve_unix(services: Arc<Services>, stream: UnixStream, peer: Peer, permit: Permit) {
     // Syslog senders name the machine as the kernel does, whatever `host` says.
     let stopping = services.stopping.clone();
-    let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
-    let rights = Arc::new(services.access.rights_of_user(peer.uid));
     let quota_key = QuotaKey::User(peer.uid);
+    let held = services.limits.held(&quota_key);
+    let mut connection = Connection::new(Stream::Unix(stream), &host::name(), held, stopping);
+    let rights = Arc::new(services.access.rights_of_user(peer.uid));
     let (input, origin) = tokio::join!(connection.wait_for_input(), services.origins.lookup(peer));
     if input.is_ok() {
         let rate = services.limits.rate_of(&quota_key);

@@ -72,16 +72,16 @@ pub use transport::tls;
 // Bounds that the manual names.
 pub use access::GROUPS_WAIT_MAX;
 pub use access::origins::ORIGIN_WAIT_MAX;
-pub use follow::{GONE_CHECK_EVERY, IGNORED_MAX, PASSED_OVER_MAX};
+pub use follow::{GONE_CHECK_EVERY, IGNORED_MAX, PASSED_OVER_MAX, REST_MAX};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
     UNSTORED_MAX,
 };
 pub use limits::{
     BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
-    CONNECTIONS_RESERVED, EVENTS_PER_SECOND, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX,
-    READY_OF_ONE_MAX, SCAN_SHARE, SLOW_SCANS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX,
-    UNAUTHENTICATED_OF_ONE_MAX,
+    CONNECTIONS_RESERVED, EVENTS_PER_SECOND, HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX,
+    PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, SCAN_SHARE, SLOW_SCANS_MAX,
+    TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
 };
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
@@ -98,10 +98,10 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Threads for the disk and for directory services. Far more than are ever in use: one of them takes over whenever a
 /// worker thread turns to blocking work.
-const BLOCKING_THREADS_MAX: usize = 64;
+const BLOCKING_THREADS_MAX: usize = 32;
 
-/// How long an idle thread of these is kept: starting one takes longer than its usual work.
-const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(600);
+/// How long an idle thread of these is kept: starting one takes longer than its usual work, but each has a stack.
+const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(10);
 
 /// Worker threads for live traffic. More gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;

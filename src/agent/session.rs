@@ -63,6 +63,12 @@ pub(crate) async fn serve(
                 client.rights.subject()
             ));
         }
+        Ok(Ended::Cut) => {
+            diag::notice(format_args!(
+                "{}: reads too slowly: the rest of an event is no longer in the log, disconnecting",
+                client.rights.subject()
+            ));
+        }
         Ok(_) => connection.close_notify(),
         Err(_) => {}
     }
@@ -95,6 +101,8 @@ enum Ended {
     Stopping,
     /// A right that the client used is revoked.
     Revoked,
+    /// The log no longer has the rest of a line that the client was reading.
+    Cut,
 }
 
 /// What one request leads to, beyond the intake's batch.
@@ -396,6 +404,7 @@ impl From<Left> for Ended {
             Left::Quit => Self::Quit,
             Left::Gone => Self::Gone,
             Left::Stopping => Self::Stopping,
+            Left::Cut => Self::Cut,
         }
     }
 }

@@ -76,6 +76,7 @@ pub use options::{
     Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy,
 };
 pub use read::backward::Backward;
+pub(crate) use read::chunk::line_at;
 pub use read::chunk::{Chunk, PlacedLine, lines_of, split_last_line};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open};

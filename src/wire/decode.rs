@@ -92,6 +92,11 @@ impl Decoder {
         self.buffer.rest().len()
     }
 
+    /// The memory that it has allocated, in bytes.
+    pub fn allocated(&self) -> usize {
+        self.buffer.bytes.capacity() + self.cleaned.capacity()
+    }
+
     /// Lends the decoder memory for further input.
     pub fn lend(&mut self, memory: Vec<u8>) {
         self.buffer.lend(memory);
@@ -99,6 +104,7 @@ impl Decoder {
 
     /// Returns the memory, except for undecoded bytes: an idle connection holds next to none.
     pub fn give_back(&mut self) -> Vec<u8> {
+        self.cleaned = Vec::new();
         self.buffer.give_back()
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum Left {
     Gone,
     /// The agent is stopping.
     Stopping,
+    /// The client has read so slowly that the log no longer has the rest of a line that was begun.
+    Cut,
 }
 
 /// Waits until a client that follows leaves. Dropping the future loses nothing.

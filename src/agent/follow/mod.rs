@@ -22,4 +22,5 @@ pub(crate) mod subscription;
 
 pub use forward::PASSED_OVER_MAX;
 pub use leaving::{GONE_CHECK_EVERY, IGNORED_MAX};
+pub use lines::REST_MAX;
 pub(crate) use resolve::Refusal;

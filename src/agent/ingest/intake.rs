@@ -269,6 +269,7 @@ impl<'a> Intake<'a> {
         if self.unstored.newer >= UNSTORED_MAX / 2 {
             self.unstored.newer = 0;
             if let Some(older) = self.unstored.older.replace(last) {
+                batch_pool::give_back(&mut self.batch);
                 self.log.wait_until_stored(older).await;
             }
         }

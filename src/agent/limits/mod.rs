@@ -3,6 +3,7 @@
 
 mod fair;
 mod follower;
+mod memory;
 pub(crate) mod pacer;
 mod rate;
 pub(crate) mod turn;
@@ -21,6 +22,9 @@ pub(crate) use fair::{Turns, fair};
 use follower::Reads;
 pub(crate) use follower::{Follower, Position, Scans};
 pub use follower::{SCAN_SHARE, SLOW_SCANS_MAX};
+use memory::Memory;
+pub use memory::{HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX};
+pub(crate) use memory::{Held, ROOM_EVERY};
 pub use rate::{BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
 pub(crate) use rate::{Lease, Rate};
 pub use turn::TURN_MAX;
@@ -54,6 +58,7 @@ const REMEMBERED_MAX: usize = 4096;
 pub(crate) struct Limits {
     sizes: Sizes,
     log: Log,
+    memory: Arc<Memory>,
     table: Mutex<Table>,
     scans: Arc<Semaphore>,
 }
@@ -166,7 +171,7 @@ pub(crate) struct Unauthenticated {
 impl Limits {
     pub(crate) fn new(sizes: Sizes, log: Log) -> Self {
         let scans = Arc::new(Semaphore::new(SLOW_SCANS_MAX));
-        Self { sizes, log, table: Mutex::default(), scans }
+        Self { sizes, log, memory: Arc::default(), table: Mutex::default(), scans }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -243,6 +248,11 @@ impl Limits {
 
     fn turns_of(&self, key: &QuotaKey) -> Option<Arc<Turns>> {
         self.table().keys.get(key).and_then(|entry| entry.turns.clone())
+    }
+
+    /// What one connection of this key holds of the memory for undecoded bytes: nothing yet.
+    pub(crate) fn held(&self, key: &QuotaKey) -> Held {
+        self.memory.held(key.clone(), self.trusts(key))
     }
 
     /// The connections in use.

@@ -72,6 +72,15 @@ impl Stream {
         .await
     }
 
+    /// Passes to the kernel what fits. `true` if that is everything that was written.
+    pub(crate) fn try_flush(&mut self) -> io::Result<bool> {
+        let Self::Tls(stream) = self else { return Ok(true) };
+        match poll_once(|context| Pin::new(&mut **stream).poll_flush(context)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            flushed => flushed.map(|()| true),
+        }
+    }
+
     /// Sends TLS's close_notify alert (RFC 8446, section 6.1), so that the client can tell an orderly end from
     /// truncation. Does not wait: a client with a full socket buffer does not get it.
     pub(crate) fn close_notify(&mut self) {

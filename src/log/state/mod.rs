@@ -1,6 +1,7 @@
 //! What the log's lock protects: the window, the index of gaps, and what is known about history. No
 //! file is read or written here.
 
+mod blocks;
 mod gaps;
 mod history;
 mod reservation;

@@ -6,11 +6,11 @@ use pulsed::agent::{
     BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
     CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND,
     GONE_CHECK_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT,
-    IGNORED_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX,
-    PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY, RESUME_MAX,
-    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE,
-    SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX,
-    UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR,
+    ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX,
+    REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX,
+    RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE,
+    TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
@@ -142,6 +142,10 @@ fn agent_limits_match_constants() {
         ("Of those, of one other user or one token", count(RUNS_OF_USER_MAX as u64)),
         ("Of those, of one connection", count(RUNS_OF_CONNECTION_MAX as u64)),
         ("The memory of open runs", size(RUNS_BYTES_MAX)),
+        ("The memory of unfinished lines", size(HELD_MAX)),
+        ("Of that, of one other user, one address or one token", size(HELD_OF_ONE_MAX)),
+        ("What each connection may hold of an unfinished line in any case", size(HELD_FREE)),
+        ("The rest of a line that a stalled follower holds", size(REST_MAX)),
         ("Unstored events of one connection", size(UNSTORED_MAX)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
