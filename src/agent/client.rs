@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Rights;
-use super::limits::{QuotaKey, Rate, Share};
+use super::limits::{QuotaKey, Rate, Share, Turns};
 use crate::event::Origin;
 
 /// Identity, rights and quota of one client.
@@ -16,5 +16,12 @@ pub(crate) struct Client {
     /// What its quotas are counted by.
     pub(crate) quota_key: QuotaKey,
     /// Its token's share of all connections, for as long as it is connected.
-    pub(crate) _share: Option<Share>,
+    pub(crate) share: Option<Share>,
+}
+
+impl Client {
+    /// The turns of its token. `None` for other clients.
+    pub(crate) fn turns(&self) -> Option<Arc<Turns>> {
+        self.share.as_ref().and_then(Share::turns)
+    }
 }

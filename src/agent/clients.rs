@@ -3,11 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Semaphore;
 
 use super::client::Client;
-use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated};
+use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated, fair};
 use super::services::Services;
 use super::session;
 use super::transport::connection::Connection;
@@ -15,6 +17,17 @@ use super::transport::stream::Stream;
 use crate::sys::host;
 use crate::sys::peer::Peer;
 use crate::wire;
+
+/// The most refused connections that are still read. Further ones are closed at once.
+const LINGERING_MAX: usize = 64;
+
+/// How long a refused connection is still read.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+
+/// The most that is read from a refused connection, in bytes.
+const LINGER_BYTES_MAX: usize = 64 << 10;
+
+static LINGERING: Semaphore = Semaphore::const_new(LINGERING_MAX);
 
 /// Serves a connection on the Unix socket. Does not wait.
 pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
@@ -26,9 +39,11 @@ pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
         });
     match admitted {
         Ok((peer, permit)) => {
-            drop(services.clients.spawn(serve_unix(services.clone(), stream, peer, permit)));
+            let turns = permit.turns();
+            let serve = serve_unix(services.clone(), stream, peer, permit);
+            drop(services.clients.spawn(fair(turns, Box::pin(serve))));
         }
-        Err(why) => refuse(&mut Stream::Unix(stream), &why),
+        Err(why) => refuse(Stream::Unix(stream), &why),
     }
 }
 
@@ -39,7 +54,7 @@ pub(super) fn accept_tcp(services: &Arc<Services>, stream: TcpStream, address: S
             let serve = serve_tcp(services.clone(), stream, address, permit, unauthenticated);
             drop(services.clients.spawn(serve));
         }
-        Err(full) => refuse(&mut Stream::Tcp(stream), &full.to_string()),
+        Err(full) => refuse(Stream::Tcp(stream), &full.to_string()),
     }
 }
 
@@ -55,13 +70,14 @@ fn admit_tcp(
 async fn serve_unix(services: Arc<Services>, stream: UnixStream, peer: Peer, permit: Permit) {
     // Syslog senders name the machine as the kernel does, whatever `host` says.
     let stopping = services.stopping.clone();
-    let mut connection = Connection::new(Stream::Unix(stream), &host::name(), stopping);
-    let rights = Arc::new(services.access.rights_of_user(peer.uid));
     let quota_key = QuotaKey::User(peer.uid);
+    let held = services.limits.held(&quota_key);
+    let mut connection = Connection::new(Stream::Unix(stream), &host::name(), held, stopping);
+    let rights = Arc::new(services.access.rights_of_user(peer.uid));
     let (input, origin) = tokio::join!(connection.wait_for_input(), services.origins.lookup(peer));
     if input.is_ok() {
         let rate = services.limits.rate_of(&quota_key);
-        let client = Client { rights, origin, rate, quota_key, _share: None };
+        let client = Client { rights, origin, rate, quota_key, share: None };
         session::serve(&services, &mut connection, &client, &permit).await;
     }
 }
@@ -74,14 +90,43 @@ async fn serve_tcp(
     unauthenticated: Unauthenticated,
 ) {
     let Some(bridge) = &services.bridge else { return };
-    let Some((mut connection, client)) = bridge.handshake(stream, address).await else { return };
+    let handshake = Box::pin(bridge.handshake(stream, address));
+    let Some((mut connection, client)) = fair(permit.turns(), handshake).await else { return };
     drop(unauthenticated);
-    session::serve(&services, &mut connection, &client, &permit).await;
+    let serve = session::serve(&services, &mut connection, &client, &permit);
+    fair(client.turns(), Box::pin(serve)).await;
 }
 
 /// Replies why a client is not served. Does not wait: a client with a full socket buffer does not get it.
-fn refuse(stream: &mut Stream, why: &str) {
+///
+/// A client that has sent something already would have its connection reset by close(2), which can destroy the
+/// reply. Up to [`LINGERING_MAX`] connections are therefore closed by a task that first reads what came.
+fn refuse(mut stream: Stream, why: &str) {
     let mut reply = Vec::new();
     wire::encode_err(wire::Code::Later, why, &mut reply);
     let _ = stream.try_write(&[io::IoSlice::new(&reply)]);
+    if let Ok(permit) = LINGERING.try_acquire() {
+        // Not one of the clients that a stop waits for.
+        drop(tokio::spawn(async move {
+            let _ = tokio::time::timeout(LINGER_MAX, linger(&mut stream)).await;
+            drop(permit);
+        }));
+    }
+}
+
+/// Ends our side of a refused connection, and discards what the client sends until it ends its own.
+async fn linger(stream: &mut Stream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut read = 0;
+    let mut discarded = [0; 4096];
+    while read < LINGER_BYTES_MAX {
+        stream.readable().await?;
+        match stream.try_read(&mut discarded) {
+            Ok(0) => break,
+            Ok(length) => read += length,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -53,7 +53,7 @@ use access::origins::Origins;
 use http::listen::{Listening, listen};
 use http::{Monitor, Place};
 use ingest::runs::Runs;
-use limits::Limits;
+use limits::{Limits, Sizes};
 use manager::{ServiceManager, Starting};
 use reload::Certificates;
 use services::Services;
@@ -73,35 +73,44 @@ pub use transport::tls;
 // Bounds that the manual names.
 pub use access::GROUPS_WAIT_MAX;
 pub use access::origins::ORIGIN_WAIT_MAX;
-pub use follow::PASSED_OVER_MAX;
+pub use follow::{GONE_CHECK_EVERY, IGNORED_MAX, PASSED_OVER_MAX, REST_MAX};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
     UNSTORED_MAX,
 };
 pub use limits::{
-    BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
-    DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED, EVENTS_PER_SECOND, PATTERNS_HELD_MAX,
-    PATTERNS_OF_ONE_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
+    BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
+    CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED, EVENTS_PER_SECOND,
+    HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX,
+    SCAN_SHARE, SLOW_SCANS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX,
+    UNAUTHENTICATED_OF_ONE_MAX,
 };
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use transport::tls::HANDSHAKE_EVERY;
-pub use views::{FOLDS_MAX, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX, SNAPSHOT_MAX};
+pub use views::{
+    FOLDS_MAX, FOLDS_OF_ONE_MAX, FOLDS_RESERVED, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX,
+    SNAPSHOT_MAX,
+};
 
 /// How long clients may take to finish when the agent stops.
 pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Threads for the disk and for directory services. Far more than are ever in use: one of them takes over whenever a
 /// worker thread turns to blocking work.
-const BLOCKING_THREADS_MAX: usize = 64;
+const BLOCKING_THREADS_MAX: usize = 32;
 
-/// How long an idle thread of these is kept: starting one takes longer than its usual work.
-const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(600);
+/// How long an idle thread of these is kept: starting one takes longer than its usual work, but each has a stack.
+const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(10);
 
 /// Worker threads for live traffic. More gain nothing, since the log has one lock.
 const WORKERS_MAX: usize = 4;
+
+/// Turns of tasks after which a busy worker thread looks for new connections, input and timers. The runtime's default
+/// of 61 would let them wait for 30 ms.
+const EVENT_INTERVAL: u32 = 8;
 
 /// Who may connect, as configured.
 pub fn permissions(config: &Config) -> Permissions {
@@ -146,9 +155,9 @@ pub fn run<E: Display>(
             (listener, Some(file))
         }
     };
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+        .worker_threads(worker_threads())
+        .event_interval(EVENT_INTERVAL)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_keep_alive(BLOCKING_THREADS_KEPT)
         .enable_all()
@@ -185,6 +194,17 @@ fn connections_max() -> usize {
         ));
     }
     most
+}
+
+fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(WORKERS_MAX))
+}
+
+/// What the quotas depend on.
+fn sizes(config: &Config, connections_max: usize) -> Sizes {
+    let burst_max = config.history.as_ref().map_or(u64::MAX, |it| it.size / BURST_OF_HISTORY);
+    let (own_uid, workers) = (users::current(), worker_threads());
+    Sizes { own_uid, connections_max, workers, burst_max }
 }
 
 fn log_options(config: &Config) -> log::Options {
@@ -244,7 +264,7 @@ async fn serve<E: Display>(
         monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
     };
     let (stop, stopping) = watch::channel(false);
-    let limits = Arc::new(Limits::new(users::current(), base.connections_max, log.clone()));
+    let limits = Arc::new(Limits::new(sizes(config, base.connections_max), log.clone()));
     let services =
         services(config, log, limits, tls.tcp, tcp_address, monitor.as_deref(), stopping);
     let services = Arc::new(services);

@@ -8,11 +8,13 @@ use std::time::Instant;
 use super::access::Subject;
 use super::client::Client;
 use super::follow::Refusal;
-use super::follow::lines::{self, Left, LineFormat};
+use super::follow::leaving::Left;
+use super::follow::lines::{self, LineFormat};
 use super::follow::pace::Pace;
 use super::follow::subscription::Subscription;
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
+use super::limits::turn::Turn;
 use super::services::Services;
 use super::transport::connection::{Connection, Input};
 use super::views;
@@ -44,6 +46,8 @@ pub(crate) async fn serve(
             client,
             services.runs.of_connection(client.quota_key.clone()),
         ),
+        turn: Turn::begin(),
+        turn_is_over: false,
         replies: Vec::new(),
         errs: 0,
     };
@@ -56,6 +60,12 @@ pub(crate) async fn serve(
         Ok(Ended::Revoked) => {
             diag::notice(format_args!(
                 "{}: access revoked, disconnecting",
+                client.rights.subject()
+            ));
+        }
+        Ok(Ended::Cut) => {
+            diag::notice(format_args!(
+                "{}: reads too slowly: the rest of an event is no longer in the log, disconnecting",
                 client.rights.subject()
             ));
         }
@@ -73,6 +83,8 @@ struct Session<'a> {
     client: &'a Client,
     permit: &'a Permit,
     intake: Intake<'a>,
+    turn: Turn,
+    turn_is_over: bool,
     /// Replies that are not written yet.
     replies: Vec<u8>,
     /// ERR replies since the last SYNC.
@@ -89,6 +101,8 @@ enum Ended {
     Stopping,
     /// A right that the client used is revoked.
     Revoked,
+    /// The log no longer has the rest of a line that the client was reading.
+    Cut,
 }
 
 /// What one request leads to, beyond the intake's batch.
@@ -121,7 +135,9 @@ impl Session<'_> {
             self.intake.flush().await;
             self.write_replies(connection).await?;
             self.intake.end_turn().await;
-            match connection.read().await? {
+            let read = connection.read().await?;
+            (self.turn, self.turn_is_over) = (Turn::begin(), false);
+            match read {
                 Input::Some => {}
                 Input::End if connection.decoder.buffered() == 0 => return Ok(Ended::Gone),
                 Input::End => {}
@@ -130,11 +146,16 @@ impl Session<'_> {
         }
     }
 
-    /// Serves every request that has arrived. `Some` if the session ends.
+    /// Serves every request that has arrived, in turns. `Some` if the session ends.
     async fn serve_buffered(&mut self, connection: &mut Connection) -> io::Result<Option<Ended>> {
-        while let Some(request) = connection.decoder.next() {
+        loop {
+            if self.turn_is_over {
+                self.next_turn(connection).await;
+            }
+            let Some(request) = connection.decoder.next() else { return Ok(None) };
             let step = match request {
                 Ok(Request::Send(draft)) => {
+                    self.turn_is_over = self.turn.note(draft.msg.len());
                     let mut pushed = self.intake.push(&draft);
                     if matches!(pushed, Ok(Pushed::RightsNeeded)) {
                         pushed = self.intake.push_with_rights(&draft).await;
@@ -151,11 +172,21 @@ impl Session<'_> {
                 return Ok(Some(ended));
             }
         }
-        Ok(None)
     }
 
-    /// A request that is no event costs as much as one.
+    async fn next_turn(&mut self, connection: &mut Connection) {
+        if connection.is_hung_up() {
+            connection.decoder.skip_requests();
+        }
+        self.intake.flush().await;
+        self.intake.end_turn().await;
+        tokio::task::yield_now().await;
+        (self.turn, self.turn_is_over) = (Turn::begin(), false);
+    }
+
+    /// A request that is no event costs as much as one, and as its reply.
     fn step(&mut self, request: Result<Request<'_>, Refused>) -> Step {
+        self.turn_is_over = self.turn.note(0);
         self.intake.charge_request(0);
         match request {
             Ok(Request::Send(_)) => Step::None,
@@ -351,13 +382,15 @@ impl Session<'_> {
 
     async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
         let replies = std::mem::take(&mut self.replies);
+        self.intake.charge_sent(replies.len());
         if connection.decoder.is_syslog() {
             // A syslog sender reads nothing, and may take a reply for the end of the connection.
             return Ok(());
         }
         match connection.write_all(&replies).await {
-            // A client that reads no more may have sent more before: the input is served to its end.
+            // A client that reads no more may have sent more before: its events are served to the end.
             Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                connection.decoder.skip_requests();
                 Ok(())
             }
             written => written,
@@ -371,6 +404,7 @@ impl From<Left> for Ended {
             Left::Quit => Self::Quit,
             Left::Gone => Self::Gone,
             Left::Stopping => Self::Stopping,
+            Left::Cut => Self::Cut,
         }
     }
 }

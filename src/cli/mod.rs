@@ -14,6 +14,7 @@ use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use crate::render::escape;
+use crate::sys::poll::Patient;
 use crate::wire::Code;
 
 /// The exit status of a command. 64 to 78 are those of sysexits(3), 124 is that of timeout(1).
@@ -134,7 +135,7 @@ pub fn parse<A: clap::Parser>(
 /// Prints one line on stderr, after the name of the command. Control characters are escaped. A failed write
 /// is ignored: there is no other place to report it.
 pub fn report(command: &str, text: impl fmt::Display) {
-    let _ = std::io::stderr().lock().write_all(line(command, text).as_bytes());
+    let _ = Patient(std::io::stderr().lock()).write_all(line(command, text).as_bytes());
 }
 
 fn line(command: &str, text: impl fmt::Display) -> String {

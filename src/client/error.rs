@@ -191,6 +191,12 @@ pub enum ClientError {
         /// What is wrong with the answer.
         source: BadAnswer,
     },
+    /// An answer should hold a cursor, and holds something else.
+    #[error("bad answer: {at}: not a cursor: the peer is not an agent of this protocol")]
+    NoCursor {
+        /// The agent's address.
+        at: Where,
+    },
 }
 
 impl ClientError {
@@ -198,7 +204,9 @@ impl ClientError {
     pub const fn code(&self) -> Code {
         match self {
             Self::TimedOut { .. } => Code::Later,
-            Self::Closed { .. } | Self::Io { .. } | Self::Answer { .. } => Code::Unavailable,
+            Self::Closed { .. } | Self::Io { .. } | Self::Answer { .. } | Self::NoCursor { .. } => {
+                Code::Unavailable
+            }
         }
     }
 }

@@ -167,6 +167,16 @@ impl Connection {
         }
     }
 
+    /// Writes a request and reads the first answer, even if the write fails: an agent that closed the
+    /// connection may have sent the reason.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub fn request(&mut self, bytes: &[u8]) -> Result<Answer<'_>, ClientError> {
+        let closed = self.write(bytes).err().unwrap_or_else(|| self.closed());
+        self.answer()?.ok_or(closed)
+    }
+
     /// `true` if the next answer was received already, so that [`Self::answer`] will not block.
     pub fn ready(&mut self) -> bool {
         self.answers.ready()
@@ -227,9 +237,20 @@ impl Connection {
         }
     }
 
-    fn timed_out(&self) -> ClientError {
+    /// The timeout of a write and of an answer.
+    pub const fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The error for an agent that does not answer within the timeout.
+    pub fn timed_out(&self) -> ClientError {
         let timeout = self.timeout.unwrap_or_default();
         ClientError::TimedOut { at: self.at.clone(), timeout }
+    }
+
+    /// The error for an answer that should hold a cursor and does not.
+    pub fn no_cursor(&self) -> ClientError {
+        ClientError::NoCursor { at: self.at.clone() }
     }
 
     /// The error for an agent that closed the connection before it answered.

@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use super::deadline::Deadline;
-use crate::wire::Code;
+use crate::wire::{Answer, Answers, Code, WHY_MAX};
 
 /// Why the TLS handshake failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum TlsError {
     /// The peer only speaks an older version.
     #[error("no TLS: {0}: TLS 1.3 is required")]
     OldVersion(Error),
+    /// The peer refused the connection before TLS, for now. Nothing proves who said so.
+    #[error("refused before TLS: {0}")]
+    Busy(String),
     /// The peer does not speak TLS.
     #[error("no TLS: the peer does not speak TLS: is it the port of a pulsed with a certificate?")]
     NotTls,
@@ -117,7 +120,7 @@ impl TlsError {
     /// The code of the exit status.
     pub(super) const fn code(&self) -> Code {
         match self {
-            Self::TimedOut(_) => Code::Later,
+            Self::TimedOut(_) | Self::Busy(_) => Code::Later,
             Self::Ca { .. } => Code::Usage,
             _ => Code::Unavailable,
         }
@@ -198,13 +201,21 @@ impl Tls {
         timeout: Duration,
     ) -> Result<(), TlsError> {
         let deadline = Deadline::after(timeout);
+        let mut answered = false;
         while self.session.is_handshaking() {
             let left = deadline.left().ok_or(TlsError::TimedOut(timeout))?;
             self.set_timeouts(Some(left), Some(left))?;
             let moved = if self.session.wants_write() {
                 self.session.write_tls(&mut self.tcp)
-            } else {
+            } else if answered {
                 self.session.read_tls(&mut self.tcp)
+            } else {
+                answered = true;
+                match self.peek_refusal() {
+                    Ok(Some(why)) => return Err(TlsError::Busy(why)),
+                    Ok(None) => self.session.read_tls(&mut self.tcp),
+                    Err(error) => Err(error),
+                }
             };
             match moved {
                 Ok(0) => return Err(TlsError::Closed),
@@ -225,6 +236,18 @@ impl Tls {
         }
         // The rest of its last flight is sent with our first bytes.
         Ok(())
+    }
+
+    /// Returns why a bridge with too many connections refuses this one: it does so before the handshake.
+    fn peek_refusal(&self) -> io::Result<Option<String>> {
+        let mut begin = [0; 4 * WHY_MAX];
+        let length = self.tcp.peek(&mut begin)?;
+        let mut answers = Answers::new();
+        answers.push(&begin[..length]);
+        Ok(match answers.next() {
+            Some(Ok(Answer::Err { code: Code::Later, why })) => Some(why.to_owned()),
+            _ => None,
+        })
     }
 
     fn set_timeouts(

@@ -31,6 +31,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty batch with memory for bodies of this size, in bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::new() }
+    }
+
     /// Encodes a draft. `default_tag` must be a valid tag. `origin` is the origin's JSON object, or
     /// empty.
     pub fn push(&mut self, draft: &Draft<'_>, default_tag: &str, origin: &[u8]) {

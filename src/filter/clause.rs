@@ -163,6 +163,16 @@ impl Group {
         self.0.iter().map(|clause| clause.operands.len()).sum()
     }
 
+    /// The places of its regular expressions, each as often as it occurs.
+    pub(super) fn places(&self) -> usize {
+        let operands = self.0.iter().flat_map(|clause| &clause.operands);
+        let places = operands.map(|operand| match operand {
+            Operand::Pattern(pattern) => pattern.places(),
+            _ => 0,
+        });
+        places.sum()
+    }
+
     /// The sources of its regular expressions.
     pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flat_map(|clause| &clause.operands).filter_map(|operand| match operand {

@@ -1,6 +1,6 @@
 //! Why a text is not a MATCH.
 
-use super::bounds::{PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+use super::bounds::{PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX};
 use super::glob::{BadGlob, Glob};
 use super::key::BadKey;
 use super::quote::{Quoted, SHOWN_MAX, shown};
@@ -18,6 +18,12 @@ pub enum MatchError {
     /// Over [`PATTERNS_MAX`].
     #[error("the MATCH has more than {PATTERNS_MAX} regular expressions: join some with |")]
     Patterns,
+    /// Over [`PLACES_MAX`].
+    #[error(
+        "the regular expressions of the MATCH have more than {PLACES_MAX} places (classes and alternatives, \
+         counted as often as they are repeated): repeat fewer times"
+    )]
+    Places,
     /// An unclosed quote.
     #[error("the quote that begins at {0:?} is not closed: a quote within quotes is \\\"")]
     Quote(String),

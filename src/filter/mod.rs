@@ -24,12 +24,12 @@ use std::fmt;
 use crate::event::EventLine;
 use clause::Group;
 
-pub use bounds::{PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+pub use bounds::{PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX};
 pub use clause::Op;
 pub use error::MatchError;
 pub use glob::{BadGlob, Glob};
 pub use key::{BadKey, FIELD_PREFIX, KEYS, KnownKey};
-pub use pattern::PATTERN_SIZE_MAX;
+pub use pattern::{PATTERN_SIZE_MAX, PATTERN_TEXT_MAX};
 
 /// A parsed MATCH. The default matches every event.
 ///
@@ -127,6 +127,9 @@ impl Match {
         }
         if checked.patterns() > PATTERNS_MAX {
             return Err(MatchError::Patterns);
+        }
+        if checked.groups.iter().map(Group::places).sum::<usize>() > PLACES_MAX {
+            return Err(MatchError::Places);
         }
         Ok(checked)
     }

@@ -306,6 +306,10 @@ fn checks_every_bound() {
     let patterns: Vec<_> = (0..PATTERNS_MAX).map(|n| format!("a~{n}")).collect();
     assert!(Match::parse(&(patterns.join(" ") + " b~1")).is_ok(), "equal ones count once");
     assert_eq!(Match::parse(&(patterns.join(" ") + " b~x")), Err(MatchError::Patterns));
+
+    let places = |each: usize| format!("a~[01]{{{each}}} b~[01]{{{each}}}");
+    assert!(Match::parse(&places(PLACES_MAX / 2)).is_ok());
+    assert_eq!(Match::parse(&places(PLACES_MAX / 2 + 1)), Err(MatchError::Places));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::{Full, NotStored};
 use super::history::writer::Writer;
+use super::lane::Lane;
 use super::options::Durability;
 use super::read::backward::Backward;
 use super::read::forward::Reader;
@@ -204,16 +205,16 @@ impl Log {
     ///
     /// # Errors
     /// If history cannot be read.
-    pub async fn first_since(&self, time: Timestamp) -> io::Result<Seq> {
-        seek::first_since(&self.shared, time).await
+    pub async fn first_since(&self, time: Timestamp, lane: Option<&Lane>) -> io::Result<Seq> {
+        seek::first_since(&self.shared, time, lane).await
     }
 
     /// The number after the last line at `time` or earlier. The oldest number if there is none.
     ///
     /// # Errors
     /// If history cannot be read.
-    pub async fn end_until(&self, time: Timestamp) -> io::Result<Seq> {
-        seek::end_until(&self.shared, time).await
+    pub async fn end_until(&self, time: Timestamp, lane: Option<&Lane>) -> io::Result<Seq> {
+        seek::end_until(&self.shared, time, lane).await
     }
 
     /// The counters of this log.

@@ -71,6 +71,7 @@
 mod error;
 mod handle;
 mod history;
+mod lane;
 mod options;
 mod read;
 mod retry;
@@ -87,11 +88,13 @@ mod tests;
 pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
 pub use history::recovery::{Checked, Repair};
+pub use lane::Lane;
 pub use options::{
     Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy, Uptime,
 };
 pub use read::backward::Backward;
-pub use read::chunk::{Chunk, PlacedLine, lines_of};
+pub(crate) use read::chunk::line_at;
+pub use read::chunk::{Chunk, PlacedLine, lines_of, split_last_line};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open, open_reporting};
 pub use sender::Sender;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
+use super::lane::Lane;
 use super::options::Options;
 use super::retry;
 use super::state::{History, Segment, State, name_of};
@@ -107,13 +108,18 @@ impl Shared {
     /// than a passing error. Others have their turns during the pauses.
     pub(crate) async fn read_history<T: Send + 'static>(
         &self,
+        lane: Option<&Lane>,
         mut read: impl FnMut() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         loop {
+            let in_lane = match lane {
+                Some(lane) => lane.turn().await,
+                None => None,
+            };
             let turn = self.turns.clone().acquire_owned().await;
             let attempt = move || {
-                // The caller may be dropped meanwhile: the turn lasts as long as the read.
-                let _turn = turn;
+                // The caller may be dropped meanwhile: the turns last as long as the read.
+                let _turns = (turn, in_lane);
                 (read(), read)
             };
             let outcome = tokio::task::spawn_blocking(attempt).await;

@@ -1,10 +1,10 @@
 //! Files that other users or a crash must not be able to spoil.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, IoSlice, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -14,6 +14,9 @@ use nix::sys::uio::pwritev;
 /// Flags for opening a file that another user may have put there: a symbolic link is an error, so
 /// that it cannot redirect us to another file, and a FIFO without a peer does not block open(2).
 pub const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits() | OFlag::O_NONBLOCK.bits();
+
+/// The flag for opening a user's file where a FIFO may be: without a peer it does not block open(2).
+pub const NO_BLOCK: i32 = OFlag::O_NONBLOCK.bits();
 
 /// How [`replace`] creates the new file.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +124,7 @@ pub fn write_all_at(file: &File, mut slices: &mut [IoSlice<'_>], offset: u64) ->
 /// What the system returned. The old file is still there then, unless only the fsync of the directory
 /// failed, and no other file is left behind.
 pub fn replace(path: &Path, contents: &[u8], options: NewFile) -> io::Result<()> {
-    let new = path.with_file_name(temporary_name(path.file_name().ok_or(ErrorKind::InvalidInput)?));
+    let new = temporary_path(path)?;
     // Opened first: a process that runs out of descriptors must notice before the rename.
     let dir = File::open(directory_of(path))?;
     // Left by an earlier process with this pid, or planted by another user.
@@ -138,6 +141,79 @@ pub fn replace(path: &Path, contents: &[u8], options: NewFile) -> io::Result<()>
     renamed.and_then(|()| dir.sync_all())
 }
 
+/// Replaces a user's file, as [`replace`] does, but keeps what the user made of it: a symbolic link is followed,
+/// and owner, group and mode of an existing file stay. A new file gets the mode that the umask leaves of 666,
+/// and at least that its owner can read and write it.
+///
+/// # Errors
+/// What the system returned, also if the owner cannot be kept; [`ErrorKind::InvalidInput`] if the path leads to
+/// something that is not a regular file. The old file is still there then, unless only the fsync of the
+/// directory failed.
+pub fn replace_in_place(path: &Path, contents: &[u8]) -> io::Result<()> {
+    // The kernel follows the link too, and enforces protected_symlinks (proc(5)).
+    let old = match fs::metadata(path) {
+        Ok(old) if old.is_file() => Some(old),
+        Ok(_) => return Err(not_regular()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let path = follow_links(path)?;
+    let new = temporary_path(&path)?;
+    let dir = File::open(directory_of(&path))?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = create(&new, if old.is_some() { 0o600 } else { 0o666 })?;
+    let renamed = inherit(&file, old.as_ref())
+        .and_then(|()| fill(file, contents, None))
+        .and_then(|()| fs::rename(&new, &path));
+    if renamed.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&new);
+    }
+    renamed.and_then(|()| dir.sync_all())
+}
+
+/// The error for a path that leads to a directory, a device, a FIFO or a socket.
+pub fn not_regular() -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// Returns the path that a chain of symbolic links leads to. Its last one may lead to no file.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    /// The most links that Linux follows.
+    const LINKS_MAX: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            // An absolute target replaces the directory.
+            Ok(target) => path = directory_of(&path).join(target),
+            // No link, or nothing there.
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::ELOOP.into())
+}
+
+/// Gives a new file the owner, group and mode of the old one.
+fn inherit(file: &File, old: Option<&Metadata>) -> io::Result<()> {
+    let new = file.metadata()?;
+    let mode = match old {
+        Some(old) => {
+            if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+                fchown(file, Some(old.uid()), Some(old.gid()))?;
+            }
+            old.mode()
+        }
+        None => new.mode() | 0o600,
+    };
+    file.set_permissions(Permissions::from_mode(mode & 0o7777))
+}
+
 fn create(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode).custom_flags(NO_FOLLOW).open(path)
@@ -149,6 +225,11 @@ pub(super) fn fill(mut file: File, contents: &[u8], owner: Option<Owner>) -> io:
     }
     file.write_all(contents)?;
     file.sync_all()
+}
+
+fn temporary_path(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
+    Ok(path.with_file_name(temporary_name(name)))
 }
 
 pub(super) fn temporary_name(name: &OsStr) -> OsString {
@@ -166,7 +247,7 @@ pub(super) fn directory_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -217,6 +298,33 @@ mod tests {
         assert!(fs::symlink_metadata(&path).expect("there").is_file());
         assert_eq!(fs::read(&path).expect("read"), b"new");
         assert_eq!(names(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn replaces_a_users_file_where_a_link_leads() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (there, elsewhere) = (dir.path().join("there"), dir.path().join("elsewhere"));
+        fs::create_dir(&there).expect("created");
+        symlink("there/link", dir.path().join("file")).expect("linked");
+        symlink(&elsewhere, there.join("link")).expect("linked");
+        for text in ["first", "second"] {
+            replace_in_place(&dir.path().join("file"), text.as_bytes()).expect("replaced");
+            assert_eq!(fs::read_to_string(&elsewhere).expect("read"), text);
+            let mode = if text == "first" {
+                0o640
+            } else {
+                fs::metadata(&elsewhere).expect("there").mode()
+            };
+            assert_eq!(mode & 0o777, 0o640);
+            fs::set_permissions(&elsewhere, Permissions::from_mode(mode)).expect("changed");
+        }
+        assert!(fs::symlink_metadata(there.join("link")).expect("there").is_symlink());
+        assert_eq!((names(dir.path()).len(), names(&there).len()), (3, 1));
+        symlink("loop", dir.path().join("loop")).expect("linked");
+        assert!(replace_in_place(&dir.path().join("loop"), b"x").is_err());
+        let place = replace_in_place(&there, b"x").map_err(|error| error.kind());
+        assert_eq!(place, Err(ErrorKind::InvalidInput));
+        assert_eq!(names(dir.path()).len(), 4);
     }
 
     #[test]

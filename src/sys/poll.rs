@@ -1,7 +1,7 @@
 //! Waiting for file descriptors (poll(2)).
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,6 +17,39 @@ pub fn readable(fd: BorrowedFd<'_>, wait: Duration) -> io::Result<bool> {
         Ok(ready) => Ok(ready > 0),
         // The caller checks its deadline and polls again.
         Err(Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A writer that waits where its descriptor is non-blocking, as one that blocks does. The descriptors 0 to 2 are
+/// shared with other processes, any of which may have set `O_NONBLOCK`.
+#[derive(Debug)]
+pub struct Patient<W>(pub W);
+
+impl<W: io::Write + AsFd> io::Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => writable(&self.0)?,
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        loop {
+            match self.0.flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => writable(&self.0)?,
+                flushed => return flushed,
+            }
+        }
+    }
+}
+
+/// Waits until a write would not block: an error counts.
+fn writable(fd: &impl AsFd) -> io::Result<()> {
+    match poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -65,7 +98,6 @@ mod tests {
     use super::*;
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     const LONG: Duration = Duration::from_secs(60);

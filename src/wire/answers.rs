@@ -16,7 +16,7 @@ pub enum Answer<'a> {
     Err {
         /// The kind of error.
         code: Code,
-        /// The cause.
+        /// The cause, at most [`WHY_MAX`] characters of it.
         why: &'a str,
     },
     /// An event line, a gap line or another JSON object, without its line end.
@@ -101,6 +101,8 @@ fn answer(line: &str) -> Answer<'_> {
     }
     let err = line.strip_prefix("ERR ").and_then(|rest| {
         let (number, why) = rest.split_once(' ')?;
+        let end = why.char_indices().nth(WHY_MAX).map_or(why.len(), |(at, _)| at);
+        let why = &why[..end];
         Some(Answer::Err { code: Code::from_number(number.parse().ok()?)?, why })
     });
     err.unwrap_or(Answer::Text(line))

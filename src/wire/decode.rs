@@ -37,6 +37,8 @@ pub struct Decoder {
     skipping: bool,
     /// The input is complete.
     ended: bool,
+    /// Requests that are no events are skipped.
+    only_events: bool,
     /// The current line without its telnet commands.
     cleaned: Vec<u8>,
     /// The name of this machine, until the syslog decoder takes it.
@@ -80,9 +82,19 @@ impl Decoder {
         self.ended = true;
     }
 
+    /// Skips requests that are no events from now on: the client reads no replies.
+    pub fn skip_requests(&mut self) {
+        self.only_events = true;
+    }
+
     /// The number of bytes that are not decoded yet.
     pub fn buffered(&self) -> usize {
         self.buffer.rest().len()
+    }
+
+    /// The memory that it has allocated, in bytes.
+    pub fn allocated(&self) -> usize {
+        self.buffer.bytes.capacity() + self.cleaned.capacity()
     }
 
     /// Lends the decoder memory for further input.
@@ -92,6 +104,7 @@ impl Decoder {
 
     /// Returns the memory, except for undecoded bytes: an idle connection holds next to none.
     pub fn give_back(&mut self) -> Vec<u8> {
+        self.cleaned = Vec::new();
         self.buffer.give_back()
     }
 
@@ -175,7 +188,7 @@ impl Decoder {
             }
             let line = &rest[..len];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
+            if line.is_empty() || (self.only_events && !is_send(line)) {
                 continue;
             }
             if line.len() > REQUEST_MAX {

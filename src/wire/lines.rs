@@ -4,6 +4,9 @@
 /// which costs a short-lived sender more than it saves.
 const PLAIN_SEARCH_MAX: usize = 64;
 
+/// A longer rest grows in steps of this size, in bytes: doubled, it would take twice the memory while it waits.
+const STEP: usize = 4 << 10;
+
 /// Input bytes and the offset up to which they are consumed. Two fields, so that the offset can advance
 /// while a line is borrowed.
 #[derive(Debug, Default)]
@@ -36,6 +39,10 @@ impl Buffer {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.at.start);
         self.at.start = 0;
+        let len = self.bytes.len() + bytes.len();
+        if len > STEP && len > self.bytes.capacity() {
+            self.bytes.reserve_exact(len.next_multiple_of(STEP) - self.bytes.len());
+        }
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -230,6 +230,19 @@ fn decodes_an_unfinished_line_at_the_end_but_not_after_an_abort() {
 }
 
 #[test]
+fn skips_all_but_events_where_no_reply_is_read() {
+    let mut decoder = Decoder::new();
+    decoder.push(b"PING\nSEND a\nHELP\nx\nSEND {\nsend b\nQUIT\n");
+    assert_eq!(decoder.next(), Some(Ok(Request::Ping)));
+    decoder.skip_requests();
+    let mut all = Vec::new();
+    drain(&mut decoder, &mut all);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(all.iter().all(|one| one.starts_with("Send") || one.starts_with("ERR 65")), "{all:?}");
+    assert_eq!(decoder.buffered(), 0);
+}
+
+#[test]
 fn bounds_telnet_commands_in_any_chunks() {
     // With IAC SB before and IAC SE after it, the decoder waits for at most 65 bytes.
     for (len, dialect) in [(61, "Send"), (62, "ERR 64 unknown verb")] {

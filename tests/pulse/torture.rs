@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::bridge::BRIDGE;
 use crate::bridge::tls::make_certificate;
 use crate::harness::{
-    Agent, Client, FIRST, Item, Running, Tool, as_root, assert_contiguous, parse, wait_for,
+    Agent, Client, FIRST, Item, Running, Tool, as_root, assert_contiguous, hostile, parse, wait_for,
 };
 
 /// The uid of the hostile clients.
@@ -25,23 +25,10 @@ const GREEDY: u32 = 4_243;
 const DURATION: Duration = Duration::from_secs(8);
 
 /// More connections than the agent accepts.
-const CROWD: &str = "10000";
+const CROWD: usize = 10_000;
 
-fn hostile_php(mode: &str, address: &str, count: &str) -> Tool {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pulse/hostile.php");
-    let user = format!("--reuid={HOSTILE}");
-    Tool::new("prlimit").args(&["--nofile=20000", "setpriv", &user, "--clear-groups"]).args(&[
-        "php",
-        "-d",
-        "memory_limit=-1",
-        "-r",
-        // Passed as an argument, because other users may have no access to the source.
-        &std::fs::read_to_string(script).expect("a readable script").replace("<?php", ""),
-        "--",
-        mode,
-        address,
-        count,
-    ])
+fn hostile_php(mode: &str, address: &str, count: usize) -> Tool {
+    hostile(HOSTILE, mode, address, count, "")
 }
 
 /// A shell script as the hostile user, with the addresses of the agent in its environment.
@@ -163,14 +150,14 @@ fn count_to_the_end(follower: &mut Client) -> u64 {
 /// Opens crowds of hostile connections, one kind after the other.
 fn crowds(unix: &str, tcp: &str) {
     for (mode, address, count) in [
-        ("leave", unix, "2000"),
+        ("leave", unix, 2000),
         ("silent", unix, CROWD),
         ("half", unix, CROWD),
-        ("deaf", unix, "500"),
-        ("silent", tcp, "1000"),
-        ("hello", tcp, "1000"),
-        ("half", tcp, "1000"),
-        ("leave", tcp, "1000"),
+        ("deaf", unix, 500),
+        ("silent", tcp, 1000),
+        ("hello", tcp, 1000),
+        ("half", tcp, 1000),
+        ("leave", tcp, 1000),
     ] {
         let mut crowd = hostile_php(mode, address, count).start();
         let printed = crowd.line();
@@ -187,7 +174,7 @@ fn sockets(agent: &Agent) -> BTreeSet<PathBuf> {
 }
 
 /// A crowd that stays connected until it is dropped, and how many of its connections the agent holds.
-fn crowd(agent: &Agent, mode: &str, address: &str, count: &str) -> (Running, u64) {
+fn crowd(agent: &Agent, mode: &str, address: &str, count: usize) -> (Running, u64) {
     let mut crowd = hostile_php(mode, address, count).start();
     assert!(crowd.line().starts_with("ready"));
     let mut last = u64::MAX;
@@ -224,16 +211,7 @@ fn reserves_64_connections_for_root() {
     }
     let agent = Agent::start();
     let unix = format!("unix://{}", agent.socket_text());
-    let script = |user: u32| {
-        let tool = hostile_php("silent", &unix, "1024");
-        let (program, words) = tool.words();
-        let words: Vec<String> =
-            words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let words = words.iter().map(|word| word.replace(&HOSTILE.to_string(), &user.to_string()));
-        let words: Vec<String> = words.collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Tool::new(&program.to_string_lossy()).args(&words).start()
-    };
+    let script = |user: u32| hostile(user, "silent", &unix, 1024, "").start();
     let mut crowds: Vec<Running> = (5000..5004).map(script).collect();
     for crowd in &mut crowds {
         assert!(crowd.line().starts_with("ready"));

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use crate::event::{Cursor, Gap, Line};
-use crate::log::{Chunk, lines_of};
+use crate::log::{Chunk, PlacedLine, line_at};
 
 /// What comes next in a subscription.
 pub(crate) enum Filled<'a> {
@@ -44,27 +44,49 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The rest of the line in which `offset` lies. Empty where a line begins.
-    pub(crate) fn rest_of_line(&self, offset: usize) -> &'a [u8] {
+    /// The first line alone.
+    pub(crate) fn first(&self) -> Self {
+        let (_, line) = self.line_at(0);
         match self {
-            Self::Shared { chunk, from, .. } => chunk.rest_of_line(from + offset),
-            Self::Staged(bytes) if offset == 0 || bytes[offset - 1] == b'\n' => &[],
-            Self::Staged(bytes) => {
-                let rest = &bytes[offset..];
-                &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1)]
+            Self::Shared { chunk, from, .. } => {
+                Self::Shared { chunk, from: *from, to: from + line.len() }
             }
+            Self::Staged(_) => Self::Staged(line),
+        }
+    }
+
+    /// The line in which `offset` lies, with its line end, and where it begins. Empty at the end.
+    pub(crate) fn line_at(&self, offset: usize) -> (usize, &'a [u8]) {
+        match self {
+            Self::Shared { chunk, from, .. } => {
+                let (begin, line) = chunk.line_at(from + offset);
+                (begin - from, line)
+            }
+            Self::Staged(bytes) => line_at(bytes, offset),
         }
     }
 
     /// The lines, parsed. A damaged line of an edited history file is left out.
     pub(crate) fn iter(&self) -> Box<dyn Iterator<Item = Line<'a>> + Send + 'a> {
+        Box::new(self.placed().map(|placed| placed.line))
+    }
+
+    /// The same, and where each line ends.
+    pub(crate) fn placed(&self) -> Box<dyn Iterator<Item = PlacedLine<'a>> + Send + 'a> {
         match self {
             Self::Shared { chunk, from, to } => {
-                let to = *to;
-                let within = chunk.lines_from(*from).take_while(move |placed| placed.end <= to);
-                Box::new(within.map(|placed| placed.line))
+                let (from, to) = (*from, *to);
+                let within = chunk.lines_from(from).take_while(move |placed| placed.end <= to);
+                Box::new(within.map(move |placed| PlacedLine { end: placed.end - from, ..placed }))
             }
-            Self::Staged(bytes) => Box::new(lines_of(bytes)),
+            Self::Staged(bytes) => {
+                let mut end = 0;
+                Box::new(bytes.split_inclusive(|b| *b == b'\n').filter_map(move |line| {
+                    end += line.len();
+                    let line = Line::parse(std::str::from_utf8(line).ok()?)?;
+                    Some(PlacedLine { line, end })
+                }))
+            }
         }
     }
 }

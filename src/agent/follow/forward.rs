@@ -1,8 +1,12 @@
 //! Reading forwards: from a cursor to an end, or on with what comes.
 
+use std::sync::Arc;
+
 use super::filled::{Filled, Lines};
+use super::scanner::Scanner;
 use super::selection::Selection;
 use super::stage::Stage;
+use crate::agent::limits::turn::Turn;
 use crate::event::{Cursor, Gap, Seq};
 use crate::log::{Chunk, Log, Read, Reader};
 
@@ -29,8 +33,18 @@ pub(super) struct Forward {
 
 /// A chunk of which the first `offset` bytes are consumed or staged.
 struct Scanned {
-    chunk: Chunk,
+    chunk: Arc<Chunk>,
     offset: usize,
+}
+
+/// What one turn of a scan found.
+struct Found {
+    stage: Stage,
+    offset: usize,
+    /// Events without a match since the last line.
+    passed_over: u64,
+    /// The turn ended within the chunk.
+    unfinished: bool,
 }
 
 impl Forward {
@@ -41,7 +55,8 @@ impl Forward {
     pub(super) async fn fill<'a>(
         &'a mut self,
         log: &Log,
-        selection: &mut Selection,
+        selection: &mut Arc<Selection>,
+        scanner: &Scanner,
         stage: &'a mut Stage,
     ) -> Filled<'a> {
         if let Some(gap) = self.first_gap {
@@ -51,7 +66,7 @@ impl Forward {
             if self.chunk.is_some() && selection.is_everything() {
                 return self.shared_lines();
             }
-            self.scan(selection, stage);
+            let unfinished = self.scan(selection, scanner, stage).await;
             if !stage.is_empty() {
                 return Filled::Lines(Lines::Staged(stage.bytes()));
             }
@@ -62,8 +77,13 @@ impl Forward {
             if !self.follow && self.reader.seen().next() >= self.end {
                 return Filled::End;
             }
+            if unfinished {
+                continue;
+            }
             match self.read(selection).await {
-                Read::Lines(chunk) => self.chunk = Some(Scanned { chunk, offset: 0 }),
+                Read::Lines(chunk) => {
+                    self.chunk = Some(Scanned { chunk: Arc::new(chunk), offset: 0 });
+                }
                 Read::Gap(gap) => return Filled::Gap(selection.gap(self.clip(gap))),
                 Read::End if self.follow => return Filled::CaughtUp,
                 Read::End => return Filled::End,
@@ -71,15 +91,15 @@ impl Forward {
         }
     }
 
-    async fn read(&mut self, selection: &mut Selection) -> Read {
+    async fn read(&mut self, selection: &mut Arc<Selection>) -> Read {
         // A follower far behind must not keep the thread from others.
         self.reads = self.reads.wrapping_add(1);
         if self.reads.is_multiple_of(READS_MAX) {
             tokio::task::yield_now().await;
         }
         // From here on everything is live: a clock that steps back must not hide it.
-        if self.reader.seen().next() >= self.end {
-            selection.since = None;
+        if selection.since.is_some() && self.reader.seen().next() >= self.end {
+            Arc::make_mut(selection).since = None;
         }
         self.reader.read().await
     }
@@ -94,37 +114,32 @@ impl Forward {
         }
     }
 
-    /// Stages what is wanted of the chunk. Where nothing is, moves past it.
-    fn scan(&mut self, selection: &Selection, stage: &mut Stage) {
+    /// Stages what is wanted of the chunk, for one turn. Where nothing is, moves past it. `true` if the chunk is not
+    /// scanned to its end.
+    async fn scan(
+        &mut self,
+        selection: &Arc<Selection>,
+        scanner: &Scanner,
+        stage: &mut Stage,
+    ) -> bool {
+        let Some(Scanned { chunk, offset }) = &mut self.chunk else { return false };
         if !stage.is_empty() {
-            return;
+            return true;
         }
-        let Some(Scanned { chunk, offset }) = &mut self.chunk else { return };
         let end = if self.follow { Seq::MAX } else { self.end };
-        let mut lines = chunk.lines_from(*offset);
-        loop {
-            if stage.is_full() {
-                break;
-            }
-            let Some(placed) = lines.next() else {
-                *offset = chunk.len();
-                break;
-            };
-            if placed.line.first_seq() >= end {
-                break;
-            }
-            *offset = placed.end;
-            if stage.add(&placed.line, selection) {
-                self.passed_over = 0;
-            } else {
-                self.passed_over += 1;
-            }
-        }
-        drop(lines);
+        let (shared, selection, from) = (chunk.clone(), selection.clone(), *offset);
+        let (empty, passed_over) = (std::mem::take(stage), self.passed_over);
+        let found = scanner
+            .run(move |turn| scan(&shared, from, end, &selection, empty, passed_over, turn))
+            .await;
+        (*stage, *offset, self.passed_over) = (found.stage, found.offset, found.passed_over);
         if stage.is_empty() {
             self.advance();
-            self.chunk = None;
+            if !found.unfinished {
+                self.chunk = None;
+            }
         }
+        found.unfinished
     }
 
     /// A gap that reaches past the end of a subscription is none of its business from there on.
@@ -185,4 +200,31 @@ impl Forward {
     pub(super) fn position(&self) -> Seq {
         if self.follow { self.reader.seen() } else { self.end.previous() }
     }
+}
+
+/// Stages what is wanted of a chunk from an offset on, for one turn.
+fn scan(
+    chunk: &Chunk,
+    mut offset: usize,
+    end: Seq,
+    selection: &Selection,
+    mut stage: Stage,
+    mut passed_over: u64,
+    mut turn: Turn,
+) -> Found {
+    let mut unfinished = false;
+    let mut lines = chunk.lines_from(offset);
+    while !unfinished && !stage.is_full() {
+        let Some(placed) = lines.next() else {
+            offset = chunk.len();
+            break;
+        };
+        if placed.line.first_seq() >= end {
+            break;
+        }
+        unfinished = turn.note(placed.end - offset);
+        offset = placed.end;
+        passed_over = if stage.add(&placed.line, selection) { 0 } else { passed_over + 1 };
+    }
+    Found { stage, offset, passed_over, unfinished }
 }

@@ -6,13 +6,18 @@ use std::time::Instant;
 use tokio::time::timeout_at;
 
 use super::filled::{Filled, Lines};
+use super::leaving::{Left, left};
 use super::pace::{Pace, Passed};
 use super::subscription::Subscription;
-use crate::agent::transport::connection::{Connection, Input};
+use crate::agent::transport::connection::Connection;
 use crate::event::{Cursor, Gap, Line, Seq};
+use crate::log::PlacedLine;
 use crate::render::{Format, Style};
 use crate::sys::zone;
-use crate::wire::{self, Request};
+use crate::wire;
+
+/// The longest rest of a line that a follower holds while its client takes no more, in bytes.
+pub const REST_MAX: usize = 2 << 10;
 
 /// How a follower gets its lines.
 pub(crate) enum LineFormat {
@@ -40,17 +45,6 @@ pub(crate) enum Ended {
     Left(Left),
 }
 
-/// Why a follower left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// The client sent QUIT.
-    Quit,
-    /// The client has disconnected.
-    Gone,
-    /// The agent is stopping.
-    Stopping,
-}
-
 /// Writes everything that the subscription yields, until it is complete or the client leaves.
 ///
 /// # Errors
@@ -62,6 +56,7 @@ pub(crate) async fn run(
     mut pace: Option<Pace>,
 ) -> io::Result<Ended> {
     let log = subscription.position();
+    let mut begun = None;
     loop {
         let filled = match subscription.fill().await {
             Ok(filled) => filled,
@@ -69,21 +64,26 @@ pub(crate) async fn run(
         };
         match filled {
             Filled::Lines(lines) => {
-                if let Some(pace) = &mut pace {
-                    let (shown, len) = (encode_paced(&lines, pace, log), lines.len());
-                    subscription.consume(len);
-                    connection.write_all(&shown).await?;
-                    continue;
-                }
-                let delivered = match format {
-                    LineFormat::Json => write_lines(connection, &lines)?,
-                    LineFormat::Text(style) => write_text(connection, &lines, style)?,
+                let delivered = match (format, &mut pace, begun) {
+                    (_, Some(pace), None) => write_paced(connection, &lines, pace, log)?,
+                    (LineFormat::Json, pace, begun) => {
+                        let lines = if pace.is_some() { lines.first() } else { lines };
+                        write_lines(connection, &lines, begun)?
+                    }
+                    (LineFormat::Text(style), _, begun) => {
+                        write_text(connection, &lines, style, begun)?
+                    }
                 };
+                let Some(delivered) = delivered else { return Ok(Ended::Left(Left::Cut)) };
+                begun = delivered.begun;
                 deliver(connection, subscription, delivered).await?;
+            }
+            Filled::Gap(_) | Filled::CaughtUp | Filled::End if begun.is_some() => {
+                return Ok(Ended::Left(Left::Cut));
             }
             Filled::Gap(gap) => write_gap(connection, subscription, gap, format).await?,
             Filled::Progress(cursor) => {
-                if matches!(format, LineFormat::Json) {
+                if matches!(format, LineFormat::Json) && begun.is_none() {
                     let mut line = Vec::new();
                     wire::encode_at(&cursor, &mut line);
                     connection.write_all(&line).await?;
@@ -115,76 +115,149 @@ pub(crate) async fn run(
 
 /// What of some lines was written without waiting.
 struct Delivered {
-    consumed: Consumed,
-    /// The rest of a line of which a part was written. The line counts as consumed.
+    /// The size of the lines that count as consumed, in bytes.
+    consumed: usize,
+    /// The short rest of the last one of them.
     rest: Vec<u8>,
+    /// The next line, if a part of it was written.
+    begun: Option<Begun>,
     /// The client takes no more for now.
     blocked: bool,
 }
 
-enum Consumed {
-    Bytes(usize),
-    Through(Seq),
+/// A line of which a part was written and the rest is long. While the client takes no more, its follower holds only
+/// this, and reads the line from the log again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Begun {
+    seq: Seq,
+    /// The size of the whole line as it is written, in bytes.
+    len: usize,
+    /// How many of them were written.
+    sent: usize,
 }
 
-/// Writes the lines themselves, with as few system calls as possible.
-fn write_lines(connection: &mut Connection, lines: &Lines<'_>) -> io::Result<Delivered> {
-    let len = lines.len();
-    let sent = write(connection, len, |sent| lines.slices(sent))?;
-    let rest = if sent < len { lines.rest_of_line(sent).to_vec() } else { Vec::new() };
-    let consumed = Consumed::Bytes(sent + rest.len());
-    Ok(Delivered { consumed, rest, blocked: sent < len })
-}
-
-/// The lines that the pace shows, and counts of the others. `log` is any cursor of the log.
-fn encode_paced(lines: &Lines<'_>, pace: &mut Pace, log: Cursor) -> Vec<u8> {
-    let (now, mut out) = (Instant::now(), Vec::new());
-    for line in lines.iter() {
-        let Passed::Shown(skipped) = pace.pass(&line, now) else { continue };
-        if let Some(skipped) = skipped {
-            wire::encode_skipped(skipped.events, &skipped.at(log), &mut out);
-        }
-        out.extend_from_slice(line.text().as_bytes());
-        out.push(b'\n');
+impl Delivered {
+    /// Everything up to `consumed` was written.
+    fn whole(consumed: usize) -> Self {
+        Self { consumed, rest: Vec::new(), begun: None, blocked: false }
     }
-    out
+
+    /// The client took no more after `sent` bytes of `line`, which is written for what lies between the offsets
+    /// `begin` and `end` of the lines. A line without a number, which is a short one, is never read again.
+    fn within(line: &[u8], sent: usize, seq: Option<Seq>, begin: usize, end: usize) -> Self {
+        let blocked = |consumed| Self { blocked: true, ..Self::whole(consumed) };
+        match seq {
+            _ if sent == 0 => blocked(begin),
+            Some(seq) if line.len() - sent > REST_MAX => {
+                Self { begun: Some(Begun { seq, len: line.len(), sent }), ..blocked(begin) }
+            }
+            _ => Self { rest: line[sent..].to_vec(), ..blocked(end) },
+        }
+    }
 }
 
-/// Writes the lines as text.
+/// Writes the lines themselves, with as few system calls as possible. `None` if the first one should be the line that
+/// was begun, and is not.
+fn write_lines(
+    connection: &mut Connection,
+    lines: &Lines<'_>,
+    begun: Option<Begun>,
+) -> io::Result<Option<Delivered>> {
+    if let Some(begun) = begun {
+        let (_, first) = lines.line_at(0);
+        if Line::peek_first_seq(first) != Some(begun.seq) || first.len() != begun.len {
+            return Ok(None);
+        }
+    }
+    let len = lines.len();
+    let sent = write(connection, begun.map_or(0, |begun| begun.sent), len, |at| lines.slices(at))?;
+    if sent == len {
+        return Ok(Some(Delivered::whole(len)));
+    }
+    let (begin, line) = lines.line_at(sent);
+    let (seq, end) = (Line::peek_first_seq(line), begin + line.len());
+    Ok(Some(Delivered::within(line, sent - begin, seq, begin, end)))
+}
+
+/// Writes the lines that the pace shows, and counts of the others. A long line is not written, but begun. `log` is any
+/// cursor of the log.
+fn write_paced(
+    connection: &mut Connection,
+    lines: &Lines<'_>,
+    pace: &mut Pace,
+    log: Cursor,
+) -> io::Result<Option<Delivered>> {
+    let (now, mut out) = (Instant::now(), Vec::new());
+    let mut delivered = Delivered::whole(0);
+    for PlacedLine { line, end } in lines.placed() {
+        if let Passed::Shown(skipped) = pace.pass(&line, now) {
+            if let Some(skipped) = skipped {
+                wire::encode_skipped(skipped.events, &skipped.at(log), &mut out);
+            }
+            let text = line.text().as_bytes();
+            if text.len() > REST_MAX {
+                let (seq, len) = (line.first_seq(), text.len() + 1);
+                delivered.begun = Some(Begun { seq, len, sent: 0 });
+                break;
+            }
+            out.extend_from_slice(text);
+            out.push(b'\n');
+        }
+        delivered.consumed = end;
+        if out.len() >= REST_MAX {
+            let sent = write(connection, 0, out.len(), |at| vec![IoSlice::new(&out[at..])])?;
+            out.drain(..sent);
+            if !out.is_empty() {
+                return Ok(Some(Delivered { rest: out, blocked: true, ..delivered }));
+            }
+        }
+    }
+    if delivered.begun.is_none() {
+        // With damaged lines after the last one.
+        delivered.consumed = lines.len();
+    }
+    let sent = write(connection, 0, out.len(), |at| vec![IoSlice::new(&out[at..])])?;
+    out.drain(..sent);
+    Ok(Some(Delivered { blocked: !out.is_empty(), rest: out, ..delivered }))
+}
+
+/// Writes the lines as text. `None` if the first one should be the line that was begun, and is not.
 fn write_text(
     connection: &mut Connection,
     lines: &Lines<'_>,
     style: &Style,
-) -> io::Result<Delivered> {
-    let mut text = String::new();
-    let mut ends = Vec::new();
-    for line in lines.iter() {
+    begun: Option<Begun>,
+) -> io::Result<Option<Delivered>> {
+    let (mut text, mut placed) = (String::new(), Vec::new());
+    for PlacedLine { line, end } in lines.placed() {
         style.line(&line, &mut text);
-        ends.push((text.len(), line.last_seq()));
+        placed.push((text.len(), end, line.first_seq()));
     }
-    let sent = write(connection, text.len(), |sent| vec![IoSlice::new(&text.as_bytes()[sent..])])?;
-    if sent == text.len() {
-        let consumed = Consumed::Bytes(lines.len());
-        return Ok(Delivered { consumed, rest: Vec::new(), blocked: false });
-    }
-    // The first line that is not written whole; it is finished if it was begun.
-    let cut = ends.partition_point(|(end, _)| *end <= sent);
-    let begin = cut.checked_sub(1).map_or(0, |before| ends[before].0);
-    let (cut, end) = if sent > begin { (cut + 1, ends[cut].0) } else { (cut, begin) };
-    let consumed = match cut.checked_sub(1) {
-        Some(last) => Consumed::Through(ends[last].1),
-        None => Consumed::Bytes(0),
+    let begun_at = match (begun, placed.first()) {
+        (None, _) => 0,
+        (Some(begun), Some((len, _, seq))) if (begun.len, begun.seq) == (*len, *seq) => begun.sent,
+        (Some(_), _) => return Ok(None),
     };
-    Ok(Delivered { consumed, rest: text.as_bytes()[sent..end].to_vec(), blocked: true })
+    let bytes = text.as_bytes();
+    let sent = write(connection, begun_at, bytes.len(), |at| vec![IoSlice::new(&bytes[at..])])?;
+    // The first line that is not written whole.
+    let cut = placed.partition_point(|(text_end, ..)| *text_end <= sent);
+    let Some((text_end, end, seq)) = placed.get(cut).copied() else {
+        return Ok(Some(Delivered::whole(lines.len())));
+    };
+    let (text_begin, begin) =
+        cut.checked_sub(1).map_or((0, 0), |before| (placed[before].0, placed[before].1));
+    let line = &bytes[text_begin..text_end];
+    Ok(Some(Delivered::within(line, sent - text_begin, Some(seq), begin, end)))
 }
 
-/// Writes until all `len` bytes are written or the client takes no more. Returns the number of bytes.
+/// Writes from the offset `sent` on until all `len` bytes are written or the client takes no more. Returns the offset.
 fn write<'a>(
     connection: &mut Connection,
+    mut sent: usize,
     len: usize,
     slices: impl Fn(usize) -> Vec<IoSlice<'a>>,
 ) -> io::Result<usize> {
-    let mut sent = 0;
     while sent < len {
         match connection.write_now(&slices(sent))? {
             0 => break,
@@ -194,16 +267,13 @@ fn write<'a>(
     Ok(sent)
 }
 
-/// Moves the subscription on. Where the client takes no more, waits for it, holding the rest of one line at most.
+/// Moves the subscription on. Where the client takes no more, waits for it, holding a short rest of one line at most.
 async fn deliver(
     connection: &mut Connection,
     subscription: &mut Subscription,
     delivered: Delivered,
 ) -> io::Result<()> {
-    match delivered.consumed {
-        Consumed::Bytes(len) => subscription.consume(len),
-        Consumed::Through(seq) => subscription.consume_through(seq),
-    }
+    subscription.consume(delivered.consumed);
     if delivered.blocked {
         subscription.release();
         connection.write_all(&delivered.rest).await?;
@@ -237,42 +307,9 @@ async fn wait(
     subscription: &Subscription,
 ) -> io::Result<Option<Left>> {
     connection.flush().await?;
-    if connection.stopping() {
-        return Ok(Some(Left::Stopping));
-    }
-    if quits(connection) {
-        return Ok(Some(Left::Quit));
-    }
-    if connection.ended() {
-        // A client that sends no more may still read. On a Unix socket only the next write shows that it does not.
-        if connection.hung_up().await {
-            return Ok(Some(Left::Gone));
-        }
-        tokio::select! {
-            () = subscription.wait() => return Ok(None),
-            () = connection.gone_or_stopped() => {}
-        }
-        return Ok(Some(if connection.stopping() { Left::Stopping } else { Left::Gone }));
-    }
-    let input = tokio::select! {
-        () = subscription.wait() => return Ok(None),
-        input = connection.read() => input?,
-    };
-    let gone = input == Input::End && connection.hung_up().await;
-    Ok(match quits(connection) {
-        true => Some(Left::Quit),
-        false if gone => Some(Left::Gone),
-        false => None,
-    })
-}
-
-/// `true` if QUIT has arrived. A follower's other input is not understood, and dropped.
-pub(crate) fn quits(connection: &mut Connection) -> bool {
-    loop {
-        match connection.decoder.next() {
-            None => return false,
-            Some(Ok(Request::Quit)) => return true,
-            Some(_) => {}
-        }
+    tokio::select! {
+        biased;
+        left = left(connection) => left.map(Some),
+        () = subscription.wait() => Ok(None),
     }
 }

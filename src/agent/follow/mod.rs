@@ -10,13 +10,17 @@
 
 pub(crate) mod filled;
 mod forward;
+pub(crate) mod leaving;
 pub(crate) mod lines;
 pub(crate) mod pace;
 mod resolve;
 mod reverse;
+mod scanner;
 mod selection;
 mod stage;
 pub(crate) mod subscription;
 
 pub use forward::PASSED_OVER_MAX;
+pub use leaving::{GONE_CHECK_EVERY, IGNORED_MAX};
+pub use lines::REST_MAX;
 pub(crate) use resolve::Refusal;

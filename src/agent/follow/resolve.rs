@@ -1,16 +1,21 @@
 //! From a TAIL to a subscription: where it begins, where it ends, and what it selects.
 
 use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::forward::Forward;
 use super::reverse::Reverse;
+use super::scanner::Scanner;
 use super::selection::Selection;
 use super::subscription::{Direction, Subscription};
 use crate::access::TagScope;
+use crate::agent::limits::turn::Turn;
 use crate::agent::limits::{Follower, TooMany};
 use crate::event::{Cursor, Gap, Line, Seq, Why};
 use crate::filter::{Match, MatchError};
-use crate::log::{Log, lines_of};
+use crate::log::{Backward, Log, split_last_line};
 use crate::wire::{Code, Tail};
 
 /// Why a subscription is refused.
@@ -60,9 +65,11 @@ impl Subscription {
         let matching = parse(tail.matching.as_deref().unwrap_or_default(), follower).await?;
         follower.hold(matching.patterns())?;
         let newest = log.newest();
+        let lane = follower.lane();
+        let lane = lane.as_ref();
         let mut start = start(log, tail, newest)?;
         if let Some(since) = tail.since {
-            start.seen = start.seen.max(log.first_since(since).await?.previous());
+            start.seen = start.seen.max(log.first_since(since, lane).await?.previous());
         }
         let mut end = newest.seq.next();
         if let Some(before) = tail.before {
@@ -70,23 +77,29 @@ impl Subscription {
             end = if before.log == newest.log { end.min(before.seq) } else { log.oldest() };
         }
         if let Some(until) = tail.until {
-            end = end.min(log.end_until(until).await?);
+            end = end.min(log.end_until(until, lane).await?);
         }
         let noted = follower.position();
         let (since, until, scope) = (tail.since, tail.until, scope.clone());
-        let selection = Selection { matching, since, until, scope };
+        let has_patterns = matching.patterns() > 0;
+        let selection = Arc::new(Selection { matching, since, until, scope });
+        let scanner = Scanner::new(follower.scans(), has_patterns);
+        let backward = || log.backward(end).in_lane(lane.cloned());
         if tail.reverse {
-            let reverse = Reverse::new(log.backward(end), start.seen.next(), end, tail.lines);
-            return Ok(Self::new(log.clone(), selection, Direction::Reverse(reverse), noted));
+            let reverse = Reverse::new(backward(), start.seen.next(), end, tail.lines);
+            let direction = Direction::Reverse(reverse);
+            return Ok(Self::new(log.clone(), selection, scanner, direction, noted));
         }
         if let Some(lines) = tail.lines {
-            let before_last = before_last(log, &selection, start.seen, end, lines).await?;
+            let last = Last { seen: start.seen, begin: end.previous(), left: lines };
+            let before_last = before_last(backward(), &selection, &scanner, last).await?;
             if before_last > start.seen {
                 start = Start { seen: before_last, gap: None };
             }
         }
-        let forward = Forward::new(log.reader(start.seen), start.gap, end, tail.follow);
-        Ok(Self::new(log.clone(), selection, Direction::Forward(forward), noted))
+        let reader = log.reader(start.seen).in_lane(lane.cloned());
+        let forward = Direction::Forward(Forward::new(reader, start.gap, end, tail.follow));
+        Ok(Self::new(log.clone(), selection, scanner, forward, noted))
     }
 }
 
@@ -116,33 +129,53 @@ async fn parse(text: &str, follower: &Follower) -> Result<Match, MatchError> {
     tokio::task::block_in_place(|| Match::parse(text))
 }
 
-/// The last number before the newest `lines` wanted events.
-async fn before_last(
-    log: &Log,
-    selection: &Selection,
+/// The search for the newest wanted events.
+#[derive(Clone, Copy)]
+struct Last {
+    /// The search ends here.
     seen: Seq,
-    end: Seq,
-    lines: u64,
+    /// The last number before those that were found.
+    begin: Seq,
+    /// Events that are still to be found.
+    left: u64,
+}
+
+/// The last number before the newest wanted events.
+async fn before_last(
+    mut backward: Backward,
+    selection: &Arc<Selection>,
+    scanner: &Scanner,
+    mut last: Last,
 ) -> io::Result<Seq> {
-    let (mut left, mut begin) = (lines, end.previous());
-    let mut backward = log.backward(end);
-    while left > 0 {
-        let Some(bytes) = backward.read().await? else { return Ok(seen) };
-        for line in lines_of(&bytes).rev() {
-            if line.last_seq() <= seen {
-                return Ok(seen);
-            }
-            if let Line::Event(event) = &line
+    while last.left > 0 {
+        let Some(mut block) = backward.read().await? else { return Ok(last.seen) };
+        while !block.is_empty() && last.left > 0 {
+            let selection = selection.clone();
+            (last, block) = scanner.run(move |turn| last.scan(block, &selection, turn)).await;
+        }
+    }
+    Ok(last.begin)
+}
+
+impl Last {
+    /// Scans some lines for one turn, the last one first. Returns those that are left.
+    fn scan(mut self, mut block: Bytes, selection: &Selection, mut turn: Turn) -> (Self, Bytes) {
+        let mut over = false;
+        while !over && self.left > 0 && !block.is_empty() {
+            let line = split_last_line(&mut block);
+            over = turn.note(line.len());
+            let Some(line) = std::str::from_utf8(&line).ok().and_then(Line::parse) else {
+                continue;
+            };
+            if line.last_seq() <= self.seen {
+                (self.begin, self.left) = (self.seen, 0);
+            } else if let Line::Event(event) = &line
                 && selection.wants(event)
             {
-                begin = event.seq.previous();
-                left -= 1;
-                if left == 0 {
-                    break;
-                }
+                self.begin = event.seq.previous();
+                self.left -= 1;
             }
         }
-        tokio::task::yield_now().await;
+        (self, block)
     }
-    Ok(begin)
 }

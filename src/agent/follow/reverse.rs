@@ -1,13 +1,16 @@
 //! Reading in reverse: from an end to the oldest line, the newest first.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::scanner::Scanner;
 use super::selection::Selection;
 use super::stage::Stage;
+use crate::agent::limits::turn::Turn;
 use crate::event::{Line, Seq};
-use crate::log::Backward;
+use crate::log::{Backward, split_last_line};
 
 /// A position in the log, and the lines before it that were read.
 pub(super) struct Reverse {
@@ -35,39 +38,27 @@ impl Reverse {
     /// Stages the next lines. Nothing is staged once all are consumed.
     pub(super) async fn fill(
         &mut self,
-        selection: &Selection,
+        selection: &Arc<Selection>,
+        scanner: &Scanner,
         stage: &mut Stage,
     ) -> io::Result<()> {
         while stage.is_empty() && !self.done {
             if self.block.is_empty() {
-                tokio::task::yield_now().await;
                 match self.backward.read().await? {
                     Some(block) => self.block = block,
                     None => self.done = true,
                 }
             }
-            self.scan(selection, stage);
+            let scan = Scan {
+                block: self.block.clone(),
+                oldest: self.oldest,
+                left: self.left,
+                selection: selection.clone(),
+            };
+            let found = scanner.run(move |turn| scan.run(turn)).await;
+            (*stage, self.block, self.done) = (found.stage, found.rest, self.done || found.done);
         }
         Ok(())
-    }
-
-    fn scan(&mut self, selection: &Selection, stage: &mut Stage) {
-        while !stage.is_full() && !self.block.is_empty() {
-            let line = self.take_last_line();
-            let text = std::str::from_utf8(&line).ok();
-            let Some(line) = text.and_then(Line::parse) else { continue };
-            if line.last_seq() < self.oldest || stage.events() >= self.left {
-                self.done = true;
-                return;
-            }
-            stage.add(&line, selection);
-        }
-    }
-
-    fn take_last_line(&mut self) -> Bytes {
-        let body = self.block.strip_suffix(b"\n").unwrap_or(&self.block);
-        let start = memchr::memrchr(b'\n', body).map_or(0, |at| at + 1);
-        self.block.split_off(start)
     }
 
     pub(super) fn consume(&mut self, len: usize, stage: &Stage) {
@@ -89,5 +80,44 @@ impl Reverse {
 
     pub(super) fn position(&self) -> Seq {
         self.end.previous()
+    }
+}
+
+/// A turn of a scan of some lines, the last one first.
+struct Scan {
+    block: Bytes,
+    oldest: Seq,
+    left: u64,
+    selection: Arc<Selection>,
+}
+
+/// What it found.
+struct Found {
+    stage: Stage,
+    /// The lines that are not scanned.
+    rest: Bytes,
+    /// Nothing before them is wanted.
+    done: bool,
+}
+
+impl Scan {
+    fn run(mut self, mut turn: Turn) -> Found {
+        let (mut stage, mut done) = (Stage::default(), false);
+        while !stage.is_full() && !self.block.is_empty() {
+            let line = split_last_line(&mut self.block);
+            let over = turn.note(line.len());
+            let text = std::str::from_utf8(&line).ok();
+            if let Some(line) = text.and_then(Line::parse) {
+                if line.last_seq() < self.oldest || stage.events() >= self.left {
+                    done = true;
+                    break;
+                }
+                stage.add(&line, &self.selection);
+            }
+            if over {
+                break;
+            }
+        }
+        Found { stage, rest: self.block, done }
     }
 }

@@ -5,6 +5,7 @@ use crate::event::{EventLine, Gap, Timestamp};
 use crate::filter::Match;
 
 /// A follower's MATCH, time range and rights.
+#[derive(Clone)]
 pub(crate) struct Selection {
     /// Events that match. Gaps always do.
     pub(crate) matching: Match,

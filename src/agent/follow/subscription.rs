@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::filled::{Filled, Lines};
 use super::forward::Forward;
 use super::reverse::Reverse;
+use super::scanner::Scanner;
 use super::selection::Selection;
 use super::stage::Stage;
 use crate::agent::limits::Position;
@@ -20,7 +21,8 @@ use crate::log::Log;
 /// What one follower asked for.
 pub(crate) struct Subscription {
     log: Log,
-    selection: Selection,
+    selection: Arc<Selection>,
+    scanner: Scanner,
     direction: Direction,
     stage: Stage,
     /// Where it notes how far it has read.
@@ -36,11 +38,12 @@ pub(super) enum Direction {
 impl Subscription {
     pub(super) fn new(
         log: Log,
-        selection: Selection,
+        selection: Arc<Selection>,
+        scanner: Scanner,
         direction: Direction,
         noted: Arc<Position>,
     ) -> Self {
-        Self { log, selection, direction, stage: Stage::default(), noted }
+        Self { log, selection, scanner, direction, stage: Stage::default(), noted }
     }
 
     /// What comes next. Dropping the future loses nothing.
@@ -48,14 +51,14 @@ impl Subscription {
     /// # Errors
     /// If history cannot be read, for a subscription in reverse. Forwards, that is a gap.
     pub(crate) async fn fill(&mut self) -> io::Result<Filled<'_>> {
-        let (selection, stage) = (&mut self.selection, &mut self.stage);
+        let Self { log, selection, scanner, stage, .. } = self;
         match &mut self.direction {
             Direction::Forward(forward) => {
                 self.noted.set(forward.position());
-                Ok(forward.fill(&self.log, selection, stage).await)
+                Ok(forward.fill(log, selection, scanner, stage).await)
             }
             Direction::Reverse(reverse) => {
-                reverse.fill(selection, stage).await?;
+                reverse.fill(selection, scanner, stage).await?;
                 let lines = Filled::Lines(Lines::Staged(stage.bytes()));
                 Ok(if stage.is_empty() { Filled::End } else { lines })
             }

@@ -16,6 +16,7 @@ use super::visitor::{Visitor, unauthorized};
 use crate::agent::access::Subject;
 use crate::agent::client::Client;
 use crate::agent::ingest::intake::{Intake, Pushed};
+use crate::agent::limits::{HELD_FREE, Held};
 use crate::event::Origin;
 use crate::log::Durability;
 use crate::wire::{Code, Decoder, Request};
@@ -42,6 +43,8 @@ struct RefusedLine {
 /// The lines of one body on their way to the intake.
 struct Posted<'a> {
     decoder: Decoder,
+    /// The client's share of the memory for unfinished lines.
+    held: Held,
     intake: Intake<'a>,
     /// The next byte begins a line.
     at_start: bool,
@@ -72,10 +75,11 @@ pub(super) async fn respond(
         ..Origin::default()
     };
     let Visitor { rights, rate, quota_key, share, .. } = visitor;
-    let client = Client { rights, origin, rate, quota_key, _share: Some(share) };
+    let client = Client { rights, origin, rate, quota_key, share: Some(share) };
     let runs = conn.services.runs.of_request(client.quota_key.clone());
     let mut posted = Posted {
         decoder: Decoder::new(),
+        held: conn.services.limits.held(&client.quota_key),
         intake: Intake::new(conn.services.log.clone(), &client, runs),
         at_start: true,
         after_cr: false,
@@ -107,8 +111,11 @@ impl Posted<'_> {
         let deadline = Instant::now() + BODY_WAIT_MAX;
         let mut received = 0;
         loop {
-            let frame = timeout_at(deadline, body.frame()).await;
-            let frame = match frame {
+            let frame = timeout_at(deadline, async {
+                self.hold_rest().await;
+                body.frame().await
+            });
+            let frame = match frame.await {
                 Err(_) => {
                     let why = format!("the body did not come within {} s", BODY_WAIT_MAX.as_secs());
                     return Err(error_with(StatusCode::REQUEST_TIMEOUT, Code::Later, &why));
@@ -131,6 +138,16 @@ impl Posted<'_> {
         self.decoder.finish();
         self.take().await;
         Ok(())
+    }
+
+    /// Before a wait: leaves the decoder only its unfinished line, for which there must be room.
+    async fn hold_rest(&mut self) {
+        let rest = self.decoder.buffered();
+        if rest == 0 || self.decoder.allocated() > rest + HELD_FREE {
+            drop(self.decoder.give_back());
+        }
+        self.held.set(rest);
+        self.held.wait_for_room(rest).await;
     }
 
     /// Passes some bytes to the decoder, each line as a SEND: no line can be another verb.

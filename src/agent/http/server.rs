@@ -6,15 +6,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::conn::{Conn, Peer};
 use super::{Monitor, route};
+use crate::agent::limits::{Turns, fair};
 use crate::agent::services::Services;
 use crate::sys::peer::Peer as UnixPeer;
 use crate::sys::{tcp, tcp_peer};
@@ -43,14 +45,17 @@ pub(crate) fn accept_tcp(
 ) {
     // A refused connection is closed without an answer, which would cost as much as what is refused.
     let Ok(conn) = admit_tcp(services, monitor, &stream, address) else { return };
-    drop(services.clients.spawn(serve_tcp(conn, stream)));
+    let turns = conn.permit.turns();
+    drop(services.clients.spawn(fair(turns, Box::pin(serve_tcp(conn, stream)))));
 }
 
 /// Serves a connection of a proxy by a Unix socket. Does not wait.
 pub(crate) fn accept_unix(services: &Arc<Services>, monitor: &Arc<Monitor>, stream: UnixStream) {
     let Ok(UnixPeer { uid, .. }) = UnixPeer::from_socket(&stream) else { return };
     if let Ok(conn) = Conn::admit(services, monitor, Peer::Proxy { uid }) {
-        drop(services.clients.spawn(async move { serve(Arc::new(conn), stream, false).await }));
+        let turns = conn.permit.turns();
+        let serve = serve(Arc::new(conn), stream, false);
+        drop(services.clients.spawn(fair(turns, Box::pin(serve))));
     }
 }
 
@@ -80,6 +85,19 @@ async fn serve_tcp(conn: Conn, stream: TcpStream) {
     serve(conn, stream, http2).await;
 }
 
+/// Runs the streams of an HTTP/2 connection as tasks that take turns with the others of its key.
+#[derive(Clone)]
+struct FairExecutor(Option<Arc<Turns>>);
+
+impl<F> Executor<F> for FairExecutor
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(fair(self.0.clone(), stream));
+    }
+}
+
 async fn serve<S>(conn: Arc<Conn>, stream: S, http2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -89,6 +107,7 @@ where
         // An error means that the agent has stopped.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
+    let executor = FairExecutor(conn.permit.turns());
     let service = service_fn(move |request| {
         let conn = conn.clone();
         async move { Ok::<_, Infallible>(route::respond(&conn, request).await) }
@@ -96,7 +115,7 @@ where
     let io = TokioIo::new(stream);
     // What goes wrong on a connection concerns its client only.
     if http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let mut builder = http2::Builder::new(executor);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)

@@ -5,6 +5,7 @@ use super::batch_pool;
 use super::runs::ConnectionRuns;
 use crate::agent::access::{Denied, GroupsUnavailable, Subject};
 use crate::agent::client::Client;
+use crate::agent::limits::{Lease, Rate};
 use crate::event::{Batch, Cursor, Draft, Seq, Tag};
 use crate::log::{Appended, Durability, Full, Log, NotStored, Sender};
 use crate::wire::Code;
@@ -31,6 +32,8 @@ pub(crate) struct Intake<'a> {
     since_sync: SinceSync,
     /// The newest event of this client.
     last: Option<Seq>,
+    /// What it may still send without asking its rate.
+    lease: Option<Lease>,
     /// Requests beyond the rate since the last turn.
     excess: u32,
     /// Bytes appended since the last turn.
@@ -123,6 +126,7 @@ impl<'a> Intake<'a> {
             unstored: Unstored::default(),
             since_sync: SinceSync::default(),
             last: None,
+            lease: client.rate.as_ref().map(Rate::lease),
             excess: 0,
             appended: 0,
             denial_reported: false,
@@ -145,8 +149,10 @@ impl<'a> Intake<'a> {
         if let Some(run) = &draft.run {
             return self.push_run(draft, run);
         }
-        self.charge_events(1, draft)?;
+        let size = self.charge_events(1, draft)?;
+        let before = self.batch.size();
         self.batch.push(draft, &self.default_tag, &self.origin);
+        self.charge_encoded(before + size);
         Ok(self.pushed())
     }
 
@@ -170,11 +176,12 @@ impl<'a> Intake<'a> {
     #[cold]
     fn push_run(&mut self, draft: &Draft<'_>, run: &str) -> Result<Pushed, Refusal> {
         let (ends, open) = (draft.took.is_some(), self.runs.is_open(run));
-        match (ends, open) {
-            (true, true) => {}
+        let size = match (ends, open) {
+            (true, true) => 0,
             (false, false) => self.charge_events(2, draft)?,
             (true, false) | (false, true) => self.charge_events(1, draft)?,
-        }
+        };
+        let before = self.batch.size();
         let origin = &self.client.origin;
         let conn = if ends {
             self.runs.end(run)
@@ -186,15 +193,21 @@ impl<'a> Intake<'a> {
             Some(origin) => self.batch.push(draft, &self.default_tag, &origin),
             None => self.batch.push(draft, &self.default_tag, &self.origin),
         }
+        self.charge_encoded(before + size);
         Ok(self.pushed())
     }
 
-    fn charge_events(&mut self, events: u32, draft: &Draft<'_>) -> Result<(), Refusal> {
-        let rate = self.client.rate.as_ref();
-        match rate.is_none_or(|rate| rate.charge_events(events, draft.size())) {
-            true => Ok(()),
-            false => Err(self.refuse_rate()),
-        }
+    /// Charges a draft before it is encoded. Returns the bytes that were charged.
+    fn charge_events(&mut self, events: u32, draft: &Draft<'_>) -> Result<usize, Refusal> {
+        let Some(lease) = &mut self.lease else { return Ok(0) };
+        let size = draft.size();
+        if lease.charge(events, size) { Ok(size) } else { Err(self.refuse_rate()) }
+    }
+
+    /// Charges what the batch has become longer than `charged`: an encoded byte may take six times the space of a sent
+    /// one.
+    fn charge_encoded(&mut self, charged: usize) {
+        self.charge_sent(self.batch.size().saturating_sub(charged));
     }
 
     fn pushed(&self) -> Pushed {
@@ -224,6 +237,9 @@ impl<'a> Intake<'a> {
     #[cold]
     fn refuse_rate(&mut self) -> Refusal {
         self.excess += 1;
+        if let Some(rate) = &self.client.rate {
+            rate.note_refused();
+        }
         let refusal = Refusal::Rate(self.client.rights.subject().clone());
         self.note_refused(refusal.code());
         refusal
@@ -237,8 +253,15 @@ impl<'a> Intake<'a> {
 
     /// Charges a request that is no event, which costs as much.
     pub(crate) fn charge_request(&mut self, bytes: usize) {
-        let rate = self.client.rate.as_ref();
-        self.excess += u32::from(rate.is_some_and(|rate| !rate.charge_request(bytes)));
+        let charged = self.lease.as_mut().is_none_or(|lease| lease.charge(1, bytes));
+        self.excess += u32::from(!charged);
+    }
+
+    /// Charges bytes that were sent to the client.
+    pub(crate) fn charge_sent(&mut self, bytes: usize) {
+        if let Some(lease) = &mut self.lease {
+            lease.charge_sent(bytes);
+        }
     }
 
     /// Appends the batch. Waits while too many of the client's bytes are not stored.
@@ -251,6 +274,7 @@ impl<'a> Intake<'a> {
         if self.unstored.newer >= UNSTORED_MAX / 2 {
             self.unstored.newer = 0;
             if let Some(older) = self.unstored.older.replace(last) {
+                batch_pool::give_back(&mut self.batch);
                 self.log.wait_until_stored(older).await;
             }
         }
@@ -262,6 +286,9 @@ impl<'a> Intake<'a> {
         batch_pool::give_back(&mut self.batch);
         let excess = std::mem::take(&mut self.excess);
         let appended = std::mem::take(&mut self.appended);
+        if let Some(lease) = &mut self.lease {
+            lease.give_back();
+        }
         if let Some(rate) = self.client.rate.as_ref().filter(|_| excess > 0) {
             rate.cool_down(excess).await;
         } else if appended >= TURN_SIZE {

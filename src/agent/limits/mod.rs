@@ -1,22 +1,33 @@
-//! Quotas: connections in all and of one user, address or token; patterns; and the rate that the connections
-//! of one user or token share.
+//! Quotas: connections in all and of one user, address or token; patterns; and the rate and the turns that the
+//! connections of one user or token share.
 
+mod fair;
+mod follower;
+mod memory;
 pub(crate) mod pacer;
 mod rate;
+pub(crate) mod turn;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::Semaphore;
 
 use crate::auth::tokens::TokenName;
-use crate::event::Seq;
 use crate::log::Log;
 
-pub(crate) use rate::Rate;
-pub use rate::{BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
+pub use fair::{READY_OF_ONE_MAX, TIME_SHARE};
+pub(crate) use fair::{Turns, fair};
+use follower::Reads;
+pub(crate) use follower::{Follower, Position, Scans};
+pub use follower::{SCAN_SHARE, SLOW_SCANS_MAX};
+use memory::Memory;
+pub use memory::{HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX};
+pub(crate) use memory::{Held, ROOM_EVERY};
+pub use rate::{BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SECOND};
+pub(crate) use rate::{Lease, Rate};
+pub use turn::TURN_MAX;
 
 /// Concurrent connections, unless the limit of open files allows fewer ([`connections_within`]).
 pub const CONNECTIONS_MAX: usize = 4096;
@@ -65,10 +76,24 @@ const REMEMBERED_MAX: usize = 4096;
 
 /// The quotas in use.
 pub(crate) struct Limits {
-    own_uid: u32,
-    connections_max: usize,
+    sizes: Sizes,
     log: Log,
+    memory: Arc<Memory>,
     table: Mutex<Table>,
+    scans: Arc<Semaphore>,
+}
+
+/// What the quotas depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// The uid of the agent, which has no quota.
+    pub(crate) own_uid: u32,
+    /// The most connections: see [`connections_within`].
+    pub(crate) connections_max: usize,
+    /// The threads that serve clients.
+    pub(crate) workers: usize,
+    /// The most bytes of one burst.
+    pub(crate) burst_max: u64,
 }
 
 /// How many connections there are.
@@ -116,13 +141,21 @@ impl QuotaKey {
     }
 }
 
-#[derive(Default)]
 struct Entry {
     connections: usize,
     patterns: usize,
-    /// Held while a pattern is compiled: one at a time for each key.
-    compiling: Arc<tokio::sync::Mutex<()>>,
+    reads: Arc<Reads>,
     rate: Option<Arc<Rate>>,
+    turns: Option<Arc<Turns>>,
+}
+
+impl Entry {
+    /// `true` if nothing of it is in use or must be remembered: reconnecting must not reset a rate.
+    fn is_idle(&self) -> bool {
+        self.connections == 0
+            && self.rate.as_ref().is_none_or(|rate| rate.is_full())
+            && self.turns.as_ref().is_none_or(|turns| turns.is_full())
+    }
 }
 
 /// The quota that a request exceeds.
@@ -157,41 +190,10 @@ pub(crate) struct Unauthenticated {
     _share: Share,
 }
 
-/// One follower, and the patterns that it holds. Released on drop.
-pub(crate) struct Follower {
-    limits: Arc<Limits>,
-    key: QuotaKey,
-    patterns: usize,
-    number: u64,
-    position: Arc<Position>,
-}
-
-/// How far a follower has read: written at each of its turns, read by the metrics.
-#[derive(Debug)]
-pub(crate) struct Position(AtomicU64);
-
-impl Default for Position {
-    fn default() -> Self {
-        Self(AtomicU64::new(u64::MAX))
-    }
-}
-
-impl Position {
-    /// Notes the last number that the follower has covered.
-    pub(crate) fn set(&self, seq: Seq) {
-        self.0.store(seq.get(), Ordering::Relaxed);
-    }
-
-    /// The last number that the follower has covered. `None` before it has read, and if it reads backwards.
-    fn get(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|seq| *seq != u64::MAX)
-    }
-}
-
 impl Limits {
-    /// Limits with at most `connections_max` connections.
-    pub(crate) fn new(own_uid: u32, connections_max: usize, log: Log) -> Self {
-        Self { own_uid, connections_max, log, table: Mutex::default() }
+    pub(crate) fn new(sizes: Sizes, log: Log) -> Self {
+        let scans = Arc::new(Semaphore::new(SLOW_SCANS_MAX));
+        Self { sizes, log, memory: Arc::default(), table: Mutex::default(), scans }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -199,15 +201,15 @@ impl Limits {
     }
 
     fn trusts(&self, key: &QuotaKey) -> bool {
-        matches!(key, QuotaKey::User(uid) if *uid == 0 || *uid == self.own_uid)
+        matches!(key, QuotaKey::User(uid) if *uid == 0 || *uid == self.sizes.own_uid)
     }
 
     /// Takes one connection for this key.
     pub(crate) fn permit(self: &Arc<Self>, key: QuotaKey) -> Result<Permit, TooMany> {
         let mut table = self.table();
-        let reserved = CONNECTIONS_RESERVED.min(self.connections_max / 2);
+        let reserved = CONNECTIONS_RESERVED.min(self.sizes.connections_max / 2);
         let reserved = if self.trusts(&key) { 0 } else { reserved };
-        if table.connections >= self.connections_max - reserved {
+        if table.connections >= self.sizes.connections_max - reserved {
             return Err(TooMany::Connections);
         }
         let share = self.count(&mut table, key)?;
@@ -244,8 +246,9 @@ impl Limits {
         let entry = table.keys.entry(key.clone()).or_insert_with(|| Entry {
             connections: 0,
             patterns: 0,
-            compiling: Arc::default(),
-            rate: rated.then(|| Arc::new(Rate::new(self.log.clone()))),
+            reads: Arc::new(Reads::new(!trusted)),
+            rate: rated.then(|| Arc::new(Rate::new(self.log.clone(), self.sizes.burst_max))),
+            turns: rated.then(|| Arc::new(Turns::new(self.sizes.workers))),
         });
         let (most, too_many) = match key {
             QuotaKey::User(_) if trusted => (usize::MAX, TooMany::OfUser),
@@ -266,6 +269,15 @@ impl Limits {
         self.table().keys.get(key).and_then(|entry| entry.rate.clone())
     }
 
+    fn turns_of(&self, key: &QuotaKey) -> Option<Arc<Turns>> {
+        self.table().keys.get(key).and_then(|entry| entry.turns.clone())
+    }
+
+    /// What one connection of this key holds of the memory for undecoded bytes: nothing yet.
+    pub(crate) fn held(&self, key: &QuotaKey) -> Held {
+        self.memory.held(key.clone(), self.trusts(key))
+    }
+
     /// The connections in use.
     pub(crate) fn counts(&self) -> Counts {
         let table = self.table();
@@ -279,6 +291,11 @@ impl Limits {
 }
 
 impl Permit {
+    /// The turns of its key. `None` if its tasks need not take turns.
+    pub(crate) fn turns(&self) -> Option<Arc<Turns>> {
+        self.share.turns()
+    }
+
     /// Counts this connection as a follower.
     pub(crate) fn follower(&self) -> Follower {
         self.share.follower()
@@ -286,64 +303,14 @@ impl Permit {
 }
 
 impl Share {
+    /// The turns of its key. `None` if its tasks need not take turns.
+    pub(crate) fn turns(&self) -> Option<Arc<Turns>> {
+        self.limits.turns_of(&self.key)
+    }
+
     /// Counts a follower whose patterns this key pays for.
     pub(crate) fn follower(&self) -> Follower {
-        let Self { limits, key } = self;
-        let position = Arc::new(Position::default());
-        let mut table = limits.table();
-        let number = table.next_follower;
-        table.next_follower += 1;
-        table.followers.insert(number, position.clone());
-        drop(table);
-        Follower { limits: limits.clone(), key: key.clone(), patterns: 0, number, position }
-    }
-}
-
-impl Follower {
-    /// Where its subscription notes how far it has read.
-    pub(crate) fn position(&self) -> Arc<Position> {
-        self.position.clone()
-    }
-
-    /// What its quota is counted by.
-    pub(crate) fn key(&self) -> &QuotaKey {
-        &self.key
-    }
-
-    /// Waits for the key's turn to compile patterns, which takes some milliseconds of a core: one at a time for
-    /// each key, however many connections it has. The turn ends on drop.
-    pub(crate) async fn compile_turn(&self) -> Option<OwnedMutexGuard<()>> {
-        let entry = self.limits.table().keys.get(&self.key).map(|e| e.compiling.clone());
-        Some(entry?.lock_owned().await)
-    }
-
-    /// Takes `patterns` regular expressions for this follower, which must hold none yet.
-    pub(crate) fn hold(&mut self, patterns: usize) -> Result<(), TooMany> {
-        if patterns == 0 || self.limits.trusts(&self.key) {
-            return Ok(());
-        }
-        let mut table = self.limits.table();
-        let in_all = table.patterns + patterns;
-        let Some(entry) = table.keys.get_mut(&self.key) else { return Ok(()) };
-        let of_one = entry.patterns + patterns;
-        if in_all > PATTERNS_HELD_MAX || of_one > PATTERNS_OF_ONE_MAX {
-            return Err(TooMany::Patterns);
-        }
-        entry.patterns = of_one;
-        table.patterns = in_all;
-        self.patterns = patterns;
-        Ok(())
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let mut table = self.limits.table();
-        table.followers.remove(&self.number);
-        table.patterns -= self.patterns;
-        if let Some(entry) = table.keys.get_mut(&self.key) {
-            entry.patterns -= self.patterns;
-        }
+        Follower::new(self.limits.clone(), self.key.clone())
     }
 }
 
@@ -352,9 +319,7 @@ impl Drop for Share {
         let mut table = self.limits.table();
         if let Some(entry) = table.keys.get_mut(&self.key) {
             entry.connections -= 1;
-            // A rate that is not replenished is kept: reconnecting must not reset it.
-            let replenished = entry.rate.as_ref().is_none_or(|rate| rate.is_full());
-            if entry.connections == 0 && replenished {
+            if entry.is_idle() {
                 table.keys.remove(&self.key);
             }
         }

@@ -91,6 +91,7 @@ impl Authenticator {
         }
         connection.write_all(&reply).await?;
         let share = share.map_err(|cause| AuthError::TooMany { name: name.clone(), cause })?;
+        connection.hold_for(self.limits.held(&key));
         let origin = Origin {
             addr: Some(address.ip().to_canonical().to_string()),
             token: Some(name.to_string()),
@@ -101,7 +102,7 @@ impl Authenticator {
             origin,
             rate: self.limits.rate_of(&key),
             quota_key: key,
-            _share: Some(share),
+            share: Some(share),
         })
     }
 }

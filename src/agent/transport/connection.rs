@@ -1,53 +1,44 @@
-//! One client's connection: a stream and the decoder of what arrives on it. Read buffers belong to the
-//! threads, so that an idle connection holds none.
+//! One client's connection: a stream and the decoder of what arrives on it. While it waits, it holds no buffer, and of
+//! an unfinished line what its share of the memory allows.
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::buffers::{Lent, READ_SIZE, ReadBuffer};
 use super::stream::Stream;
+use crate::agent::limits::{HELD_FREE, Held, ROOM_EVERY};
 use crate::wire::Decoder;
-
-/// Size of a thread's read buffer, in bytes: the most that one read returns.
-pub(crate) const READ_SIZE: usize = 256 << 10;
 
 /// Reads without a wait before the task yields to others.
 const READS_MAX: u32 = 8;
 
+/// The most that is read at once of a client whose input is ignored.
+const LITTLE: usize = 4 << 10;
+
 /// Grace period for a client that connected but has sent nothing yet when the agent stops. Without it every
 /// restart would drop clients that have left the accept queue and can no longer wait there.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
-
-thread_local! {
-    static BUFFERS: RefCell<Buffers> = RefCell::new(Buffers::default());
-}
-
-/// Buffers of one thread, shared by the connections it serves.
-struct Buffers {
-    /// Target of reads.
-    read: Vec<u8>,
-    /// Lent to the decoder of a connection that has something to decode.
-    decode: Vec<u8>,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self { read: vec![0; READ_SIZE], decode: Vec::new() }
-    }
-}
 
 /// A client's stream, and its input that is not decoded yet.
 pub(crate) struct Connection {
     stream: Stream,
     /// Decodes what arrived.
     pub(crate) decoder: Decoder,
+    /// The decoder's memory is a buffer of the pool.
+    lent: Option<Lent>,
+    /// Its share of the memory for what is not decoded.
+    held: Held,
+    /// The client is gone: what it has sent is read to its end, which needs no wait.
+    hung_up: bool,
     /// End of input was reached.
     ended: bool,
     /// Successful reads since the last wait.
     reads: u32,
+    /// Bytes that [`Self::read_little`] has read.
+    ignored: usize,
     /// End of [`FIRST_REQUEST_GRACE`]. `None` once something arrived.
     grace_until: Option<Instant>,
     stopping: watch::Receiver<bool>,
@@ -65,10 +56,29 @@ pub(crate) enum Input {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, host: &str, stopping: watch::Receiver<bool>) -> Self {
-        let grace_until = Some(Instant::now() + FIRST_REQUEST_GRACE);
-        let decoder = Decoder::for_host(host);
-        Self { stream, decoder, ended: false, reads: 0, grace_until, stopping }
+    pub(crate) fn new(
+        stream: Stream,
+        host: &str,
+        held: Held,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            stream,
+            decoder: Decoder::for_host(host),
+            lent: None,
+            held,
+            hung_up: false,
+            ended: false,
+            reads: 0,
+            ignored: 0,
+            grace_until: Some(Instant::now() + FIRST_REQUEST_GRACE),
+            stopping,
+        }
+    }
+
+    /// Counts what it holds by another key from the next read on.
+    pub(crate) fn hold_for(&mut self, held: Held) {
+        self.held = held;
     }
 
     /// `true` once end of input was reached.
@@ -87,6 +97,23 @@ impl Connection {
     /// Reads what is available, or waits until something is. Returns [`Input::Stopping`] when the agent stops,
     /// for a client that has sent nothing yet after [`FIRST_REQUEST_GRACE`].
     pub(crate) async fn read(&mut self) -> io::Result<Input> {
+        self.read_up_to(READ_SIZE).await
+    }
+
+    /// As [`Self::read`], but only a little, of a client whose input is ignored.
+    pub(crate) async fn read_little(&mut self) -> io::Result<Input> {
+        let before = self.decoder.buffered();
+        let read = self.read_up_to(LITTLE).await;
+        self.ignored += self.decoder.buffered().saturating_sub(before);
+        read
+    }
+
+    /// Bytes that [`Self::read_little`] has read.
+    pub(crate) fn ignored(&self) -> usize {
+        self.ignored
+    }
+
+    async fn read_up_to(&mut self, limit: usize) -> io::Result<Input> {
         if self.ended {
             return Ok(Input::End);
         }
@@ -97,7 +124,8 @@ impl Connection {
             tokio::task::yield_now().await;
         }
         loop {
-            match self.read_now() {
+            let room = self.room().min(limit);
+            match self.read_now(room) {
                 Ok(0) => {
                     self.ended = true;
                     self.decoder.finish();
@@ -119,7 +147,10 @@ impl Connection {
             self.reads = 0;
             tokio::select! {
                 biased;
-                ready = self.stream.readable() => ready?,
+                ready = self.stream.readable(), if room > 0 => ready?,
+                () = tokio::time::sleep(ROOM_EVERY), if room == 0 => {
+                    self.hung_up = self.stream.is_hung_up();
+                }
                 () = stopped_after(&mut self.stopping, self.grace_until) => {
                     return Ok(Input::Stopping);
                 }
@@ -127,25 +158,42 @@ impl Connection {
         }
     }
 
-    fn read_now(&mut self) -> io::Result<usize> {
-        BUFFERS.with_borrow_mut(|buffers| {
-            let read = self.stream.try_read(&mut buffers.read)?;
-            if buffers.decode.capacity() > 0 {
-                self.decoder.lend(std::mem::take(&mut buffers.decode));
-            }
-            self.decoder.push(&buffers.read[..read]);
-            Ok(read)
-        })
+    /// How many bytes may be read now.
+    fn room(&mut self) -> usize {
+        let rest = self.decoder.buffered();
+        self.held.set(rest);
+        if self.hung_up { READ_SIZE } else { self.held.room(rest).min(READ_SIZE) }
     }
 
-    /// Returns the decoder's buffer to the thread before a wait.
+    /// Reads without a wait, at most `room` bytes. Without room that is as if nothing had arrived.
+    fn read_now(&mut self, room: usize) -> io::Result<usize> {
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut buffer = ReadBuffer::take();
+        let read = self.stream.try_read(&mut buffer[..room])?;
+        let held = self.decoder.buffered() + read;
+        if held > HELD_FREE
+            && self.lent.is_none()
+            && let Some((lent, memory)) = Lent::take()
+        {
+            self.lent = Some(lent);
+            self.decoder.lend(memory);
+        }
+        self.decoder.push(&buffer[..read]);
+        self.held.set(held);
+        Ok(read)
+    }
+
+    /// Leaves the decoder only what it has not decoded. Call it before a wait for the client.
     fn release_buffer(&mut self) {
-        let buffer = self.decoder.give_back();
-        BUFFERS.with_borrow_mut(|buffers| {
-            if buffer.capacity() > buffers.decode.capacity() {
-                buffers.decode = buffer;
-            }
-        });
+        let rest = self.decoder.buffered();
+        if let Some(lent) = self.lent.take() {
+            lent.give_back(self.decoder.give_back());
+        } else if rest == 0 || self.decoder.allocated() > rest + HELD_FREE {
+            drop(self.decoder.give_back());
+        }
+        self.held.set(rest);
     }
 
     /// Writes as much of the pieces as fits without waiting. Returns the number of bytes.
@@ -161,7 +209,7 @@ impl Connection {
         while !bytes.is_empty() {
             match self.stream.try_write(&[IoSlice::new(bytes)]) {
                 Ok(written) => bytes = &bytes[written..],
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 Err(e) => return Err(e),
             }
         }
@@ -170,6 +218,10 @@ impl Connection {
 
     /// Waits until the kernel has everything that was written. Call it before any wait for something else.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
+        if self.stream.try_flush()? {
+            return Ok(());
+        }
+        self.release_buffer();
         self.stream.flush().await
     }
 
@@ -179,16 +231,17 @@ impl Connection {
     }
 
     /// Waits until there may be room to write.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
+    pub(crate) async fn writable(&mut self) -> io::Result<()> {
+        self.release_buffer();
         self.stream.writable().await
     }
 
-    /// `true` if the client, which sends no more, is known to read no more either.
-    pub(crate) async fn hung_up(&self) -> bool {
-        self.stream.hung_up().await
+    /// `true` if the client is known to read no more.
+    pub(crate) fn is_hung_up(&self) -> bool {
+        self.stream.is_hung_up()
     }
 
-    /// Waits until a client that sends no more is known to be gone, or the agent stops.
+    /// Waits until a TCP client is known to be gone, or the agent stops.
     pub(crate) async fn gone_or_stopped(&mut self) {
         tokio::select! {
             () = self.stream.gone() => {}

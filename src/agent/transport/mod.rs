@@ -6,6 +6,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod authenticate;
+mod buffers;
 pub(crate) mod connection;
 pub(crate) mod stream;
 pub(crate) mod tcp;

@@ -1,12 +1,12 @@
 //! A client's byte stream over any transport. Reads and writes never wait; readiness is awaited apart from
 //! them.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::unconstrained;
 use tokio_rustls::server::TlsStream;
@@ -62,6 +62,25 @@ impl Stream {
         }
     }
 
+    /// Ends our side: the client reads the end of the stream after what was written.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|context| match self {
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        })
+        .await
+    }
+
+    /// Passes to the kernel what fits. `true` if that is everything that was written.
+    pub(crate) fn try_flush(&mut self) -> io::Result<bool> {
+        let Self::Tls(stream) = self else { return Ok(true) };
+        match poll_once(|context| Pin::new(&mut **stream).poll_flush(context)) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            flushed => flushed.map(|()| true),
+        }
+    }
+
     /// Sends TLS's close_notify alert (RFC 8446, section 6.1), so that the client can tell an orderly end from
     /// truncation. Does not wait: a client with a full socket buffer does not get it.
     pub(crate) fn close_notify(&mut self) {
@@ -89,13 +108,14 @@ impl Stream {
     }
 
     /// `true` if the client is known to read no more.
-    pub(crate) async fn hung_up(&self) -> bool {
+    pub(crate) fn is_hung_up(&self) -> bool {
         let ready = match self {
-            Self::Unix(stream) => stream.ready(Interest::WRITABLE).await,
-            Self::Tcp(stream) => stream.ready(Interest::WRITABLE).await,
-            Self::Tls(stream) => stream.get_ref().0.ready(Interest::WRITABLE).await,
+            Self::Unix(stream) => ready_now(stream.ready(Interest::WRITABLE)),
+            Self::Tcp(stream) => ready_now(stream.ready(Interest::WRITABLE)),
+            Self::Tls(stream) => ready_now(stream.get_ref().0.ready(Interest::WRITABLE)),
         };
-        ready.map_or(true, |ready| ready.is_write_closed())
+        ready
+            .map_or_else(|e| e.kind() != io::ErrorKind::WouldBlock, |ready| ready.is_write_closed())
     }
 
     /// Waits until a TCP peer resets the connection or misses its keepalives. Never completes for a Unix
@@ -108,6 +128,12 @@ impl Stream {
         };
         let _ = tcp.ready(Interest::ERROR).await;
     }
+}
+
+/// The readiness that is known now. [`io::ErrorKind::WouldBlock`] if none is.
+fn ready_now(ready: impl Future<Output = io::Result<Ready>>) -> io::Result<Ready> {
+    let mut ready = pin!(ready);
+    poll_once(|context| ready.as_mut().poll(context))
 }
 
 /// Polls once with a no-op waker. Runs `unconstrained`: an exhausted coop budget would return `Pending` on a

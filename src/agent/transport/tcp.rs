@@ -17,7 +17,7 @@ use super::stream::Stream;
 use super::tls::{AcceptError, Acceptor, HANDSHAKE_RECORD};
 use crate::agent::access::Access;
 use crate::agent::client::Client;
-use crate::agent::limits::Limits;
+use crate::agent::limits::{Limits, QuotaKey};
 use crate::diag::{self, Throttle};
 use crate::sys::{host, tcp};
 use crate::wire::{self, Code};
@@ -143,7 +143,8 @@ impl Bridge {
             let _ = stream.try_write(&reply);
             return Err(HandshakeError::NoTls);
         };
-        Ok(Some(Connection::new(stream, &host::name(), self.stopping.clone())))
+        let held = self.authenticator.limits.held(&QuotaKey::for_address(address.ip()));
+        Ok(Some(Connection::new(stream, &host::name(), held, self.stopping.clone())))
     }
 }
 

@@ -13,13 +13,19 @@ use crate::access::TagScope;
 use crate::agent::follow::Refusal;
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
-use crate::agent::limits::Follower;
+use crate::agent::limits::{Follower, QuotaKey};
 use crate::log::Log;
 use crate::views::{ViewName, WINDOW_MINUTES};
 use crate::wire::{Code, Tail};
 
 /// Folds in all: one for each pair of MATCH and rights. Each takes at most [`crate::views::SIZE_MAX`] bytes.
 pub const FOLDS_MAX: usize = 8;
+
+/// Folds of [`FOLDS_MAX`] that are reserved for root and the agent's own user.
+pub const FOLDS_RESERVED: usize = 2;
+
+/// Folds that one other user, address or token may start.
+pub const FOLDS_OF_ONE_MAX: usize = 4;
 
 /// How long a fold goes on without a watcher.
 pub const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -37,6 +43,8 @@ pub(crate) struct Folds {
 struct Entry {
     matching: String,
     scope: TagScope,
+    /// Who started it.
+    key: QuotaKey,
     fold: Arc<Fold>,
     /// Watchers subscribe; their number decides whether the fold is kept.
     watchers: watch::Sender<()>,
@@ -75,6 +83,11 @@ pub(crate) enum WatchError {
          again later"
     )]
     TooMany,
+    #[error(
+        "views with {FOLDS_OF_ONE_MAX} different MATCH of yours are being watched, which is the most: use one of \
+         them, or try again later"
+    )]
+    TooManyOfOne,
 }
 
 impl WatchError {
@@ -82,7 +95,7 @@ impl WatchError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Refused(refusal) => refusal.code(),
-            Self::TooMany => Code::Later,
+            Self::TooMany | Self::TooManyOfOne => Code::Later,
         }
     }
 }
@@ -123,15 +136,13 @@ impl Folds {
         if let Some(watch) = find(&entries, matching, scope) {
             return Ok(watch);
         }
-        if entries.len() >= FOLDS_MAX {
-            let unwatched = entries.iter().position(|entry| entry.watchers.receiver_count() == 0);
-            entries.remove(unwatched.ok_or(WatchError::TooMany)?).task.abort();
-        }
+        make_room(&mut entries, follower)?;
         let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone(), &self.numbers));
         let (watchers, watcher) = watch::channel(());
         let (matching, scope) = (matching.to_owned(), scope.clone());
         let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();
-        entries.push(Entry { matching, scope, fold: fold.clone(), watchers, task });
+        let key = follower.key().clone();
+        entries.push(Entry { matching, scope, key, fold: fold.clone(), watchers, task });
         Ok(Watch { fold, _watcher: watcher })
     }
 
@@ -159,6 +170,29 @@ impl Folds {
             }
         }
     }
+}
+
+/// Makes room for one more fold of this follower's key. Ends one without a watcher where that is needed.
+fn make_room(entries: &mut Vec<Entry>, follower: &Follower) -> Result<(), WatchError> {
+    let own = |entry: &Entry| entry.key == *follower.key();
+    let reserved = if follower.is_trusted() { 0 } else { FOLDS_RESERVED };
+    if !follower.is_trusted()
+        && entries.iter().filter(|entry| own(entry)).count() >= FOLDS_OF_ONE_MAX
+    {
+        return end_unwatched(entries, own).ok_or(WatchError::TooManyOfOne);
+    }
+    if entries.len() >= FOLDS_MAX - reserved {
+        return end_unwatched(entries, |_| true).ok_or(WatchError::TooMany);
+    }
+    Ok(())
+}
+
+/// Ends a fold that has no watcher. `None` if there is none.
+fn end_unwatched(entries: &mut Vec<Entry>, among: impl Fn(&Entry) -> bool) -> Option<()> {
+    let unwatched =
+        entries.iter().position(|entry| among(entry) && entry.watchers.receiver_count() == 0)?;
+    entries.remove(unwatched).task.abort();
+    Some(())
 }
 
 fn find(entries: &[Entry], matching: &str, scope: &TagScope) -> Option<Watch> {

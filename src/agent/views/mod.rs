@@ -11,7 +11,7 @@ pub(crate) mod serve;
 mod shared;
 mod turn;
 
-pub use folds::{FOLDS_MAX, KEPT_FOR};
+pub use folds::{FOLDS_MAX, FOLDS_OF_ONE_MAX, FOLDS_RESERVED, KEPT_FOR};
 pub(crate) use folds::{Folds, Watch};
 pub use past::{PAST_FOLDS_MAX, PAST_WAIT_MAX};
 pub use shared::SNAPSHOT_MAX;

@@ -205,6 +205,7 @@ mod tests {
 
     use super::*;
     use crate::agent::limits::Limits;
+    use crate::agent::limits::Sizes;
     use crate::event::{Batch, Draft};
     use crate::log::{Opened, Options, WINDOW_SIZE_MIN, open};
 
@@ -217,9 +218,12 @@ mod tests {
     }
 
     fn follower(log: &Log, uid: u32) -> Follower {
-        let limits = Arc::new(Limits::new(4242, 64, log.clone()));
+        let limits = Arc::new(Limits::new(SIZES, log.clone()));
         limits.permit(QuotaKey::User(uid)).expect("room").follower()
     }
+
+    const SIZES: Sizes =
+        Sizes { own_uid: 4242, connections_max: 64, workers: 1, burst_max: u64::MAX };
 
     /// Runs with a log that has one event in each of the first 100 seconds, at second 200.
     fn with_log(test: impl AsyncFnOnce(Log)) {

@@ -11,7 +11,7 @@ use super::link::Link;
 use super::options::Options;
 use super::outbox::{self, Outbox};
 use super::report::report;
-use crate::event::Draft;
+use crate::event::{Cursor, Draft};
 use crate::sys::poll::{self, Woken};
 use crate::wire::Code;
 
@@ -34,7 +34,7 @@ pub(super) struct Delivery<'a> {
     /// Whether that was reported before the end.
     reported: bool,
     dropped: u64,
-    cursor: Option<String>,
+    cursor: Option<Cursor>,
     /// Whether an event belonged to a run.
     has_runs: bool,
 }
@@ -113,7 +113,7 @@ impl<'a> Delivery<'a> {
         if let Some(agent) = self.link.agent()
             && let Err(error) = self.outbox.write(agent)
         {
-            self.lose(error.into());
+            self.lose(error);
         }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Delivery<'a> {
     ///
     /// # Errors
     /// [`SendError`] if events were refused or lost.
-    pub(super) fn outcome(mut self) -> Result<Option<String>, SendError> {
+    pub(super) fn outcome(mut self) -> Result<Option<Cursor>, SendError> {
         let refusal = self.refusal.take().map(|refusal| match self.refused {
             0 => SendError::Refused(refusal),
             refused => SendError::SomeRefused { refused, events: self.events, refusal },

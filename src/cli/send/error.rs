@@ -1,6 +1,7 @@
 //! Why sending fails.
 
 use std::io;
+use std::time::Duration;
 
 use super::args::TAG_VARIABLE;
 use super::template::BadMessage;
@@ -91,6 +92,10 @@ pub(super) enum SendError {
     Refused(Refusal),
     #[error("{refused} of {events} events refused: {}", refusal.why)]
     SomeRefused { refused: u64, events: u64, refusal: Refusal },
+    #[error("cannot write: stdout: {0}")]
+    Output(io::Error),
+    #[error("events may be lost: no answer within {0:?}")]
+    NoAnswer(Duration),
     #[error("{lost} events lost: {}", match why {
         Some(why) => why.to_string(),
         None => "the agent was away".to_owned(),
@@ -110,6 +115,8 @@ impl Failure for SendError {
             Self::Trouble(trouble) => trouble.code().into(),
             Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
             Self::Refused(refusal) | Self::SomeRefused { refusal, .. } => refusal.code.into(),
+            Self::Output(_) => Exit::NotStored,
+            Self::NoAnswer(_) => Exit::Later,
             Self::Lost { why: None, .. } => Exit::Unavailable,
         }
     }

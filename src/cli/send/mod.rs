@@ -3,7 +3,7 @@
 //!
 //! `args` is the command line, `options` its meaning, `template` makes a draft of each message. A single
 //! message goes through an `outbox`. The lines of an input (`stream`) and the begin and end of a command
-//! (`timed`) go through a `delivery`, which reconnects (`link`).
+//! (`timed`, which runs it, `timed_run` and `run_events`) go through a `delivery`, which reconnects (`link`).
 
 mod args;
 mod delivery;
@@ -14,9 +14,11 @@ mod options;
 mod outbox;
 mod priority;
 mod report;
+mod run_events;
 mod stream;
 mod template;
 mod timed;
+mod timed_run;
 
 use std::fs::File;
 use std::io;
@@ -24,6 +26,7 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli::{self, Exit};
+use crate::event::Cursor;
 use args::{Args, joined};
 use error::SendError;
 use options::Options;
@@ -49,7 +52,7 @@ fn run(args: Args) -> Result<ExitCode, SendError> {
     let options = Options::new(&args)?;
     let cursor = match args.words.split_first() {
         Some((program, arguments)) if args.time => {
-            return Ok(timed::run(&options, program, arguments).into());
+            return Ok(timed::run(options, program, arguments).into());
         }
         Some(_) => once(&options, joined(args.words.iter().map(|word| word.as_os_str())))?,
         None => match &args.file {
@@ -63,7 +66,7 @@ fn run(args: Args) -> Result<ExitCode, SendError> {
             }
         },
     };
-    options.print(cursor.as_deref());
+    options.print(cursor)?;
     Ok(Exit::Done.into())
 }
 
@@ -74,7 +77,7 @@ fn stdin() -> Result<File, SendError> {
 }
 
 /// Sends one event: one write, one read. One that belongs to a run detaches it.
-fn once(options: &Options, text: String) -> Result<Option<String>, SendError> {
+fn once(options: &Options, text: String) -> Result<Option<Cursor>, SendError> {
     let message = options.template.message(text.into())?;
     let mut outbox = Outbox::new(options.ack);
     outbox.push(&message.draft)?;

@@ -1,6 +1,8 @@
 //! The options that concern all events, checked together.
 
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::args::{Ack, Args, TAG_VARIABLE};
@@ -9,7 +11,8 @@ use super::report::{NAME, report};
 use super::template::{Claim, Template};
 use crate::cli;
 use crate::client::{Address, Connection};
-use crate::event::{Draft, Field, Value};
+use crate::event::{Cursor, Draft, Field, Value};
+use crate::sys::poll::Patient;
 
 /// The timeout of each wait for the agent, unless `--timeout` sets another.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
@@ -97,9 +100,19 @@ impl Options {
     }
 
     /// `--cursor`: prints the cursor of the last event. A closed stdout is no error.
-    pub(super) fn print(&self, cursor: Option<&str>) {
-        if let (true, Some(cursor)) = (self.cursor, cursor) {
-            let _ = writeln!(io::stdout(), "{cursor}");
+    ///
+    /// # Errors
+    /// [`SendError::Output`]
+    pub(super) fn print(&self, cursor: Option<Cursor>) -> Result<(), SendError> {
+        let (true, Some(cursor)) = (self.cursor, cursor) else { return Ok(()) };
+        // Without std's buffer, whose flush is not repeatable after an error.
+        let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+        let printed = out.and_then(|out| Patient(out).write_all(format!("{cursor}\n").as_bytes()));
+        match printed {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(SendError::Output(error))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Events that the agent has not acknowledged yet.
 
+use std::time::Instant;
+
 use crate::client::{ClientError, Connection};
-use crate::event::{DRAFT_MAX, Draft};
+use crate::event::{Cursor, DRAFT_MAX, Draft};
 use crate::wire::{Answer, Code, encode_send};
 
 use super::args::Ack;
@@ -25,7 +27,7 @@ pub(super) struct SyncResult {
     /// The first refusal, or why nothing could be stored.
     pub(super) refusal: Option<Refusal>,
     /// The cursor of the last stored event.
-    pub(super) cursor: Option<String>,
+    pub(super) cursor: Option<Cursor>,
 }
 
 impl Outbox {
@@ -81,9 +83,9 @@ impl Outbox {
     /// Writes what was not written yet, and waits for no answer.
     ///
     /// # Errors
-    /// [`ClientError`]; the events are kept.
-    pub(super) fn write(&mut self, agent: &mut Connection) -> Result<(), ClientError> {
-        agent.write(&self.lines[self.written..])?;
+    /// [`Trouble`]; the events are kept.
+    pub(super) fn write(&mut self, agent: &mut Connection) -> Result<(), Trouble> {
+        write(agent, &self.lines[self.written..])?;
         self.written = self.lines.len();
         Ok(())
     }
@@ -100,7 +102,7 @@ impl Outbox {
             Ack::Stored => b"SYNC\n",
             Ack::Synced => b"SYNC synced\n",
         });
-        let written = agent.write(&self.lines[self.written..]);
+        let written = write(agent, &self.lines[self.written..]);
         self.lines.truncate(events);
         written?;
         self.written = events;
@@ -117,17 +119,23 @@ impl Outbox {
 /// first answer decides.
 fn read_result(agent: &mut Connection, events: u64) -> Result<SyncResult, Trouble> {
     let mut result = SyncResult::default();
+    let begun = Instant::now();
     loop {
+        // Each answer has the timeout. This bounds a peer that always sends another one.
+        if agent.timeout().is_some_and(|timeout| begun.elapsed() > timeout) {
+            return Err(agent.timed_out().into());
+        }
         match agent.answer()? {
             Some(Answer::Ok(cursor)) => {
-                result.cursor = Some(cursor.to_owned());
+                let Ok(cursor) = cursor.parse() else { return Err(agent.no_cursor().into()) };
+                result.cursor = Some(cursor);
                 return Ok(result);
             }
             Some(Answer::Err { code, why }) => {
                 let partial = SyncRefusal::parse(why);
                 if let Some(partial) = &partial {
                     result.refused = partial.refused;
-                    result.cursor = partial.cursor.map(str::to_owned);
+                    result.cursor = partial.cursor;
                 } else if code != Code::NotStored {
                     result.refused += 1;
                 }
@@ -146,17 +154,26 @@ fn read_result(agent: &mut Connection, events: u64) -> Result<SyncResult, Troubl
 }
 
 /// The answer of SYNC when some events were refused: `<n> refused, rest stored at <cursor>`.
-struct SyncRefusal<'a> {
+struct SyncRefusal {
     refused: u64,
-    cursor: Option<&'a str>,
+    cursor: Option<Cursor>,
 }
 
-impl<'a> SyncRefusal<'a> {
+impl SyncRefusal {
     /// `None` if the text is another error.
-    fn parse(why: &'a str) -> Option<Self> {
+    fn parse(why: &str) -> Option<Self> {
         let (count, rest) = why.split_once(" refused, rest ")?;
-        Some(Self { refused: count.parse().ok()?, cursor: rest.strip_prefix("stored at ") })
+        let cursor = rest.strip_prefix("stored at ").and_then(|text| text.parse().ok());
+        Some(Self { refused: count.parse().ok()?, cursor })
     }
+}
+
+/// Writes. If the agent closed the connection, what it sent before may be the reason.
+fn write(agent: &mut Connection, bytes: &[u8]) -> Result<(), Trouble> {
+    agent.write(bytes).map_err(|error| match error {
+        ClientError::Closed { .. } => read_closed(agent),
+        error => error.into(),
+    })
 }
 
 /// Reads to the end of a connection that the agent closed, and returns why it did.

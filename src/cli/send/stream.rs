@@ -8,6 +8,7 @@ use super::delivery::Delivery;
 use super::error::{SendError, TooLong};
 use super::lines::{InputLine, InputLines};
 use super::options::Options;
+use crate::event::Cursor;
 use crate::sys::poll;
 
 /// How much input is read at once, in bytes.
@@ -18,7 +19,7 @@ pub(super) fn run(
     options: &Options,
     mut input: impl io::Read + AsFd,
     name: &str,
-) -> Result<Option<String>, SendError> {
+) -> Result<Option<Cursor>, SendError> {
     let failed = |source| SendError::Input { name: name.to_owned(), source };
     let delivery = Delivery::connected(options)?;
     let mut stream = Stream { options, delivery, lines: 0, cut: false };
@@ -36,6 +37,11 @@ pub(super) fn run(
             Ok(0) => break,
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // A descriptor that another process made non-blocking. The wait has no timeout.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                poll::readable(input.as_fd(), Duration::MAX).map_err(failed)?;
+                continue;
+            }
             Err(error) => return Err(failed(error)),
         };
         lines.push(&piece[..length], |line| stream.line(line));

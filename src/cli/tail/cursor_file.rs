@@ -1,13 +1,14 @@
 //! The file that stores the cursor between two runs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::report::report;
 use crate::event::{Cursor, CursorError};
-use crate::sys::files::{self, NewFile};
+use crate::sys::files;
 
 /// The longest cursor file that is read, in bytes. A cursor and its line end are far shorter.
 const SIZE_MAX: u64 = 256;
@@ -19,12 +20,21 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CursorFileError {
     /// The file holds something else.
-    #[error("bad cursor file: {}: {source}", path.display())]
+    #[error("bad cursor file: {}: {}: remove it to start without a cursor", path.display(), match source {
+        Some(source) => source.to_string(),
+        None => "it is empty".to_owned(),
+    })]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the cursor.
-        source: CursorError,
+        /// What is wrong with the cursor. `None` if the file is empty.
+        source: Option<CursorError>,
+    },
+    /// It is a directory, a device, a FIFO or a socket.
+    #[error("bad cursor file: {}: not a regular file", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
     },
     /// It cannot be read.
     #[error("cannot read cursor file: {}: {source}", path.display())]
@@ -44,26 +54,31 @@ pub(super) enum CursorFileError {
     },
 }
 
-/// Reads the cursor. `None` if the file does not exist or is empty.
+/// Reads the cursor. `None` if the file does not exist, because this is the first run. An empty file is an
+/// error: it may be what a crash or a full disk left, and all events would be shown again.
 ///
 /// # Errors
-/// [`CursorFileError::Content`], [`CursorFileError::Read`].
+/// [`CursorFileError::Content`], [`CursorFileError::Kind`], [`CursorFileError::Read`].
 pub(super) fn read(path: &Path) -> Result<Option<Cursor>, CursorFileError> {
     let unreadable = |source| CursorFileError::Read { path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Looked at first: to open a device or a FIFO may have an effect.
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(CursorFileError::Kind { path: path.to_owned() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
-    };
+    }
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(files::NO_BLOCK).open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(SIZE_MAX).read_to_end(&mut bytes).map_err(unreadable)?;
-    let text = String::from_utf8_lossy(&bytes);
-    match text.trim() {
-        "" => Ok(None),
-        cursor => {
-            let bad = |source| CursorFileError::Content { path: path.to_owned(), source };
-            cursor.parse().map(Some).map_err(bad)
-        }
+    file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bad = |source| CursorFileError::Content { path: path.to_owned(), source };
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(bad(Some(CursorError)));
+    }
+    match String::from_utf8_lossy(&bytes).trim() {
+        "" => Err(bad(None)),
+        cursor => cursor.parse().map(Some).map_err(|source| bad(Some(source))),
     }
 }
 
@@ -123,15 +138,13 @@ impl<'a> CursorFile<'a> {
 }
 
 fn write(path: &Path, cursor: Cursor) -> Result<(), CursorFileError> {
-    let options = NewFile { mode: 0o666, owner: None };
-    files::replace(path, format!("{cursor}\n").as_bytes(), options)
+    files::replace_in_place(path, format!("{cursor}\n").as_bytes())
         .map_err(|source| CursorFileError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn cursor(n: u64) -> Option<Cursor> {
         format!("7f3a9c21-{n}").parse().ok()
@@ -147,8 +160,6 @@ mod tests {
             assert_eq!(read(&path).expect("read"), cursor(n));
         }
         assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
-        fs::write(&path, "\n").expect("written");
-        assert_eq!(read(&path).expect("empty"), None);
     }
 
     #[test]
@@ -158,13 +169,26 @@ mod tests {
         fs::write(&path, "elsewhere").expect("written");
         let error = read(&path).expect_err("not a cursor").to_string();
         assert!(error.contains("cursor: not a cursor"), "{error}");
-        let error = read(dir.path()).expect_err("a directory");
-        assert!(matches!(error, CursorFileError::Read { .. }), "{error}");
+        for empty in ["", "\n"] {
+            fs::write(&path, empty).expect("written");
+            let error = read(&path).expect_err("empty").to_string();
+            assert!(error.ends_with("it is empty: remove it to start without a cursor"), "{error}");
+        }
+        let longest = format!("{:<1$}", "7f3a9c21-1042", SIZE_MAX as usize);
+        fs::write(&path, &longest).expect("written");
+        assert_eq!(read(&path).expect("the longest"), cursor(1042));
+        fs::write(&path, format!("{longest} ")).expect("written");
+        assert!(matches!(read(&path), Err(CursorFileError::Content { .. })));
+        fs::remove_file(&path).expect("removed");
+        for place in [dir.path(), Path::new("/dev/null")] {
+            let error = read(place).expect_err("no file");
+            assert!(matches!(error, CursorFileError::Kind { .. }), "{error}");
+        }
         let (nowhere, cursor) = (dir.path().join("no/cursor"), cursor(1).expect("one"));
         let error = write(&nowhere, cursor).expect_err("no directory").to_string();
         assert!(error.contains("no/cursor: No such"), "{error}");
         assert!(write(dir.path(), cursor).is_err());
-        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).expect("a directory").count(), 0);
     }
 
     #[test]

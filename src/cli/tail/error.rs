@@ -75,7 +75,9 @@ impl TailError {
 impl Failure for TailError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Plan(_) | Self::Token(_) | Self::CursorFile(CursorFileError::Content { .. }) => {
+            Self::Plan(_)
+            | Self::Token(_)
+            | Self::CursorFile(CursorFileError::Content { .. } | CursorFileError::Kind { .. }) => {
                 Exit::Usage
             }
             Self::CursorFile(_) | Self::Output(_) | Self::Signals(_) => Exit::NotStored,

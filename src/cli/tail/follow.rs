@@ -16,10 +16,10 @@ use crate::sys::interrupt::Interrupt;
 use crate::wire::{self, Answer};
 
 /// The timeout of connecting, and of the answer to PING.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
+pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest silence of an agent that reads existing events. While following there is no limit.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The first delay before reconnecting; each is twice the one before.
 const RETRY_MIN: Duration = Duration::from_millis(10);
@@ -163,7 +163,9 @@ impl<'a, W: Write> Follow<'a, W> {
         let newest = ping(&mut connection)?;
         let mut request = Vec::new();
         wire::encode_tail(&self.position.request(&self.plan.tail, newest), &mut request);
-        connection.write(&request)?;
+        if let Err(error) = connection.write(&request) {
+            return Err(reason(&mut connection, error));
+        }
         if self.lost.take().is_some() {
             self.notice("reconnected");
         }
@@ -312,13 +314,20 @@ impl<'a, W: Write> Follow<'a, W> {
 
 /// Requests the newest cursor of the agent's log.
 fn ping(connection: &mut Connection) -> Result<Cursor, TailError> {
-    // Even if the write fails: an agent that closed the connection may have sent the reason.
-    let written = connection.write(b"PING\n");
-    match connection.answer()? {
-        Some(Answer::Ok(rest)) => rest.parse().map_err(|_| TailError::not_an_agent(rest)),
-        Some(Answer::Err { code, why }) => Err(TailError::Refused { code, why: why.into() }),
-        Some(Answer::Text(text) | Answer::Line(text)) => Err(TailError::not_an_agent(text)),
-        Some(Answer::At(cursor)) => Err(TailError::not_an_agent(&cursor.to_string())),
-        None => Err(written.err().unwrap_or_else(|| connection.closed()).into()),
+    match connection.request(b"PING\n")? {
+        Answer::Ok(rest) => rest.parse().map_err(|_| TailError::not_an_agent(rest)),
+        Answer::Err { code, why } => Err(TailError::Refused { code, why: why.into() }),
+        Answer::Text(text) | Answer::Line(text) => Err(TailError::not_an_agent(text)),
+        Answer::At(cursor) => Err(TailError::not_an_agent(&cursor.to_string())),
     }
+}
+
+/// Why a write failed. An agent that closed the connection may have sent the reason.
+fn reason(connection: &mut Connection, error: ClientError) -> TailError {
+    if let ClientError::Closed { .. } = error
+        && let Ok(Some(Answer::Err { code, why })) = connection.answer()
+    {
+        return TailError::Refused { code, why: why.into() };
+    }
+    error.into()
 }

@@ -16,13 +16,15 @@ mod stats;
 mod web;
 mod when;
 
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _, stdout};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use crate::cli;
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
+use crate::sys::poll::Patient;
 use crate::sys::zone;
 use args::Args;
 use error::TailError;
@@ -31,6 +33,7 @@ use plan::{Environment, Plan};
 
 // Bounds and defaults that the manual names.
 pub use args::TIMEOUT_MAX;
+pub use follow::{ANSWER_WAIT, SILENCE_MAX};
 pub use plan::LINES_DEFAULT;
 pub use report::NAME;
 
@@ -59,7 +62,8 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
     };
     if args.web {
         let link = web::link(&environment.agent)?;
-        writeln!(stdout(), "{link}").map_err(TailError::Output)?;
+        let mut out = unbuffered_stdout().map_err(TailError::Output)?;
+        out.write_all(format!("{link}\n").as_bytes()).map_err(TailError::Output)?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = Plan::new(args, environment)?;
@@ -67,8 +71,13 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
     if plan.tail.follow {
         interrupt.watch_output(stdout().as_fd()).map_err(TailError::Signals)?;
     }
-    let out = stdout().lock();
+    let out = unbuffered_stdout().map_err(TailError::Output)?;
     Ok(Follow::new(&plan, &interrupt, out).run()?.into())
+}
+
+/// Standard output without std's buffer, whose flush is not repeatable after an error.
+fn unbuffered_stdout() -> io::Result<Patient<File>> {
+    Ok(Patient(File::from(stdout().as_fd().try_clone_to_owned()?)))
 }
 
 /// `true` unless the environment disables colors (<https://no-color.org>).

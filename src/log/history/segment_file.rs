@@ -168,7 +168,7 @@ mod tests {
 
     fn extent(n: u64, text: &'static str) -> Extent {
         let (first, time) = (Seq::new(n).expect("small"), Timestamp::default());
-        Extent { first, last: first, time, bytes: text.into(), is_gap: false }
+        Extent { first, last: first, time, bytes: text.into(), is_gap: false, spare: 0 }
     }
 
     /// A file with one line, right after a check.

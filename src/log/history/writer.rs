@@ -182,7 +182,14 @@ impl Writer {
     fn gap_extent(&self, gap: Gap, time: Timestamp) -> Extent {
         let mut line = Vec::new();
         gap.encode(time, &self.shared.options().host, &mut line);
-        Extent { first: gap.first(), last: gap.last(), time, bytes: line.into(), is_gap: true }
+        Extent {
+            first: gap.first(),
+            last: gap.last(),
+            time,
+            bytes: line.into(),
+            is_gap: true,
+            spare: 0,
+        }
     }
 
     fn fail(&self, cause: &io::Error) {

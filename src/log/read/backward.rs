@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::chunk::offset_of_seq;
 use crate::event::{Gap, Line, Seq, Why};
 use crate::log::history::disk;
+use crate::log::lane::Lane;
 use crate::log::shared::Shared;
 use crate::log::state::{DiskPosition, Segment};
 
@@ -19,6 +20,7 @@ pub struct Backward {
     before: Seq,
     /// The position of that on disk, if it is known.
     position: Option<DiskPosition>,
+    lane: Option<Lane>,
 }
 
 /// Where the lines before a number are.
@@ -33,7 +35,13 @@ impl Backward {
     /// A reader of everything before `before`.
     pub(crate) fn new(shared: Arc<Shared>, before: Seq) -> Self {
         let end = shared.lock().window().next();
-        Self { shared, before: before.min(end), position: None }
+        Self { shared, before: before.min(end), position: None, lane: None }
+    }
+
+    /// The same reader, whose reads of history take turns with others of this lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Option<Lane>) -> Self {
+        Self { lane, ..self }
     }
 
     /// Reads lines before those that were read last. They are in ascending order. Missing events are a
@@ -75,7 +83,7 @@ impl Backward {
             Some(file) => lines_before(&file, segment, before, position).map(Some),
             None => Ok(None),
         };
-        match self.shared.read_history(read).await {
+        match self.shared.read_history(self.lane.as_ref(), read).await {
             Ok(None) => Ok(Bytes::new()),
             Ok(Some(lines)) => {
                 self.position = Some(segment.position(lines.offset));

@@ -74,19 +74,17 @@ impl Chunk {
         slices
     }
 
-    /// The rest of the line that `offset` is within. Empty if a line begins there.
-    pub fn rest_of_line(&self, mut offset: usize) -> &[u8] {
+    /// The line in which `offset` lies, with its line end, and where it begins, in bytes. Empty at the end.
+    pub(crate) fn line_at(&self, offset: usize) -> (usize, &[u8]) {
+        let mut before = 0;
         for piece in &self.pieces {
-            if offset < piece.len() {
-                if offset == 0 || piece[offset - 1] == b'\n' {
-                    return &[];
-                }
-                let rest = &piece[offset..];
-                return &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1)];
+            if offset < before + piece.len() {
+                let (begin, line) = line_at(piece, offset - before);
+                return (before + begin, line);
             }
-            offset -= piece.len();
+            before += piece.len();
         }
-        &[]
+        (offset, &[])
     }
 
     /// Iterates over the lines from `offset` on, which must be where a line begins. Skips what is not a
@@ -129,10 +127,24 @@ impl Chunk {
     }
 }
 
+/// The line in which `offset` lies, with its line end, and where it begins. Empty at the end.
+pub(crate) fn line_at(bytes: &[u8], offset: usize) -> (usize, &[u8]) {
+    let begin = memchr::memrchr(b'\n', &bytes[..offset]).map_or(0, |at| at + 1);
+    let end = memchr::memchr(b'\n', &bytes[offset..]).map_or(bytes.len(), |at| offset + at + 1);
+    (begin, &bytes[begin..end])
+}
+
 /// Iterates over the lines in some bytes. Skips what is not a line.
 pub fn lines_of(bytes: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
     let lines = bytes.split(|b| *b == b'\n');
     lines.filter_map(|line| Line::parse(std::str::from_utf8(line).ok()?))
+}
+
+/// Splits off the last line.
+pub fn split_last_line(block: &mut Bytes) -> Bytes {
+    let body = block.strip_suffix(b"\n").unwrap_or(block);
+    let start = memchr::memrchr(b'\n', body).map_or(0, |at| at + 1);
+    block.split_off(start)
 }
 
 /// The last number of a line.

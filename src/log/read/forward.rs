@@ -11,6 +11,7 @@ use super::chunk::{Chunk, gap_of, last_seq, offset_of_seq};
 use crate::diag;
 use crate::event::{Gap, Line, Seq, Why};
 use crate::log::history::disk::{self, each_line};
+use crate::log::lane::Lane;
 use crate::log::shared::Shared;
 use crate::log::state::{DiskPosition, Extent, Segment, State};
 
@@ -24,6 +25,7 @@ pub struct Reader {
     next: Seq,
     /// The position of that on disk, if it is known.
     position: Option<DiskPosition>,
+    lane: Option<Lane>,
 }
 
 /// The outcome of a read.
@@ -56,7 +58,13 @@ enum Source {
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, next: Seq) -> Self {
-        Self { shared, next, position: None }
+        Self { shared, next, position: None, lane: None }
+    }
+
+    /// The same reader, whose reads of history take turns with others of this lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Option<Lane>) -> Self {
+        Self { lane, ..self }
     }
 
     /// The last number that was read.
@@ -118,7 +126,7 @@ impl Reader {
             Some(file) => read_segment(&file, segment, next, position).map(Some),
             None => Ok(None),
         };
-        match self.shared.read_history(read).await {
+        match self.shared.read_history(self.lane.as_ref(), read).await {
             Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.shared.forget_segment(segment.first);

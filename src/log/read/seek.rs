@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use crate::event::{Line, Seq, Timestamp};
 use crate::log::history::disk;
+use crate::log::lane::Lane;
 use crate::log::shared::Shared;
 use crate::log::state::Segment;
 
 /// The number of the first line at `time` or later. The next number if there is none.
-pub(crate) async fn first_since(shared: &Arc<Shared>, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn first_since(
+    shared: &Arc<Shared>,
+    time: Timestamp,
+    lane: Option<&Lane>,
+) -> io::Result<Seq> {
     loop {
         let segment = {
             let state = shared.lock();
@@ -22,14 +27,18 @@ pub(crate) async fn first_since(shared: &Arc<Shared>, time: Timestamp) -> io::Re
                 Some(segment) => segment,
             }
         };
-        if let Some(found) = search(shared, segment, move |at| at < time).await? {
+        if let Some(found) = search(shared, lane, segment, move |at| at < time).await? {
             return Ok(found);
         }
     }
 }
 
 /// The number after the last line at `time` or earlier. The oldest number if there is none.
-pub(crate) async fn end_until(shared: &Arc<Shared>, time: Timestamp) -> io::Result<Seq> {
+pub(crate) async fn end_until(
+    shared: &Arc<Shared>,
+    time: Timestamp,
+    lane: Option<&Lane>,
+) -> io::Result<Seq> {
     loop {
         let segment = {
             let state = shared.lock();
@@ -42,7 +51,7 @@ pub(crate) async fn end_until(shared: &Arc<Shared>, time: Timestamp) -> io::Resu
                 Some(segment) => segment,
             }
         };
-        if let Some(found) = search(shared, segment, move |at| at <= time).await? {
+        if let Some(found) = search(shared, lane, segment, move |at| at <= time).await? {
             return Ok(found);
         }
     }
@@ -52,11 +61,12 @@ pub(crate) async fn end_until(shared: &Arc<Shared>, time: Timestamp) -> io::Resu
 /// if its file is gone or was written again.
 async fn search(
     shared: &Arc<Shared>,
+    lane: Option<&Lane>,
     segment: Segment,
     earlier: impl Fn(Timestamp) -> bool + Send + 'static,
 ) -> io::Result<Option<Seq>> {
     let opener = shared.clone();
-    let found = shared.read_history(move || {
+    let found = shared.read_history(lane, move || {
         let Some(file) = opener.open_segment(&segment)? else { return Ok(None) };
         // A damaged line counts as earlier: the search continues after it.
         let is_earlier = |line: &[u8]| {

@@ -2,6 +2,7 @@
 //! file is read or written here.
 
 mod aging;
+mod blocks;
 mod gaps;
 mod history;
 mod reservation;

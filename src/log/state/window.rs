@@ -1,18 +1,16 @@
 //! The newest part of the log, in memory.
 //!
 //! Lines are encoded into blocks, one after the other, and published as extents: slices of a block
-//! that are never modified again and that all readers share. A block is freed when its last extent is
-//! dropped, by the window or by the last reader that holds it.
+//! that are never modified again and that all readers share. A block is used again once its last extent
+//! is dropped, by the window or by the last reader that holds it.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use super::blocks::{BLOCK_SIZE, Blocks};
 use super::time_index::TimeIndex;
 use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
-
-/// The size of one allocation, in bytes.
-const BLOCK_SIZE: usize = 1 << 20;
 
 /// The size at which an extent is published, in bytes: its last line may exceed it. Bounds what one
 /// reader holds at a time.
@@ -21,9 +19,12 @@ pub(crate) const EXTENT_SIZE: usize = 256 << 10;
 /// The maximum number of extents in one read: no system call accepts more pieces (IOV_MAX of Linux).
 pub(crate) const EXTENTS_MAX: usize = 1024;
 
-/// The memory that an extent takes besides its bytes. Counted, so that many small extents stay within
-/// the window's size.
-const EXTENT_COST: usize = size_of::<Extent>();
+/// The memory that an extent takes besides its bytes, in a queue that grows by doubling. Counted, so that
+/// many small extents stay within the window's size.
+const EXTENT_COST: usize = 2 * size_of::<Extent>();
+
+/// The queue of extents is not shrunk below this capacity.
+const EXTENTS_KEPT: usize = 4096;
 
 /// Consecutive lines that were appended at one moment.
 #[derive(Clone, Debug)]
@@ -38,11 +39,13 @@ pub(crate) struct Extent {
     pub(crate) bytes: Bytes,
     /// `true` if it is a gap line, which is always an extent of its own.
     pub(crate) is_gap: bool,
+    /// Unused bytes at the end of its block, which it holds as well.
+    pub(crate) spare: u32,
 }
 
 impl Extent {
     fn cost(&self) -> usize {
-        self.bytes.len() + EXTENT_COST
+        self.bytes.len() + self.spare as usize + EXTENT_COST
     }
 }
 
@@ -63,7 +66,10 @@ pub(crate) struct Window {
     /// The size of the extents, in bytes.
     size: usize,
     size_max: usize,
+    /// The block being filled, without what is published.
     block: BytesMut,
+    /// The others.
+    blocks: Blocks,
 }
 
 impl Window {
@@ -77,7 +83,8 @@ impl Window {
             next,
             size: 0,
             size_max,
-            block: BytesMut::new(),
+            block: BytesMut::with_capacity(BLOCK_SIZE),
+            blocks: Blocks::new(size_max),
         }
     }
 
@@ -115,6 +122,10 @@ impl Window {
                 self.eras.pop_front();
                 self.era_times.pop_front();
             }
+        }
+        let capacity = self.extents.capacity();
+        if capacity > EXTENTS_KEPT && self.extents.len() < capacity / 4 {
+            self.extents.shrink_to(capacity / 2);
         }
     }
 
@@ -156,7 +167,12 @@ impl Window {
         }
         self.publish(first, time, false);
         if space < len {
-            self.block = BytesMut::with_capacity(BLOCK_SIZE.max(len));
+            if let Some(last) = self.extents.back_mut() {
+                last.spare += space as u32;
+                self.size += space;
+            }
+            let next = self.blocks.take(len);
+            self.blocks.keep(std::mem::replace(&mut self.block, next));
         }
     }
 
@@ -165,7 +181,7 @@ impl Window {
             return;
         }
         let bytes = self.block.split().freeze();
-        let extent = Extent { first, last: self.next.previous(), time, bytes, is_gap };
+        let extent = Extent { first, last: self.next.previous(), time, bytes, is_gap, spare: 0 };
         self.size += extent.cost();
         self.note_era(first, time);
         self.extents.push_back(extent);

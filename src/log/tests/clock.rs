@@ -145,17 +145,17 @@ async fn many_steps_back_keep_searches_and_syncs_right() {
     // Each step takes the numbers of a gap and of an event.
     for step in [0, 1, STEPS / 2, STEPS] {
         let time = begin.plus_micros(-11 * SECOND * step as i64);
-        let until = log.end_until(time).await.expect("read");
+        let until = log.end_until(time, None).await.expect("read");
         assert_eq!(until, last.next(), "all that follows is earlier");
-        let since = log.first_since(time).await.expect("read");
+        let since = log.first_since(time, None).await.expect("read");
         assert_eq!(since, seq(1), "all that is before is later");
     }
     let later = begin.plus_micros(1);
-    assert_eq!(log.first_since(later).await.expect("read"), last.next());
+    assert_eq!(log.first_since(later, None).await.expect("read"), last.next());
     site.set_clock(11 * STEPS as i64 + 1);
     let (newest, _) = append(&log, &["newest"]).await;
-    assert_eq!(log.first_since(later).await.expect("read"), newest);
+    assert_eq!(log.first_since(later, None).await.expect("read"), newest);
     let earlier = begin.plus_micros(-11 * SECOND * STEPS as i64 - 1);
-    assert_eq!(log.end_until(earlier).await.expect("read"), seq(1));
+    assert_eq!(log.end_until(earlier, None).await.expect("read"), seq(1));
     running.close().expect("closed");
 }

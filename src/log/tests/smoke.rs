@@ -105,7 +105,7 @@ async fn clock_steps_are_held_or_reported() {
     let event = |n, msg: &str| Seen::Event(n, msg.into());
     assert_eq!(seen, [event(2, "a"), event(3, "b"), Seen::Gap(gap), event(5, "c"), event(6, "d")]);
     assert_eq!(std::fs::read_dir(site.dir()).expect("listed").count(), 2 + 3);
-    assert_eq!(log.first_since(early).await.expect("read").get(), 1);
+    assert_eq!(log.first_since(early, None).await.expect("read").get(), 1);
     running.close().expect("closed");
 }
 

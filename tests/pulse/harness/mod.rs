@@ -5,6 +5,7 @@
 
 mod agent;
 mod client;
+mod hostile;
 mod line;
 mod other;
 mod tool;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use agent::{Agent, HOST, PULSED};
 pub(crate) use client::Client;
+pub(crate) use hostile::hostile;
 pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, begins_log, parse, seq_of};
 pub(crate) use other::Relay;
 pub(crate) use tool::{Output, Running, Tool};

@@ -3,24 +3,29 @@
 use std::time::Duration;
 
 use pulsed::agent::{
-    BODY_MAX, BODY_WAIT_MAX, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
+    BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
     CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GROUPS_WAIT_MAX, HANDSHAKE_EVERY, HANDSHAKE_MAX,
-    HEADER_WAIT_MAX, HEARTBEAT, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX,
-    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, REFUSAL_DELAY, RESUME_MAX,
-    RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, STREAMS_MAX,
-    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GONE_CHECK_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_EVERY,
+    HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX,
+    METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX,
+    PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX,
+    RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX,
+    STREAMS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
+    UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
-use pulsed::filter::{PATTERN_SIZE_MAX, PATTERNS_MAX, TERMS_MAX, TEXT_MAX};
+use pulsed::filter::{
+    PATTERN_SIZE_MAX, PATTERN_TEXT_MAX, PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX,
+};
 use pulsed::log::{
     CLOSE_STALL_MAX, CLOSE_WAIT_MAX, HISTORY_READERS, HOLD_MIN, SHARE_TIME, STALL_MAX,
     SYNC_WAIT_MAX,
 };
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
+use pulsed::sys::interrupt::GRACE;
 use pulsed::{diag, views, wire};
 
 use super::page::Page;
@@ -48,6 +53,10 @@ fn seconds(time: Duration) -> String {
 
 fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", 100.0 * share)
 }
 
 /// The items of a list of bounds: each name with its value, up to the first punctuation.
@@ -90,6 +99,8 @@ fn protocol_bounds_match_constants() {
         ("A MATCH", size(TEXT_MAX)),
         ("The terms of a MATCH", TERMS_MAX.to_string()),
         ("The regular expressions of a MATCH", PATTERNS_MAX.to_string()),
+        ("The places of the regular expressions of a MATCH", PLACES_MAX.to_string()),
+        ("The text that regular expressions see", size(PATTERN_TEXT_MAX)),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
         ("The globs of a token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
         ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
@@ -118,6 +129,16 @@ fn agent_limits_match_constants() {
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
         ("Events a second of one other user or one token", count(EVENTS_PER_SECOND as u64)),
         ("Bytes a second of one other user or one token", size(BYTES_PER_SECOND as usize)),
+        ("A turn of a task", format!("{} µs", TURN_MAX.as_micros())),
+        (
+            "Tasks of one other user, one address or one token that are ready",
+            READY_OF_ONE_MAX.to_string(),
+        ),
+        ("The time that they may take together", percent(TIME_SHARE)),
+        ("The time that their followers may take for regular expressions", percent(SCAN_SHARE)),
+        ("Followers beyond that which are served at the same time", SLOW_SCANS_MAX.to_string()),
+        ("What a follower may send besides QUIT", size(IGNORED_MAX)),
+        ("The time until a follower that has gone is noticed", seconds(GONE_CHECK_EVERY)),
         ("Regular expressions of all followers", PATTERNS_HELD_MAX.to_string()),
         ("Of those, of one user or one address", PATTERNS_OF_ONE_MAX.to_string()),
         ("The timeout of the group database", millis(GROUPS_WAIT_MAX)),
@@ -125,6 +146,10 @@ fn agent_limits_match_constants() {
         ("Of those, of one other user or one token", count(RUNS_OF_USER_MAX as u64)),
         ("Of those, of one connection", count(RUNS_OF_CONNECTION_MAX as u64)),
         ("The memory of open runs", size(RUNS_BYTES_MAX)),
+        ("The memory of unfinished lines", size(HELD_MAX)),
+        ("Of that, of one other user, one address or one token", size(HELD_OF_ONE_MAX)),
+        ("What each connection may hold of an unfinished line in any case", size(HELD_FREE)),
+        ("The rest of a line that a stalled follower holds", size(REST_MAX)),
         ("Unstored events of one connection", size(UNSTORED_MAX)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
@@ -170,7 +195,7 @@ fn numbers_in_sentences_match_constants() {
             format!("at most {} ms; no other connection waits", ORIGIN_WAIT_MAX.as_millis()),
             format!("not ended after {} s are closed", DRAIN_MAX.as_secs()),
             format!("50,000, {burst}"),
-            format!("16 MiB, {burst}"),
+            format!("16 MiB, {burst}, but of at most 1/{BURST_OF_HISTORY} of history.size"),
             format!("NAME is 1 to {} of A-Z a-z 0-9 _ . -,", tokens::NAME_MAX),
             format!("does not answer within {}", millis(GROUPS_WAIT_MAX)),
             format!("answers an invalid token after {}", millis(REFUSAL_DELAY)),
@@ -262,9 +287,14 @@ fn numbers_in_sentences_match_constants() {
                 size(TEXT_MAX),
                 size(PATTERN_SIZE_MAX)
             ),
+            format!("together at most {PLACES_MAX} places"),
+            format!("see the first {} of a text", size(PATTERN_TEXT_MAX)),
             format!("at most {} tags by name", count(views::ENTRIES_MAX as u64)),
             format!("at most {} runs", count(views::RUNS_MAX as u64)),
             format!("covers the last {} minutes", views::WINDOW_MINUTES),
+            format!("the agent have a timeout of {}.", seconds(tail::ANSWER_WAIT)),
+            format!("each further answer, of {}.", seconds(tail::SILENCE_MAX)),
+            format!("if necessary after {}.", seconds(GRACE)),
         ],
     );
 }

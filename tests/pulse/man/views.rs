@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pulsed::agent::{FOLDS_MAX, KEPT_FOR, SNAPSHOT_MAX};
+use pulsed::agent::{FOLDS_MAX, FOLDS_OF_ONE_MAX, FOLDS_RESERVED, KEPT_FOR, SNAPSHOT_MAX};
 use pulsed::event::{Line, Timestamp};
 use pulsed::views::{
     ABANDONED_SECONDS, ENTRIES_MAX, HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS,
@@ -93,6 +93,8 @@ fn bounds_are_those_of_the_program() {
         format!("Default: {}.", EVERY_DEFAULT.as_secs()),
         format!("for {} s after, over the last {WINDOW_MINUTES} minutes", KEPT_FOR.as_secs()),
         format!("at most {FOLDS_MAX} folds of at most {} MiB each", SIZE_MAX >> 20),
+        format!("{FOLDS_RESERVED} of them are reserved for root"),
+        format!("may start {FOLDS_OF_ONE_MAX} of them"),
         format!("at most {},{:03} entries", ENTRIES_MAX / 1000, ENTRIES_MAX % 1000),
         format!("a snapshot has at most {} MiB", SNAPSHOT_MAX >> 20),
         format!("The first {MSG_MAX} bytes of its message."),

@@ -1,8 +1,13 @@
 //! The page of threats: every cell of its tables of doors, roles, verbs and paths.
 
+mod cursor_file;
 mod files;
 mod history;
 mod http;
+mod memory;
+mod together;
+mod tools;
+mod turns;
 
 use std::fs;
 use std::path::Path;

@@ -323,7 +323,7 @@ impl Agent {
 
     /// The address of its monitor.
     #[track_caller]
-    pub(super) fn web(&self) -> SocketAddr {
+    pub(crate) fn web(&self) -> SocketAddr {
         address_of(&self.link())
     }
 

@@ -73,7 +73,7 @@ impl World {
         }
         let log = self.log();
         let time = log.now().plus_micros(seconds * SECOND);
-        let (since, until) = (log.first_since(time).await, log.end_until(time).await);
+        let (since, until) = (log.first_since(time, None).await, log.end_until(time, None).await);
         let lines = self.timed_lines().await;
         let first = lines.iter().find(|(_, at)| *at >= time).map(|(seen, _)| seen.first());
         let last = lines.iter().rfind(|(_, at)| *at <= time).map(|(seen, _)| seen.last() + 1);

@@ -1,0 +1,58 @@
+//! Where the lines of a follower are tested: on the worker threads, and with patterns that exceed its key's budget of time
+//! on a thread of its own.
+//!
+//! A pattern may take some milliseconds for one event. A follower whose MATCH takes that long must not take them from
+//! the clients that share its thread. It is then served more slowly, and alone.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::time::{Duration, Instant};
+
+use tokio::task::{spawn_blocking, yield_now};
+
+use crate::agent::limits::turn::Turn;
+use crate::agent::limits::{Scans, TURN_MAX};
+
+/// The longest turn of a scan on a thread of its own.
+const SLOW_TURN_MAX: Duration = Duration::from_millis(20);
+
+/// Runs the scans of one follower.
+pub(super) struct Scanner {
+    scans: Scans,
+    /// Without patterns, a line takes little time whatever is in it.
+    has_patterns: bool,
+}
+
+impl Scanner {
+    pub(super) fn new(scans: Scans, has_patterns: bool) -> Self {
+        Self { scans, has_patterns }
+    }
+
+    /// Runs `scan` for one turn. Dropping the future drops what it finds.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        scan: impl FnOnce(Turn) -> T + Send + 'static,
+    ) -> T {
+        if self.has_patterns && self.scans.is_beyond_budget() {
+            let _turn = self.scans.turn().await;
+            return match spawn_blocking(|| scan(Turn::of(SLOW_TURN_MAX))).await {
+                Ok(scanned) => scanned,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    // The runtime has ended.
+                    Err(_) => pending().await,
+                },
+            };
+        }
+        let begin = Instant::now();
+        let scanned = scan(Turn::begin());
+        let took = begin.elapsed();
+        if self.has_patterns {
+            self.scans.charge(took);
+        }
+        if took >= TURN_MAX {
+            yield_now().await;
+        }
+        scanned
+    }
+}

@@ -1,0 +1,199 @@
+//! All attacks together, at every door, next to clients that behave well.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bridge::BRIDGE;
+use crate::harness::{Agent, FIRST, Item, Running, as_root, assert_contiguous, hostile, parse};
+
+/// A user who may send and follow everything.
+const ATTACKER: u32 = 4_270;
+
+/// A user who may do nothing.
+const STRANGER: u32 = 4_271;
+
+/// The least duration of the attacks.
+const DURATION: Duration = Duration::from_secs(6);
+
+/// How long an attack holds its connections before it begins again.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// The most that an acknowledged send of root, and an event on its way to a follower, may take besides what the machine
+/// itself takes.
+const DELAY_MAX: Duration = Duration::from_millis(100);
+
+/// The timeout of the watchdog. The agent sends keep-alives twice as often.
+const WATCHDOG: Duration = Duration::from_secs(2);
+
+/// How often the whole is repeated before it fails, because the machine may be busy.
+const TRIES: usize = 4;
+
+/// What clients felt during the attacks.
+#[derive(Debug)]
+struct Felt {
+    /// The longest round trip between two threads of this test: what the machine itself takes.
+    machine: Duration,
+    /// The longest acknowledged send of root.
+    send: Duration,
+    /// The longest way of an event of root to a quiet follower.
+    follow: Duration,
+    /// The longest time between two keep-alives for the watchdog.
+    keep_alive: Duration,
+}
+
+#[test]
+fn all_attacks_together_disturb_no_other_client() {
+    if !as_root("attacks by other users at every door") {
+        return;
+    }
+    let mut all = Vec::new();
+    for _ in 0..TRIES {
+        let felt = attack();
+        assert!(felt.keep_alive < WATCHDOG, "the watchdog was missed: {felt:?}");
+        let most = DELAY_MAX + felt.machine;
+        if felt.send <= most && felt.follow <= most {
+            return;
+        }
+        all.push(felt);
+    }
+    panic!("{all:#?}");
+}
+
+fn attack() -> Felt {
+    let access = format!("[[access]]\nsend = [\"{ATTACKER}\"]\ntail = [\"{ATTACKER}\"]");
+    let mut agent = Agent::prepare(&[BRIDGE, "window.size = \"8MiB\"", &access]);
+    let path = agent.dir().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a writable directory");
+    agent.env("NOTIFY_SOCKET", path.to_str().expect("UTF-8"));
+    agent.env("WATCHDOG_USEC", &WATCHDOG.as_micros().to_string());
+    agent.restart();
+    let done = AtomicBool::new(false);
+    let felt = thread::scope(|scope| {
+        let keep_alive = scope.spawn(|| longest_between_keep_alives(&manager, &done));
+        let machine = scope.spawn(|| longest_round_trip(&done));
+        let client = scope.spawn(|| send_and_follow(&agent, &done));
+        for attack in attacks(&agent) {
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let mut running = attack();
+                    assert!(running.line().starts_with("ready"));
+                    hold_until(Instant::now() + HOLD, done);
+                    running.wait();
+                }
+            });
+        }
+        hold_until(Instant::now() + DURATION, &done);
+        done.store(true, Ordering::Relaxed);
+        let (send, follow) = client.join().expect("no panic");
+        let (machine, keep_alive) = (machine.join(), keep_alive.join());
+        let keep_alive = keep_alive.expect("no panic");
+        Felt { machine: machine.expect("no panic"), send, follow, keep_alive }
+    });
+    let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
+    assert_contiguous(FIRST - 1, &items);
+    felt
+}
+
+fn hold_until(end: Instant, done: &AtomicBool) {
+    while Instant::now() < end && !done.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One of each attack.
+fn attacks(agent: &Agent) -> Vec<impl Fn() -> Running + Send + use<>> {
+    let unix = format!("unix://{}", agent.socket_text());
+    let tcp = format!("tcp://{}", agent.tcp());
+    let web = agent.web();
+    let http = format!("tcp://{web}");
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {web}\r\n\r");
+    let follow = |matching: &str| format!("TAIL {{\"match\":\"{matching}\",\"follow\":true}}");
+    let of_history = ["TAIL {\"match\":\"msg=zz\"}"; 50].join("\n");
+    let escapes = format!("SEND {}", "\u{1}".repeat(60_000));
+    let since = "TAIL {\"since\":\"2099-01-01T00:00:00Z\"}";
+    let chat = r#"SEND {"tag":"a","msg":"x","fields":{"a":1}}"#;
+    let start = |uid, mode: &'static str, address: &str, count, line: &str| {
+        let (address, line) = (address.to_owned(), line.to_owned());
+        move || hostile(uid, mode, &address, count, &line).start()
+    };
+    vec![
+        start(STRANGER, "ask", &unix, 64, "HELP"),
+        start(STRANGER, "ask", &unix, 64, "STATS"),
+        start(STRANGER, "ask", &unix, 64, "x"),
+        start(STRANGER, "half", &unix, 500, ""),
+        start(STRANGER, "ask", &tcp, 32, "AUTH 00000000000000000000000000000000"),
+        start(STRANGER, "ask", &http, 32, &get("/healthz")),
+        start(STRANGER, "ask", &http, 32, &get("/events")),
+        start(ATTACKER, "ask", &unix, 32, since),
+        start(ATTACKER, "ask", &unix, 8, &escapes),
+        start(ATTACKER, "ask", &unix, 8, "SEND query took 40ms"),
+        start(ATTACKER, "once", &unix, 8, &follow("msg~0[01]{62}2")),
+        start(ATTACKER, "once", &unix, 32, &of_history),
+        start(ATTACKER, "chat", &unix, 4, chat),
+        start(ATTACKER, "deaf", &unix, 100, ""),
+    ]
+}
+
+/// Sends acknowledged events and follows them, until it is done. Returns the longest send and the longest way.
+fn send_and_follow(agent: &Agent, done: &AtomicBool) -> (Duration, Duration) {
+    let mut follower = agent.connect();
+    follower.follow(",\"match\":\"tag=good\"");
+    let (mut send, mut follow, mut count) = (Duration::ZERO, Duration::ZERO, 0);
+    while !done.load(Ordering::Relaxed) || count == 0 {
+        let begun = Instant::now();
+        agent.connect().write(format!("SEND {{\"tag\":\"good\",\"msg\":\"{count}\"}}\n")).sync();
+        send = send.max(begun.elapsed());
+        // Gaps count the refused events of the attackers, and progress the others.
+        let mut lines = std::iter::repeat_with(|| follower.line());
+        let event = lines.find(|line| line.starts_with("{\"seq\":"));
+        assert_eq!(
+            event.and_then(|line| parse(&line).msg().map(str::to_owned)),
+            Some(count.to_string())
+        );
+        follow = follow.max(begun.elapsed());
+        count += 1;
+    }
+    (send, follow)
+}
+
+/// The longest round trip of a byte between two threads.
+fn longest_round_trip(done: &AtomicBool) -> Duration {
+    let (mut here, mut there) = UnixStream::pair().expect("two sockets");
+    let echo = thread::spawn(move || {
+        let mut byte = [0];
+        while there.read_exact(&mut byte).is_ok() && there.write_all(&byte).is_ok() {}
+    });
+    let mut longest = Duration::ZERO;
+    while !done.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        // As many wake-ups as an event takes to its follower.
+        for _ in 0..2 {
+            here.write_all(&[0]).and_then(|()| here.read_exact(&mut [0])).expect("an echo");
+        }
+        longest = longest.max(begun.elapsed());
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(here);
+    echo.join().expect("no panic");
+    longest
+}
+
+/// The longest time between two keep-alives.
+fn longest_between_keep_alives(manager: &UnixDatagram, done: &AtomicBool) -> Duration {
+    manager.set_read_timeout(Some(Duration::from_millis(50))).expect("not zero");
+    let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+    while !done.load(Ordering::Relaxed) {
+        let mut bytes = [0; 4096];
+        if let Ok(length) = manager.recv(&mut bytes)
+            && bytes[..length].starts_with(b"WATCHDOG=1")
+        {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+    }
+    longest.max(last.elapsed())
+}
