@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
 
 use super::client::Client;
 use super::limits::{Permit, QuotaKey, TooMany, Unauthenticated, fair};
@@ -18,16 +17,11 @@ use crate::sys::host;
 use crate::sys::peer::Peer;
 use crate::wire;
 
-/// The most refused connections that are still read. Further ones are closed at once.
-const LINGERING_MAX: usize = 64;
-
 /// How long a refused connection is still read.
 const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// The most that is read from a refused connection, in bytes.
 const LINGER_BYTES_MAX: usize = 64 << 10;
-
-static LINGERING: Semaphore = Semaphore::const_new(LINGERING_MAX);
 
 /// Serves a connection on the Unix socket. Does not wait.
 pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
@@ -43,7 +37,7 @@ pub(super) fn accept_unix(services: &Arc<Services>, stream: UnixStream) {
             let serve = serve_unix(services.clone(), stream, peer, permit);
             drop(services.clients.spawn(fair(turns, Box::pin(serve))));
         }
-        Err(why) => refuse(Stream::Unix(stream), &why),
+        Err(why) => refuse(services, Stream::Unix(stream), &why),
     }
 }
 
@@ -54,7 +48,7 @@ pub(super) fn accept_tcp(services: &Arc<Services>, stream: TcpStream, address: S
             let serve = serve_tcp(services.clone(), stream, address, permit, unauthenticated);
             drop(services.clients.spawn(serve));
         }
-        Err(full) => refuse(Stream::Tcp(stream), &full.to_string()),
+        Err(full) => refuse(services, Stream::Tcp(stream), &full.to_string()),
     }
 }
 
@@ -100,12 +94,12 @@ async fn serve_tcp(
 /// Replies why a client is not served. Does not wait: a client with a full socket buffer does not get it.
 ///
 /// A client that has sent something already would have its connection reset by close(2), which can destroy the
-/// reply. Up to [`LINGERING_MAX`] connections are therefore closed by a task that first reads what came.
-fn refuse(mut stream: Stream, why: &str) {
+/// reply. A few connections (`Limits::linger`) are therefore closed by a task that first reads what came.
+fn refuse(services: &Services, mut stream: Stream, why: &str) {
     let mut reply = Vec::new();
     wire::encode_err(wire::Code::Later, why, &mut reply);
     let _ = stream.try_write(&[io::IoSlice::new(&reply)]);
-    if let Ok(permit) = LINGERING.try_acquire() {
+    if let Some(permit) = services.limits.linger() {
         // Not one of the clients that a stop waits for.
         drop(tokio::spawn(async move {
             let _ = tokio::time::timeout(LINGER_MAX, linger(&mut stream)).await;

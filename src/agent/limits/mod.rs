@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::tokens::TokenName;
 use crate::log::Log;
@@ -33,7 +33,8 @@ pub use turn::TURN_MAX;
 pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Descriptors that are kept for everything but connections: history and its readers, lookups in procfs and in the user
-/// database, tokens, certificates, listening sockets. The agent uses some 40 of them.
+/// database, tokens, certificates, listening sockets, refused connections. The agent uses some 40 of them, and
+/// [`LINGERING_MAX`].
 pub const DESCRIPTORS_RESERVED: u64 = 256;
 
 /// The descriptors that one connection takes at most: its socket, and while its origin is looked up, that of the
@@ -54,6 +55,9 @@ pub(crate) fn connections_within(open_files: u64) -> usize {
 /// Connections of [`CONNECTIONS_MAX`] that are reserved for root and the agent's own user. Of fewer connections, at most
 /// half.
 pub const CONNECTIONS_RESERVED: usize = 64;
+
+/// Refused connections that are still read: further ones are closed at once. Of few connections, at most a quarter.
+const LINGERING_MAX: usize = 64;
 
 /// Concurrent connections of one other user, one address or one token.
 pub const CONNECTIONS_OF_ONE_MAX: usize = 1024;
@@ -81,6 +85,7 @@ pub(crate) struct Limits {
     memory: Arc<Memory>,
     table: Mutex<Table>,
     scans: Arc<Semaphore>,
+    lingering: Arc<Semaphore>,
 }
 
 /// What the quotas depend on.
@@ -193,7 +198,14 @@ pub(crate) struct Unauthenticated {
 impl Limits {
     pub(crate) fn new(sizes: Sizes, log: Log) -> Self {
         let scans = Arc::new(Semaphore::new(SLOW_SCANS_MAX));
-        Self { sizes, log, memory: Arc::default(), table: Mutex::default(), scans }
+        let lingering = LINGERING_MAX.min(sizes.connections_max / 4);
+        let lingering = Arc::new(Semaphore::new(lingering));
+        Self { sizes, log, memory: Arc::default(), table: Mutex::default(), scans, lingering }
+    }
+
+    /// Takes one of the refused connections that are still read. `None` if there are enough.
+    pub(crate) fn linger(&self) -> Option<OwnedSemaphorePermit> {
+        self.lingering.clone().try_acquire_owned().ok()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
