@@ -89,7 +89,7 @@ pub enum Repair {
         /// What the system returned.
         cause: String,
     },
-    /// What a crash left of a segment that was being written again cannot be removed. It is left alone.
+    /// What is left over of a segment that was written again cannot be removed, or renamed. It is left alone.
     Leftover {
         /// The file.
         path: PathBuf,
@@ -126,7 +126,7 @@ impl fmt::Display for Repair {
                 path.display()
             ),
             Self::Leftover { path, cause } => {
-                write!(f, "{}: unfinished, and cannot be removed: {cause}: ignored", path.display())
+                write!(f, "{}: left over, and cannot be removed: {cause}: ignored", path.display())
             }
             Self::NewId { dir } => {
                 write!(f, "{}: no valid state file: the log gets a new id", dir.display())
@@ -247,8 +247,11 @@ fn check_segments(
         if list.back().is_some_and(|before| segment.first <= before.last) {
             // Not deleted: the operator may want to look at it.
             let aside = retry::at_start(|| found.asides.set_aside(&directory, first));
-            let aside = dir.join(aside.map_err(fail)?);
-            found.repairs.push(Repair::SetAside { path, aside });
+            found.repairs.push(match aside {
+                Ok(aside) => Repair::SetAside { path, aside: dir.join(aside) },
+                Err(cause) if retry::is_passing(&cause) => return Err(fail(cause)),
+                Err(cause) => Repair::Leftover { path, cause: cause.to_string() },
+            });
         } else {
             list.push_back(segment);
         }

@@ -277,8 +277,8 @@ impl Room {
         } else if !job.gains_little(new.size) {
             if running.kept + new.size > options.size / 2 {
                 self.too_large = Some(last.first);
-            } else if let Err(cause) = replace(job, new, shared) {
-                return note_irreplaceable(job, cause, shared);
+            } else if let Err((first, cause)) = replace(job, new, shared) {
+                return note_irreplaceable(job, first, cause, shared);
             }
         } else if running.kept + job.size() > options.size / 2 {
             self.too_large = Some(last.first);
@@ -298,8 +298,13 @@ impl Drop for Running {
     }
 }
 
-/// Replaces the inputs of a job by its new file.
-fn replace(job: &Job, new: Segment, shared: &Shared) -> io::Result<()> {
+/// Replaces the inputs of a job by its new file. An error is of the input that begins with the number.
+fn replace(job: &Job, new: Segment, shared: &Shared) -> Result<(), (Seq, io::Error)> {
+    for old in &job.inputs {
+        // What cannot be opened for writing, because it is immutable, cannot be removed either: with only a part of
+        // the inputs replaced, the others would repeat the numbers of the new file.
+        job.dir.update(&name_of(old.first)).map_err(|cause| (old.first, cause))?;
+    }
     {
         // Readers open either the old files with what is known of them, or the new one.
         let _names = shared.lock_names();
@@ -308,7 +313,8 @@ fn replace(job: &Job, new: Segment, shared: &Shared) -> io::Result<()> {
         if !in_place || !shared.lock().history().is_some_and(unchanged) {
             return Ok(());
         }
-        job.dir.rename(&job.unfinished(), &name_of(new.first))?;
+        let renamed = job.dir.rename(&job.unfinished(), &name_of(new.first));
+        renamed.map_err(|cause| (new.first, cause))?;
         if let Some(history) = shared.lock().history_mut() {
             history.note_compacted(&job.inputs, new);
         }
@@ -328,11 +334,10 @@ fn replace(job: &Job, new: Segment, shared: &Shared) -> io::Result<()> {
 
 /// The file of a segment cannot be replaced, for example because it is immutable. It is passed over as one that cannot be
 /// removed: no other segment is deleted for it.
-fn note_irreplaceable(job: &Job, cause: io::Error, shared: &Shared) -> io::Result<()> {
+fn note_irreplaceable(job: &Job, first: Seq, cause: io::Error, shared: &Shared) -> io::Result<()> {
     if retry::is_passing(&cause) {
         return Err(cause);
     }
-    let Some(first) = job.inputs.first().map(|segment| segment.first) else { return Ok(()) };
     if shared.lock().history_mut().is_some_and(|history| history.note_stuck(first)) {
         let path = job.dir.path_of(&name_of(first));
         diag::warning(format_args!(

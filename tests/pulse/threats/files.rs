@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::access::SENDER;
 use crate::faults::sync::{HANGS, SLOW, prepare_with_library};
 use crate::faults::{SMALL_WINDOW, everything, gaps, number_of, numbered, trouble};
 use crate::harness::{Agent, Client, FIRST, TIMEOUT, Tool, as_root, parse, report};
@@ -147,6 +148,39 @@ fn set_immutable(path: &Path, how: &str) -> bool {
         report("\n*** NOT TESTED, because chattr fails here: a file that cannot be removed ***\n");
     }
     done
+}
+
+#[test]
+fn immutable_file_makes_no_flood_push_out_events_of_others() {
+    if !as_root("a flood of another user, beside a history file that cannot be replaced") {
+        return;
+    }
+    let agent = Agent::with(&[SMALL_WINDOW, SMALL_HISTORY]);
+    agent.connect().write("SEND important\n").sync();
+    let mut flooder = agent.connect_as(SENDER);
+    let mut flood_until = |bytes: u64| {
+        while agent.stats()["bytes"].as_u64().expect("a number") < bytes {
+            // A part of them may be refused, because the sender is faster than it may be.
+            flooder.write(numbered(0..200));
+            flooder.request("SYNC");
+        }
+    };
+    flood_until(3 << 19);
+    let stuck = segments(&agent)[2].clone();
+    if !set_immutable(&stuck, "+i") {
+        return;
+    }
+    flood_until(16 << 20);
+    let (trouble, lines) = (trouble(&agent), agent.connect().tail("{}"));
+    let files = segments(&agent);
+    assert!(set_immutable(&stuck, "-i"));
+    assert_eq!(trouble, None);
+    let on_disk: u64 = files.iter().map(|path| fs::metadata(path).expect("there").len()).sum();
+    assert!(on_disk <= 4 << 20, "{on_disk}");
+    assert!(files.contains(&stuck));
+    let items: Vec<_> = lines.iter().map(|line| parse(line)).collect();
+    assert!(items.iter().any(|item| item.msg() == Some("important")), "{:?}", gaps(&items));
+    assert!(gaps(&items).iter().all(|gap| gap.why != "storage"), "{:?}", gaps(&items));
 }
 
 #[test]
