@@ -1,7 +1,6 @@
 //! Quotas: connections in all and of one user, address or token; patterns; and the rate that the connections
 //! of one user or token share.
 
-pub(crate) mod pacer;
 mod rate;
 
 use std::collections::HashMap;

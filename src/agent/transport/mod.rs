@@ -7,6 +7,7 @@
 pub(crate) mod accept;
 pub(crate) mod authenticate;
 pub(crate) mod connection;
+pub(crate) mod handshakes;
 pub(crate) mod stream;
 pub(crate) mod tcp;
 pub mod tls;

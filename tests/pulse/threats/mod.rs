@@ -1,6 +1,7 @@
 //! The page of threats: every cell of its tables of doors, roles, verbs and paths.
 
 mod http;
+mod identity;
 
 use std::fs;
 use std::path::Path;
