@@ -79,8 +79,13 @@ async fn serve_tcp(conn: Conn, stream: TcpStream) {
     let conn = Arc::new(conn);
     let monitor = conn.monitor.clone();
     let Some(tls) = &monitor.tls else { return serve(conn, stream, false).await };
+    let mut stopping = conn.services.stopping.clone();
+    let accepted = tokio::select! {
+        accepted = timeout(HEADER_WAIT_MAX, tls.accept(stream)) => accepted,
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
     // A client that does not speak TLS, or does not trust the certificate, is no news for the operator.
-    let Ok(Ok(stream)) = timeout(HEADER_WAIT_MAX, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = accepted else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
     serve(conn, stream, http2).await;
 }

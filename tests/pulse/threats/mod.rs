@@ -2,6 +2,7 @@
 
 mod cursor_file;
 mod http;
+mod identity;
 mod memory;
 mod together;
 mod tools;
