@@ -1,6 +1,6 @@
 //! Access rules (`[[access]]` in pulsed.toml(5)), and the tags that they permit to one user.
 //!
-//! Pure: group membership is an argument.
+//! Pure: what the user and group databases say is an argument.
 //!
 //! ```
 //! use pulsed::access::{Action, Rules, TagScope};
@@ -38,6 +38,14 @@ pub enum Subject {
     Anyone,
     /// The user with this uid.
     User(u32),
+    /// The user with this uid, for as long as the user database gives it this name: the uid of a deleted user can be
+    /// given to another one.
+    Named {
+        /// As in the configuration.
+        name: String,
+        /// What the name meant when the configuration was read.
+        uid: u32,
+    },
     /// `@NAME`: the members of this group, by the group database.
     Group(Group),
 }
@@ -97,22 +105,30 @@ impl Rules {
         self.0.iter()
     }
 
-    /// `true` if the result of [`Rules::scope`] depends on this user's groups. Looking them up may block.
-    pub fn needs_groups(&self, action: Action, uid: u32) -> bool {
+    /// `true` if the result of [`Rules::scope`] depends on what the databases say about this user. Asking them may
+    /// block.
+    pub fn needs_databases(&self, action: Action, uid: u32) -> bool {
         self.0.iter().map(|rule| rule.subjects(action)).any(|subjects| {
-            let named = |subject: &Subject| {
+            let certain = |subject: &Subject| {
                 matches!(subject, Subject::Anyone) || *subject == Subject::User(uid)
             };
-            !subjects.iter().any(named) && subjects.iter().any(|p| matches!(p, Subject::Group(_)))
+            let asked = |subject: &Subject| match subject {
+                Subject::Anyone | Subject::User(_) => false,
+                Subject::Named { uid: named, .. } => *named == uid,
+                Subject::Group(_) => true,
+            };
+            !subjects.iter().any(certain) && subjects.iter().any(asked)
         })
     }
 
-    /// The tags for which a local user may do `action`.
-    pub fn scope(&self, action: Action, uid: u32, is_in: impl Fn(&Group) -> bool) -> TagScope {
+    /// The tags for which a local user may do `action`. `verify` asks the databases, about a
+    /// [`Named`](Subject::Named) with the user's uid or a [`Group`](Subject::Group).
+    pub fn scope(&self, action: Action, uid: u32, verify: impl Fn(&Subject) -> bool) -> TagScope {
         let means = |subject: &Subject| match subject {
             Subject::Anyone => true,
             Subject::User(user) => *user == uid,
-            Subject::Group(group) => is_in(group),
+            Subject::Named { uid: named, .. } => *named == uid && verify(subject),
+            Subject::Group(_) => verify(subject),
         };
         let decided = |rule: &Rule| (rule.tag.clone(), rule.subjects(action).iter().any(means));
         TagScope::from_rules(self.0.iter().map(decided).collect())
@@ -131,7 +147,11 @@ mod tests {
         Subject::Group(Group::Name(name.into()))
     }
 
-    fn no_group(_: &Group) -> bool {
+    fn named(name: &str, uid: u32) -> Subject {
+        Subject::Named { name: name.into(), uid }
+    }
+
+    fn no_group(_: &Subject) -> bool {
         false
     }
 
@@ -139,11 +159,11 @@ mod tests {
     fn default_lets_all_send_and_log_readers_follow() {
         let rules = Rules::default();
         assert_eq!(rules.scope(Action::Send, 33, no_group), TagScope::All);
-        assert!(!rules.needs_groups(Action::Send, 33));
-        assert!(rules.needs_groups(Action::Tail, 33));
+        assert!(!rules.needs_databases(Action::Send, 33));
+        assert!(rules.needs_databases(Action::Tail, 33));
         assert_eq!(rules.scope(Action::Tail, 33, no_group), TagScope::Nothing);
-        for named in ["adm", "pulsed"] {
-            let is_in = |group: &Group| *group == Group::Name(named.into());
+        for name in ["adm", "pulsed"] {
+            let is_in = |subject: &Subject| *subject == group(name);
             assert_eq!(rules.scope(Action::Tail, 33, is_in), TagScope::All);
         }
     }
@@ -173,13 +193,27 @@ mod tests {
         ] {
             assert_eq!(of(Action::Tail, uid, is_in).allows(tag), may, "{uid} {is_in} {tag}");
         }
-        assert!(!rules.needs_groups(Action::Tail, 7) && rules.needs_groups(Action::Tail, 8));
+        assert!(!rules.needs_databases(Action::Tail, 7) && rules.needs_databases(Action::Tail, 8));
+    }
+
+    #[test]
+    fn a_named_user_must_still_have_the_name() {
+        let rules = Rules::new(vec![rule("*", vec![named("alice", 7)], vec![])]);
+        let send = |uid, name: &str| {
+            let is = |subject: &Subject| *subject == named(name, uid);
+            rules.scope(Action::Send, uid, is)
+        };
+        assert_eq!(send(7, "alice"), TagScope::All);
+        assert_eq!(send(7, "bob"), TagScope::Nothing);
+        assert_eq!(send(8, "alice"), TagScope::Nothing);
+        // The databases are asked about no other user.
+        assert!(rules.needs_databases(Action::Send, 7) && !rules.needs_databases(Action::Send, 8));
     }
 
     #[test]
     fn no_rules_deny_everything() {
         let rules = Rules::new(vec![]);
         assert_eq!(rules.scope(Action::Send, 1, |_| true), TagScope::Nothing);
-        assert!(!rules.needs_groups(Action::Tail, 1));
+        assert!(!rules.needs_databases(Action::Tail, 1));
     }
 }

@@ -37,7 +37,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, SyncSetting};
@@ -55,11 +54,13 @@ use http::{Monitor, Place};
 use ingest::runs::Runs;
 use limits::{Limits, Sizes};
 use manager::{ServiceManager, Starting};
-use reload::Certificates;
+use reload::{Certificates, Reloads};
 use services::Services;
 use stats::Stats;
 use transport::accept;
+use transport::handshakes::Handshakes;
 use transport::tcp::Bridge;
+use transport::tls::Acceptor;
 use views::Folds;
 use views::past::PastFolds;
 
@@ -71,8 +72,8 @@ pub use http::{
 pub use transport::tls;
 
 // Bounds that the manual names.
-pub use access::GROUPS_WAIT_MAX;
 pub use access::origins::ORIGIN_WAIT_MAX;
+pub use access::{ANSWER_VALID_FOR, GROUPS_WAIT_MAX};
 pub use follow::{GONE_CHECK_EVERY, IGNORED_MAX, PASSED_OVER_MAX, REST_MAX};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
@@ -88,8 +89,8 @@ pub use limits::{
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
+pub use transport::handshakes::HANDSHAKES_PERCENT;
 pub use transport::tcp::HANDSHAKE_MAX;
-pub use transport::tls::HANDSHAKE_EVERY;
 pub use views::{
     FOLDS_MAX, FOLDS_OF_ONE_MAX, FOLDS_RESERVED, KEPT_FOR, PAST_FOLDS_MAX, PAST_WAIT_MAX,
     SNAPSHOT_MAX,
@@ -132,11 +133,11 @@ pub struct InheritedSockets {
 ///
 /// # Errors
 /// [`AgentError`] if it cannot start, or cannot store the last events at the end.
-pub fn run<E: Display>(
+pub fn run<E: Display + Send + 'static>(
     config: Config,
     inherited: InheritedSockets,
     link: bool,
-    reload: impl Fn() -> Result<Config, E>,
+    reload: impl Fn() -> Result<Config, E> + Send + Sync + 'static,
     listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
     let connections_max = connections_max();
@@ -238,13 +239,13 @@ struct Base {
     connections_max: usize,
 }
 
-async fn serve<E: Display>(
+async fn serve<E: Display + Send + 'static>(
     config: &Config,
     log: &Log,
     base: Base,
     tls: Certificates,
     link: bool,
-    reload: impl Fn() -> Result<Config, E>,
+    reload: impl Fn() -> Result<Config, E> + Send + Sync + 'static,
     listening: impl FnOnce(Started),
 ) -> Result<(), AgentError> {
     let mut signals = Signals::new().map_err(system("listen to signals"))?;
@@ -258,7 +259,10 @@ async fn serve<E: Display>(
         None => None,
     };
     let tcp_address = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    let monitor = web.as_ref().map(|web| Arc::new(monitor(config, log, web, tls.web)));
+    let handshakes = Arc::new(Handshakes::default());
+    let web_tls = tls.web.map(|tls| Acceptor::new(Some(tls), handshakes.clone()));
+    let tcp_tls = Acceptor::new(tls.tcp, handshakes);
+    let monitor = web.as_ref().map(|web| Arc::new(monitor(config, log, web, web_tls)));
     let started = Started {
         tcp: tcp_address,
         monitor: monitor.iter().zip(&web).next().map(|(m, web)| StartedMonitor::new(m, web, link)),
@@ -266,7 +270,7 @@ async fn serve<E: Display>(
     let (stop, stopping) = watch::channel(false);
     let limits = Arc::new(Limits::new(sizes(config, base.connections_max), log.clone()));
     let services =
-        services(config, log, limits, tls.tcp, tcp_address, monitor.as_deref(), stopping);
+        services(config, log, limits, tcp_tls, tcp_address, monitor.as_deref(), stopping);
     let services = Arc::new(services);
 
     let mut accepting = JoinSet::new();
@@ -284,10 +288,19 @@ async fn serve<E: Display>(
     listening(started);
     tokio::spawn(manager.clone().keep_alive());
 
-    while let Some(Signal::Reload) = next_signal(&mut signals, &mut accepting).await {
-        manager.reloading();
-        reload::run(&services, monitor.as_deref(), &reload, config);
-        manager.ready();
+    let mut reloads = Reloads::new(reload);
+    loop {
+        tokio::select! {
+            signal = next_signal(&mut signals, &mut accepting) => {
+                let Some(Signal::Reload) = signal else { break };
+                manager.reloading();
+                reloads.request();
+            }
+            read = reloads.next() => {
+                reload::apply(&services, monitor.as_deref(), read, config);
+                manager.ready();
+            }
+        }
     }
     manager.stopping();
     // An accept loop may still spawn one more client until it has ended.
@@ -326,12 +339,7 @@ fn accept_web(
     }
 }
 
-fn monitor(
-    config: &Config,
-    log: &Log,
-    listening: &Listening,
-    tls: Option<Arc<ServerConfig>>,
-) -> Monitor {
+fn monitor(config: &Config, log: &Log, listening: &Listening, tls: Option<Acceptor>) -> Monitor {
     let place = Place {
         url: config.web.as_ref().and_then(|web| web.url.as_ref()),
         address: listening.address(),
@@ -353,7 +361,7 @@ fn services(
     config: &Config,
     log: &Log,
     limits: Arc<Limits>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Acceptor,
     tcp_address: Option<SocketAddr>,
     monitor: Option<&Monitor>,
     stopping: watch::Receiver<bool>,

@@ -327,7 +327,10 @@ impl Session<'_> {
             Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
         };
         let pace = tail.rate.map(|rate| Pace::new(rate, log.newest().seq, Instant::now()));
-        match lines::run(connection, &mut subscription, format, pace).await? {
+        connection.set_follows(true);
+        let ended = lines::run(connection, &mut subscription, format, pace).await?;
+        connection.set_follows(false);
+        match ended {
             lines::Ended::Failed(cause) => {
                 let refusal = Refusal::History(cause);
                 self.reply_err(connection, refusal.code(), &refusal).await
@@ -357,6 +360,7 @@ impl Session<'_> {
         match watch {
             Ok(watch) => {
                 let name = view_name(view.name);
+                connection.set_follows(true);
                 let left = views::serve::run(connection, &watch, name, view.every).await?;
                 Ok(Some(left.into()))
             }

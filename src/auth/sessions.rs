@@ -4,18 +4,18 @@
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::task::block_in_place;
 
 use super::file::{self, Record};
 use super::secret::{Hash, Secret};
 use crate::diag;
 use crate::event::Timestamp;
+use crate::sys::single_flight::SingleFlight;
 
 /// How long a session lasts without a request.
 pub const IDLE_MAX: Duration = Duration::from_secs(12 * 3600);
@@ -32,15 +32,22 @@ pub const SESSIONS_MAX: usize = 4096;
 /// How old the stored time of the last request may become: a session that is in use is written this often.
 const SAVE_USE_AFTER: Duration = Duration::from_secs(600);
 
+/// How long a client that signs in or out waits until that is stored. A file that hangs then costs it what a restart
+/// of the agent forgets.
+pub const SAVE_WAIT_MAX: Duration = Duration::from_millis(250);
+
 /// The name of the file, in the directory of the agent's state.
 const FILE: &str = "web-sessions";
 
 /// One session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     hash: Hash,
     /// The user whose rights it has.
     pub uid: u32,
+    /// The name of that user at the begin, `None` if the uid had none. The uid of a deleted user can be given to another
+    /// one: the session is void once the uid has another name.
+    pub user: Option<String>,
     /// The local user whose browser it is, if it connects over loopback.
     pub peer: Option<u32>,
     /// When it began.
@@ -57,6 +64,8 @@ pub struct Session {
 pub struct SessionLine {
     sha256: String,
     uid: u32,
+    #[serde(default)]
+    user: Option<String>,
     peer: Option<u32>,
     began: String,
     used: String,
@@ -75,6 +84,7 @@ impl Record for Session {
         Ok(Self {
             hash: Hash::from_hex(&line.sha256).ok_or("sha256 is not 64 hexadecimal digits")?,
             uid: line.uid,
+            user: line.user,
             peer: line.peer,
             began: time(&line.began)?,
             used,
@@ -86,6 +96,7 @@ impl Record for Session {
         SessionLine {
             sha256: self.hash.to_hex(),
             uid: self.uid,
+            user: self.user.clone(),
             peer: self.peer,
             began: self.began.to_string(),
             used: self.used.to_string(),
@@ -105,13 +116,11 @@ fn is_within(since: Timestamp, max: Duration, now: Timestamp) -> bool {
 
 /// The sessions of a running agent.
 pub(crate) struct Sessions {
-    /// `None` without a directory: a restart ends the sessions.
-    path: Option<PathBuf>,
-    table: Mutex<Vec<Session>>,
+    table: Arc<Mutex<Vec<Session>>>,
+    /// Writes all sessions, off the threads that serve clients. `None` without a directory: a restart ends the sessions.
+    save: Option<SingleFlight>,
     /// Counts the sessions that ended.
     ended: watch::Sender<u64>,
-    /// Held while the file is written.
-    saving: Mutex<()>,
 }
 
 impl Sessions {
@@ -128,19 +137,33 @@ impl Sessions {
             }
         };
         sessions.retain(|session| session.is_live(now));
-        let (ended, saving) = (watch::Sender::new(0), Mutex::default());
-        Self { path, table: Mutex::new(sessions), ended, saving }
+        let table = Arc::new(Mutex::new(sessions));
+        let save = path.map(|path| {
+            let table = table.clone();
+            SingleFlight::new(move || {
+                // The lock is held for the copy only, not while the file is written.
+                let sessions = lock(&table).clone();
+                save(&path, &sessions);
+            })
+        });
+        Self { table, save, ended: watch::Sender::new(0) }
     }
 
     fn table(&self) -> MutexGuard<'_, Vec<Session>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 
-    /// Begins a session. Returns its secret.
+    /// Begins a session of the user with this uid, and its name now. Returns its secret.
     ///
     /// # Errors
     /// What the kernel says if it has no random numbers.
-    pub(crate) fn begin(&self, uid: u32, peer: Option<u32>, now: Timestamp) -> io::Result<Secret> {
+    pub(crate) async fn begin(
+        &self,
+        uid: u32,
+        user: Option<String>,
+        peer: Option<u32>,
+        now: Timestamp,
+    ) -> io::Result<Secret> {
         let secret = Secret::random()?;
         let hash = Hash::from_text(secret.text());
         {
@@ -152,9 +175,9 @@ impl Sessions {
             } else if table.len() >= SESSIONS_MAX {
                 self.end_idlest(&mut table, |_| true);
             }
-            table.push(Session { hash, uid, peer, began: now, used: now, saved: now });
+            table.push(Session { hash, uid, user, peer, began: now, used: now, saved: now });
         }
-        self.save();
+        self.stored().await;
         Ok(secret)
     }
 
@@ -174,7 +197,8 @@ impl Sessions {
         let table = self.table();
         let found = table
             .iter()
-            .fold(None, |found, session| if session.hash == hash { Some(*session) } else { found });
+            .fold(None, |found, session| if session.hash == hash { Some(session) } else { found });
+        let found = found.cloned();
         drop(table);
         found.filter(|session| session.peer == peer && self.use_again(session, now))
     }
@@ -194,17 +218,17 @@ impl Sessions {
             known.saved = known.used;
         }
         drop(table);
-        if save {
-            self.save();
+        if let Some(file) = self.save.as_ref().filter(|_| save) {
+            file.request();
         }
         true
     }
 
     /// Ends a session.
-    pub(crate) fn end(&self, session: &Session) {
+    pub(crate) async fn end(&self, session: &Session) {
         self.table().retain(|known| known.hash != session.hash);
         self.ended.send_modify(|ended| *ended += 1);
-        self.save();
+        self.stored().await;
     }
 
     /// Sees each end of a session.
@@ -212,16 +236,24 @@ impl Sessions {
         self.ended.subscribe()
     }
 
-    /// Writes all sessions. A failure is reported: then a restart ends what was not written.
-    fn save(&self) {
-        let Some(path) = &self.path else { return };
-        block_in_place(|| {
-            let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-            let sessions = self.table().clone();
-            if let Err(error) = file::replace(path, &sessions) {
-                diag::warning(format_args!("the monitor's sessions are not saved: {error}"));
-            }
-        });
+    /// Waits until the sessions as they are now are stored, at most [`SAVE_WAIT_MAX`].
+    async fn stored(&self) {
+        let Some(save) = &self.save else { return };
+        if !save.run(SAVE_WAIT_MAX).await {
+            let wait = SAVE_WAIT_MAX.as_millis();
+            diag::warning(format_args!("the monitor's sessions are not saved within {wait} ms"));
+        }
+    }
+}
+
+fn lock(table: &Mutex<Vec<Session>>) -> MutexGuard<'_, Vec<Session>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes all sessions. A failure is reported: then a restart ends what was not written.
+fn save(path: &Path, sessions: &[Session]) {
+    if let Err(error) = file::replace(path, sessions) {
+        diag::warning(format_args!("the monitor's sessions are not saved: {error}"));
     }
 }
 
@@ -251,39 +283,46 @@ mod tests {
         Sessions::open(None, at(0))
     }
 
-    #[test]
-    fn works_for_the_peer_that_signed_in_only() {
+    async fn begin(sessions: &Sessions, uid: u32, peer: Option<u32>, now: u64) -> Secret {
+        let begun = sessions.begin(uid, Some("alice".into()), peer, at(now)).await;
+        begun.expect("random numbers")
+    }
+
+    #[tokio::test]
+    async fn works_for_the_peer_that_signed_in_only() {
         let sessions = sessions();
-        let secret = sessions.begin(1000, Some(1000), at(0)).expect("random numbers");
+        let secret = begin(&sessions, 1000, Some(1000), 0).await;
         let uid = |peer| sessions.find(secret.text(), peer, at(1)).map(|session| session.uid);
         assert_eq!([uid(Some(1000)), uid(Some(1001)), uid(None)], [Some(1000), None, None]);
         assert!(sessions.find("guessed", Some(1000), at(1)).is_none());
     }
 
-    #[test]
-    fn ends_when_idle_or_old() {
+    #[tokio::test]
+    async fn ends_when_idle_or_old() {
         let (idle, age) = (IDLE_MAX.as_secs(), AGE_MAX.as_secs());
         let sessions = sessions();
-        let secret = sessions.begin(1, None, at(0)).expect("random numbers");
+        let secret = begin(&sessions, 1, None, 0).await;
         let mut now = 0;
         while now + idle - 1 < age {
             now += idle - 1;
             assert!(sessions.find(secret.text(), None, at(now)).is_some(), "{now}");
         }
         assert!(sessions.find(secret.text(), None, at(age)).is_none(), "too old");
-        let secret = sessions.begin(1, None, at(0)).expect("random numbers");
+        let secret = begin(&sessions, 1, None, 0).await;
         assert!(sessions.find(secret.text(), None, at(idle)).is_none(), "too long idle");
     }
 
-    #[test]
-    fn one_session_too_many_ends_the_idlest_of_its_user() {
+    #[tokio::test]
+    async fn one_session_too_many_ends_the_idlest_of_its_user() {
         let sessions = sessions();
-        let begin = |uid, now| sessions.begin(uid, None, at(now)).expect("random numbers");
-        let other = begin(2, 0);
-        let own: Vec<Secret> = (0..SESSIONS_OF_USER_MAX).map(|n| begin(1, n as u64 + 1)).collect();
+        let other = begin(&sessions, 2, None, 0).await;
+        let mut own = Vec::new();
+        for n in 0..SESSIONS_OF_USER_MAX {
+            own.push(begin(&sessions, 1, None, n as u64 + 1).await);
+        }
         assert!(sessions.find(own[0].text(), None, at(100)).is_some());
         let ended = sessions.ended();
-        let _one_more = begin(1, 101);
+        let _one_more = begin(&sessions, 1, None, 101).await;
         assert!(ended.has_changed().expect("open"));
         let live = |secret: &Secret| sessions.find(secret.text(), None, at(102)).is_some();
         assert_eq!(
@@ -292,29 +331,29 @@ mod tests {
         );
     }
 
-    #[test]
-    fn survives_a_restart() {
+    #[tokio::test]
+    async fn survives_a_restart() {
         let dir = tempfile::tempdir().expect("a directory");
-        let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
-        let (kept, ended) = runtime.block_on(async {
-            tokio::spawn({
-                let dir = dir.path().to_owned();
-                async move {
-                    let sessions = Sessions::open(Some(&dir), at(0));
-                    let kept = sessions.begin(1, Some(1), at(0)).expect("random numbers");
-                    let ended = sessions.begin(1, Some(1), at(0)).expect("random numbers");
-                    let session = sessions.find(ended.text(), Some(1), at(1)).expect("begun");
-                    sessions.end(&session);
-                    (kept, ended)
-                }
-            })
-            .await
-            .expect("no panic")
-        });
+        let sessions = Sessions::open(Some(dir.path()), at(0));
+        let kept = begin(&sessions, 1, Some(1), 0).await;
+        let ended = begin(&sessions, 1, Some(1), 0).await;
+        let session = sessions.find(ended.text(), Some(1), at(1)).expect("begun");
+        sessions.end(&session).await;
         let text = std::fs::read_to_string(dir.path().join(FILE)).expect("a file");
         assert!(!text.contains(kept.text()), "only hashes are stored");
         let again = Sessions::open(Some(dir.path()), at(2));
-        assert!(again.find(kept.text(), Some(1), at(3)).is_some());
+        let session = again.find(kept.text(), Some(1), at(3)).expect("kept");
+        assert_eq!(session.user.as_deref(), Some("alice"));
         assert!(again.find(ended.text(), Some(1), at(3)).is_none());
+    }
+
+    #[test]
+    fn reads_a_session_without_a_name() {
+        let line = format!(
+            "{{\"sha256\":\"{}\",\"uid\":1,\"peer\":null,\"began\":\"2026-11-22T17:32:05Z\",\"used\":\"2026-11-22T17:32:05Z\"}}",
+            "0".repeat(64)
+        );
+        let line = serde_json::from_str(&line).expect("a line of an earlier version");
+        assert_eq!(Session::from_line(line).expect("a session").user, None);
     }
 }

@@ -3,18 +3,19 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tokio::task::block_in_place;
+use tokio::sync::watch;
 
 use super::file::{self, FileError, FileStamp, Record};
 use super::secret::{Hash, Secret};
 use crate::access::TagScope;
-use crate::diag;
+use crate::diag::{self, Throttle};
 use crate::event::{Tag, Timestamp};
 use crate::filter::Glob;
+use crate::sys::single_flight::SingleFlight;
 
 /// The most tokens of one agent.
 pub const TOKENS_MAX: usize = 1024;
@@ -25,9 +26,24 @@ pub const GLOBS_MAX: usize = 64;
 /// The longest name of a token, in bytes.
 pub const NAME_MAX: usize = 64;
 
-/// Minimum interval between two looks at the file while tokens are in use: the most that a revocation takes to be
-/// noticed.
+/// How often a connection with a token requests a look at the file. With [`LOOK_EVERY`] the most that a revocation takes
+/// to be noticed.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(500);
+
+/// Minimum interval between two looks at the file for connections that are authenticated.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Timeout of the look at the file for a client that authenticates.
+pub const LOOK_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// How long clients can authenticate by the last look at a file that does not answer.
+pub const SEEN_VALID_FOR: Duration = Duration::from_secs(60);
+
+/// A look that takes this long is reported.
+const HANG_MIN: Duration = Duration::from_secs(1);
+
+/// Minimum interval between two diagnostics about a file that does not answer.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The name of a token: a tag, so that events can carry it, without `/` and `:`, so that it cannot be confused with
 /// an address.
@@ -193,89 +209,136 @@ pub fn revoke(path: &Path, name: &TokenName) -> Result<(), TokenError> {
     })
 }
 
-/// The tokens of a running agent. The file is read again whenever it changed.
+/// The file with the tokens did not answer, so that it is unknown whether a text is a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the file with the tokens did not answer in time: try again later")]
+pub(crate) struct TokensUnavailable;
+
+/// The tokens of a running agent. One blocking thread at a time looks at the file, and reads it again if it has changed.
+/// Everybody else uses what the last look has found, so that a file that hangs stops no client that is connected.
 pub(crate) struct Tokens {
     path: PathBuf,
-    cache: Mutex<Cache>,
+    look: SingleFlight,
+    seen: watch::Receiver<Seen>,
+    reports: Mutex<Throttle>,
 }
 
+/// What a look has found.
 #[derive(Default)]
-struct Cache {
-    stamp: Option<FileStamp>,
+struct Seen {
     tokens: Vec<Arc<Token>>,
-    checked: Option<Instant>,
+    /// When the last look began that has ended.
+    at: Option<Instant>,
+}
+
+impl Seen {
+    fn is_younger_than(&self, age: Duration) -> bool {
+        self.at.is_some_and(|at| at.elapsed() < age)
+    }
+}
+
+impl Tokens {
+    /// Does not look at the file yet.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let (publish, seen) = watch::channel(Seen::default());
+        let looker = Mutex::new(Looker { path: path.clone(), stamp: None, error: None });
+        let look = SingleFlight::new(move || {
+            looker.lock().unwrap_or_else(PoisonError::into_inner).look(&publish);
+        });
+        Self { path, look, seen, reports: Mutex::new(Throttle::new(REPORT_EVERY)) }
+    }
+
+    /// The token with this text, by a look at the file that began after the call. If that does not end within
+    /// [`LOOK_WAIT_MAX`], by the last one for [`SEEN_VALID_FOR`]. `None` if there is none. The time this takes does not
+    /// depend on the text.
+    ///
+    /// # Errors
+    /// [`TokensUnavailable`] without such a look. A text that the last look did not find may have been added since.
+    pub(crate) async fn find(&self, text: &str) -> Result<Option<Arc<Token>>, TokensUnavailable> {
+        let hash = Hash::from_text(text);
+        let fresh = self.look.run(LOOK_WAIT_MAX).await;
+        self.report_hang();
+        let seen = self.seen.borrow();
+        let found = seen.tokens.iter().fold(None, |found, token| {
+            if token.hash == hash { Some(token.clone()) } else { found }
+        });
+        match found {
+            found if fresh => Ok(found),
+            Some(token) if seen.is_younger_than(SEEN_VALID_FOR) => Ok(Some(token)),
+            _ => Err(TokensUnavailable),
+        }
+    }
+
+    /// The same token by the last look at the file. Requests another look unless that is recent, and does not wait for
+    /// it. `None` once it is revoked, also where another token has its name.
+    pub(crate) fn again(&self, token: &Token) -> Option<Arc<Token>> {
+        let seen = self.seen.borrow();
+        if !seen.is_younger_than(LOOK_EVERY) {
+            self.look.request();
+            self.report_hang();
+        }
+        seen.tokens.iter().find(|now| now.name == token.name && now.hash == token.hash).cloned()
+    }
+
+    /// Sees each change of the tokens.
+    pub(crate) fn changed(&self) -> watch::Receiver<impl Send + Sync + use<>> {
+        self.seen.clone()
+    }
+
+    fn report_hang(&self) {
+        let Some(hang) = self.look.stuck_for().filter(|hang| *hang >= HANG_MIN) else { return };
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(omitted) = reports.pass(Instant::now()) {
+            diag::warning(format_args!(
+                "{}: no answer for {} s: clients with a token stay connected, others cannot authenticate{omitted}",
+                self.path.display(),
+                hang.as_secs()
+            ));
+        }
+    }
+}
+
+/// Looks at the file.
+struct Looker {
+    path: PathBuf,
+    /// The version of the file that was read last.
+    stamp: Option<FileStamp>,
     /// The last error, so that each is reported once.
     error: Option<String>,
 }
 
-impl Tokens {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, cache: Mutex::default() }
-    }
-
-    /// The token with this text. `None` if there is none. The time this takes does not depend on the text.
-    pub(crate) fn find(&self, text: &str) -> Option<Arc<Token>> {
-        let hash = Hash::from_text(text);
-        let cache = self.checked(Duration::ZERO);
-        cache.tokens.iter().fold(
-            None,
-            |found, token| {
-                if token.hash == hash { Some(token.clone()) } else { found }
-            },
-        )
-    }
-
-    /// The same token as it is now, at most [`CHECK_EVERY`] old. `None` once it is revoked, also where another
-    /// token has its name.
-    pub(crate) fn again(&self, token: &Token) -> Option<Arc<Token>> {
-        // Each connection with a token asks twice a second: only a look at the file moves the worker's other tasks
-        // to another thread.
-        let fresh = Some(self.lock()).filter(|cache| cache.is_fresh(CHECK_EVERY));
-        let cache = fresh.unwrap_or_else(|| block_in_place(|| self.checked(CHECK_EVERY)));
-        cache.tokens.iter().find(|now| now.name == token.name && now.hash == token.hash).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The file's contents, checked if the last check is `max_age` ago. A file that is not trusted or not readable
-    /// has no tokens.
-    fn checked(&self, max_age: Duration) -> MutexGuard<'_, Cache> {
-        let mut cache = self.lock();
-        if cache.is_fresh(max_age) {
-            return cache;
-        }
-        cache.checked = Some(Instant::now());
+impl Looker {
+    /// Reads the file if it has changed, and publishes its tokens. A file that is not trusted or not readable has no
+    /// tokens.
+    fn look(&mut self, publish: &watch::Sender<Seen>) {
+        let began = Some(Instant::now());
         let stamp = file::stamp(&self.path);
-        if cache.stamp.is_some() && cache.stamp == stamp {
-            return cache;
+        if self.stamp.is_some() && self.stamp == stamp {
+            publish.send_if_modified(|seen| {
+                seen.at = began;
+                false
+            });
+            return;
         }
         let (tokens, error) = match file::read::<Token>(&self.path) {
             Ok(contents) => {
-                cache.stamp = contents.stamp;
+                self.stamp = contents.stamp;
                 (contents.records, None)
             }
             Err(error) => {
                 // The same file would fail again.
-                cache.stamp = stamp;
+                self.stamp = stamp;
                 (Vec::new(), Some(error.to_string()))
             }
         };
-        if let Some(error) = error.as_ref().filter(|error| cache.error.as_ref() != Some(error)) {
+        if let Some(error) = error.as_ref().filter(|error| self.error.as_ref() != Some(error)) {
             diag::error(format_args!(
                 "{error}: no client can authenticate over TCP until this is fixed"
             ));
         }
-        cache.tokens = tokens.into_iter().map(Arc::new).collect();
-        cache.error = error;
-        cache
-    }
-}
-
-impl Cache {
-    fn is_fresh(&self, max_age: Duration) -> bool {
-        self.checked.is_some_and(|checked| checked.elapsed() < max_age)
+        self.error = error;
+        publish
+            .send_replace(Seen { tokens: tokens.into_iter().map(Arc::new).collect(), at: began });
     }
 }
 

@@ -77,7 +77,7 @@ fn subject(text: String, machine: &Machine) -> Result<Subject, Problem> {
             Err(Problem::NoAccount { .. }) if matches!((machine.group)(name), Ok(Some(_))) => {
                 Err(Problem::GroupAsUser(text))
             }
-            known => known.map(Subject::User),
+            known => known.map(|uid| Subject::Named { name: text, uid }),
         },
     }
 }

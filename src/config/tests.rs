@@ -187,7 +187,7 @@ fn reads_every_key() {
         tail: vec![
             Subject::Group(Group::Name("adm".into())),
             Subject::Group(Group::Id(7)),
-            Subject::User(0),
+            Subject::Named { name: "root".into(), uid: 0 },
             Subject::User(33),
         ],
     };

@@ -1,4 +1,4 @@
-//! The time of day.
+//! The time of day, and the time of a processor.
 
 #[cfg(feature = "agent")]
 use std::time::Duration;
@@ -23,6 +23,13 @@ pub fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
 }
 
+/// How much time of a processor this thread has used. Only the difference of two values has a meaning.
+#[cfg(feature = "agent")]
+pub(crate) fn of_thread() -> Duration {
+    // Fails for a clock that the kernel does not have. Linux has this one since 2.6.12.
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +38,15 @@ mod tests {
     fn now_is_recent() {
         let written: Timestamp = "2025-01-01T00:00:00Z".parse().expect("a time");
         assert!(now() > written);
+    }
+
+    #[test]
+    #[cfg(feature = "agent")]
+    fn a_thread_that_sleeps_uses_no_processor() {
+        let before = of_thread();
+        while of_thread() == before {}
+        let (asleep, used) = (Duration::from_millis(50), of_thread());
+        std::thread::sleep(asleep);
+        assert!(of_thread() - used < asleep);
     }
 }

@@ -36,6 +36,8 @@ pub mod random;
 #[cfg(feature = "agent")]
 pub mod signals;
 #[cfg(feature = "agent")]
+pub(crate) mod single_flight;
+#[cfg(feature = "agent")]
 pub mod socket;
 #[cfg(feature = "agent")]
 pub mod systemd;

@@ -8,7 +8,6 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::cgroup;
-use super::users::Names;
 use crate::event::Origin;
 
 /// The longest file below /proc/PID that is read, in bytes.
@@ -51,17 +50,15 @@ impl Peer {
         Ok(Self { pid, uid: credentials.uid(), gid: credentials.gid(), proof })
     }
 
-    /// Returns what is verified about the peer. Reads /proc and may ask a directory service for the user's
-    /// name, so call it with a timeout and never on a thread that serves live traffic.
+    /// Returns what the kernel verifies about the peer: all but the user's name. Reads /proc.
     ///
     /// Command and unit are read by pid, which may have been reused. A pidfd rules that out. Without one,
     /// the process must have the peer's uid and must have started before accept(2). That is weaker: another
     /// process of the same user that got the pid between connect and accept passes. What fails the check is
     /// absent.
-    pub fn origin(&self, names: &Names) -> Origin {
+    pub fn origin(&self) -> Origin {
         let Process { comm, unit } = self.process().unwrap_or_default();
-        let user = names.get(self.uid);
-        Origin { pid: self.pid, uid: Some(self.uid), user, comm, unit, ..Origin::default() }
+        Origin { pid: self.pid, uid: Some(self.uid), comm, unit, ..Origin::default() }
     }
 
     /// Reads command and unit. `None` unless the pid was still the peer's afterwards.
@@ -155,15 +152,13 @@ mod tests {
     #[test]
     fn oneself() {
         let (a, _b) = UnixStream::pair().expect("a pair");
-        let names = Names::default();
         let peer = Peer::from_socket(&a).expect("a peer");
         assert_eq!(peer.pid, Some(std::process::id()));
         assert_eq!(peer.uid, super::super::users::current());
         let comm = fs::read_to_string("/proc/self/comm").expect("proc");
-        let origin = peer.origin(&names);
+        let origin = peer.origin();
         assert_eq!(origin.comm.as_deref(), Some(comm.trim_end()));
-        assert_eq!(origin.user, names.get(peer.uid));
-        assert_eq!(without_pidfd(peer).origin(&names), origin, "both proofs hold for the living");
+        assert_eq!(without_pidfd(peer).origin(), origin, "both proofs hold for the living");
     }
 
     #[test]
@@ -175,15 +170,14 @@ mod tests {
         let (stream, _) = listener.accept().expect("accepted");
         let peer = Peer::from_socket(&stream).expect("a peer");
         assert_eq!(peer.pid, Some(child.id()));
-        let names = Names::default();
-        assert_eq!(peer.origin(&names).comm.as_deref(), Some("nc"));
+        assert_eq!(peer.origin().comm.as_deref(), Some("nc"));
 
         child.kill().expect("killed");
         child.wait().expect("reaped");
-        let origin = peer.origin(&names);
+        let origin = peer.origin();
         assert_eq!((origin.pid, origin.uid), (Some(child.id()), Some(peer.uid)));
         assert_eq!((&origin.comm, &origin.unit), (&None, &None));
-        assert_eq!(without_pidfd(peer).origin(&names), origin);
+        assert_eq!(without_pidfd(peer).origin(), origin);
     }
 
     fn connect_as_another(path: &std::path::Path) -> Child {
@@ -195,16 +189,15 @@ mod tests {
     #[test]
     fn without_a_pidfd_rejects_younger_processes_and_other_users() {
         let (a, _b) = UnixStream::pair().expect("a pair");
-        let names = Names::default();
         let peer = || Peer::from_socket(&a).expect("a peer");
-        let accepted = |ticks| Peer { proof: Proof::Accepted(ticks), ..peer() }.origin(&names).comm;
+        let accepted = |ticks| Peer { proof: Proof::Accepted(ticks), ..peer() }.origin().comm;
         let stat = fs::read_to_string("/proc/self/stat").expect("proc");
         let began = started(&stat).expect("field 22");
         assert!(accepted(Some(began)).is_some());
         assert_eq!(accepted(Some(began - 1)), None);
         assert_eq!(accepted(None), None);
         let other = Peer { uid: peer().uid + 1, ..without_pidfd(peer()) };
-        assert_eq!(other.origin(&names).comm, None);
+        assert_eq!(other.origin().comm, None);
     }
 
     #[test]

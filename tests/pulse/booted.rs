@@ -80,11 +80,11 @@ END
         systemctl start app.service
         setpriv --reuid=daemon --clear-groups pulse-send --timeout 20s again
         printf 'AUTH %s\nSEND over TCP\nSYNC\n' "$token" | nc -N 127.0.0.1 7465 > answers
-        # A user may tail from the first connection after joining the group.
+        # A user may tail soon after joining the group: a refusal is remembered for a second.
         watch='setpriv --reuid=daemon --clear-groups pulse-tail _token=web2'
         $watch 2> refused || echo $? >> refused
         usermod --append --groups pulsed daemon
-        $watch > watched
+        timeout 30 sh -c "until $watch > watched; do sleep 0.1; done"
         pulse-tail -n all -o json > events
         stat -c '%n %a %U' /run/pulsed /run/pulsed/* /var/lib/pulsed /var/lib/pulsed/{*.jsonl,tokens} > modes
         systemctl show pulsed.service > shown

@@ -6,6 +6,8 @@ use std::process::id;
 use nix::unistd::{User, geteuid};
 use serde_json::json;
 
+use pulsed::agent::BURST_OF_HISTORY;
+
 use crate::harness::{Agent, Item, Tool, as_root, parse, wait_for};
 
 /// The uid of the account `nobody`.
@@ -114,7 +116,7 @@ fn rate_gap_counts_refused_events() {
         return;
     }
     let agent = Agent::start();
-    // Sends at full speed until an event is refused: the burst is 160 MiB, the rate 16 MiB/s.
+    // Sends at full speed until an event is refused: the burst is 1/16 of history.size, the rate 16 MiB/s.
     let program = r#"
         $agent = stream_socket_client("unix://" . getenv("SOCK"));
         $text = str_repeat("SEND " . str_repeat("x", 65000) . "\n", 100) . "SYNC\n";
@@ -140,5 +142,5 @@ fn rate_gap_counts_refused_events() {
     });
     let accepted = agent.stats()["events"].as_u64().expect("a number");
     assert_eq!(accepted, sent - refused);
-    assert!(accepted * 65_000 >= 160 << 20, "the burst is granted: {accepted}");
+    assert!(accepted * 65_000 >= (1 << 30) / BURST_OF_HISTORY, "the burst is granted: {accepted}");
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Agent, Client, FIRST};
+use crate::harness::{Agent, Client, FIRST, wait_for};
 
 const ROUNDS: u64 = 10;
 const EVENTS_A_ROUND: u64 = 100_000;
@@ -65,4 +65,33 @@ fn resident_kib(agent: &Agent) -> u64 {
         fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("a running process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// The most that a stop with stalled followers may take: far less than agents wait for clients that finish.
+const STOP_MAX: Duration = Duration::from_secs(3);
+
+#[test]
+fn stalled_followers_do_not_delay_a_stop() {
+    let mut agent = Agent::start();
+    let mut lines = agent.connect();
+    lines.follow("");
+    let mut text = agent.connect();
+    text.write("TAIL\n");
+    let mut history = agent.connect();
+    history.write("TAIL {\"follow\":true}\n");
+    let session = agent.sign_in();
+    let _stream = session.stream("/events", &[]);
+    wait_for("four followers", || (agent.stats()["followers"] == 4).then_some(()));
+    let event = format!("SEND {}\n", "x".repeat(200));
+    agent.connect().write(event.repeat(20_000)).sync();
+    let begin = Instant::now();
+    assert!(agent.stop().success());
+    let took = begin.elapsed();
+    assert!(took < STOP_MAX, "{took:?}");
+    // What the kernel has taken ends within a line at most.
+    let mut whole = 0;
+    while lines.try_whole_line().is_some() {
+        whole += 1;
+    }
+    assert!((1..20_000).contains(&whole), "{whole} lines");
 }

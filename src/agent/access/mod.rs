@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::access::{Action, Rules, TagScope};
-use crate::auth::tokens::{Token, Tokens};
+use crate::auth::tokens::{Token, Tokens, TokensUnavailable};
 use crate::diag::{self, Throttle};
 
 pub(crate) use rights::{Denied, Rights};
-pub use scopes::GROUPS_WAIT_MAX;
 pub(crate) use scopes::GroupsUnavailable;
+pub use scopes::{ANSWER_VALID_FOR, GROUPS_WAIT_MAX};
 use scopes::{MaxAge, UserScopes};
 
-/// Minimum interval between two diagnostics about refused tags.
+/// Minimum interval between two diagnostics about refused tags, and about databases that do not answer.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The rules and the tokens in force.
@@ -33,7 +33,10 @@ pub(crate) struct Access {
     rules: watch::Sender<Arc<Rules>>,
     tokens: Option<Tokens>,
     users: UserScopes,
-    reports: Mutex<Throttle>,
+    /// Diagnostics about refused tags.
+    refusals: Mutex<Throttle>,
+    /// Diagnostics about databases that do not answer.
+    outages: Mutex<Throttle>,
 }
 
 /// Whose rights they are.
@@ -63,7 +66,8 @@ impl Access {
             rules: watch::Sender::new(Arc::new(rules)),
             tokens: tokens.map(Tokens::new),
             users: UserScopes::new(),
-            reports: Mutex::new(Throttle::new(REPORT_EVERY)),
+            refusals: Mutex::new(Throttle::new(REPORT_EVERY)),
+            outages: Mutex::new(Throttle::new(REPORT_EVERY)),
         }
     }
 
@@ -86,9 +90,19 @@ impl Access {
     }
 
     /// The token with this text. `None` if there is none.
-    pub(crate) fn token(&self, text: &str) -> Option<Arc<Token>> {
-        let tokens = self.tokens.as_ref()?;
-        tokio::task::block_in_place(|| tokens.find(text))
+    ///
+    /// # Errors
+    /// [`TokensUnavailable`] if the file does not answer.
+    pub(crate) async fn token(&self, text: &str) -> Result<Option<Arc<Token>>, TokensUnavailable> {
+        match &self.tokens {
+            Some(tokens) => tokens.find(text).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Sees each change of the tokens. `None` without tokens.
+    fn tokens_changed(&self) -> Option<watch::Receiver<impl Send + Sync + use<>>> {
+        self.tokens.as_ref().map(Tokens::changed)
     }
 
     /// The tags for which `subject` may do `action` by these rules.
@@ -117,9 +131,19 @@ impl Access {
 
     /// Reports a refused tag to the operator: a sender of syslog lines reads no replies.
     fn report_denied(&self, subject: &Subject, tag: &str) {
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(omitted) = reports.pass(Instant::now()) {
             diag::warning(format_args!("{subject} may not send the tag {tag}: refused{omitted}"));
+        }
+    }
+
+    /// Reports a client that keeps its rights because it is unknown whether the new rules grant them.
+    fn report_unavailable(&self, subject: &Subject) {
+        let mut reports = self.outages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(omitted) = reports.pass(Instant::now()) {
+            diag::warning(format_args!(
+                "{subject} keeps its rights, because the group database does not answer: trying again{omitted}"
+            ));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The origin of Unix socket peers: looked up once a connection, with a timeout.
+//! The origin of Unix socket peers, looked up once a connection, and the names of users. A name may come from a
+//! directory service: it is looked up with a timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,18 @@ use crate::event::Origin;
 use crate::sys::peer::Peer;
 use crate::sys::users::Names;
 
-/// Timeout of an origin lookup. What is not known by then is absent from the events.
+/// Timeout of the lookup of a user's name for an origin. A name that is not known by then is absent from the events.
 pub const ORIGIN_WAIT_MAX: Duration = Duration::from_millis(50);
 
-/// Looks up peers.
+/// Timeout of such a lookup for what depends on the name: a session of the monitor.
+const NAME_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// The user database did not answer, so that the name is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the user database did not answer in time: try again later")]
+pub(crate) struct NameUnavailable;
+
+/// Looks up peers and names.
 pub(crate) struct Origins {
     names: Arc<Names>,
     lookups: Lookups,
@@ -22,17 +31,31 @@ impl Origins {
         Self { names: Arc::default(), lookups: Lookups::new() }
     }
 
-    /// What is verified about a peer, within [`ORIGIN_WAIT_MAX`].
+    /// What is verified about a peer. The name is absent if it is not known within [`ORIGIN_WAIT_MAX`].
     pub(crate) async fn lookup(&self, peer: Peer) -> Origin {
-        if self.names.knows(peer.uid) {
-            // Only procfs is left to read. The worker's other tasks move to another thread meanwhile, which is
-            // faster than handing this one over.
-            return tokio::task::block_in_place(|| peer.origin(&self.names));
+        // Procfs does not block for long. The worker's other tasks move to another thread meanwhile, which is faster
+        // than handing this one over.
+        let origin = tokio::task::block_in_place(|| peer.origin());
+        let user = self.name_within(peer.uid, ORIGIN_WAIT_MAX).await.ok().flatten();
+        Origin { user, ..origin }
+    }
+
+    /// The name of a user. `None` if the uid has no name.
+    pub(crate) async fn name(&self, uid: u32) -> Result<Option<String>, NameUnavailable> {
+        self.name_within(uid, NAME_WAIT_MAX).await
+    }
+
+    async fn name_within(
+        &self,
+        uid: u32,
+        wait: Duration,
+    ) -> Result<Option<String>, NameUnavailable> {
+        if let Some(name) = self.names.known(uid) {
+            return Ok(name);
         }
-        let credentials = Origin { pid: peer.pid, uid: Some(peer.uid), ..Origin::default() };
         let names = self.names.clone();
-        let looked_up = self.lookups.run(ORIGIN_WAIT_MAX, move || peer.origin(&names)).await;
-        looked_up.unwrap_or(credentials)
+        let answer = self.lookups.run(wait, move || names.get(uid)).await;
+        answer.and_then(Result::ok).ok_or(NameUnavailable)
     }
 
     /// Drops the cached user names.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::scopes::{GroupsUnavailable, MaxAge, RETRY_AFTER};
 use super::{Access, Subject};
@@ -24,7 +25,7 @@ pub(crate) struct Rights {
     sent: OnceLock<TagScope>,
     /// What may be followed, once TAIL, VIEW or STATS was permitted.
     tail: OnceLock<TagScope>,
-    /// The rules by which a local user may follow nothing: the group database is not asked again for them.
+    /// The rules by which a local user may follow nothing: the databases are not asked again for them.
     tail_denied: Mutex<Option<Arc<Rules>>>,
 }
 
@@ -126,7 +127,7 @@ impl Rights {
         let mut rules = self.rules.clone();
         loop {
             let now = rules.borrow_and_update().clone();
-            let scope = self.scope(Action::Send, &now, MaxAge::Asked).await;
+            let scope = self.scope(Action::Send, &now, MaxAge::Recent).await;
             let found = Unused { scope, rules: rules.clone(), at: Instant::now() };
             let stale = found.rules.has_changed().unwrap_or(false);
             *self.send() = Some(found);
@@ -156,7 +157,7 @@ impl Rights {
             if self.tail_denied().as_ref().is_some_and(|denied| Arc::ptr_eq(denied, &now)) {
                 return Err(NoTail::User);
             }
-            let scope = self.scope(Action::Tail, &now, MaxAge::Asked).await?;
+            let scope = self.scope(Action::Tail, &now, MaxAge::Recent).await?;
             // The rules changed during the lookup. `revoked` may already have run and could not see this grant.
             if rules.has_changed().unwrap_or(false) {
                 continue;
@@ -185,9 +186,14 @@ impl Rights {
         self.access.scope(&self.subject, action, rules, max_age).await
     }
 
-    /// Waits until a right that was used is revoked.
+    /// Waits until a right that was used is revoked. A database that does not answer revokes nothing: it is asked
+    /// again until it does.
     pub(crate) async fn revoked(&self) {
         let mut rules = self.rules.clone();
+        let mut tokens = match &self.subject {
+            Subject::Token(_) => self.access.tokens_changed(),
+            Subject::Trusted(_) | Subject::User(_) => None,
+        };
         loop {
             match &self.subject {
                 Subject::Trusted(_) => std::future::pending().await,
@@ -197,30 +203,48 @@ impl Rights {
                     }
                 }
                 // All connections with a token share one look at the file.
-                Subject::Token(_) => tokio::time::sleep(CHECK_EVERY).await,
+                Subject::Token(_) => {
+                    let changed = async {
+                        match &mut tokens {
+                            Some(tokens) => tokens.changed().await.is_ok(),
+                            None => std::future::pending().await,
+                        }
+                    };
+                    let _ = timeout(CHECK_EVERY, changed).await;
+                }
             }
-            let now = rules.borrow_and_update().clone();
             // Boxed: every connection waits here, and few ever get further.
-            if !Box::pin(self.still_granted(&now)).await {
+            if !Box::pin(self.still_granted(&mut rules)).await {
                 return;
             }
         }
     }
 
-    /// `true` if every right that was used is still granted.
-    async fn still_granted(&self, rules: &Arc<Rules>) -> bool {
+    /// `true` if every right that was used is still granted by the newest rules.
+    async fn still_granted(&self, rules: &mut watch::Receiver<Arc<Rules>>) -> bool {
+        loop {
+            let now = rules.borrow_and_update().clone();
+            match self.covers_used(&now).await {
+                Ok(granted) => return granted,
+                Err(GroupsUnavailable) => self.access.report_unavailable(&self.subject),
+            }
+            // An error means that the agent has stopped.
+            let _ = timeout(RETRY_AFTER, rules.wait_for(|newer| !Arc::ptr_eq(newer, &now))).await;
+        }
+    }
+
+    async fn covers_used(&self, rules: &Arc<Rules>) -> Result<bool, GroupsUnavailable> {
         let used = [(Action::Send, self.sent.get()), (Action::Tail, self.tail.get())];
         for (action, before) in used {
             let Some(before) = before else { continue };
-            let after = self.scope(action, rules, MaxAge::Rules).await;
-            if !after.is_ok_and(|after| after.covers(before)) {
-                return false;
+            if !self.scope(action, rules, MaxAge::Rules).await?.covers(before) {
+                return Ok(false);
             }
         }
         // A revoked token ends the connections that it authenticated, whatever they did.
-        match &self.subject {
+        Ok(match &self.subject {
             Subject::Token(token) => self.access.current(token).is_some(),
             _ => true,
-        }
+        })
     }
 }

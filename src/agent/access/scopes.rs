@@ -1,7 +1,8 @@
-//! What users may do by the rules, looked up in the group database where that matters. Connections of one user that
-//! ask at the same time share one lookup, and so do all of them after a reload.
+//! What users may do by the rules, looked up in the user and group databases where that matters. All connections of
+//! one user share an answer for [`ANSWER_VALID_FOR`], also a refusal, and after a reload until all of them have it:
+//! however often a user connects, that costs the databases one question a second.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::lookup::Lookups;
-use crate::access::{Action, Group, Rules, TagScope};
+use crate::access::{Action, Group, Rules, Subject, TagScope};
 use crate::sys::users;
 
 /// Timeout of a group lookup for a client that waits for its reply.
@@ -22,10 +23,13 @@ const GROUPS_RELOAD_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Minimum delay before a lookup that timed out is retried.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How long an answer of the databases holds for further clients of the same user.
+pub const ANSWER_VALID_FOR: Duration = Duration::from_secs(1);
+
 /// The most results that are remembered; unused ones go first.
 const RESULTS_MAX: usize = 4096;
 
-/// The group database did not answer, so that the rights are unknown.
+/// The user or group database did not answer, so that the rights are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the group database did not answer in time: try again later")]
 pub(crate) struct GroupsUnavailable;
@@ -49,17 +53,21 @@ struct Found {
 /// How old a result may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MaxAge {
-    /// The lookup started after it was asked for: a new client sees the groups as they are.
-    Asked,
+    /// The lookup started at most [`ANSWER_VALID_FOR`] ago: a new client sees the groups as they are.
+    Recent,
     /// The lookup started after the rules came into force: enough for a client that is connected already.
     Rules,
 }
 
 impl Found {
-    fn is_valid(&self, rules: &Arc<Rules>, max_age: MaxAge, asked: Instant) -> bool {
-        let recent = max_age == MaxAge::Rules || self.started >= asked;
-        let retried = self.scope.is_ok() || self.started.elapsed() >= RETRY_AFTER;
-        Arc::ptr_eq(&self.rules, rules) && (recent || !retried)
+    fn is_valid(&self, rules: &Arc<Rules>, max_age: MaxAge, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.started);
+        let recent = match (&self.scope, max_age) {
+            (Err(_), _) => age < RETRY_AFTER,
+            (Ok(_), MaxAge::Recent) => age < ANSWER_VALID_FOR,
+            (Ok(_), MaxAge::Rules) => true,
+        };
+        Arc::ptr_eq(&self.rules, rules) && recent
     }
 }
 
@@ -68,8 +76,8 @@ impl UserScopes {
         Self { lookups: Lookups::new(), results: Mutex::default() }
     }
 
-    /// The tags for which a user may do `action` by `rules`. Asks the group database only where a rule names a
-    /// group and that matters for this user.
+    /// The tags for which a user may do `action` by `rules`. Asks the databases only where a rule names this user or
+    /// a group and that matters.
     pub(super) async fn scope(
         &self,
         uid: u32,
@@ -77,22 +85,24 @@ impl UserScopes {
         rules: &Arc<Rules>,
         max_age: MaxAge,
     ) -> Result<TagScope, GroupsUnavailable> {
-        if !rules.needs_groups(action, uid) {
+        if !rules.needs_databases(action, uid) {
             return Ok(rules.scope(action, uid, |_| false));
         }
         let asked = Instant::now();
         let wait = match max_age {
-            MaxAge::Asked => GROUPS_WAIT_MAX,
+            MaxAge::Recent => GROUPS_WAIT_MAX,
             MaxAge::Rules => GROUPS_RELOAD_WAIT_MAX,
         };
         let deadline = Deadline::from_std(asked + wait);
         let shared = self.shared(uid, action);
         let mut found = timeout_at(deadline, shared.lock()).await.map_err(|_| GroupsUnavailable)?;
-        if let Some(found) = found.as_ref().filter(|found| found.is_valid(rules, max_age, asked)) {
+        if let Some(found) =
+            found.as_ref().filter(|found| found.is_valid(rules, max_age, Instant::now()))
+        {
             return found.scope.clone();
         }
         let (started, in_force) = (Instant::now(), rules.clone());
-        let lookup = move || scope_by_groups(&in_force, action, uid);
+        let lookup = move || scope_by_databases(&in_force, action, uid);
         let left = deadline.saturating_duration_since(Deadline::now());
         let answer = self.lookups.run(left, lookup).await;
         let scope = answer.and_then(Result::ok).ok_or(GroupsUnavailable);
@@ -109,21 +119,37 @@ impl UserScopes {
     }
 }
 
-fn scope_by_groups(rules: &Rules, action: Action, uid: u32) -> io::Result<TagScope> {
-    let groups = users::groups_of(uid)?;
-    let failed = Cell::new(None);
-    let is_in = |group: &Group| match group {
-        Group::Id(gid) => groups.contains(gid),
-        Group::Name(name) => match users::group(name) {
-            Ok(gid) => gid.is_some_and(|gid| groups.contains(&gid)),
-            Err(error) => {
-                failed.set(Some(error));
-                false
+fn scope_by_databases(rules: &Rules, action: Action, uid: u32) -> io::Result<TagScope> {
+    let (name, groups, failed) = (OnceCell::new(), OnceCell::new(), Cell::new(None));
+    let verify = |subject: &Subject| {
+        let verified = match subject {
+            Subject::Anyone | Subject::User(_) => Ok(false),
+            Subject::Named { name: expected, .. } => {
+                once(&name, || users::user_name(uid)).map(|name| name.as_ref() == Some(expected))
             }
-        },
+            Subject::Group(group) => once(&groups, || users::groups_of(uid)).and_then(|groups| {
+                let gid = match group {
+                    Group::Id(gid) => Some(*gid),
+                    Group::Name(name) => users::group(name)?,
+                };
+                Ok(gid.is_some_and(|gid| groups.contains(&gid)))
+            }),
+        };
+        verified.unwrap_or_else(|error| {
+            failed.set(Some(error));
+            false
+        })
     };
-    let scope = rules.scope(action, uid, is_in);
+    let scope = rules.scope(action, uid, verify);
     failed.take().map_or(Ok(scope), Err)
+}
+
+/// The answer in `cell`, which `ask` fills.
+fn once<T>(cell: &OnceCell<T>, ask: impl FnOnce() -> io::Result<T>) -> io::Result<&T> {
+    match cell.get() {
+        Some(known) => Ok(known),
+        None => ask().map(|answer| cell.get_or_init(|| answer)),
+    }
 }
 
 #[cfg(test)]
@@ -131,25 +157,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_results_that_are_recent_enough() {
+    fn answers_hold_for_a_second_and_after_a_reload() {
         let (rules, reloaded) = (Arc::new(Rules::default()), Arc::new(Rules::default()));
         let started = Instant::now();
-        let before = started.checked_sub(Duration::from_millis(1)).expect("some uptime");
-        let after = started + Duration::from_millis(1);
-        let ok = Found { rules: rules.clone(), scope: Ok(TagScope::All), started };
-        for (in_force, max_age, asked, valid) in [
-            (&rules, MaxAge::Asked, before, true),
-            (&rules, MaxAge::Asked, after, false),
-            (&rules, MaxAge::Rules, after, true),
-            (&reloaded, MaxAge::Rules, before, false),
-            (&reloaded, MaxAge::Asked, before, false),
-        ] {
-            assert_eq!(ok.is_valid(in_force, max_age, asked), valid);
+        let (soon, late) = (started + ANSWER_VALID_FOR / 2, started + ANSWER_VALID_FOR);
+        for scope in [TagScope::All, TagScope::Nothing] {
+            let ok = Found { rules: rules.clone(), scope: Ok(scope), started };
+            for (in_force, max_age, now, valid) in [
+                (&rules, MaxAge::Recent, soon, true),
+                (&rules, MaxAge::Recent, late, false),
+                (&rules, MaxAge::Rules, late, true),
+                (&reloaded, MaxAge::Rules, soon, false),
+                (&reloaded, MaxAge::Recent, soon, false),
+            ] {
+                assert_eq!(ok.is_valid(in_force, max_age, now), valid);
+            }
         }
-        let failed = Found { scope: Err(GroupsUnavailable), ..ok };
-        assert!(failed.is_valid(&rules, MaxAge::Asked, after), "not retried at once");
-        let long_ago = started.checked_sub(RETRY_AFTER).expect("some uptime");
-        let failed = Found { started: long_ago, ..failed };
-        assert!(!failed.is_valid(&rules, MaxAge::Asked, after), "retried later");
+        let failed = Found { rules: rules.clone(), scope: Err(GroupsUnavailable), started };
+        for max_age in [MaxAge::Recent, MaxAge::Rules] {
+            assert!(
+                failed.is_valid(&rules, max_age, started + RETRY_AFTER / 2),
+                "not retried at once"
+            );
+            assert!(!failed.is_valid(&rules, max_age, started + RETRY_AFTER), "retried later");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Monitor;
@@ -65,6 +66,8 @@ pub(super) struct Conn {
     pub(super) permit: Permit,
     /// The rate of the peer. `None` if it is not limited.
     rate: Option<Arc<Rate>>,
+    /// It has or had a live response.
+    live: AtomicBool,
     /// Until a request of another machine was authenticated.
     unauthenticated: Mutex<Option<Unauthenticated>>,
 }
@@ -92,6 +95,7 @@ impl Conn {
             monitor: monitor.clone(),
             peer,
             permit,
+            live: AtomicBool::new(false),
             unauthenticated: Mutex::new(unauthenticated),
         })
     }
@@ -104,6 +108,16 @@ impl Conn {
         }
         rate.cool_down(1).await;
         false
+    }
+
+    /// Notes that a live response begins.
+    pub(super) fn note_live(&self) {
+        self.live.store(true, Ordering::Relaxed);
+    }
+
+    /// `true` if it has or had a live response.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
     }
 
     /// Reports what may be an attack.

@@ -78,7 +78,7 @@ pub(super) async fn respond(conn: &Conn, parts: &Parts, visitor: Visitor) -> Res
         });
     }
     let frames = Live::frames(streams, visitor.ended(conn));
-    Ok(live(EVENT_STREAM, frames, visitor))
+    Ok(live(conn, EVENT_STREAM, frames, visitor))
 }
 
 fn parse(text: &str) -> Result<Vec<Requested>, Refusal> {

@@ -86,7 +86,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Monitor {
-    pub(crate) fn new(place: &Place<'_>, tls: Option<Arc<ServerConfig>>, now: Timestamp) -> Self {
+    pub(crate) fn new(place: &Place<'_>, tls: Option<Acceptor>, now: Timestamp) -> Self {
         let site = Site::new(place.url, place.address, tls.is_some(), place.host);
         Self {
             links: Arc::new(SignInLinks::new(site.url().to_string())),
@@ -94,7 +94,7 @@ impl Monitor {
             site,
             frames: Arc::default(),
             durations: Arc::default(),
-            tls: tls.map(|config| Acceptor::new(Some(config))),
+            tls,
             reports: Mutex::new(Throttle::new(REPORT_EVERY)),
         }
     }

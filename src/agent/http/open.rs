@@ -120,9 +120,9 @@ pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Resu
     let events = open_events(conn, &visitor, &scope, tail, syntax, None).await?;
     let (ended, stream) = (visitor.ended(conn), Stream::Events(Box::new(events)));
     Ok(if frames {
-        live(EVENT_STREAM, Live::frames(vec![stream], ended), visitor)
+        live(conn, EVENT_STREAM, Live::frames(vec![stream], ended), visitor)
     } else {
-        live(JSON_LINES, Live::lines(stream, ended), visitor)
+        live(conn, JSON_LINES, Live::lines(stream, ended), visitor)
     })
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn view(
     let every = interval(query.value("every").map_err(Refusal::from)?)?;
     let snapshots = open_view(conn, &visitor, &scope, name, matching, every, None).await?;
     let ended = visitor.ended(conn);
-    Ok(live(EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
+    Ok(live(conn, EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
 }
 
 /// A view of a past period, as JSON.
@@ -179,7 +179,8 @@ impl respond::Source for Held {
 }
 
 /// A response that lasts, and holds its client's share meanwhile.
-pub(super) fn live(content_type: &'static str, live: Live, visitor: Visitor) -> Reply {
+pub(super) fn live(conn: &Conn, content_type: &'static str, live: Live, visitor: Visitor) -> Reply {
+    conn.note_live();
     respond::live(content_type, Held { live, _visitor: visitor })
 }
 

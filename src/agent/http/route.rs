@@ -12,7 +12,6 @@ use super::visitor::{self, Visitor};
 use super::{assets, feed, metrics, open, pages, post, sign_in};
 use crate::access::TagScope;
 use crate::agent::access::Subject;
-use crate::sys::users;
 use crate::wire::Code;
 
 /// What a path leads to.
@@ -51,14 +50,14 @@ pub(super) async fn respond(conn: &Conn, request: Request<Incoming>) -> Reply {
         return refusal;
     }
     if let Route::SignIn = route {
-        return sign_in::redeem(conn, &parts);
+        return sign_in::redeem(conn, &parts).await;
     }
-    let visitor = match Visitor::authenticate(conn, &parts) {
+    let visitor = match Visitor::authenticate(conn, &parts).await {
         Ok(visitor) => visitor,
         Err(refusal) => return refusal,
     };
     let served = match route {
-        Route::SignOut => Ok(sign_in::end(conn, &visitor)),
+        Route::SignOut => Ok(sign_in::end(conn, &visitor).await),
         Route::Post => post::respond(conn, &parts, visitor, body).await,
         Route::Page => page(&visitor, &parts).await,
         Route::Asset(name) => Ok(assets::respond(name, &parts.headers)),
@@ -132,8 +131,8 @@ async fn stats(conn: &Conn, visitor: &Visitor) -> Result<Reply, Reply> {
     let mut figures: Value = serde_json::from_str(&text).unwrap_or_default();
     let user = match visitor.rights.subject() {
         Subject::Trusted(uid) | Subject::User(uid) => {
-            let known = tokio::task::block_in_place(|| users::user_name(*uid)).ok().flatten();
-            known.unwrap_or_else(|| format!("uid {uid}"))
+            let known = conn.services.origins.name(*uid).await;
+            known.ok().flatten().unwrap_or_else(|| format!("uid {uid}"))
         }
         Subject::Token(token) => token.name.to_string(),
     };

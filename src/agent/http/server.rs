@@ -33,6 +33,9 @@ const HEADERS_MAX: usize = 64;
 /// Concurrent requests of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 64;
 
+/// How long a stop waits for a client of a live response to take its end.
+const LIVE_GRACE: Duration = Duration::from_millis(500);
+
 /// The protocol that TLS has negotiated (RFC 7301).
 const HTTP2: &[u8] = b"h2";
 
@@ -79,8 +82,13 @@ async fn serve_tcp(conn: Conn, stream: TcpStream) {
     let conn = Arc::new(conn);
     let monitor = conn.monitor.clone();
     let Some(tls) = &monitor.tls else { return serve(conn, stream, false).await };
+    let mut stopping = conn.services.stopping.clone();
+    let accepted = tokio::select! {
+        accepted = timeout(HEADER_WAIT_MAX, tls.accept(stream)) => accepted,
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+    };
     // A client that does not speak TLS, or does not trust the certificate, is no news for the operator.
-    let Ok(Ok(stream)) = timeout(HEADER_WAIT_MAX, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = accepted else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
     serve(conn, stream, http2).await;
 }
@@ -108,8 +116,9 @@ where
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
     let executor = FairExecutor(conn.permit.turns());
+    let for_requests = conn.clone();
     let service = service_fn(move |request| {
-        let conn = conn.clone();
+        let conn = for_requests.clone();
         async move { Ok::<_, Infallible>(route::respond(&conn, request).await) }
     });
     let io = TokioIo::new(stream);
@@ -128,7 +137,7 @@ where
             _ = served.as_mut() => return,
             () = stopped => served.as_mut().graceful_shutdown(),
         }
-        let _ = served.await;
+        finish(&conn, served).await;
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -141,6 +150,16 @@ where
             _ = served.as_mut() => return,
             () = stopped => served.as_mut().graceful_shutdown(),
         }
-        let _ = served.await;
+        finish(&conn, served).await;
+    }
+}
+
+/// Waits for the last responses of a connection while the agent stops. A client that takes no more of a live response is
+/// not waited for: it resumes by its cursor.
+async fn finish(conn: &Conn, served: impl Future) {
+    if conn.is_live() {
+        let _ = timeout(LIVE_GRACE, served).await;
+    } else {
+        served.await;
     }
 }

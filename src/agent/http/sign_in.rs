@@ -22,7 +22,7 @@ const SIGNED_IN: &str = concat!(
 );
 
 /// `GET /login?link=SECRET`: begins a session.
-pub(super) fn redeem(conn: &Conn, parts: &Parts) -> Reply {
+pub(super) async fn redeem(conn: &Conn, parts: &Parts) -> Reply {
     let query = match Query::parse(parts.uri.query().unwrap_or_default(), &["link"]) {
         Ok(query) => query,
         Err(refused) => return error(refused.code, &refused.why),
@@ -32,8 +32,13 @@ pub(super) fn redeem(conn: &Conn, parts: &Parts) -> Reply {
         conn.report("a sign-in link that was used, has expired, or never was");
         return pages::bad_link();
     };
-    let now = conn.services.log.now();
-    let secret = match monitor.sessions.begin(uid, conn.peer.local_uid(), now) {
+    let user = match conn.services.origins.name(uid).await {
+        Ok(user) => user,
+        // The link is used up.
+        Err(why) => return error(Code::Later, &format!("{why}, with a new link")),
+    };
+    let (peer, now) = (conn.peer.local_uid(), conn.services.log.now());
+    let secret = match monitor.sessions.begin(uid, user, peer, now).await {
         Ok(secret) => secret,
         Err(cause) => return error(Code::Later, &format!("no random numbers: {cause}")),
     };
@@ -43,9 +48,9 @@ pub(super) fn redeem(conn: &Conn, parts: &Parts) -> Reply {
 }
 
 /// `POST /logout`: ends the session.
-pub(super) fn end(conn: &Conn, visitor: &Visitor) -> Reply {
+pub(super) async fn end(conn: &Conn, visitor: &Visitor) -> Reply {
     if let Some(session) = &visitor.session {
-        session.sessions.end(&session.session);
+        session.sessions.end(&session.session).await;
     }
     let mut signed_out = empty(StatusCode::NO_CONTENT);
     set_cookie(conn, &mut signed_out, "", 0);

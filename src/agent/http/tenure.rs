@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
 use crate::agent::access::Rights;
+use crate::agent::services::Services;
 use crate::auth::sessions::{Session, Sessions};
-use crate::log::Log;
 
 /// How often a session in use is looked at: the most that an expired one lasts longer.
 const CHECK_EVERY: Duration = Duration::from_secs(30);
@@ -39,18 +39,26 @@ impl Ended {
 pub(super) struct SessionInUse {
     pub(super) sessions: Arc<Sessions>,
     pub(super) session: Session,
-    pub(super) log: Log,
+    pub(super) services: Arc<Services>,
 }
 
 impl SessionInUse {
     async fn ended(&self) {
         let mut ended = self.sessions.ended();
-        while self.sessions.use_again(&self.session, self.log.now()) {
+        while self.is_valid().await {
             tokio::select! {
                 changed = ended.changed() => if changed.is_err() { return },
                 () = sleep(CHECK_EVERY) => {}
             }
         }
+    }
+
+    /// `false` once it has ended, or its uid belongs to another user. A user database that does not answer ends nothing.
+    async fn is_valid(&self) -> bool {
+        let Self { sessions, session, services } = self;
+        let name = services.origins.name(session.uid).await;
+        sessions.use_again(session, services.log.now())
+            && !name.is_ok_and(|name| name != session.user)
     }
 }
 

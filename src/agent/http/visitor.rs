@@ -12,6 +12,7 @@ use super::respond::{Reply, error, error_with};
 use super::tenure::{self, Ended, SessionInUse};
 use crate::access::TagScope;
 use crate::agent::access::Rights;
+use crate::agent::access::origins::NameUnavailable;
 use crate::agent::limits::{QuotaKey, Rate, Share};
 use crate::wire::Code;
 
@@ -31,10 +32,10 @@ pub(super) struct Visitor {
 
 impl Visitor {
     /// Authenticates a request by its Bearer token (RFC 6750), or else by its session's cookie.
-    pub(super) fn authenticate(conn: &Conn, parts: &Parts) -> Result<Self, Reply> {
+    pub(super) async fn authenticate(conn: &Conn, parts: &Parts) -> Result<Self, Reply> {
         let visitor = match bearer(&parts.headers) {
-            Some(token) => Self::with_token(conn, token?)?,
-            None => Self::with_session(conn, parts)?,
+            Some(token) => Self::with_token(conn, token?).await?,
+            None => Self::with_session(conn, parts).await?,
         };
         conn.note_authenticated();
         match visitor.rate.as_ref().is_none_or(|rate| rate.charge_request(0)) {
@@ -43,19 +44,19 @@ impl Visitor {
         }
     }
 
-    fn with_token(conn: &Conn, text: &str) -> Result<Self, Reply> {
+    async fn with_token(conn: &Conn, text: &str) -> Result<Self, Reply> {
         let access = &conn.services.access;
-        let Some(token) = access.token(text) else {
-            return Err(unauthorized(conn, "wrong token"));
-        };
+        let token = access.token(text).await;
+        let token = token.map_err(|why| error(Code::Later, &why.to_string()))?;
+        let token = token.ok_or_else(|| unauthorized(conn, "wrong token"))?;
         let key = QuotaKey::Token(token.name.clone());
         Self::new(conn, Arc::new(access.rights_of_token(token)), key, None)
     }
 
-    fn with_session(conn: &Conn, parts: &Parts) -> Result<Self, Reply> {
-        let Some(session) = find_session(conn, &parts.headers) else {
-            return Err(pages::signed_out(conn, parts));
-        };
+    async fn with_session(conn: &Conn, parts: &Parts) -> Result<Self, Reply> {
+        let session = find_session(conn, &parts.headers).await;
+        let session = session.map_err(|why| error(Code::Later, &why.to_string()))?;
+        let session = session.ok_or_else(|| pages::signed_out(conn, parts))?;
         let uid = session.session.uid;
         let rights = Arc::new(conn.services.access.rights_of_user(uid));
         Self::new(conn, rights, QuotaKey::User(uid), Some(session))
@@ -87,14 +88,24 @@ impl Visitor {
     }
 }
 
-/// The session of a request's cookie.
-pub(super) fn find_session(conn: &Conn, headers: &HeaderMap) -> Option<SessionInUse> {
-    let text =
-        cookie(headers, &conn.monitor.site.cookie).filter(|text| text.len() <= SECRET_MAX)?;
-    let log = conn.services.log.clone();
+/// The session of a request's cookie. `None` without a valid one. A session whose uid belongs to another user now is
+/// ended.
+async fn find_session(
+    conn: &Conn,
+    headers: &HeaderMap,
+) -> Result<Option<SessionInUse>, NameUnavailable> {
+    let services = conn.services.clone();
     let sessions = conn.monitor.sessions.clone();
-    let session = sessions.find(text, conn.peer.local_uid(), log.now())?;
-    Some(SessionInUse { sessions, session, log })
+    let text = cookie(headers, &conn.monitor.site.cookie).filter(|text| text.len() <= SECRET_MAX);
+    let peer = conn.peer.local_uid();
+    let Some(session) = text.and_then(|text| sessions.find(text, peer, services.log.now())) else {
+        return Ok(None);
+    };
+    if services.origins.name(session.uid).await? != session.user {
+        sessions.end(&session).await;
+        return Ok(None);
+    }
+    Ok(Some(SessionInUse { sessions, session, services }))
 }
 
 /// The value of a cookie (RFC 6265, section 5.4). The last one wins: a browser sends older ones first.

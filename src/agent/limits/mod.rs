@@ -4,7 +4,6 @@
 mod fair;
 mod follower;
 mod memory;
-pub(crate) mod pacer;
 mod rate;
 pub(crate) mod turn;
 

@@ -55,21 +55,28 @@ impl Authenticator {
             let until = Instant::now() + delay;
             let (found, fault) = match connection.decoder.next() {
                 Some(Ok(Request::Quit)) => return Ok(None),
-                Some(Ok(Request::Auth(text))) => (self.access.token(text), "wrong token"),
-                Some(_) => (None, "no token"),
+                Some(Ok(Request::Auth(text))) => (self.access.token(text).await, "wrong token"),
+                Some(_) => (Ok(None), "no token"),
                 None => match connection.read().await? {
                     Input::Some => continue,
                     Input::End if connection.decoder.buffered() > 0 => continue,
                     Input::End | Input::Stopping => return Ok(None),
                 },
             };
-            if let Some(token) = found {
-                return self.admit(connection, address, token).await.map(Some);
-            }
-            report(fault);
-            tokio::time::sleep_until(until).await;
             let mut reply = Vec::new();
-            wire::encode_err(Code::Denied, REFUSAL, &mut reply);
+            match found {
+                Ok(Some(token)) => return self.admit(connection, address, token).await.map(Some),
+                Ok(None) => {
+                    report(fault);
+                    wire::encode_err(Code::Denied, REFUSAL, &mut reply);
+                }
+                Err(unavailable) => {
+                    let why = unavailable.to_string();
+                    report(&why);
+                    wire::encode_err(Code::Later, &why, &mut reply);
+                }
+            }
+            tokio::time::sleep_until(until).await;
             connection.write_all(&reply).await?;
             delay = (delay * 2).min(REFUSAL_DELAY_MAX);
         }

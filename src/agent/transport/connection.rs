@@ -18,6 +18,9 @@ const READS_MAX: u32 = 8;
 /// The most that is read at once of a client whose input is ignored.
 const LITTLE: usize = 4 << 10;
 
+/// How long a follower's client may take no more while the agent stops, before it is disconnected.
+pub(crate) const STALL_GRACE: Duration = Duration::from_millis(100);
+
 /// Grace period for a client that connected but has sent nothing yet when the agent stops. Without it every
 /// restart would drop clients that have left the accept queue and can no longer wait there.
 pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
@@ -35,6 +38,8 @@ pub(crate) struct Connection {
     hung_up: bool,
     /// End of input was reached.
     ended: bool,
+    /// The client follows: a stop does not wait for it to take what it has not taken.
+    follows: bool,
     /// Successful reads since the last wait.
     reads: u32,
     /// Bytes that [`Self::read_little`] has read.
@@ -69,6 +74,7 @@ impl Connection {
             held,
             hung_up: false,
             ended: false,
+            follows: false,
             reads: 0,
             ignored: 0,
             grace_until: Some(Instant::now() + FIRST_REQUEST_GRACE),
@@ -222,7 +228,8 @@ impl Connection {
             return Ok(());
         }
         self.release_buffer();
-        self.stream.flush().await
+        let Self { stream, stopping, follows, .. } = self;
+        unless_stalled(stopping, *follows, stream.flush()).await
     }
 
     /// Announces an orderly end to the client where the transport can.
@@ -233,7 +240,14 @@ impl Connection {
     /// Waits until there may be room to write.
     pub(crate) async fn writable(&mut self) -> io::Result<()> {
         self.release_buffer();
-        self.stream.writable().await
+        let Self { stream, stopping, follows, .. } = self;
+        unless_stalled(stopping, *follows, stream.writable()).await
+    }
+
+    /// Sets whether the client follows. Writing to a follower fails with [`io::ErrorKind::TimedOut`] once the agent is
+    /// stopping and the client has taken nothing for [`STALL_GRACE`]: it resumes by its cursor.
+    pub(crate) fn set_follows(&mut self, follows: bool) {
+        self.follows = follows;
     }
 
     /// `true` if the client is known to read no more.
@@ -252,6 +266,22 @@ impl Connection {
     /// `true` once the agent is stopping.
     pub(crate) fn stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+}
+
+/// Waits for a client to take more: without end, but for a follower's client not while the agent stops.
+async fn unless_stalled(
+    stopping: &mut watch::Receiver<bool>,
+    follows: bool,
+    ready: impl Future<Output = io::Result<()>>,
+) -> io::Result<()> {
+    let until = Instant::now() + STALL_GRACE;
+    tokio::select! {
+        biased;
+        ready = ready => ready,
+        () = stopped_after(stopping, Some(until)), if follows => {
+            Err(io::ErrorKind::TimedOut.into())
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod accept;
 pub(crate) mod authenticate;
 mod buffers;
 pub(crate) mod connection;
+pub(crate) mod handshakes;
 pub(crate) mod stream;
 pub(crate) mod tcp;
 pub mod tls;

@@ -59,12 +59,12 @@ impl Bridge {
     pub(crate) fn new(
         access: Arc<Access>,
         limits: Arc<Limits>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Acceptor,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let reports = Mutex::new(Throttle::new(REPORT_EVERY));
         let authenticator = Authenticator { access, limits };
-        Self { authenticator, tls: Acceptor::new(tls), reports, stopping }
+        Self { authenticator, tls, reports, stopping }
     }
 
     /// Uses this certificate for the next connections.

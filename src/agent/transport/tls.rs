@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -12,11 +11,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, CertificateError, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::agent::limits::pacer::Pacer;
+use super::handshakes::Handshakes;
 use crate::config::TlsFiles;
-
-/// Minimum interval between two TLS handshakes: each costs a signature, up to a millisecond of a core.
-pub const HANDSHAKE_EVERY: Duration = Duration::from_millis(2);
 
 /// The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1).
 pub(crate) const HANDSHAKE_RECORD: u8 = 22;
@@ -25,7 +21,7 @@ pub(crate) const HANDSHAKE_RECORD: u8 = 22;
 pub(crate) struct Acceptor {
     /// `None` without a certificate.
     config: Mutex<Option<Arc<ServerConfig>>>,
-    handshakes: Pacer,
+    handshakes: Arc<Handshakes>,
 }
 
 /// Why a TLS connection is not accepted.
@@ -38,8 +34,8 @@ pub(crate) enum AcceptError {
 }
 
 impl Acceptor {
-    pub(crate) fn new(config: Option<Arc<ServerConfig>>) -> Self {
-        Self { config: Mutex::new(config), handshakes: Pacer::new(HANDSHAKE_EVERY) }
+    pub(crate) fn new(config: Option<Arc<ServerConfig>>, handshakes: Arc<Handshakes>) -> Self {
+        Self { config: Mutex::new(config), handshakes }
     }
 
     /// Uses this certificate from the next handshake on. Established connections are not affected.
@@ -47,14 +43,13 @@ impl Acceptor {
         *self.config() = Some(config);
     }
 
-    /// Runs the handshake, once it is its turn.
+    /// Runs the handshake, on the thread that all of them share.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, AcceptError> {
         let config = self.config().clone().ok_or(AcceptError::NotConfigured)?;
-        tokio::time::sleep_until(self.handshakes.turn(Instant::now()).into()).await;
-        Ok(TlsAcceptor::from(config).accept(stream).await?)
+        Ok(self.handshakes.run(TlsAcceptor::from(config).accept(stream)).await??)
     }
 
     fn config(&self) -> MutexGuard<'_, Option<Arc<ServerConfig>>> {

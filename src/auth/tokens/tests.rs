@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::sync::mpsc;
 
 use super::*;
 
@@ -16,14 +17,18 @@ fn add_to(path: &Path, called: &str) -> Result<String, TokenError> {
     add(path, name(called), globs(&["shop.*"]), globs(&[]), now)
 }
 
+async fn find(tokens: &Tokens, text: &str) -> Option<Arc<Token>> {
+    tokens.find(text).await.expect("a file that answers")
+}
+
 fn place() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("tokens");
     (dir, path)
 }
 
-#[test]
-fn stores_only_the_hash() {
+#[tokio::test]
+async fn stores_only_the_hash() {
     let (_dir, path) = place();
     assert!(list(&path).expect("no file, no tokens").is_empty());
     let text = add_to(&path, "web2").expect("added");
@@ -38,29 +43,52 @@ fn stores_only_the_hash() {
     assert_eq!(names, ["web2", "web3"]);
 
     let tokens = Tokens::new(path.clone());
-    let found = tokens.find(&text).expect("known");
+    let found = find(&tokens, &text).await.expect("known");
     assert_eq!(found.name, name("web2"));
     assert!(found.may_send().allows("shop.query") && !found.may_send().allows("cron"));
     assert_eq!(found.may_tail(), TagScope::Nothing);
     for wrong in ["", "x", &text[1..], &format!("{text}0"), &text.to_uppercase()] {
         // A token of digits alone has no upper case.
-        assert!(tokens.find(wrong).is_none() || wrong == text, "{wrong}");
+        assert!(find(&tokens, wrong).await.is_none() || wrong == text, "{wrong}");
     }
 }
 
-#[test]
-fn notices_changes_and_reused_names() {
+#[tokio::test]
+async fn notices_changes_and_reused_names() {
     let (_dir, path) = place();
     let tokens = Tokens::new(path.clone());
-    assert!(tokens.find("x").is_none());
+    assert!(find(&tokens, "x").await.is_none());
     let text = add_to(&path, "web2").expect("added");
-    let found = tokens.find(&text).expect("noticed");
+    let found = find(&tokens, &text).await.expect("noticed");
     assert!(tokens.again(&found).is_some());
     revoke(&path, &name("web2")).expect("revoked");
     let again = add_to(&path, "web2").expect("the name is free");
-    assert!(tokens.find(&text).is_none());
-    assert!(tokens.find(&again).is_some());
+    assert!(find(&tokens, &text).await.is_none());
+    assert!(find(&tokens, &again).await.is_some());
     assert!(tokens.again(&found).is_none());
+}
+
+#[tokio::test]
+async fn a_look_that_hangs_stops_no_client_that_is_known() {
+    let (_dir, path) = place();
+    let text = add_to(&path, "web2").expect("added");
+    let (publish, seen) = watch::channel(Seen::default());
+    let (release, hanging) = mpsc::channel::<()>();
+    let hanging = Mutex::new(hanging);
+    let look = SingleFlight::new(move || {
+        let _ = hanging.lock().expect("no panic").recv();
+    });
+    let tokens = Tokens { path, look, seen, reports: Mutex::new(Throttle::new(REPORT_EVERY)) };
+    assert_eq!(tokens.find(&text).await, Err(TokensUnavailable), "no look has ended yet");
+    Looker { path: tokens.path.clone(), stamp: None, error: None }.look(&publish);
+    let known = find(&tokens, &text).await.expect("seen within a minute");
+    assert!(tokens.again(&known).is_some());
+    assert_eq!(tokens.find("not seen yet").await, Err(TokensUnavailable));
+    let long_ago = Instant::now().checked_sub(SEEN_VALID_FOR).expect("some uptime");
+    publish.send_modify(|seen| seen.at = Some(long_ago));
+    assert_eq!(tokens.find(&text).await, Err(TokensUnavailable), "too long ago");
+    assert!(tokens.again(&known).is_some(), "no revocation was seen");
+    drop(release);
 }
 
 #[test]
@@ -96,8 +124,8 @@ fn bounds_number_of_tokens() {
     assert!(matches!(list(&path), Err(TokenError::File(FileError::TooMany { .. }))));
 }
 
-#[test]
-fn trusts_only_private_files() {
+#[tokio::test]
+async fn trusts_only_private_files() {
     let (dir, path) = place();
     let text = add_to(&path, "web2").expect("added");
     let tokens = Tokens::new(path.clone());
@@ -105,10 +133,10 @@ fn trusts_only_private_files() {
     for bad in [0o620, 0o602] {
         mode(bad);
         assert!(matches!(list(&path), Err(TokenError::File(FileError::Untrusted(_)))), "{bad:o}");
-        assert!(tokens.find(&text).is_none(), "{bad:o}");
+        assert!(find(&tokens, &text).await.is_none(), "{bad:o}");
     }
     mode(0o600);
-    assert!(tokens.find(&text).is_some());
+    assert!(find(&tokens, &text).await.is_some());
     if crate::sys::users::current() == 0 {
         chown(&path, Some(4711), None).expect("root may");
         assert!(matches!(list(&path), Err(TokenError::File(FileError::Untrusted(_)))));

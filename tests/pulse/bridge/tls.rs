@@ -16,8 +16,15 @@ use crate::harness::{
 /// Writes a new certificate and its key to these files.
 #[track_caller]
 pub(crate) fn make_certificate(cert: &Path, key: &Path) {
+    make_certificate_with(&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], cert, key);
+}
+
+/// The same with a key of another algorithm, as `openssl req -newkey` has it.
+#[track_caller]
+pub(crate) fn make_certificate_with(algorithm: &[&str], cert: &Path, key: &Path) {
     let output = Tool::new("openssl")
-        .args(&["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(&["req", "-x509", "-nodes", "-newkey"])
+        .args(algorithm)
         .args(&["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
         .args(&["-keyout", key.to_str().expect("UTF-8"), "-out", cert.to_str().expect("UTF-8")])
         .run();
@@ -55,7 +62,7 @@ fn with_certificate() -> Agent {
 
 /// Connects by TLS to an agent that proves to have the `trusted` certificate.
 #[track_caller]
-fn connect(address: SocketAddr, trusted: &Path) -> Relay {
+pub(crate) fn connect(address: SocketAddr, trusted: &Path) -> Relay {
     let (address, trusted) = (address.to_string(), trusted.to_str().expect("UTF-8"));
     Relay::command(&[
         "openssl",

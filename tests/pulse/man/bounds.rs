@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use pulsed::agent::{
-    BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, CONNECTIONS_MAX,
-    CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GONE_CHECK_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_EVERY,
-    HANDSHAKE_MAX, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX,
-    METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX,
-    PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX,
-    RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX,
-    STREAMS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
-    UNSTORED_MAX,
+    ANSWER_VALID_FOR, BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND,
+    CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION,
+    DESCRIPTORS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GONE_CHECK_EVERY,
+    GROUPS_WAIT_MAX, HANDSHAKE_MAX, HANDSHAKES_PERCENT, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE,
+    HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX,
+    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY,
+    REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
+    RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE, TURN_MAX,
+    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
@@ -26,6 +26,7 @@ use pulsed::log::{
 };
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
 use pulsed::sys::interrupt::GRACE;
+use pulsed::sys::users::{LOOK_EVERY, NAME_VALID_FOR};
 use pulsed::{diag, views, wire};
 
 use super::page::Page;
@@ -123,7 +124,7 @@ fn agent_limits_match_constants() {
         ("Of those, from one address", UNAUTHENTICATED_OF_ONE_MAX.to_string()),
         ("The TCP handshake, from connecting to a valid token", seconds(HANDSHAKE_MAX)),
         ("The delay of the first refusal of a token", millis(REFUSAL_DELAY)),
-        ("The time between two TLS handshakes", millis(HANDSHAKE_EVERY)),
+        ("The time of all TLS handshakes", format!("{HANDSHAKES_PERCENT} %")),
         ("Tokens", count(tokens::TOKENS_MAX as u64)),
         ("Globs of one token, for sending and for following each", tokens::GLOBS_MAX.to_string()),
         ("The name of a token, in bytes", tokens::NAME_MAX.to_string()),
@@ -193,6 +194,15 @@ fn numbers_in_sentences_match_constants() {
         "pulsed.8",
         &[
             format!("at most {} ms; no other connection waits", ORIGIN_WAIT_MAX.as_millis()),
+            format!(
+                "again after {}, and within {} after",
+                seconds(NAME_VALID_FOR),
+                seconds(LOOK_EVERY)
+            ),
+            format!("share the answer for {}.", seconds(ANSWER_VALID_FOR)),
+            format!("read last work for {} more.", seconds(tokens::SEEN_VALID_FOR)),
+            format!("waits {} and then gets", millis(tokens::LOOK_WAIT_MAX)),
+            format!("sessions are not saved within {}", millis(sessions::SAVE_WAIT_MAX)),
             format!("not ended after {} s are closed", DRAIN_MAX.as_secs()),
             format!("50,000, {burst}"),
             format!("16 MiB, {burst}, but of at most 1/{BURST_OF_HISTORY} of history.size"),

@@ -4,6 +4,7 @@ mod cursor_file;
 mod files;
 mod history;
 mod http;
+mod identity;
 mod memory;
 mod together;
 mod tools;

@@ -352,7 +352,8 @@ fn timed_command_may_change_its_user() {
     let agent = Agent::start();
     let setpriv = Tool::new("sh").args(&["-c", "command -v setpriv"]).ok();
     let setuid = agent.dir().join("setuid");
-    fs::copy(setpriv.trim_end(), &setuid).expect("a writable directory");
+    // By another process: a file that this one has open for writing cannot be executed.
+    Tool::new("cp").args(&[setpriv.trim_end()]).arg(&setuid).ok();
     fs::set_permissions(&setuid, fs::Permissions::from_mode(0o4755)).expect("its owner");
     let script = "echo $(id -ru); read x; exit 7";
     let words = ["--reuid=0", "--clear-groups", "sh", "-c", script];

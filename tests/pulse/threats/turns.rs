@@ -1,4 +1,4 @@
-//! What one user's clients may take of the threads that serve everybody: each test attacks as a user with few rights or
+//! What one user's clients may take of the threads that serve all clients: each test attacks as a user with few rights or
 //! none, and measures what root's client feels.
 
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ const DELAY_MAX: Duration = Duration::from_millis(100);
 /// How often a measurement is repeated before it fails, because the machine may be busy.
 const TRIES: usize = 5;
 
-/// Nobody but root may do anything.
+/// Only root may do anything.
 const NO_RIGHTS: &str = "[[access]]\nsend = [\"0\"]\ntail = [\"0\"]";
 
-/// Everybody may do everything.
+/// All users may do everything.
 const ALL_RIGHTS: &str = "[[access]]\nsend = [\"*\"]\ntail = [\"*\"]";
 
 fn agent(access: &str) -> Agent {

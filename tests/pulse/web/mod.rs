@@ -280,7 +280,7 @@ impl Visitor {
 
     /// Opens a stream of frames.
     #[track_caller]
-    pub(super) fn stream(&self, target: &str, more: &[&str]) -> Sse {
+    pub(crate) fn stream(&self, target: &str, more: &[&str]) -> Sse {
         let mut http = Http::connect(self.address);
         let fields = [&["Accept: text/event-stream"], more].concat();
         http.send(self.head(&format!("GET {target}"), &fields));
@@ -329,7 +329,7 @@ impl Agent {
 
     /// Signs root in.
     #[track_caller]
-    pub(super) fn sign_in(&self) -> Visitor {
+    pub(crate) fn sign_in(&self) -> Visitor {
         redeem(&self.link())
     }
 
