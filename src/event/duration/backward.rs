@@ -65,10 +65,13 @@ impl<'a> Backward<'a> {
     pub(super) fn word(&mut self) -> Option<Found<'a>> {
         let end = self.at;
         let mut start = end;
-        while start > self.floor && self.bytes[start - 1].is_ascii_alphanumeric() {
-            start -= 1;
-            let camel = self.bytes[start].is_ascii_uppercase();
-            if camel && start > self.floor && self.bytes[start - 1].is_ascii_lowercase() {
+        let reach = &self.bytes[self.floor..end];
+        for (at, b) in reach.iter().enumerate().rev() {
+            if !b.is_ascii_alphanumeric() {
+                break;
+            }
+            start = self.floor + at;
+            if b.is_ascii_uppercase() && at > 0 && reach[at - 1].is_ascii_lowercase() {
                 break;
             }
         }
@@ -77,10 +80,10 @@ impl<'a> Backward<'a> {
             return None;
         }
         let word = &self.bytes[start..end];
-        let digits = word.iter().take_while(|b| b.is_ascii_digit()).count();
-        let is_number = digits > 0;
+        let is_number = word[0].is_ascii_digit();
         let mut is_duration = false;
         if is_number {
+            let digits = word.iter().take_while(|b| b.is_ascii_digit()).count();
             is_duration = digits < word.len() && Unit::from_name(&word[digits..]).is_some();
             start = self.number_start(start);
         } else if let Some(number_end) = self.number_before(start) {

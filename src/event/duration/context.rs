@@ -50,7 +50,11 @@ impl Context {
             Some(Separator { key_end, .. }) => {
                 before.read(bytes, Backward::new(bytes, key_end), true)?;
             }
-            None => before.read(bytes, Backward::new(bytes, start), false)?,
+            None => {
+                before.is_enclosed =
+                    bytes[..start].ends_with(b"(") || bytes[..start].ends_with(b"[");
+                before.read(bytes, Backward::new(bytes, start), false)?;
+            }
         }
         if before.is_direct && !before.is_shielded {
             return None;
@@ -81,6 +85,8 @@ struct Before<'a> {
     counted: usize,
     /// The word that was read last: it stands after the next one.
     last: &'a [u8],
+    /// A bracket stands directly before the number.
+    is_enclosed: bool,
     /// A word other than *and* or *to* was read.
     is_between: bool,
     /// A number without a unit was read.
@@ -103,7 +109,8 @@ impl<'a> Before<'a> {
             let before = found.start.checked_sub(1).map(|at| bytes[at]);
             if found.is_duration {
                 // What stands before belongs to that duration, unless both are in one list.
-                if self.is_between || matches!(before, Some(b'=' | b':')) {
+                let is_apart = self.is_between || self.is_enclosed;
+                if is_apart || matches!(before, Some(b'=' | b':')) {
                     self.is_limited &= !Word::is_limit_after(self.last);
                     break;
                 }
@@ -113,8 +120,16 @@ impl<'a> Before<'a> {
                 }
                 continue;
             }
-            if self.is_limited || (found.is_number && before == Some(b'=')) {
+            if found.is_number && before == Some(b'=') {
                 break;
+            }
+            if self.is_limited {
+                // `3 retries` counts something, `retry 3` does not.
+                let is_counted = found.is_number && matches!(self.last, [.., b's' | b'S']);
+                if !is_counted {
+                    break;
+                }
+                self.is_limited = false;
             }
             self.word(found, in_key)?;
             if self.is_shielded {
@@ -145,7 +160,9 @@ impl<'a> Before<'a> {
             Word::Past if is(self.last, b"in") || is(self.last, b"after") => {
                 self.is_shielded = true;
             }
-            Word::Past if is_first && is(found.word, b"exceeded") => return None,
+            Word::Past if is_first && found.is_adjacent && is(found.word, b"exceeded") => {
+                return None;
+            }
             Word::Limit if is_first => return None,
             Word::Limit => self.is_limited = true,
             Word::PastLimit => self.is_limited = !is(self.last, b"in"),
@@ -256,21 +273,23 @@ fn skip_quotes(bytes: &[u8], end: usize) -> (usize, bool) {
 /// decimals (`request_time=0.045`), or in the unit that the key names (`duration_ms=45`).
 pub(super) fn keyed(bytes: &[u8], start: usize) -> Option<(Exact, usize)> {
     let separator = Separator::find(bytes, start)?;
+    let key = &bytes[..separator.key_end];
     // Most keys end with another letter.
-    let last = bytes[..separator.key_end].last()?.to_ascii_lowercase();
-    if !matches!(last, b's' | b'c' | b'k' | b'e' | b'n' | b'd' | b'y') {
+    let names_unit = Unit::may_end(key);
+    if !names_unit && !matches!(key.last()? | 0x20, b'k' | b'e' | b'n' | b'd' | b'y') {
         return None;
     }
     let number = Number::read(bytes, start).filter(|number| number.is_short)?;
+    if !names_unit && number.decimals < DECIMALS_MIN {
+        return None;
+    }
     let ends = matches!(
         bytes.get(number.end),
         None | Some(
             b' ' | b'\t' | b'\r' | b'\n' | b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|'
         )
     );
-    // A number in seconds has decimals, all other keys end with a unit: s, sec, ms.
-    let may_be = number.decimals >= DECIMALS_MIN || matches!(last, b's' | b'c');
-    if !ends || !may_be {
+    if !ends {
         return None;
     }
     let unit = key_unit(bytes, separator.key_end)?;

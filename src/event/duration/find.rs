@@ -20,13 +20,13 @@ const PLURAL_MIN: u64 = 100;
 
 /// Finds the measured duration in a message, in seconds.
 pub fn find(msg: &str) -> Option<f64> {
-    // A fold, because many messages have no digit and `any` branches at each byte.
-    let kinds = |b: u8| u8::from(b.is_ascii_digit()) | (u8::from(b == ESC) << 1);
-    match msg.bytes().fold(0, |any, b| any | kinds(b)) {
-        0 | 2 => None,
-        1 => Search::new(msg).run(),
-        _ => Search::new(&escape::strip(msg)).run(),
+    let bytes = msg.as_bytes();
+    let digit = next_digit(bytes, 0)?;
+    // A fold, because most messages have none and `any` branches at each byte.
+    if bytes.iter().fold(false, |any, b| any | (*b == ESC)) {
+        return Search::new(&escape::strip(msg)).run(0);
     }
+    Search::new(msg).run(digit)
 }
 
 /// How likely a candidate is what was measured. The likeliest is the greatest.
@@ -73,13 +73,15 @@ impl<'a> Search<'a> {
         Self { text, bytes: text.as_bytes(), paths: Paths::default(), addend: None }
     }
 
-    fn run(mut self) -> Option<f64> {
+    /// Searches from `at` on, before which there is no digit.
+    fn run(mut self, mut at: usize) -> Option<f64> {
         let mut best: Option<(Rank, Exact)> = None;
-        let mut at = 0;
         while let Some(digit) = next_digit(self.bytes, at) {
             at = Number::end(self.bytes, digit);
             let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
             if joins_before(self.text, start) {
+                // All further digits of this word follow a letter or a digit.
+                at = word_end(self.bytes, at);
                 continue;
             }
             let Some(candidate) = self.candidate(start, at) else { continue };
@@ -100,26 +102,18 @@ impl<'a> Search<'a> {
     #[inline]
     fn candidate(&self, start: usize, end: usize) -> Option<Candidate> {
         let bytes = self.bytes;
-        let found = match bytes.get(end) {
-            Some(b' ') if bytes.get(end + 1).is_some_and(|b| Unit::may_begin(*b)) => {
-                self.sum(start)
-            }
-            Some(b':') if bytes.get(end + 1).is_some_and(u8::is_ascii_digit) => {
-                self.stopwatch(start)
-            }
-            Some(b) if Unit::may_begin(*b) || *b == 0xe2 => self.sum(start),
-            Some(b' ')
-                if bytes[..start].ends_with(b"cpu ") && bytes[end..].starts_with(b" total") =>
-            {
-                self.shell_total(start)
-            }
+        let found = match bytes[end..] {
+            [b' ', ref after @ ..] if Unit::may_begin(after) => self.sum(start),
+            [b' ', b't', ..] if bytes[..start].ends_with(b"cpu ") => self.shell_total(start, end),
+            [b':', b'0'..=b'9', ..] => self.stopwatch(start),
+            ref after if Unit::may_begin(after) => self.sum(start),
             _ => None,
         };
         found.or_else(|| self.keyed(start))
     }
 
     /// One number with a unit, or several that are summed.
-    #[inline(never)]
+    #[inline]
     fn sum(&self, start: usize) -> Option<Candidate> {
         let bytes = self.bytes;
         let first = Number::read(bytes, start).filter(|number| number.is_short)?;
@@ -185,10 +179,16 @@ impl<'a> Search<'a> {
 
     /// What zsh's `time` prints: `0% cpu 1.003 total`.
     #[inline(never)]
-    fn shell_total(&self, start: usize) -> Option<Candidate> {
+    fn shell_total(&self, start: usize, end: usize) -> Option<Candidate> {
         let number = Number::read(self.bytes, start).filter(|number| number.decimals >= 3)?;
-        let (value, end) = (Exact::new(number, Unit::Second)?, number.end);
-        Some(Candidate { start, end, value, needs: Needs::Nothing, is_stopwatch: false })
+        let value = Exact::new(number, Unit::Second)?;
+        self.bytes[end..].starts_with(b" total").then_some(Candidate {
+            start,
+            end,
+            value,
+            needs: Needs::Nothing,
+            is_stopwatch: false,
+        })
     }
 
     /// A number without a unit, by its key.
@@ -207,7 +207,7 @@ impl<'a> Search<'a> {
     }
 
     /// `None` if the candidate was not measured.
-    #[inline(never)]
+    #[inline]
     fn rank(&mut self, candidate: &Candidate) -> Option<Rank> {
         let Candidate { start, end, needs, is_stopwatch, .. } = *candidate;
         let bytes = self.bytes;
@@ -239,13 +239,14 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The first digit from `start` on. Looks at eight bytes at once: most of a message is no digit.
+/// The first digit from `start` on. Looks at eight bytes at once, because most are no digits.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
+    /// A one in each byte.
     const EACH: u64 = u64::MAX / 255;
     let mut at = start;
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        // A digit becomes a byte below 10. The subtraction borrows into its highest bit; only bytes after
+        // A digit becomes a byte below 10, and the subtraction borrows into its highest bit. Only bytes after
         // the first digit may be marked by mistake.
         let values = u64::from_le_bytes(*eight) ^ (EACH * u64::from(b'0'));
         let marks = values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80);
@@ -254,8 +255,20 @@ fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
         }
         at += eight.len();
     }
-    let rest = bytes.get(at..)?;
-    rest.iter().position(u8::is_ascii_digit).map(|found| at + found)
+    while !bytes.get(at)?.is_ascii_digit() {
+        at += 1;
+    }
+    Some(at)
+}
+
+/// Where the ASCII letters and digits end that begin at `start`.
+#[inline]
+fn word_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+        at += 1;
+    }
+    at
 }
 
 /// `true` for what stands between the last part and the sum in `1s (a) + 2s (b) = 3s`.

@@ -58,12 +58,14 @@ impl Number {
 }
 
 /// Appends at most `most` digits at `start` to a number. Returns the end of all digits.
+#[inline]
 fn digits(bytes: &[u8], start: usize, most: usize, number: &mut u64) -> usize {
     let mut at = start;
-    while let Some(digit) = bytes.get(at).filter(|b| b.is_ascii_digit()) {
-        if at - start < most {
-            *number = *number * 10 + u64::from(digit - b'0');
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        if at - start == most {
+            return digits_end(bytes, at);
         }
+        *number = *number * 10 + u64::from(digit - b'0');
         at += 1;
     }
     at
@@ -71,6 +73,9 @@ fn digits(bytes: &[u8], start: usize, most: usize, number: &mut u64) -> usize {
 
 #[inline]
 fn digits_end(bytes: &[u8], start: usize) -> usize {
-    let digits = bytes[start..].iter().position(|b| !b.is_ascii_digit());
-    digits.map_or(bytes.len(), |digits| start + digits)
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    at
 }

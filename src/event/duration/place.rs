@@ -10,8 +10,12 @@ pub(super) fn after_space(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The end of what stands between two parts of a sum: nothing, a space, a comma, *and*.
+/// The end of what stands between two parts of a sum: nothing, a colon, a space, a comma, *and*.
 pub(super) fn after_joiner(bytes: &[u8], at: usize) -> usize {
+    // `1h:5m:30s`.
+    if let [b':', b'0'..=b'9', ..] = bytes[at..] {
+        return at + 1;
+    }
     let comma = if bytes.get(at) == Some(&b',') { at + 1 } else { at };
     let space = after_space(bytes, comma);
     if space == comma {
@@ -21,23 +25,57 @@ pub(super) fn after_joiner(bytes: &[u8], at: usize) -> usize {
     if bytes[space..].starts_with(b"and ") { space + 4 } else { space }
 }
 
+/// What a byte directly before a number says.
+#[derive(Clone, Copy)]
+enum Before {
+    /// The number stands alone.
+    Apart,
+    /// The number is a part of something else.
+    Joined,
+    /// It depends on what stands before the byte.
+    Unclear,
+}
+
+/// By byte, because most numbers of a message are refused by it.
+static BEFORE: [Before; 256] = {
+    let mut table = [Before::Apart; 256];
+    let mut at = 0;
+    while at < table.len() {
+        table[at] = match at as u8 {
+            b'_' | b'.' | b'/' | b'+' | b'-' | b'<' | b'>' | b'#' | b'$' | b'@' | b'\\' => {
+                Before::Joined
+            }
+            b',' | b'\'' | b':' | 0x80.. => Before::Unclear,
+            b if b.is_ascii_alphanumeric() => Before::Joined,
+            _ => Before::Apart,
+        };
+        at += 1;
+    }
+    table
+};
+
 /// `true` if what stands directly before `start` makes the number a part of something else.
 #[inline]
 pub(super) fn joins_before(text: &str, start: usize) -> bool {
-    let bytes = text.as_bytes();
-    let Some(last) = start.checked_sub(1).map(|at| bytes[at]) else { return false };
-    match last {
-        b' ' | b'(' | b'=' | b'\t' => false,
-        b'_' | b'.' | b'/' | b'+' | b'-' | b'<' | b'>' | b'#' | b'$' | b'@' | b'\\' => true,
+    let Some(last) = start.checked_sub(1) else { return false };
+    match BEFORE[usize::from(text.as_bytes()[last])] {
+        Before::Apart => false,
+        Before::Joined => true,
+        Before::Unclear => joins_before_slowly(text, start),
+    }
+}
+
+#[cold]
+fn joins_before_slowly(text: &str, start: usize) -> bool {
+    match text.as_bytes()[..start] {
         // `1,234ms`, `1'234ms`, `10:40s`, `fe80::1s`.
-        b',' | b'\'' | b':' => start >= 2 && matches!(bytes[start - 2], b'0'..=b'9' | b':'),
-        0x80.. => joins_other_before(&text[..start]),
-        _ => last.is_ascii_alphanumeric(),
+        [.., b'0'..=b'9' | b':', b',' | b'\'' | b':'] => true,
+        [.., 0x80..=0xff] => joins_other_before(&text[..start]),
+        _ => false,
     }
 }
 
 /// As [`joins_before`], for a text that does not end with an ASCII character.
-#[inline(never)]
 fn joins_other_before(text: &str) -> bool {
     let mut chars = text.chars();
     chars.next_back().is_some_and(|c| match c {
@@ -57,7 +95,7 @@ pub(super) fn joins_after(text: &str, end: usize) -> bool {
     let next = |wanted: fn(&u8) -> bool| bytes.get(end + 1).is_some_and(wanted);
     match bytes.get(end) {
         None | Some(b' ' | b',' | b')') => false,
-        Some(b'_' | b'=' | b'&') => true,
+        Some(b'_' | b'=' | b'&' | b'@') => true,
         Some(b'.' | b'-') => next(u8::is_ascii_alphanumeric),
         Some(b'/') => next(u8::is_ascii_alphabetic),
         Some(0x80..) => text[end..].chars().next().is_some_and(joins),

@@ -1,4 +1,4 @@
-//! A sorted table of words, which is searched without allocation and in any case.
+//! A table of words, which is searched without allocation and in any case.
 
 /// The longest word of a table, in bytes.
 pub(super) const WORD_MAX: usize = 12;
@@ -6,62 +6,70 @@ pub(super) const WORD_MAX: usize = 12;
 /// A word of at most [`WORD_MAX`] bytes in lower case, as a number.
 type Packed = u128;
 
+/// How many first bytes are told apart.
+const LETTERS: usize = 32;
+
 /// Words and what they mean.
 pub(super) struct Table<T, const N: usize> {
-    sorted: [(Packed, T); N],
+    /// By first letter.
+    words: [(Packed, T); N],
+    /// Where the words of each first letter begin.
+    starts: [u8; LETTERS + 1],
     /// For each first letter, bit N is set if a word has N bytes. Most other words are refused by this.
-    lengths: [u16; 32],
+    lengths: [u16; LETTERS],
 }
 
 impl<T: Copy, const N: usize> Table<T, N> {
-    /// Sorts the words. They must be in lower case, at most [`WORD_MAX`] long, and different.
-    pub(super) const fn new(words: [(&str, T); N]) -> Self {
-        let mut table = [(0, words[0].1); N];
-        let mut lengths = [0; 32];
-        let mut at = 0;
-        while at < N {
-            let (word, meaning) = words[at];
-            assert!(word.len() <= WORD_MAX);
-            lengths[letter(word.as_bytes()[0])] |= 1 << word.len();
-            let packed = pack(word.as_bytes());
-            let mut to = at;
-            while to > 0 && table[to - 1].0 >= packed {
-                assert!(table[to - 1].0 > packed);
-                table[to] = table[to - 1];
-                to -= 1;
+    /// The words must be in lower case and at most [`WORD_MAX`] long.
+    pub(super) const fn new(list: [(&str, T); N]) -> Self {
+        assert!(N < u8::MAX as usize);
+        let mut words = [(0, list[0].1); N];
+        let mut starts = [0; LETTERS + 1];
+        let mut lengths = [0; LETTERS];
+        let (mut first, mut len) = (0, 0);
+        while first < LETTERS {
+            let mut at = 0;
+            while at < N {
+                let word = list[at].0.as_bytes();
+                if letter(word[0]) == first {
+                    assert!(word.len() <= WORD_MAX);
+                    words[len] = (pack(word), list[at].1);
+                    lengths[first] |= 1 << word.len();
+                    len += 1;
+                }
+                at += 1;
             }
-            table[to] = (packed, meaning);
-            at += 1;
+            first += 1;
+            starts[first] = len as u8;
         }
-        Self { sorted: table, lengths }
+        Self { words, starts, lengths }
     }
 
-    /// The meaning of a word in any case.
+    /// The meaning of a word in any case. The word is of ASCII letters and digits.
     #[inline]
     pub(super) fn find(&self, word: &[u8]) -> Option<T> {
-        let lengths = self.lengths[letter(*word.first()?)];
-        if word.len() > WORD_MAX || lengths & (1 << word.len()) == 0 {
+        let first = letter(*word.first()?);
+        if word.len() > WORD_MAX || self.lengths[first] & (1 << word.len()) == 0 {
             return None;
         }
-        self.search(pack(word))
-    }
-
-    fn search(&self, packed: Packed) -> Option<T> {
-        let at = self.sorted.binary_search_by_key(&packed, |(word, _)| *word).ok()?;
-        Some(self.sorted[at].1)
+        let packed = pack(word);
+        let words =
+            &self.words[usize::from(self.starts[first])..usize::from(self.starts[first + 1])];
+        words.iter().find(|(word, _)| *word == packed).map(|(_, meaning)| *meaning)
     }
 }
 
 /// The number of a letter in any case. Other bytes share the numbers of letters.
 const fn letter(b: u8) -> usize {
-    (b & 31) as usize
+    (b as usize) % LETTERS
 }
 
 const fn pack(word: &[u8]) -> Packed {
     let mut packed = 0;
     let mut at = 0;
     while at < word.len() {
-        packed = packed << 8 | word[at].to_ascii_lowercase() as Packed;
+        // Digits have this bit too.
+        packed = packed << 8 | (word[at] | 0x20) as Packed;
         at += 1;
     }
     packed

@@ -40,28 +40,57 @@ impl Unit {
         self <= Self::Day
     }
 
-    /// `true` if the name of a unit may begin with this byte.
-    pub(super) const fn may_begin(b: u8) -> bool {
-        matches!(b | 0x20, b'n' | b'u' | b'm' | b's' | b'h' | b'd') || matches!(b, 0xc2 | 0xce)
+    /// `true` if the name of a unit that is measured may begin here. Refuses most other words by two bytes.
+    #[inline]
+    pub(super) fn may_begin(bytes: &[u8]) -> bool {
+        let Some(first) = bytes.first() else { return false };
+        let second = bytes.get(1).map_or(b' ', |b| b | 0x20);
+        match first | 0x20 {
+            b'm' => matches!(second, b's' | b'i') || !second.is_ascii_alphabetic(),
+            b's' => second == b'e' || !second.is_ascii_alphabetic(),
+            b'h' => matches!(second, b'r' | b'o') || !second.is_ascii_alphabetic(),
+            b'd' => second == b'a' || !second.is_ascii_alphabetic(),
+            b'n' => matches!(second, b's' | b'a'),
+            b'u' => second == b's',
+            // Micro, and the spaces that do not break.
+            _ => matches!(first, 0xc2 | 0xce | 0xe2),
+        }
     }
 
     /// Reads the name of a unit at `start`: the unit, and where its name ends. A letter, a digit or
     /// `_` may follow, except ASCII letters.
     pub(super) fn read(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
         // U+00B5 and U+03BC.
-        let from = match bytes.get(start..start + 2) {
-            Some([0xc2, 0xb5] | [0xce, 0xbc]) => start + 2,
-            _ => start,
-        };
-        let letters = bytes[from.min(bytes.len())..].iter().take(WORD_MAX + 1);
-        let end = from + letters.take_while(|b| b.is_ascii_alphabetic()).count();
-        let name = bytes.get(from..end)?;
-        let unit = match name {
-            b"s" | b"sec" if from > start => Self::Microsecond,
-            _ if from > start => return None,
-            _ => Self::from_name(name)?,
+        let micro = matches!(bytes.get(start..)?, [0xc2, 0xb5, ..] | [0xce, 0xbc, ..]);
+        let from = if micro { start + 2 } else { start };
+        let mut end = from;
+        while bytes.get(end).is_some_and(u8::is_ascii_alphabetic) {
+            end += 1;
+            if end - from > WORD_MAX {
+                return None;
+            }
+        }
+        let name = &bytes[from..end];
+        let unit = match (micro, name) {
+            (false, _) => Self::from_name(name)?,
+            (true, b"s" | b"sec") => Self::Microsecond,
+            (true, _) => return None,
         };
         Some((unit, end))
+    }
+
+    /// `false` for most keys that do not end with a unit.
+    pub(super) fn may_end(key: &[u8]) -> bool {
+        match key {
+            [b's']
+            | [_, b's']
+            | [.., b'_' | b'-' | b'.', b's']
+            | [.., b'_' | b'-' | b'.', _, b's'] => true,
+            // `elapsedMs`; seconds, secs, micros, millis.
+            [.., b'M' | b'U' | b'N', b's'] | [.., b'd' | b'c' | b'o' | b'i', b's'] => true,
+            [.., b'S' | b'c'] => true,
+            _ => false,
+        }
     }
 
     /// Parses the last part of a key: `duration_ms`, `elapsedMs`. `m` and `min` have other meanings there.

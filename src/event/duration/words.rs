@@ -76,7 +76,7 @@ impl Word {
 }
 
 /// The words before a number.
-static WORDS: Table<Word, 133> = {
+static WORDS: Table<Word, 137> = {
     use Word::*;
     Table::new([
         ("total", Total),
@@ -140,6 +140,10 @@ static WORDS: Table<Word, 133> = {
         ("keepalives", Limit),
         ("period", Limit),
         ("cooldown", Limit),
+        ("sla", Limit),
+        ("slo", Limit),
+        ("allowed", Limit),
+        ("expected", Limit),
         ("budget", Limit),
         ("eta", Limit),
         ("uptime", Limit),

@@ -52,6 +52,7 @@ fn sums_parts() {
     check(&[
         ("took 2m 5s", 125.0),
         ("took 2m5s", 125.0),
+        ("took 2h:0m:5s", 7205.0),
         ("took 2 min 5 sec", 125.0),
         ("import: 3h 0m 4.5s", 10_804.5),
         ("import: 3h0m4.5s", 10_804.5),
@@ -203,6 +204,17 @@ fn chooses_what_was_measured() {
         ("10 packets sent, 10 received, time 4005ms", 4.005),
         ("seq=1 ttl=57 time=12.5 ms", 0.0125),
         ("p95=80ms took=45ms", 0.045),
+        ("saved after 3 retries in 45ms", 0.045),
+        ("limit 30s exceeded: 31.2s", 31.2),
+        ("limit 30s (31.2s)", 31.2),
+        ("limit: 30s, actual: 31.2s", 31.2),
+        ("limit 30s, got 31.2s", 31.2),
+        ("allowed 30s; used 31.2s", 31.2),
+        ("should be < 30s, was 31.2s", 31.2),
+        ("2h old dump restored in 3m", 180.0),
+        ("12 tests passed in 63.5s (0:01:03)", 63.5),
+        ("Duration: 1 minutes 5.30 seconds", 65.3),
+        ("5 files, 1.2 MiB in 0:03", 3.0),
         ("finished at 17:05:03, took 45ms", 0.045),
     ]);
 }

@@ -56,6 +56,7 @@ fn ignores_parts_of_other_things() {
         "port 8080s",
         "10s.ogg",
         "saved clip 10s.ogg",
+        "10s@2x.png",
         "10s.3gp",
         "clip_10s",
         "clip-10s",

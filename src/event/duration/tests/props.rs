@@ -1,64 +1,8 @@
 //! What holds for every message.
 
-use std::time::{Duration, Instant};
-
 use proptest::prelude::*;
 
 use super::super::{SECONDS_MAX, find};
-
-/// The longest time to search 64 KiB in an unoptimized build on a busy machine. Quadratic work takes
-/// minutes.
-const SEARCH_MAX: Duration = Duration::from_secs(5);
-
-#[test]
-fn long_messages_are_fast() {
-    for part in [
-        "1s ",
-        "1s",
-        "1d1h1m1s",
-        "7",
-        "1.",
-        "x=1s,",
-        "(1s) ",
-        "((((1s",
-        "1s + ",
-        "1:01 ",
-        "\n[1s] x",
-        "[   1s",
-        "1s)))",
-        "max 1.000ms",
-        "\u{1b}[1m1s",
-        "\u{1b}]1s ",
-        "time=0.001 ",
-        "1s=",
-        "'''1s",
-        "in 5m ",
-        "x 1s 3 a b ",
-        "1d 1h 1m 1s 1ms 1us 1ns ",
-        "é1s é",
-        "1s \u{a0}",
-        "= 1s",
-        "and 1s",
-        "1s           ",
-        "a1",
-        "/1s",
-        "0.",
-    ] {
-        let msg = part.repeat(65_536 / part.len());
-        let begin = Instant::now();
-        find(&msg);
-        assert!(begin.elapsed() < SEARCH_MAX, "{part:?}: {:?}", begin.elapsed());
-    }
-    for msg in [
-        "took ".to_owned() + &" ".repeat(65_000) + "1s",
-        "1".repeat(65_000) + "s",
-        "1s".to_owned() + &" ".repeat(65_000),
-    ] {
-        let begin = Instant::now();
-        find(&msg);
-        assert!(begin.elapsed() < SEARCH_MAX, "{:?}: {:?}", &msg[..8], begin.elapsed());
-    }
-}
 
 /// A duration as a message has it, and its seconds.
 fn reported() -> impl Strategy<Value = (String, f64)> {
