@@ -145,6 +145,7 @@ impl<'a> Before<'a> {
     fn word(&mut self, found: Found<'_>, in_key: bool) -> Option<()> {
         let word = if found.is_number { Word::Other } else { Word::parse(found.word) };
         let is_first = self.last.is_empty();
+        let is_directly_before = is_first && found.is_adjacent && !self.is_enclosed;
         match word {
             Word::Total => self.context.is_total = true,
             Word::Cue => self.cue(Cue::Strong),
@@ -160,9 +161,7 @@ impl<'a> Before<'a> {
             Word::Past if is(self.last, b"in") || is(self.last, b"after") => {
                 self.is_shielded = true;
             }
-            Word::Past if is_first && found.is_adjacent && is(found.word, b"exceeded") => {
-                return None;
-            }
+            Word::Past if is_directly_before && is(found.word, b"exceeded") => return None,
             Word::Limit if is_first => return None,
             Word::Limit => self.is_limited = true,
             Word::PastLimit => self.is_limited = !is(self.last, b"in"),
@@ -172,7 +171,8 @@ impl<'a> Before<'a> {
             Word::Clock if is_first => self.context.is_clock = true,
             Word::Moment if in_key => return None,
             // `up 3 days`, not `backed up, 3s`.
-            Word::Up if in_key || (is_first && found.is_adjacent) => return None,
+            Word::Up if in_key || is_directly_before => return None,
+            Word::Up if is(self.last, b"to") => self.is_direct = true,
             Word::Moment if is(self.last, b"time") => {
                 self.context.cue = Cue::None;
             }

@@ -22,4 +22,5 @@ mod words;
 pub use context::named;
 pub use exact::{Exact, SECONDS_MAX, check};
 pub use find::find;
+pub use unit::unit_len;
 pub use value::{parse, parse_exact};

@@ -124,6 +124,12 @@ impl Unit {
     }
 }
 
+/// The length of the name of a unit up to days that a text begins with, in bytes. 0 if there is none.
+pub fn unit_len(text: &str) -> usize {
+    let unit = Unit::read(text.as_bytes(), 0).filter(|(unit, _)| unit.is_measured());
+    unit.map_or(0, |(_, end)| end)
+}
+
 /// The names that are words.
 static WORDS: Table<Unit, 35> = {
     use Unit::*;

@@ -76,7 +76,7 @@ impl Word {
 }
 
 /// The words before a number.
-static WORDS: Table<Word, 137> = {
+static WORDS: Table<Word, 145> = {
     use Word::*;
     Table::new([
         ("total", Total),
@@ -140,6 +140,7 @@ static WORDS: Table<Word, 137> = {
         ("keepalives", Limit),
         ("period", Limit),
         ("cooldown", Limit),
+        ("window", Limit),
         ("sla", Limit),
         ("slo", Limit),
         ("allowed", Limit),
@@ -172,6 +173,8 @@ static WORDS: Table<Word, 137> = {
         ("past", Direct),
         ("per", Direct),
         ("than", Direct),
+        ("least", Direct),
+        ("most", Direct),
         ("each", Direct),
         ("exceeds", Direct),
         ("exceeded", Past),
@@ -203,6 +206,11 @@ static WORDS: Table<Word, 137> = {
         ("utc", Moment),
         ("date", Moment),
         ("boot", Moment),
+        ("created", Moment),
+        ("modified", Moment),
+        ("updated", Moment),
+        ("unix", Moment),
+        ("epoch", Moment),
         ("the", The),
         ("a", Filler),
         ("an", Filler),

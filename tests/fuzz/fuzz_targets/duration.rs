@@ -13,7 +13,9 @@ fuzz_target!(|text: &str| {
     let line = text.lines().next().unwrap_or_default();
     let (key, number) = line.split_once('=').unwrap_or((line, line));
     let found = duration::find(text);
-    for seconds in [found, duration::parse(line), duration::named(key, number)].into_iter().flatten() {
+    for seconds in
+        [found, duration::parse(line), duration::named(key, number)].into_iter().flatten()
+    {
         assert!((0.0..=SECONDS_MAX).contains(&seconds), "{seconds}");
     }
     if !text.contains('\u{1b}') {

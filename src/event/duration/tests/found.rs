@@ -42,7 +42,7 @@ fn finds_one_number_with_a_unit() {
         ("done after 15m", 900.0),
         ("7 minutes elapsed", 420.0),
         ("took 340s", 340.0),
-        ("Task a1 succeeded in 0.045123456789012345s: None", 0.045123456789012344),
+        ("Task a1 succeeded in 0.0451234567890123456s: None", 0.045_123_456_789_012_34),
         ("took 0.100000000000000005551115123125782702s", 0.1),
     ]);
 }
@@ -101,7 +101,7 @@ fn finds_values_of_keys() {
         ("took[1.25ms], took_millis[1200], types[]", 0.00125),
         ("elapsed=0.250", 0.25),
         ("upstream_response_time=0.125", 0.125),
-        ("Exec_time: 3.141593  Wait: 0.1", 3.141593),
+        ("Exec_time: 3.251593  Wait: 0.1", 3.251593),
         ("service=\"0.125\"", 0.125),
         ("{\"path\":\"/a\",\"elapsed\":0.125}", 0.125),
         ("{\\\"took\\\":\\\"40ms\\\"}", 0.04),
@@ -206,6 +206,10 @@ fn chooses_what_was_measured() {
         ("p95=80ms took=45ms", 0.045),
         ("saved after 3 retries in 45ms", 0.045),
         ("limit 30s exceeded: 31.2s", 31.2),
+        ("30s limit exceeded (31.2s)", 31.2),
+        ("max allowed 30s but took 31.2s", 31.2),
+        ("31.2s elapsed, timeout is 60s", 31.2),
+        ("reconnecting in 5s, last attempt took 31.2s", 31.2),
         ("limit 30s (31.2s)", 31.2),
         ("limit: 30s, actual: 31.2s", 31.2),
         ("limit 30s, got 31.2s", 31.2),
