@@ -205,6 +205,7 @@ fn ends_with_total(bytes: &[u8]) -> bool {
 }
 
 /// `true` for the two words of *back off* and *keep-alive*.
+#[inline(never)]
 fn is_halves_of_limit(first: &[u8], second: &[u8]) -> bool {
     let backs = is(first, b"back") || is(first, b"backing") || is(first, b"backed");
     (backs && is(second, b"off")) || (is(first, b"keep") && is(second, b"alive"))
@@ -248,6 +249,7 @@ impl Separator {
         }
     }
 
+    #[inline(never)]
     fn find_slowly(bytes: &[u8], start: usize) -> Option<Self> {
         let (unquoted, quoted) = skip_quotes(bytes, start);
         let spaced = bytes[..unquoted].trim_ascii_end();
@@ -269,16 +271,23 @@ fn skip_quotes(bytes: &[u8], end: usize) -> (usize, bool) {
     (end - quotes, quotes > 0)
 }
 
+/// `false` for the letters that no key of a duration ends with. Most keys end with one of them.
+#[inline]
+pub(super) const fn may_end_key(last: u8) -> bool {
+    let letter = matches!(last | 0x20, b'k' | b'e' | b'n' | b'd' | b'y' | b's' | b'c');
+    letter || !last.is_ascii_alphabetic()
+}
+
 /// The duration of a number without a unit that is the value of a key: in seconds with at least three
 /// decimals (`request_time=0.045`), or in the unit that the key names (`duration_ms=45`).
+#[inline(never)]
 pub(super) fn keyed(bytes: &[u8], start: usize) -> Option<(Exact, usize)> {
     let separator = Separator::find(bytes, start)?;
     let key = &bytes[..separator.key_end];
-    // Most keys end with another letter.
-    let names_unit = Unit::may_end(key);
-    if !names_unit && !matches!(key.last()? | 0x20, b'k' | b'e' | b'n' | b'd' | b'y') {
+    if !may_end_key(*key.last()?) {
         return None;
     }
+    let names_unit = Unit::may_end(key);
     let number = Number::read(bytes, start).filter(|number| number.is_short)?;
     if !names_unit && number.decimals < DECIMALS_MIN {
         return None;

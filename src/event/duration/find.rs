@@ -6,7 +6,7 @@
 //! ([`super::context`]) refuse it or rank it. The first of the highest rank is the duration.
 
 use super::clock::Stopwatch;
-use super::context::{Context, Cue, keyed};
+use super::context::{Context, Cue, keyed, may_end_key};
 use super::escape::{self, ESC};
 use super::exact::{Exact, check};
 use super::number::Number;
@@ -77,13 +77,13 @@ impl<'a> Search<'a> {
     fn run(mut self, mut at: usize) -> Option<f64> {
         let mut best: Option<(Rank, Exact)> = None;
         while let Some(digit) = next_digit(self.bytes, at) {
-            at = Number::end(self.bytes, digit);
             let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
             if joins_before(self.text, start) {
                 // All further digits of this word follow a letter or a digit.
-                at = word_end(self.bytes, at);
+                at = word_end(self.bytes, digit);
                 continue;
             }
+            at = Number::end(self.bytes, digit);
             let Some(candidate) = self.candidate(start, at) else { continue };
             at = candidate.end;
             let Some(rank) = self.rank(&candidate) else { continue };
@@ -195,6 +195,7 @@ impl<'a> Search<'a> {
     #[inline]
     fn keyed(&self, start: usize) -> Option<Candidate> {
         let is_value = match self.bytes[..start] {
+            [.., last, b'=' | b':'] => may_end_key(last),
             [.., b'=' | b':' | b'"' | b'\''] => true,
             [.., before, b' ' | b'\t'] => matches!(before, b'=' | b':' | b' ' | b'\t'),
             _ => false,
@@ -272,6 +273,7 @@ fn word_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// `true` for what stands between the last part and the sum in `1s (a) + 2s (b) = 3s`.
+#[inline(never)]
 fn is_equation(between: &[u8]) -> bool {
     let Some(inside) = between.trim_ascii().strip_suffix(b"=") else { return false };
     let inside = inside.trim_ascii();

@@ -117,6 +117,7 @@ fn joins(c: char) -> bool {
 
 /// `true` if a number is compared with something: `> 5s`, `>= 5s`, `± 5ms`. `before` is what stands
 /// before it, without white space. An arrow compares nothing.
+#[inline(never)]
 pub(super) fn is_compared(before: &[u8]) -> bool {
     match before {
         [.., b'-' | b'=', b'>'] => false,
@@ -128,6 +129,7 @@ pub(super) fn is_compared(before: &[u8]) -> bool {
 
 /// `true` if a number that ends at `end` is in square brackets at the beginning of a line that goes on
 /// after them: the time since a start. `before` is what stands before it, without white space.
+#[inline(never)]
 pub(super) fn is_line_prefix(bytes: &[u8], before: &[u8], end: usize) -> bool {
     let Some(before) = before.strip_suffix(b"[") else { return false };
     let blank = |b: &&u8| matches!(**b, b' ' | b'\t');
