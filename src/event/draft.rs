@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Level, Tag, took};
+use super::{Level, Tag, duration};
 
 /// The most fields of a draft.
 pub const FIELDS_MAX: usize = 64;
@@ -37,7 +37,7 @@ impl Draft<'_> {
     pub fn duration(&self) -> Option<f64> {
         match self.run {
             Some(_) => self.took,
-            None => self.took.or_else(|| took::find(&self.msg)),
+            None => self.took.or_else(|| duration::find(&self.msg)),
         }
     }
 
@@ -70,7 +70,18 @@ pub enum Value<'a> {
     Null,
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// The process id that a sender claims: a number if it can be one, else text. Every door and option
+    /// uses it.
+    pub fn from_pid(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        // As many digits as a 32-bit number can have; JSON has no leading zeros.
+        let is_number = (1..=10).contains(&text.len())
+            && !text.starts_with('0')
+            && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number { Self::Number(text) } else { Self::Text(text) }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Text(text) | Self::Number(text) => text.len(),
@@ -124,8 +135,8 @@ pub enum BadField {
     Nested(String),
     /// A `took` that is not a duration.
     #[error(
-        "took is neither a duration such as 40ms nor a number of seconds from 0 to {max:e}",
-        max = took::SECONDS_MAX
+        "took is neither a duration such as 40ms or 1m30s nor a number of seconds from 0 to {max:e}",
+        max = duration::SECONDS_MAX
     )]
     Took,
     /// A `run` that is empty or over [`RUN_MAX`].
@@ -148,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pid_is_a_number_where_it_can_be_one() {
+        for text in ["1", "812", "4194304", "4294967295"] {
+            assert_eq!(Value::from_pid(text), Value::Number(text.into()));
+        }
+        for text in ["", "0", "012", "-1", "+1", "812a", "12345678901", "1.5", "éé", "-"] {
+            assert_eq!(Value::from_pid(text), Value::Text(text.into()));
+        }
+    }
+
+    #[test]
     fn bounds_runs() {
         assert_eq!(check_run(&"é".repeat(RUN_MAX)), Ok(()));
         assert_eq!(check_run(&"é".repeat(RUN_MAX + 1)), Err(BadField::Run));
@@ -164,7 +185,7 @@ mod tests {
             (BadField::Many, "more than 64 fields"),
             (
                 BadField::Took,
-                "took is neither a duration such as 40ms nor a number of seconds from 0 to 1e12",
+                "took is neither a duration such as 40ms or 1m30s nor a number of seconds from 0 to 1e12",
             ),
             (BadField::Run, "run: use 1 to 64 characters"),
         ] {

@@ -58,7 +58,7 @@ pub(super) fn draft(text: &str) -> Result<Draft<'_>, BadObject> {
         let text = || string(value).ok_or(BadObject::NotText(key));
         match key {
             "tag" => draft.tag = Some(Tag::new(text()?)?),
-            "level" => draft.level = text()?.parse::<Level>()?,
+            "level" => draft.level = Level::from_typed(&text()?)?,
             "msg" => draft.msg = text()?,
             "run" => {
                 let run = text()?;

@@ -70,7 +70,7 @@ fn options_apply_to_message() {
         ),
         (
             &["-t", "a", "-i", "-T", "--id=77", "--socket-errors=on", "x"],
-            json!({"msg": "x", "fields": {"pid": "77"}}),
+            json!({"msg": "x", "fields": {"pid": 77}}),
         ),
         (&["-t", "a", "zwei\nZeilen"], json!({"msg": "zwei\nZeilen"})),
         (&["-t", "a", "--ack", "synced", "x"], json!({"msg": "x"})),

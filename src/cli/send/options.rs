@@ -57,7 +57,7 @@ impl Options {
             template.add(claim)?;
         }
         if let Some(id) = args.id.as_ref().filter(|id| !id.is_empty()) {
-            let value = Value::Text(id.clone().into());
+            let value = Value::from_pid(id.clone());
             template.add(Claim::Field(Field { name: "pid".into(), value }))?;
         }
         if args.time && template.took.is_some() {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::priority::Priority;
 use crate::event::{
-    self, BadField, BadTag, Draft, FIELDS_MAX, Field, Tag, Value, check_field_name, took,
+    self, BadField, BadTag, Draft, FIELDS_MAX, Field, Tag, Value, check_field_name, duration,
 };
 use crate::wire::{Decoder, Request};
 
@@ -44,8 +44,8 @@ pub(super) fn parse_claim(text: &str) -> Result<Claim, BadClaim> {
     };
     if name == "took" {
         let seconds = match &value {
-            Value::Text(text) => took::parse(text),
-            Value::Number(digits) => digits.parse().ok().and_then(took::check),
+            Value::Text(text) => duration::parse(text),
+            Value::Number(digits) => digits.parse().ok().and_then(duration::check),
             Value::Bool(_) | Value::Null => None,
         };
         return Ok(Claim::Took(seconds.ok_or(BadField::Took)?));

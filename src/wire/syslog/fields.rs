@@ -51,12 +51,7 @@ impl<'a> Fields<'a> {
 
     /// Adds the process id that the sender claims, as a number if it is one.
     pub(super) fn pid(&mut self, text: &'a str) {
-        // As many digits as a 32-bit number can have; JSON has no leading zeros.
-        let number = (1..=10).contains(&text.len())
-            && !text.starts_with('0')
-            && text.bytes().all(|b| b.is_ascii_digit());
-        let value = if number { Value::Number(text.into()) } else { Value::Text(text.into()) };
-        self.fields.push(Field { name: "pid".into(), value });
+        self.fields.push(Field { name: "pid".into(), value: Value::from_pid(text) });
     }
 
     /// Adds a parameter of structured data. Repairs an invalid name, numbers a duplicate one, and

@@ -15,7 +15,9 @@ use pulsed::agent::{
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
-use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
+use pulsed::event::{
+    DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, duration,
+};
 use pulsed::filter::{
     PATTERN_SIZE_MAX, PATTERN_TEXT_MAX, PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX,
 };
@@ -227,7 +229,7 @@ fn numbers_in_sentences_match_constants() {
             format!("It works for {}.", seconds(links::LINK_VALID_FOR)),
             format!("After {} events without a match", count(PASSED_OVER_MAX)),
             format!("below 2^{}.", (Seq::MAX.get() + 1).ilog2()),
-            format!("from 0 to 1e{}.", took::SECONDS_MAX.log10()),
+            format!("from 0 to 1e{}.", duration::SECONDS_MAX.log10()),
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
