@@ -75,9 +75,9 @@ fn stdin() -> Result<File, SendError> {
 
 /// Sends one event: one write, one read. One that belongs to a run detaches it.
 fn once(options: &Options, text: String) -> Result<Option<String>, SendError> {
-    let message = options.template.message(text.into())?;
+    let message = options.template.message(text.into());
     let mut outbox = Outbox::new(options.ack);
-    outbox.push(&message.draft)?;
+    outbox.push(&message);
     if message.cut {
         options.warn_cut();
     }

@@ -1,11 +1,11 @@
 //! Events that the agent has not acknowledged yet.
 
 use crate::client::{ClientError, Connection};
-use crate::event::{DRAFT_MAX, Draft};
-use crate::wire::{Answer, Code, encode_send};
+use crate::wire::{Answer, Claims, Code, encode_claims, encode_send};
 
 use super::args::Ack;
-use super::error::{Refusal, TooLong, Trouble};
+use super::error::{Refusal, Trouble};
+use super::template::Message;
 
 /// Unacknowledged events, encoded, in order.
 #[derive(Debug)]
@@ -34,20 +34,23 @@ impl Outbox {
         Self { ack, lines: Vec::new(), events: 0, written: 0 }
     }
 
-    /// Adds an event.
-    ///
-    /// # Errors
-    /// [`TooLong`]; the event is not added then.
-    pub(super) fn push(&mut self, draft: &Draft<'_>) -> Result<(), TooLong> {
-        let before = self.lines.len();
-        encode_send(draft, &mut self.lines);
-        let length = self.lines.len() - before - b"SEND \n".len();
-        if length > DRAFT_MAX {
-            self.lines.truncate(before);
-            return Err(TooLong(length));
+    /// Adds an event. The agent cuts one that is too long.
+    pub(super) fn push(&mut self, message: &Message<'_>) {
+        let claims = message.claims();
+        match &message.object {
+            Some(object) => {
+                encode_claims(&object.added, claims, &object.members, &mut self.lines);
+            }
+            None if claims == Claims::default() => encode_send(&message.draft, &mut self.lines),
+            None => encode_claims(&message.draft, claims, "", &mut self.lines),
         }
         self.events += 1;
-        Ok(())
+    }
+
+    /// The lines.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines).into_owned()
     }
 
     /// The number of events.

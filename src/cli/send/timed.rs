@@ -13,6 +13,7 @@ use super::args::joined;
 use super::delivery::Delivery;
 use super::options::Options;
 use super::report::report;
+use super::template::Message;
 use crate::event::{Draft, Field, Level, RUN_MAX, Value};
 use crate::sys::child::{self, Forwarder};
 
@@ -24,13 +25,13 @@ const NOT_RUNNABLE: u8 = 126;
 /// could not be run. Trouble with the agent is one warning and changes nothing.
 pub(super) fn run(options: &Options, program: &OsStr, arguments: &[OsString]) -> u8 {
     let text = joined(std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str)));
-    let message = options.template.plain(text.as_str().into());
+    let mut message = options.template.plain(text.as_str().into());
     if message.cut {
         options.warn_cut();
     }
-    let mut draft = Draft { run: Some(run_name(options, program).into()), ..message.draft };
+    message.draft.run = Some(run_name(options, program).into());
     let mut delivery = Delivery::unconnected(options);
-    push(&mut delivery, options, &draft);
+    push(&mut delivery, options, &message);
 
     let begun = Instant::now();
     // It is started before there is a connection: the command never waits for the agent.
@@ -38,8 +39,8 @@ pub(super) fn run(options: &Options, program: &OsStr, arguments: &[OsString]) ->
         Ok(mut child) => accompany(&mut child, &mut delivery, begun),
         Err(error) => End { how: How::not_run(program, &error), took: begun.elapsed() },
     };
-    end.describe(&mut draft, options.template.priority.is_none());
-    push(&mut delivery, options, &draft);
+    end.describe(&mut message.draft, options.template.priority.is_none());
+    push(&mut delivery, options, &message);
     delivery.flush(Duration::ZERO);
     match delivery.outcome() {
         Ok(cursor) => options.print(cursor.as_deref()),
@@ -84,11 +85,9 @@ fn run_name(options: &Options, program: &OsStr) -> String {
     })
 }
 
-fn push(delivery: &mut Delivery<'_>, options: &Options, draft: &Draft<'_>) {
-    options.echo(draft);
-    if let Err(long) = delivery.push(draft) {
-        delivery.refuse(format!("the command line: {long}"));
-    }
+fn push(delivery: &mut Delivery<'_>, options: &Options, message: &Message<'_>) {
+    options.echo(&message.draft);
+    delivery.push(message);
 }
 
 /// The end of the command.

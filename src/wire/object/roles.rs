@@ -1,0 +1,195 @@
+//! What the keys of an object mean: ours, and those of other loggers.
+
+use crate::event::Level;
+
+/// What a key means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The message.
+    Msg,
+    /// The level, by name or by a number of syslog.
+    Level,
+    /// The level, by a number of OpenTelemetry.
+    Severity,
+    /// The tag.
+    Tag,
+    /// The time by the sender's clock.
+    Time,
+}
+
+/// The meaning of a key, or of the keys of nested objects joined by dots, and its rank: of two keys with
+/// the same meaning, the one with the lower rank wins, and the other is a field.
+pub(super) fn role(path: &str) -> Option<(Role, u8)> {
+    Some(match path {
+        "msg" => (Role::Msg, 0),
+        "message" => (Role::Msg, 1),
+        // journald; GELF; Serilog; OpenTelemetry; structlog; the json-file driver of Docker.
+        "MESSAGE" | "short_message" | "@m" => (Role::Msg, 2),
+        "body" | "Body" | "body.stringValue" | "Message" => (Role::Msg, 3),
+        "@mt" => (Role::Msg, 4),
+        "event" => (Role::Msg, 5),
+        "log" => (Role::Msg, 6),
+        "level" => (Role::Level, 0),
+        "severity" | "log.level" | "levelname" | "severityText" | "SeverityText"
+        | "severity_text" | "PRIORITY" | "@l" => (Role::Level, 1),
+        "level_name" | "lvl" | "loglevel" | "logLevel" | "LogLevel" | "Level" => (Role::Level, 2),
+        "severityNumber" | "SeverityNumber" | "severity_number" => (Role::Severity, 3),
+        "tag" => (Role::Tag, 0),
+        "logger" | "log.logger" | "logger_name" | "loggerName" | "SYSLOG_IDENTIFIER" => {
+            (Role::Tag, 1)
+        }
+        "service.name" | "resource.service.name" | "Resource.service.name" => (Role::Tag, 2),
+        "time" => (Role::Time, 0),
+        "ts" | "timestamp" | "@timestamp" | "datetime" | "datetime.date" | "asctime" | "@t"
+        | "Timestamp" | "timeMillis" | "__REALTIME_TIMESTAMP" | "timeUnixNano" => (Role::Time, 1),
+        _ => return None,
+    })
+}
+
+/// `true` if the value of this message key may be something other than a string.
+pub(super) fn is_any_message(path: &str) -> bool {
+    matches!(path, "msg" | "message" | "MESSAGE")
+}
+
+/// What only the agent says. In an object, these keys become fields.
+pub(super) fn is_claim(key: &str) -> bool {
+    matches!(
+        key,
+        "seq" | "host" | "origin" | "gap" | "conn" | "abandoned" | "repaired" | "sent"
+    )
+}
+
+/// Which logger wrote an object, as far as its keys and values tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shape {
+    /// The level is a number.
+    pub(super) level_number: Option<u16>,
+    /// The level is a name in upper case.
+    pub(super) level_upper: bool,
+    /// The time is a number.
+    pub(super) time_number: bool,
+    pid: bool,
+    hostname: bool,
+    version: bool,
+    ts: bool,
+    time: bool,
+    msg: bool,
+    message: bool,
+    monolog: bool,
+    python: bool,
+}
+
+impl Shape {
+    /// Notes a key of the outermost object.
+    pub(super) fn note(&mut self, key: &str) {
+        match key {
+            "pid" => self.pid = true,
+            "hostname" => self.hostname = true,
+            "v" => self.version = true,
+            "ts" => self.ts = true,
+            "time" => self.time = true,
+            "msg" => self.msg = true,
+            "message" => self.message = true,
+            "level_name" | "datetime" | "context" => self.monolog = true,
+            "levelname" | "asctime" | "funcName" | "lineno" => self.python = true,
+            _ => {}
+        }
+    }
+
+    /// pino or bunyan: a level from 10 to 60, with a numeric time, a version, or a process and a host.
+    fn is_pino(&self) -> bool {
+        self.level_number.is_some_and(|number| (10..=60).contains(&number))
+            && (self.time_number || self.version || self.pid && self.hostname)
+    }
+
+    fn is_monolog(&self) -> bool {
+        self.monolog && self.level_number.is_none_or(|number| (100..=600).contains(&number))
+    }
+
+    /// `true` if `name` is the name of the logger.
+    pub(super) fn names_logger(&self) -> bool {
+        self.is_pino() || self.python
+    }
+
+    /// `true` if `channel` is the name of the logger.
+    pub(super) fn has_channel(&self) -> bool {
+        self.is_monolog()
+    }
+
+    /// The level that the number means.
+    pub(super) fn level(&self) -> Option<Level> {
+        let number = self.level_number?;
+        if self.is_pino() {
+            return Some(level_of_pino(number));
+        }
+        self.is_monolog().then(|| level_of_monolog(number))
+    }
+
+    /// The unit of a duration that names none, as a power of ten of a second. `None` if it is unknown.
+    /// slog writes nanoseconds, pino and zerolog milliseconds, zap seconds.
+    pub(super) fn unit(&self, whole: bool) -> Option<i8> {
+        if self.is_pino() {
+            return Some(-3);
+        }
+        if self.level_number.is_some() {
+            return None;
+        }
+        if self.level_upper && self.time && self.msg && !self.time_number {
+            return whole.then_some(-9);
+        }
+        if self.ts && self.msg && !self.level_upper {
+            return Some(0);
+        }
+        (self.time && self.message && !self.level_upper).then_some(-3)
+    }
+}
+
+/// The level of a number of pino or bunyan.
+fn level_of_pino(number: u16) -> Level {
+    match number {
+        ..30 => Level::Debug,
+        30..40 => Level::Info,
+        40..50 => Level::Warning,
+        50..60 => Level::Err,
+        60.. => Level::Crit,
+    }
+}
+
+/// The level of a number of Monolog.
+fn level_of_monolog(number: u16) -> Level {
+    match number {
+        ..200 => Level::Debug,
+        200..250 => Level::Info,
+        250..300 => Level::Notice,
+        300..400 => Level::Warning,
+        400..500 => Level::Err,
+        500..550 => Level::Crit,
+        550..600 => Level::Alert,
+        600.. => Level::Emerg,
+    }
+}
+
+/// The level of a severity number of OpenTelemetry, from 1 to 24.
+pub(super) fn level_of_opentelemetry(number: u16) -> Option<Level> {
+    Some(match number {
+        1..=8 => Level::Debug,
+        9..=12 => Level::Info,
+        13..=16 => Level::Warning,
+        17..=20 => Level::Err,
+        21..=24 => Level::Crit,
+        _ => return None,
+    })
+}
+
+/// The level with a name. slog adds a difference to it, as in `DEBUG-4`.
+pub(super) fn level_named(text: &str) -> Option<Level> {
+    // The names of the event line are the usual case and need no copy.
+    if let Some(level) = Level::ALL.into_iter().find(|level| level.name() == text) {
+        return Some(level);
+    }
+    let name = match text.split_once(['+', '-']) {
+        Some((name, by)) if !by.is_empty() && by.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => text,
+    };
+    Level::from_typed(name.trim()).ok()
+}
