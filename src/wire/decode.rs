@@ -218,11 +218,7 @@ fn is_send(line: &[u8]) -> bool {
 }
 
 /// Parses one line of the native dialect. An event is never refused for its form.
-fn request<'a>(
-    line: &'a [u8],
-    cut: bool,
-    cleaned: &'a mut String,
-) -> Result<Request<'a>, Refused> {
+fn request<'a>(line: &'a [u8], cut: bool, cleaned: &'a mut String) -> Result<Request<'a>, Refused> {
     let repairs = Repairs::default().with(Repair::Cut, cut);
     // Valid UTF-8 has no telnet byte, so only other lines are searched for it.
     match std::str::from_utf8(line) {

@@ -45,8 +45,8 @@ pub(super) enum Repair {
     Fields,
 }
 
-/// The names in the field `repaired`, in the order of [`Repair`].
-const NAMES: [&str; 12] = [
+/// The names in the field `repaired`, in the order of `Repair`.
+pub const REPAIRS: [&str; 12] = [
     "utf8", "cut", "object", "header", "tag", "level", "msg", "run", "took", "claim", "nested",
     "fields",
 ];
@@ -76,7 +76,8 @@ impl Repairs {
     /// The names, separated by spaces. `None` if there were none.
     fn text(self) -> Option<Cow<'static, str>> {
         let made = |at: usize| self.0 & 1 << at != 0;
-        let mut names = NAMES.iter().enumerate().filter(|(at, _)| made(*at)).map(|(_, name)| *name);
+        let mut names =
+            REPAIRS.iter().enumerate().filter(|(at, _)| made(*at)).map(|(_, name)| *name);
         let first = names.next()?;
         Some(names.fold(Cow::Borrowed(first), |text, name| format!("{text} {name}").into()))
     }
@@ -237,7 +238,9 @@ impl<'a> Fields<'a> {
 fn without_controls<'v>(value: &'v Value<'_>) -> Value<'v> {
     let long = |c: char| c < ' ' && !matches!(c, '\n' | '\r' | '\t');
     match value {
-        Value::Text(text) if text.contains(long) => Value::Text(text.replace(long, "\u{fffd}").into()),
+        Value::Text(text) if text.contains(long) => {
+            Value::Text(text.replace(long, "\u{fffd}").into())
+        }
         Value::Text(text) => Value::Text((&**text).into()),
         Value::Number(digits) => Value::Number((&**digits).into()),
         Value::Bool(yes) => Value::Bool(*yes),
@@ -322,7 +325,10 @@ mod tests {
         for count in [most + 1, most + 2, 200] {
             let made = fields(&all[..count]);
             assert_eq!(made.len(), FIELDS_MAX);
-            assert_eq!((&*made[FIELDS_MAX - 2].name, &*made[FIELDS_MAX - 1].name), (MORE, REPAIRED));
+            assert_eq!(
+                (&*made[FIELDS_MAX - 2].name, &*made[FIELDS_MAX - 1].name),
+                (MORE, REPAIRED)
+            );
             let more: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&text(&made[FIELDS_MAX - 2])).expect("JSON");
             assert_eq!(more.len(), count + 1 - (FIELDS_MAX - 2));
@@ -356,6 +362,6 @@ mod tests {
         assert_eq!(Repairs::default().text(), None);
         let last = Repairs::default().with(Repair::Fields, true).with(Repair::Cut, false);
         assert!(matches!(last.text(), Some(Cow::Borrowed("fields"))));
-        assert_eq!(NAMES[Repair::Fields as usize], "fields");
+        assert_eq!(REPAIRS[Repair::Fields as usize], "fields");
     }
 }

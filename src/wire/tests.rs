@@ -84,8 +84,7 @@ fn unknown_verbs_are_answered_with_the_known_ones() {
         "unknown verb \"FOO\": use SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT"
     );
     assert!(refused(&"x".repeat(5000)).1.len() < 200);
-    for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64)]
-    {
+    for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64)] {
         assert_eq!(refused(line).0, code, "{line:?}");
     }
 }
@@ -148,7 +147,10 @@ fn cuts_long_lines_and_skips_their_rest() {
 
 #[test]
 fn repairs_invalid_utf8_of_events_only() {
-    let all = decoded(b"SEND a\xc3(b\nS\xc3(ND\nSEND \0nul\nsend {\"msg\":\"\xfe\xfdx\"}\nPING\n", usize::MAX);
+    let all = decoded(
+        b"SEND a\xc3(b\nS\xc3(ND\nSEND \0nul\nsend {\"msg\":\"\xfe\xfdx\"}\nPING\n",
+        usize::MAX,
+    );
     assert!(all[0].contains("a\u{fffd}(b") && all[0].contains("\"utf8\""), "{all:?}");
     assert_eq!(all[1], "ERR 65 the line is not valid UTF-8");
     assert!(all[2].contains("\\0nul") && !all[2].contains("repaired"));
@@ -158,8 +160,16 @@ fn repairs_invalid_utf8_of_events_only() {
 
 #[test]
 fn skips_what_stands_before_the_first_byte() {
-    let blanks: [&[u8]; 8] =
-        [b"\n", b"\r\n", b"\0", b" ", b"\t \n", b"\xef\xbb\xbf", b"\n\0\xef\xbb\xbf \r\n", b"\xff\xf1\n"];
+    let blanks: [&[u8]; 8] = [
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b" ",
+        b"\t \n",
+        b"\xef\xbb\xbf",
+        b"\n\0\xef\xbb\xbf \r\n",
+        b"\xff\xf1\n",
+    ];
     for blank in blanks {
         for (first, shown) in [
             (&b"PING\n"[..], "Ping"),

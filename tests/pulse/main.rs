@@ -33,5 +33,6 @@ mod source;
 mod stalled;
 mod threats;
 mod torture;
+mod understood;
 mod views;
 mod web;

@@ -88,10 +88,7 @@ pub(super) enum SendError {
 impl Failure for SendError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoCursor
-            | Self::TookTwice
-            | Self::Field(_)
-            | Self::Token(_) => Exit::Usage,
+            Self::NoCursor | Self::TookTwice | Self::Field(_) | Self::Token(_) => Exit::Usage,
             Self::Input { .. } => Exit::Data,
             Self::Trouble(trouble) => trouble.code().into(),
             Self::Lost { why: Some(trouble), .. } => trouble.code().into(),

@@ -343,7 +343,10 @@ mod tests {
         let draft = template.line(own, false).expect("a line").draft;
         assert_eq!(draft.tag.as_ref().map(Tag::as_str), Some("a"));
         assert_eq!((draft.level, draft.took, draft.fields.len()), (Level::Debug, Some(1.0), 2));
-        assert_eq!(sent(&template, own), format!("SEND {{\"fields\":{{\"page\":\"/\"}},{}\n", &own[1..]));
+        assert_eq!(
+            sent(&template, own),
+            format!("SEND {{\"fields\":{{\"page\":\"/\"}},{}\n", &own[1..])
+        );
         let bare = template.line(r#" {"msg":"m"}"#, false).expect("a line").draft;
         assert_eq!(bare.tag.as_ref().map(Tag::as_str), Some("shop"));
         assert_eq!((bare.level, bare.took, bare.fields.len()), (Level::Err, Some(2.0), 2));
@@ -373,7 +376,10 @@ mod tests {
         template.tag = Some("my script".into());
         template.priority = Some(Priority::read("loud"));
         assert_eq!(sent(&template, "{}"), "SEND {\"tag\":\"my script\",\"level\":\"loud\"}\n");
-        assert_eq!(sent(&template, r#"{"logger":"a","level":4}"#), "SEND {\"logger\":\"a\",\"level\":4}\n");
+        assert_eq!(
+            sent(&template, r#"{"logger":"a","level":4}"#),
+            "SEND {\"logger\":\"a\",\"level\":4}\n"
+        );
         template.json = false;
         assert_eq!(
             sent(&template, "hello"),

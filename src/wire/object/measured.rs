@@ -26,7 +26,14 @@ const MEASURED: [&str; 12] = [
 
 /// Words before `time` that make it a duration.
 const TIMED: [&str; 9] = [
-    "response", "request", "query", "exec", "execution", "elapsed", "process", "processing",
+    "response",
+    "request",
+    "query",
+    "exec",
+    "execution",
+    "elapsed",
+    "process",
+    "processing",
     "service",
 ];
 
@@ -52,7 +59,9 @@ pub(super) fn unit(name: &str) -> Option<Unit> {
         (Last::Unit(exponent), Some(word), _) => {
             is(word, &MEASURED).then_some(Unit::Named(exponent))
         }
-        (Last::Unit(exponent), None, _) => (exponent == -3 && name.len() == 2).then_some(Unit::Named(-3)),
+        (Last::Unit(exponent), None, _) => {
+            (exponent == -3 && name.len() == 2).then_some(Unit::Named(-3))
+        }
         // The event.duration of the Elastic Common Schema is in nanoseconds.
         (Last::Alone, Some("event"), None) if name == "event.duration" => Some(Unit::Named(-9)),
         (Last::Alone, ..) => Some(Unit::Unnamed),
@@ -129,9 +138,15 @@ mod tests {
         ] {
             assert_eq!(unit(name), Some(Unit::Named(exponent)), "{name}");
         }
-        for name in
-            ["elapsed", "duration", "latency", "responseTime", "response_time", "http.duration", "took"]
-        {
+        for name in [
+            "elapsed",
+            "duration",
+            "latency",
+            "responseTime",
+            "response_time",
+            "http.duration",
+            "took",
+        ] {
             assert_eq!(unit(name), Some(Unit::Unnamed), "{name}");
         }
     }
@@ -139,9 +154,32 @@ mod tests {
     #[test]
     fn other_names_are_no_durations() {
         for name in [
-            "", "_", ".", "é", "user", "rows", "time", "timeout", "timeout_ms", "max_duration",
-            "duration_max", "uptime", "up_time_s", "start_time", "s", "ns", "size_ms", "items", "class",
-            "status", "é_ms", "retry_latency_ms", "avg_latency_ms", "durations", "endTime", "service",
+            "",
+            "_",
+            ".",
+            "é",
+            "user",
+            "rows",
+            "time",
+            "timeout",
+            "timeout_ms",
+            "max_duration",
+            "duration_max",
+            "uptime",
+            "up_time_s",
+            "start_time",
+            "s",
+            "ns",
+            "size_ms",
+            "items",
+            "class",
+            "status",
+            "é_ms",
+            "retry_latency_ms",
+            "avg_latency_ms",
+            "durations",
+            "endTime",
+            "service",
         ] {
             assert_eq!(unit(name), None, "{name}");
         }

@@ -19,6 +19,9 @@ use crate::event::{
     Draft, FIELD_NAME_MAX, Level, RUN_MAX, Tag, Value, check_run, cut, json as event_json, took,
 };
 
+/// The keys of an object of ours, for the manual. Those of other loggers are in [`roles`].
+pub const KEYS: [&str; 7] = ["tag", "level", "msg", "run", "took", "fields", "time"];
+
 /// The longest number, in characters. A longer one becomes text.
 const NUMBER_MAX: usize = 64;
 

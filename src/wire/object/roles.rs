@@ -40,8 +40,17 @@ pub(super) fn role(path: &str) -> Option<(Role, u8)> {
         }
         "service.name" | "resource.service.name" | "Resource.service.name" => (Role::Tag, 2),
         "time" => (Role::Time, 0),
-        "ts" | "timestamp" | "@timestamp" | "datetime" | "datetime.date" | "asctime" | "@t"
-        | "Timestamp" | "timeMillis" | "__REALTIME_TIMESTAMP" | "timeUnixNano" => (Role::Time, 1),
+        "ts"
+        | "timestamp"
+        | "@timestamp"
+        | "datetime"
+        | "datetime.date"
+        | "asctime"
+        | "@t"
+        | "Timestamp"
+        | "timeMillis"
+        | "__REALTIME_TIMESTAMP"
+        | "timeUnixNano" => (Role::Time, 1),
         _ => return None,
     })
 }
@@ -53,10 +62,7 @@ pub(super) fn is_any_message(path: &str) -> bool {
 
 /// What only the agent says. In an object, these keys become fields.
 pub(super) fn is_claim(key: &str) -> bool {
-    matches!(
-        key,
-        "seq" | "host" | "origin" | "gap" | "conn" | "abandoned" | "repaired" | "sent"
-    )
+    matches!(key, "seq" | "host" | "origin" | "gap" | "conn" | "abandoned" | "repaired" | "sent")
 }
 
 /// Which logger wrote an object, as far as its keys and values tell.

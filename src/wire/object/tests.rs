@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Repairs, draft, draft_cut, general, members, usual};
-use crate::event::{
-    Batch, DRAFT_MAX, Draft, FIELDS_MAX, Field, LINE_MAX, Value, check_field_name,
-};
+use super::{KEYS, Repairs, draft, draft_cut, general, members, usual};
+use crate::event::{Batch, DRAFT_MAX, Draft, FIELDS_MAX, Field, LINE_MAX, Value, check_field_name};
 
 /// An object's event in one line: `level tag took {fields} | message`.
 fn show(draft: &Draft<'_>) -> String {
@@ -67,7 +65,10 @@ fn understands_other_loggers() {
             r#"{"time":"2026-03-14T05:06:07.1Z","level":"DEBUG-4","source":{"function":"main.f","line":7},"msg":"x"}"#,
             "debug - sent=2026-03-14T05:06:07.1Z source.function=main.f source.line=#7 repaired=nested | x",
         ),
-        (r#"{"time":"t","level":"WARN+2","msg":"x","elapsed":0.5}"#, "warning - sent=t elapsed=#0.5 | x"),
+        (
+            r#"{"time":"t","level":"WARN+2","msg":"x","elapsed":0.5}"#,
+            "warning - sent=t elapsed=#0.5 | x",
+        ),
         // zap
         (
             r#"{"level":"error","ts":1700000000.123,"logger":"shop.db","caller":"db/x.go:7","msg":"slow","elapsed":0.25}"#,
@@ -140,6 +141,15 @@ fn understands_other_loggers() {
     ]);
 }
 
+#[test]
+fn every_key_of_ours_has_a_meaning() {
+    for key in KEYS {
+        let made = draft(&format!("{{\"{key}\":\"3\"}}"), Repairs::default()).expect("an object");
+        let is_field = made.fields.iter().any(|field| field.name == key);
+        assert_eq!(is_field, key == "fields", "{key}: {}", show(&made));
+    }
+}
+
 /// Keys mean something only in the objects of those loggers.
 #[test]
 fn objects_of_people_keep_their_fields() {
@@ -152,13 +162,21 @@ fn objects_of_people_keep_their_fields() {
         (r#"{"msg":"x","time":"t","ts":7}"#, "info - sent=t ts=#7 | x"),
         (r#"{"msg":"x","level":"err","severity":"debug"}"#, "err - severity=debug | x"),
         (r#"{"msg":"x","level":"purple","severity":"debug"}"#, "debug - level=purple | x"),
-        (r#"{"msg":"x","event":{"kind":"a"},"log":7}"#, "info - event.kind=a log=#7 repaired=nested | x"),
+        (
+            r#"{"msg":"x","event":{"kind":"a"},"log":7}"#,
+            "info - event.kind=a log=#7 repaired=nested | x",
+        ),
         (r#"{"msg":"x","level":30}"#, "info - level=#30 repaired=level | x"),
         (r#"{"msg":"x","level":3}"#, "err - | x"),
         (r#"{"msg":"x","level":"3"}"#, "err - | x"),
-        (r#"{"msg":"x","fields":{"level":"err","message":"y","time":7,"name":"n"}}"#,
-            "info - level=err message=y time=#7 name=n | x"),
-        (r#"{"msg":"x","timeout_ms":5,"uptime":7,"time":9}"#, "info - sent=#9 timeout_ms=#5 uptime=#7 | x"),
+        (
+            r#"{"msg":"x","fields":{"level":"err","message":"y","time":7,"name":"n"}}"#,
+            "info - level=err message=y time=#7 name=n | x",
+        ),
+        (
+            r#"{"msg":"x","timeout_ms":5,"uptime":7,"time":9}"#,
+            "info - sent=#9 timeout_ms=#5 uptime=#7 | x",
+        ),
     ]);
 }
 
@@ -169,7 +187,10 @@ fn durations_of_fields_are_measured() {
         (r#"{"msg":"x","duration_ms":"45"}"#, "info - took:0.045 duration_ms=45 | x"),
         (r#"{"msg":"x","elapsed_ns":1500}"#, "info - took:0.0000015 elapsed_ns=#1500 | x"),
         (r#"{"msg":"x","fields":{"latencyUs":7}}"#, "info - took:0.000007 latencyUs=#7 | x"),
-        (r#"{"msg":"x","http":{"duration_s":1.5}}"#, "info - took:1.5 http.duration_s=#1.5 repaired=nested | x"),
+        (
+            r#"{"msg":"x","http":{"duration_s":1.5}}"#,
+            "info - took:1.5 http.duration_s=#1.5 repaired=nested | x",
+        ),
         (r#"{"msg":"x","duration":"2s"}"#, "info - took:2 duration=2s | x"),
         (r#"{"msg":"x","took":"1.5 s"}"#, "info - took:1.5 | x"),
         (r#"{"msg":"x","took":2,"duration_ms":45}"#, "info - took:2 duration_ms=#45 | x"),
@@ -179,7 +200,10 @@ fn durations_of_fields_are_measured() {
         (r#"{"msg":"x","duration":"45"}"#, "info - duration=45 | x"),
         (r#"{"msg":"x","duration_ms":-1}"#, "info - duration_ms=#-1 | x"),
         (r#"{"msg":"x","max_duration_ms":45}"#, "info - max_duration_ms=#45 | x"),
-        (r#"{"msg":"x","q":[{"duration_ms":45}]}"#, "info - q.0.duration_ms=#45 repaired=nested | x"),
+        (
+            r#"{"msg":"x","q":[{"duration_ms":45}]}"#,
+            "info - q.0.duration_ms=#45 repaired=nested | x",
+        ),
         // Only a given duration ends a run.
         (r#"{"msg":"x","run":"r","duration_ms":45}"#, "info - run:r duration_ms=#45 | x"),
         (r#"{"msg":"x","run":"r","took":45}"#, "info - run:r took:45 | x"),
@@ -210,8 +234,10 @@ fn repairs_and_lists_what_it_repaired() {
         (r#"{"msg":"x","fields":7}"#, "info - fields=#7 repaired=fields | x"),
         (r#"{"msg":"x","fields":[7]}"#, "info - fields.0=#7 repaired=nested fields | x"),
         (r#"{"msg":"x","a":{},"b":[]}"#, "info - repaired=nested | x"),
-        (r#"{"msg":"x","req":{"id":7,"tags":["a","b"]}}"#,
-            "info - req.id=#7 req.tags.0=a req.tags.1=b repaired=nested | x"),
+        (
+            r#"{"msg":"x","req":{"id":7,"tags":["a","b"]}}"#,
+            "info - req.id=#7 req.tags.0=a req.tags.1=b repaired=nested | x",
+        ),
         (r#"{"msg":"\ud800x","a":"\udc00"}"#, "info - a=\u{fffd} repaired=utf8 | \u{fffd}x"),
         (r#"{"msg":"\ud83d\ude00\ud800\n"}"#, "info - repaired=utf8 | \u{1f600}\u{fffd}\n"),
         (r#"{"a\ud800":1}"#, "info - a-=#1 repaired=utf8 fields | "),
@@ -243,7 +269,10 @@ fn what_the_agent_says_cannot_be_claimed() {
         (r#"{"msg":"x","conn":1}"#, "info - conn=#1 repaired=claim | x"),
         (r#"{"msg":"x","abandoned":true}"#, "info - abandoned=#true repaired=claim | x"),
         (r#"{"msg":"x","repaired":"utf8"}"#, "info - repaired.2=utf8 repaired=claim | x"),
-        (r#"{"msg":"x","fields":{"repaired":"utf8"}}"#, "info - repaired.2=utf8 repaired=claim | x"),
+        (
+            r#"{"msg":"x","fields":{"repaired":"utf8"}}"#,
+            "info - repaired.2=utf8 repaired=claim | x",
+        ),
         (r#"{"msg":"x","_repaired":"utf8"}"#, "info - repaired.2=utf8 repaired=claim fields | x"),
         (r#"{"msg":"x","sent":1}"#, "info - sent=#1 repaired=claim | x"),
         (r#"{"msg":"x","sent":1,"time":2}"#, "info - sent=#2 sent.2=#1 repaired=claim fields | x"),
@@ -287,8 +316,12 @@ fn keeps_what_exceeds_the_fields_in_one() {
     let more = r#"more={"n.f62":62,"n.f63":63,"n":{"f64":64,"f65":65}} repaired=nested fields | "#;
     assert!(made.ends_with(more), "{made}");
     // Some ten thousand, and as many duplicates.
-    assert_eq!(of(&format!("{{{}}}", vec!["\"\":0"; 13_000].join(","))), "info - field=#0 repaired=fields | ");
-    let made = draft(&format!("{{{}}}", wide(5000)), Repairs::default()).expect("an object").into_owned();
+    assert_eq!(
+        of(&format!("{{{}}}", vec!["\"\":0"; 13_000].join(","))),
+        "info - field=#0 repaired=fields | "
+    );
+    let made =
+        draft(&format!("{{{}}}", wide(5000)), Repairs::default()).expect("an object").into_owned();
     assert_eq!(made.fields.len(), FIELDS_MAX);
     let list = format!("{{\"a\":[{}0]}}", "0,".repeat(30_000));
     assert!(of(&list).contains("a.61=#0 more="));
@@ -331,8 +364,17 @@ fn completes_objects_that_were_cut() {
 #[test]
 fn text_is_no_object() {
     for text in [
-        "", "{", "{user} logged in", "[1]", "{}}", "{'a':1}", "{\"a\":1} x", "{\"a\":1}{\"b\":2}", "{\"msg\":",
-        "{\"a\":01}", "{\"a\":nul}",
+        "",
+        "{",
+        "{user} logged in",
+        "[1]",
+        "{}}",
+        "{'a':1}",
+        "{\"a\":1} x",
+        "{\"a\":1}{\"b\":2}",
+        "{\"msg\":",
+        "{\"a\":01}",
+        "{\"a\":nul}",
     ] {
         assert!(draft(text, Repairs::default()).is_none(), "{text}");
     }
@@ -341,13 +383,57 @@ fn text_is_no_object() {
 /// Text that is likely to be an object.
 fn any_object() -> impl Strategy<Value = String> {
     let key = prop::sample::select(vec![
-        "msg", "message", "level", "tag", "run", "took", "fields", "time", "ts", "host", "repaired", "sent", "a",
-        "a.b", "_x", "é", "", "more", "name", "channel", "log", "body", "duration_ms", "elapsed", "MESSAGE", "pid",
-        "hostname", "v", "level_name", "a\\ud800", "repaired.2", "key", "value",
+        "msg",
+        "message",
+        "level",
+        "tag",
+        "run",
+        "took",
+        "fields",
+        "time",
+        "ts",
+        "host",
+        "repaired",
+        "sent",
+        "a",
+        "a.b",
+        "_x",
+        "é",
+        "",
+        "more",
+        "name",
+        "channel",
+        "log",
+        "body",
+        "duration_ms",
+        "elapsed",
+        "MESSAGE",
+        "pid",
+        "hostname",
+        "v",
+        "level_name",
+        "a\\ud800",
+        "repaired.2",
+        "key",
+        "value",
     ]);
     let leaf = prop::sample::select(vec![
-        "null", "true", "0", "-1.5e3", "30", "200", "1e400", "\"\"", "\"x\"", "\"40ms\"", "\"err\"", "\"\\ud800\"", "\"a b\"", "{}",
-        "[]", "\"\\u0001\\n\"",
+        "null",
+        "true",
+        "0",
+        "-1.5e3",
+        "30",
+        "200",
+        "1e400",
+        "\"\"",
+        "\"x\"",
+        "\"40ms\"",
+        "\"err\"",
+        "\"\\ud800\"",
+        "\"a b\"",
+        "{}",
+        "[]",
+        "\"\\u0001\\n\"",
     ]);
     let value = leaf.prop_map(str::to_owned).prop_recursive(10, 200, 12, move |inner| {
         let member = (key.clone(), inner.clone()).prop_map(|(key, value)| format!("\"{key}\":{value}"));
@@ -394,7 +480,8 @@ proptest! {
 #[test]
 fn the_longest_line_is_within_its_bound() {
     let escapes = r"\u0001".repeat(3000);
-    let params: String = (0..100).map(|n| format!("\"{n}\":\"{}\",", r"\u0001".repeat(70))).collect();
+    let params: String =
+        (0..100).map(|n| format!("\"{n}\":\"{}\",", r"\u0001".repeat(70))).collect();
     let quotes: String = (0..100).map(|n| format!("\"{n}\":\"{}\",", "\\\"".repeat(200))).collect();
     for object in [
         format!("{{{params}\"msg\":\"{escapes}\"}}"),

@@ -117,9 +117,7 @@ impl Frames {
 
     /// A sender of lines ended a message by NUL: the next ones too.
     fn turn_to_nul(&mut self, buffer: &[u8], frame: &Frame<'_>) {
-        if frame.consumed > 0
-            && buffer[frame.consumed - 1] == 0
-            && Priority::read(buffer).is_some()
+        if frame.consumed > 0 && buffer[frame.consumed - 1] == 0 && Priority::read(buffer).is_some()
         {
             self.ending = Ending::Nul;
         }

@@ -64,9 +64,7 @@ impl Syslog {
             let repairs = Repairs::default().with(Repair::Cut, message.cut);
             match String::from_utf8_lossy(message.bytes) {
                 Cow::Borrowed(text) => self.read(text, repairs),
-                Cow::Owned(text) => {
-                    self.read(&text, repairs.with(Repair::Utf8, true)).into_owned()
-                }
+                Cow::Owned(text) => self.read(&text, repairs.with(Repair::Utf8, true)).into_owned(),
             }
         });
         Taken { consumed, draft }

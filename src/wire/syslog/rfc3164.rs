@@ -62,7 +62,9 @@ impl<'a> Header<'a> {
         let (names, pid) = split_pid(head);
         let words = names.split(' ').count();
         let (host, name) = match names.split_once(' ') {
-            Some((first, rest)) if words == 2 && (timed || pid.is_some()) && is_name(first, own) => {
+            Some((first, rest))
+                if words == 2 && (timed || pid.is_some()) && is_name(first, own) =>
+            {
                 (Some(first), rest)
             }
             Some((first, rest)) if timed && is_host(first, own) => (Some(first), rest),

@@ -102,7 +102,8 @@ impl<'a> Header<'a> {
             return Some(Self { name, pid, msgid, data, rest });
         }
         words.is_clean = false;
-        let is_pid = |pid: Option<&str>| pid.is_none_or(|pid| pid.starts_with(|c: char| c.is_ascii_digit()));
+        let is_pid =
+            |pid: Option<&str>| pid.is_none_or(|pid| pid.starts_with(|c: char| c.is_ascii_digit()));
         match (pid, msgid) {
             _ if !dated => None,
             (Some(pid), Some(msgid)) if is_pid(pid) => {

@@ -62,18 +62,39 @@ fn shown(bytes: &[u8]) -> Vec<String> {
 fn decodes_logger() {
     for (bytes, event) in [
         ("<13>Nov 23 21:29:43 root: hello\n", "notice root sent=\"Nov 23 21:29:43\" | hello"),
-        ("<13>Nov 23 21:29:43 a,b c: hello\n", r#"notice a_b_c sent="Nov 23 21:29:43" repaired="tag" | hello"#),
-        ("<13>Nov 23 21:29:43 a b[5]: hello\n", r#"notice b host="a" pid=5 sent="Nov 23 21:29:43" | hello"#),
-        ("<13>Nov 23 21:29:43 root[26168]: hello\n", "notice root pid=26168 sent=\"Nov 23 21:29:43\" | hello"),
-        ("<131>Nov 23 21:29:43 x[5]: a: b\n", r#"err x facility="local0" pid=5 sent="Nov 23 21:29:43" | a: b"#),
+        (
+            "<13>Nov 23 21:29:43 a,b c: hello\n",
+            r#"notice a_b_c sent="Nov 23 21:29:43" repaired="tag" | hello"#,
+        ),
+        (
+            "<13>Nov 23 21:29:43 a b[5]: hello\n",
+            r#"notice b host="a" pid=5 sent="Nov 23 21:29:43" | hello"#,
+        ),
+        (
+            "<13>Nov 23 21:29:43 root[26168]: hello\n",
+            "notice root pid=26168 sent=\"Nov 23 21:29:43\" | hello",
+        ),
+        (
+            "<131>Nov 23 21:29:43 x[5]: a: b\n",
+            r#"err x facility="local0" pid=5 sent="Nov 23 21:29:43" | a: b"#,
+        ),
         ("<11>Nov 23 21:29:43 root: k\n", "err root sent=\"Nov 23 21:29:43\" | k"),
-        ("<85>Nov 23 21:29:43 root: k\n", r#"notice root facility="authpriv" sent="Nov 23 21:29:43" | k"#),
+        (
+            "<85>Nov 23 21:29:43 root: k\n",
+            r#"notice root facility="authpriv" sent="Nov 23 21:29:43" | k"#,
+        ),
         ("<13>Nov 23 21:29:43 a:b: hello\n", "notice a:b sent=\"Nov 23 21:29:43\" | hello"),
-        ("<13>Nov 23 21:29:43 a[b: hello\n", r#"notice a_b sent="Nov 23 21:29:43" repaired="tag" | hello"#),
+        (
+            "<13>Nov 23 21:29:43 a[b: hello\n",
+            r#"notice a_b sent="Nov 23 21:29:43" repaired="tag" | hello"#,
+        ),
         ("<13>Nov 23 21:29:43 root: \n", "notice root sent=\"Nov 23 21:29:43\" | "),
         // --rfc3164
         ("<13>Nov 23 21:29:43 vm root: hello\n", "notice root sent=\"Nov 23 21:29:43\" | hello"),
-        ("<13>Nov 23 21:29:43 vm app[5]: q 40ms\n", "notice app pid=5 sent=\"Nov 23 21:29:43\" | q 40ms"),
+        (
+            "<13>Nov 23 21:29:43 vm app[5]: q 40ms\n",
+            "notice app pid=5 sent=\"Nov 23 21:29:43\" | q 40ms",
+        ),
         // --rfc5424, then without time, without timeQuality, without host
         (
             "<13>1 2026-11-23T21:29:43.186451+00:00 vm root - - [timeQuality tzKnown=\"1\" \
@@ -92,7 +113,10 @@ fn decodes_logger() {
         ),
         // --octet-count
         ("31 <13>Nov 23 21:29:43 root: hello", "notice root sent=\"Nov 23 21:29:43\" | hello"),
-        ("36 <13>Nov 23 21:29:43 root: multi\nline", "notice root sent=\"Nov 23 21:29:43\" | multi\nline"),
+        (
+            "36 <13>Nov 23 21:29:43 root: multi\nline",
+            "notice root sent=\"Nov 23 21:29:43\" | multi\nline",
+        ),
     ] {
         assert_eq!(shown(bytes.as_bytes()), [event], "{bytes:?}");
     }
@@ -117,14 +141,26 @@ fn decodes_other_programs() {
             "<134>Nov 22 17:48:17 myapp[123]: query took 40ms",
             r#"info myapp facility="local0" pid=123 sent="Nov 22 17:48:17" | query took 40ms"#,
         ),
-        ("<14>Nov  2 17:48:17 web1 myapp: x", r#"info myapp host="web1" sent="Nov  2 17:48:17" | x"#),
-        ("<14>Nov  2 17:48:17 10.0.0.9 myapp: x", r#"info myapp host="10.0.0.9" sent="Nov  2 17:48:17" | x"#),
+        (
+            "<14>Nov  2 17:48:17 web1 myapp: x",
+            r#"info myapp host="web1" sent="Nov  2 17:48:17" | x"#,
+        ),
+        (
+            "<14>Nov  2 17:48:17 10.0.0.9 myapp: x",
+            r#"info myapp host="10.0.0.9" sent="Nov  2 17:48:17" | x"#,
+        ),
         (
             "<14>Nov  2 17:48:17 a.example.com myapp[7]: x",
             r#"info myapp host="a.example.com" pid=7 sent="Nov  2 17:48:17" | x"#,
         ),
-        ("<14>Nov  2 17:48:17 mailhost sshd[7]: x", r#"info sshd host="mailhost" pid=7 sent="Nov  2 17:48:17" | x"#),
-        ("<14>Nov  2 17:48:17 web1 we ird: x", r#"info we_ird host="web1" sent="Nov  2 17:48:17" repaired="tag" | x"#),
+        (
+            "<14>Nov  2 17:48:17 mailhost sshd[7]: x",
+            r#"info sshd host="mailhost" pid=7 sent="Nov  2 17:48:17" | x"#,
+        ),
+        (
+            "<14>Nov  2 17:48:17 web1 we ird: x",
+            r#"info we_ird host="web1" sent="Nov  2 17:48:17" repaired="tag" | x"#,
+        ),
         (
             "<14>2026-11-22T17:48:17.1+01:00 web1 myapp: x",
             r#"info myapp host="web1" sent="2026-11-22T17:48:17.1+01:00" | x"#,
@@ -147,7 +183,10 @@ fn decodes_other_programs() {
         ("<14>[x]: y", "info - | [x]: y"),
         ("<14>{\"msg\": \"x\"}", "info - | {\"msg\": \"x\"}"),
         ("<14>SEND {\"msg\":1}", "info - | SEND {\"msg\":1}"),
-        ("<14>Nov  2 17:48:17 it could not be opened: x", "info - sent=\"Nov  2 17:48:17\" | it could not be opened: x"),
+        (
+            "<14>Nov  2 17:48:17 it could not be opened: x",
+            "info - sent=\"Nov  2 17:48:17\" | it could not be opened: x",
+        ),
         ("<14>Nox  2 17:48:17 x: y", "info - | Nox  2 17:48:17 x: y"),
     ] {
         assert_eq!(shown(bytes.as_bytes()), [event], "{bytes:?}");

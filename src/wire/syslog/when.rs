@@ -7,9 +7,8 @@ const MONTHS: [&str; 12] =
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Names of zones that may follow a time. Any other word is a host.
-const ZONES: [&str; 13] = [
-    "UTC", "GMT", "Z", "CET", "CEST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT",
-];
+const ZONES: [&str; 13] =
+    ["UTC", "GMT", "Z", "CET", "CEST", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT"];
 
 /// Splits off a time: the time, and what follows it and its space. A router marks a clock that is not
 /// set by `*` or `.`, and ends the time with a colon.
@@ -56,7 +55,8 @@ fn usual(text: &str) -> Option<(&str, &str)> {
 pub(super) fn is_word(word: &str) -> bool {
     let seconds = word.split('.').next().unwrap_or_default();
     let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let epoch = (9..=13).contains(&seconds.len()) && number(seconds) && number(&word.replace('.', ""));
+    let epoch =
+        (9..=13).contains(&seconds.len()) && number(seconds) && number(&word.replace('.', ""));
     epoch || matches!(strip(word), Some((_, "")))
 }
 
@@ -213,8 +213,18 @@ mod tests {
     #[test]
     fn other_text_is_no_time() {
         for text in [
-            "", "Nox 22 17:48:17 x", "Nov 17:48:17 x", "Nov 22 17:48 x", "Nov 22 17:48:17x", "22 Nov 17:48:17 x",
-            "2026-11-22 x", "2026-11/22 17:48:17 x", "November 22 17:48:17", "é", "No", "2026-11-22T17:48:17Zx y",
+            "",
+            "Nox 22 17:48:17 x",
+            "Nov 17:48:17 x",
+            "Nov 22 17:48 x",
+            "Nov 22 17:48:17x",
+            "22 Nov 17:48:17 x",
+            "2026-11-22 x",
+            "2026-11/22 17:48:17 x",
+            "November 22 17:48:17",
+            "é",
+            "No",
+            "2026-11-22T17:48:17Zx y",
         ] {
             assert_eq!(strip(text), None, "{text}");
         }

@@ -34,7 +34,8 @@ fn any_host_may_stand_before_a_tag() {
         ("a,1 app:", "a_1_app"),
     ] {
         let made = of(&format!("Mar  4 05:06:07 {names} x: y"));
-        let repaired = if event.contains("_") && made.contains("repaired") { " repaired=\"tag\"" } else { "" };
+        let repaired =
+            if event.contains("_") && made.contains("repaired") { " repaired=\"tag\"" } else { "" };
         assert_eq!(made, format!("{event} sent=\"Mar  4 05:06:07\"{repaired} | x: y"), "{names}");
     }
     // With a process id, the time may be missing.
@@ -105,7 +106,10 @@ fn mistakes_in_rfc_5424_cost_only_themselves() {
     let time = "2026-03-14T05:06:07Z";
     for (message, event) in [
         // No structured data, no message id, no process id.
-        ("T alpha app 12 id hello world", r#"app host="alpha" pid=12 msgid="id" sent=T ! | hello world"#),
+        (
+            "T alpha app 12 id hello world",
+            r#"app host="alpha" pid=12 msgid="id" sent=T ! | hello world"#,
+        ),
         ("T alpha app - - hello world", r#"app host="alpha" sent=T ! | hello world"#),
         ("T alpha app hello big world", r#"app host="alpha" sent=T ! | hello big world"#),
         ("T alpha app hello", r#"app host="alpha" sent=T ! | hello"#),
@@ -137,7 +141,8 @@ fn mistakes_in_rfc_5424_cost_only_themselves() {
         assert_eq!(of(&format!("1 {time} alpha app - - - hello")), event);
     }
     // Text that begins with a number is no header.
-    for text in ["1 today - - - - - m", "1 - 2 files are gone", "1 -", "1 ", "1 file of 5 is done"] {
+    for text in ["1 today - - - - - m", "1 - 2 files are gone", "1 -", "1 ", "1 file of 5 is done"]
+    {
         assert_eq!(of(text), format!("- | {text}"), "{text}");
     }
 }
@@ -156,7 +161,8 @@ fn repeated_parameters_are_numbered_by_themselves() {
 
 #[test]
 fn lines_of_a_message_keep_its_header() {
-    let lines = "<139>Mar  4 05:06:07 alpha shop[12]: boom\n  at f()\n  at g()\n<14>other: x\nmore\n";
+    let lines =
+        "<139>Mar  4 05:06:07 alpha shop[12]: boom\n  at f()\n  at g()\n<14>other: x\nmore\n";
     let header = r#"facility="local1" host="alpha" pid=12"#;
     assert_eq!(
         shown(lines.as_bytes()),
@@ -188,13 +194,17 @@ fn a_message_framed_by_nul_or_count_is_one_event() {
         ("<14>a: 1\n<14>b: 2\0<14>c: 3\n4\0", &["1", "2", "3\n4"]),
         ("15 <14>a: 1\n2\n3\n4x<14>b: 5\n", &["1\n2\n3\n4x", "5"]),
     ] {
-        let made: Vec<String> = drafts(bytes.as_bytes()).iter().map(|d| d.msg.to_string()).collect();
+        let made: Vec<String> =
+            drafts(bytes.as_bytes()).iter().map(|d| d.msg.to_string()).collect();
         assert_eq!(made, messages, "{bytes:?}");
     }
     // If the NUL comes later, the lines keep the header.
     let split = drafts_in(&[b"<139>a[7]: 1\n", b"2\0"]);
     let shown: Vec<String> = split.iter().map(show).collect();
-    assert_eq!(shown, [r#"err a facility="local1" pid=7 | 1"#, r#"err a facility="local1" pid=7 | 2"#]);
+    assert_eq!(
+        shown,
+        [r#"err a facility="local1" pid=7 | 1"#, r#"err a facility="local1" pid=7 | 2"#]
+    );
 }
 
 #[test]
