@@ -50,7 +50,8 @@ pub(super) fn role(path: &str) -> Option<(Role, u8)> {
         | "Timestamp"
         | "timeMillis"
         | "__REALTIME_TIMESTAMP"
-        | "timeUnixNano" => (Role::Time, 1),
+        | "timeUnixNano"
+        | "instant.epochSecond" => (Role::Time, 1),
         _ => return None,
     })
 }
@@ -102,10 +103,12 @@ impl Shape {
         }
     }
 
-    /// pino or bunyan: a level from 10 to 60, with a numeric time, a version, or a process and a host.
+    /// pino or bunyan: a level from 10 to 60, with a numeric time or a version; or a process and a host,
+    /// also with another level.
     fn is_pino(&self) -> bool {
-        self.level_number.is_some_and(|number| (10..=60).contains(&number))
-            && (self.time_number || self.version || self.pid && self.hostname)
+        let level = self.level_number.is_none_or(|number| (10..=60).contains(&number));
+        let numbered = level && self.level_number.is_some();
+        level && self.pid && self.hostname || numbered && (self.time_number || self.version)
     }
 
     fn is_monolog(&self) -> bool {
@@ -143,7 +146,7 @@ impl Shape {
         if self.level_upper && self.time && self.msg && !self.time_number {
             return whole.then_some(-9);
         }
-        if self.ts && self.msg && !self.level_upper {
+        if self.ts && self.msg {
             return Some(0);
         }
         (self.time && self.message && !self.level_upper).then_some(-3)

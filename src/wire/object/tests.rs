@@ -51,6 +51,10 @@ fn understands_other_loggers() {
             r#"{"level":40,"time":1700000000123,"pid":1,"hostname":"a","responseTime":12,"msg":"request completed"}"#,
             "warning - took:0.012 sent=#1700000000123 pid=#1 hostname=a responseTime=#12 | request completed",
         ),
+        (
+            r#"{"level":"warn","time":1700000000123,"pid":1,"hostname":"a","name":"shop","responseTime":7,"msg":"x"}"#,
+            "warning shop took:0.007 sent=#1700000000123 pid=#1 hostname=a responseTime=#7 | x",
+        ),
         // bunyan
         (
             r#"{"name":"shop","hostname":"alpha","pid":42,"level":40,"msg":"low","time":"2026-03-14T05:06:07.000Z","v":0}"#,
@@ -74,7 +78,11 @@ fn understands_other_loggers() {
             r#"{"level":"error","ts":1700000000.123,"logger":"shop.db","caller":"db/x.go:7","msg":"slow","elapsed":0.25}"#,
             "err shop.db took:0.25 sent=#1700000000.123 caller=db/x.go:7 elapsed=#0.25 | slow",
         ),
-        // zerolog, also with durations as text
+        (
+            r#"{"level":"INFO","ts":"2026-03-14T05:06:07.1Z","caller":"x.go:7","msg":"x","duration":0.5}"#,
+            "info - took:0.5 sent=2026-03-14T05:06:07.1Z caller=x.go:7 duration=#0.5 | x",
+        ),
+        // zerolog
         (
             r#"{"level":"warn","time":1700000000,"elapsed":12.5,"message":"x"}"#,
             "warning - took:0.0125 sent=#1700000000 elapsed=#12.5 | x",
@@ -136,6 +144,13 @@ fn understands_other_loggers() {
             r#"{"@timestamp":"t","@version":"1","message":"x","logger_name":"shop","thread_name":"main","level":"WARN"}"#,
             "warning shop sent=t -version=1 thread_name=main repaired=fields | x",
         ),
+        // log4j, winston, Google Cloud
+        (
+            r#"{"instant":{"epochSecond":17,"nanoOfSecond":5},"level":"WARN","loggerName":"a.B","message":"x"}"#,
+            "warning a.B sent=#17 instant.nanoOfSecond=#5 repaired=nested | x",
+        ),
+        (r#"{"level":"error","message":"x","timestamp":"t"}"#, "err - sent=t | x"),
+        (r#"{"severity":"ERROR","message":"x","time":"t"}"#, "err - sent=t | x"),
         (r#"{"@t":"t","@m":"x","@l":"Warning"}"#, "warning - sent=t | x"),
         (r#"{"log":"x\n","stream":"stderr","time":"t"}"#, "info - sent=t stream=stderr | x"),
     ]);
@@ -144,7 +159,8 @@ fn understands_other_loggers() {
 #[test]
 fn every_key_of_ours_has_a_meaning() {
     for key in KEYS {
-        let made = draft(&format!("{{\"{key}\":\"3\"}}"), Repairs::default()).expect("an object");
+        let object = format!("{{\"{key}\":\"3\"}}");
+        let made = draft(&object, Repairs::default()).expect("an object");
         let is_field = made.fields.iter().any(|field| field.name == key);
         assert_eq!(is_field, key == "fields", "{key}: {}", show(&made));
     }

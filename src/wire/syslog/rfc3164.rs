@@ -55,15 +55,21 @@ impl<'a> Header<'a> {
     /// also `HOST TAG: `, or `TAG[PID]` without a colon. `None` if there is no tag. A colon without a
     /// space ends no tag: `a:b` is a tag, `http://` is text.
     fn split(text: &'a str, timed: bool, own: &str) -> Option<(Self, &'a str)> {
-        if let Some(found) = Self::without_colon(text, own).filter(|_| timed) {
+        let colon = split_at_colon(text);
+        // The usual tag has one word, which ends with the colon.
+        let usual = colon.is_some_and(|(head, _)| words(head) == 1);
+        if timed
+            && !usual
+            && let Some(found) = Self::without_colon(text, own)
+        {
             return Some(found);
         }
-        let (head, msg) = split_at_colon(text)?;
+        let (head, msg) = colon?;
         let (names, pid) = split_pid(head);
-        let words = names.split(' ').count();
+        let count = words(names);
         let (host, name) = match names.split_once(' ') {
             Some((first, rest))
-                if words == 2 && (timed || pid.is_some()) && is_name(first, own) =>
+                if count == 2 && (timed || pid.is_some()) && is_name(first, own) =>
             {
                 (Some(first), rest)
             }
@@ -76,7 +82,8 @@ impl<'a> Header<'a> {
             (true, Some(_)) => WORDS_MAX,
             (true, None) => WORDS_MAX - 1,
         };
-        let few = name.split(' ').count() <= most && name.split(' ').all(|word| !word.is_empty());
+        let few = words(name) <= most
+            && (count == 1 && !name.is_empty() || name.split(' ').all(|word| !word.is_empty()));
         (few && !is_text(name)).then_some((Self { host, name, pid }, msg))
     }
 
@@ -98,9 +105,15 @@ impl<'a> Header<'a> {
     }
 }
 
+/// The number of words, with one space between them.
+fn words(text: &str) -> usize {
+    1 + text.bytes().filter(|b| *b == b' ').count()
+}
+
 /// `true` for JSON, a quotation, mark-up and the path of a request, also with a colon after it.
 fn is_text(name: &str) -> bool {
-    name.starts_with(['{', '[']) || name.contains(['"', '\'', '<', '>', '?', '=', '&', ';', '|'])
+    let marks = |b| matches!(b, b'"' | b'\'' | b'<' | b'>' | b'?' | b'=' | b'&' | b';' | b'|');
+    name.starts_with(['{', '[']) || name.bytes().any(marks)
 }
 
 /// Splits at the first colon that ends a word.
