@@ -37,12 +37,16 @@ impl Outbox {
     /// Adds an event. The agent cuts one that is too long.
     pub(super) fn push(&mut self, message: &Message<'_>) {
         let claims = message.claims();
+        let begin = self.lines.len();
         match &message.object {
             Some(object) => {
                 encode_claims(&object.added, claims, &object.members, &mut self.lines);
             }
             None if claims == Claims::default() => encode_send(&message.draft, &mut self.lines),
             None => encode_claims(&message.draft, claims, "", &mut self.lines),
+        }
+        if message.lossy {
+            leave_invalid(&mut self.lines, begin);
         }
         self.events += 1;
     }
@@ -113,6 +117,17 @@ impl Outbox {
         };
         self.clear();
         Ok(result)
+    }
+}
+
+/// Replaces the first U+FFFD after `begin` by a byte that is no UTF-8, so that the agent replaces it and says so
+/// in the event.
+fn leave_invalid(lines: &mut Vec<u8>, begin: usize) {
+    let mut replacement = [0; 3];
+    char::REPLACEMENT_CHARACTER.encode_utf8(&mut replacement);
+    let found = lines[begin..].windows(replacement.len()).position(|bytes| bytes == replacement);
+    if let Some(at) = found.map(|at| begin + at) {
+        lines.splice(at..at + replacement.len(), [0x80]);
     }
 }
 

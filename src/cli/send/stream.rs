@@ -1,5 +1,6 @@
 //! An input of lines: each line is an event.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -65,7 +66,8 @@ impl Stream<'_> {
             return;
         }
         let text = String::from_utf8_lossy(line.bytes);
-        let Some(message) = self.options.template.line(&text, line.is_cut()) else { return };
+        let Some(mut message) = self.options.template.line(&text, line.is_cut()) else { return };
+        message.lossy = matches!(text, Cow::Owned(_));
         if message.cut && !std::mem::replace(&mut self.cut, true) {
             self.options.warn_cut();
         }

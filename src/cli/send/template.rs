@@ -98,6 +98,8 @@ pub(super) struct Message<'a> {
     pub(super) object: Option<ObjectLine<'a>>,
     /// Whether its message was cut to the size of `-S`.
     pub(super) cut: bool,
+    /// Whether it was not UTF-8.
+    pub(super) lossy: bool,
 }
 
 /// An object, and what the options add to it.
@@ -180,7 +182,7 @@ impl Template {
         draft.fields.extend(self.facility());
         let tag = tag.filter(|tag| draft.tag.as_ref().is_none_or(|made| made.as_str() != *tag));
         let level = self.priority.as_ref().and_then(|priority| priority.unknown.as_deref());
-        self.fit(Message { draft, tag, level, object: None, cut: false })
+        self.fit(Message { draft, tag, level, object: None, cut: false, lossy: false })
     }
 
     /// Makes the event of an object. Its keys override the options. Other text is the message.
@@ -226,7 +228,7 @@ impl Template {
         added.fields.retain(|field| draft.fields.iter().all(|own| own.name != field.name));
         draft.fields.extend(added.fields.iter().cloned());
         let object = Some(ObjectLine { added, members });
-        self.fit(Message { draft, tag, level, object, cut: false })
+        self.fit(Message { draft, tag, level, object, cut: false, lossy: false })
     }
 
     fn facility(&self) -> Option<Field<'static>> {

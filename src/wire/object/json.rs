@@ -160,6 +160,28 @@ fn unescape(inside: &str) -> String {
     text
 }
 
+/// An element of the attributes of OpenTelemetry, `{"key":…,"value":{"stringValue":…}}`: its name and value.
+pub(super) fn attribute(raw: &str) -> Option<(Cow<'_, str>, &str)> {
+    if !raw.starts_with('{') {
+        return None;
+    }
+    let found = members(raw, None)?.all;
+    let [(first, key), (second, value)] = found.as_slice() else { return None };
+    if first != "key" || second != "value" {
+        return None;
+    }
+    let inside = members(value, None).map(|value| value.all).unwrap_or_default();
+    match inside.as_slice() {
+        [(kind, inner)] if kind.ends_with("Value") => Some((string(key)?.0, inner)),
+        _ => None,
+    }
+}
+
+/// The bytes of an array of numbers from 0 to 255. `None` for anything else.
+pub(super) fn bytes(raw: &str) -> Option<Vec<u8>> {
+    raw.starts_with('[').then(|| serde_json::from_str(raw).ok()).flatten()
+}
+
 /// Completes an object whose end is missing because its line was truncated: closes what is open, after
 /// the last member that has a value. `None` if there is none.
 pub(super) fn completed(text: &str) -> Option<String> {

@@ -1,5 +1,66 @@
 //! Fields that hold a duration by their name: `duration_ms`, `elapsed`, `responseTime`.
 
+use super::NUMBER_MAX;
+use super::json::string;
+use super::roles::Shape;
+use crate::event::took;
+
+/// The most parts of the name of a field that may be the duration: not those of one entry of a list.
+const DEPTH_MAX: usize = 2;
+
+/// The duration in the fields of an object.
+#[derive(Debug, Default)]
+pub(super) struct Measured<'a> {
+    seconds: Option<f64>,
+    /// A number that is a duration if the logger's unit is known.
+    unnamed: Option<&'a str>,
+}
+
+impl<'a> Measured<'a> {
+    /// Notes a field, whose name has `depth` parts. The first duration counts.
+    pub(super) fn note(&mut self, path: &str, raw: &'a str, depth: usize) {
+        if self.seconds.is_some() || depth > DEPTH_MAX {
+            return;
+        }
+        let Some(unit) = unit(path) else { return };
+        match (unit, string(raw)) {
+            (Unit::Named(exponent), None) => self.seconds = scaled(raw, exponent),
+            (Unit::Unnamed, None) if raw.starts_with(|c: char| c.is_ascii_digit()) => {
+                self.unnamed.get_or_insert(raw);
+            }
+            (Unit::Unnamed, None) => {}
+            (unit, Some((text, _))) => {
+                let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+                self.seconds = match unit {
+                    Unit::Named(exponent) if plain => scaled(&text, exponent),
+                    Unit::Unnamed if plain => None,
+                    _ => took::parse(&text),
+                };
+            }
+        }
+    }
+
+    /// The duration in seconds. `shape` tells the unit of a number without one.
+    pub(super) fn seconds(&self, shape: &Shape) -> Option<f64> {
+        self.seconds.or_else(|| {
+            let number = self.unnamed?;
+            let whole = number.bytes().all(|b| b.is_ascii_digit());
+            scaled(number, shape.unit(whole)?)
+        })
+    }
+}
+
+/// A number times a power of ten. Read as one decimal text, so that 45 and -3 yield exactly the float
+/// nearest to 0.045.
+fn scaled(number: &str, exponent: i8) -> Option<f64> {
+    let number = number.get(..NUMBER_MAX).unwrap_or(number);
+    let seconds = match number.contains(['e', 'E']) {
+        true => number.parse::<f64>().ok()? * 10f64.powi(exponent.into()),
+        false => format!("{number}e{exponent}").parse().ok()?,
+    };
+    took::check(seconds)
+}
+
 /// The unit that a name states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {

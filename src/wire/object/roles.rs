@@ -1,7 +1,5 @@
 //! What the keys of an object mean: ours, and those of other loggers.
 
-use crate::event::Level;
-
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -105,13 +103,13 @@ impl Shape {
 
     /// pino or bunyan: a level from 10 to 60, with a numeric time or a version; or a process and a host,
     /// also with another level.
-    fn is_pino(&self) -> bool {
+    pub(super) fn is_pino(&self) -> bool {
         let level = self.level_number.is_none_or(|number| (10..=60).contains(&number));
         let numbered = level && self.level_number.is_some();
         level && self.pid && self.hostname || numbered && (self.time_number || self.version)
     }
 
-    fn is_monolog(&self) -> bool {
+    pub(super) fn is_monolog(&self) -> bool {
         self.monolog && self.level_number.is_none_or(|number| (100..=600).contains(&number))
     }
 
@@ -123,15 +121,6 @@ impl Shape {
     /// `true` if `channel` is the name of the logger.
     pub(super) fn has_channel(&self) -> bool {
         self.is_monolog()
-    }
-
-    /// The level that the number means.
-    pub(super) fn level(&self) -> Option<Level> {
-        let number = self.level_number?;
-        if self.is_pino() {
-            return Some(level_of_pino(number));
-        }
-        self.is_monolog().then(|| level_of_monolog(number))
     }
 
     /// The unit of a duration that names none, as a power of ten of a second. `None` if it is unknown.
@@ -151,54 +140,4 @@ impl Shape {
         }
         (self.time && self.message && !self.level_upper).then_some(-3)
     }
-}
-
-/// The level of a number of pino or bunyan.
-fn level_of_pino(number: u16) -> Level {
-    match number {
-        ..30 => Level::Debug,
-        30..40 => Level::Info,
-        40..50 => Level::Warning,
-        50..60 => Level::Err,
-        60.. => Level::Crit,
-    }
-}
-
-/// The level of a number of Monolog.
-fn level_of_monolog(number: u16) -> Level {
-    match number {
-        ..200 => Level::Debug,
-        200..250 => Level::Info,
-        250..300 => Level::Notice,
-        300..400 => Level::Warning,
-        400..500 => Level::Err,
-        500..550 => Level::Crit,
-        550..600 => Level::Alert,
-        600.. => Level::Emerg,
-    }
-}
-
-/// The level of a severity number of OpenTelemetry, from 1 to 24.
-pub(super) fn level_of_opentelemetry(number: u16) -> Option<Level> {
-    Some(match number {
-        1..=8 => Level::Debug,
-        9..=12 => Level::Info,
-        13..=16 => Level::Warning,
-        17..=20 => Level::Err,
-        21..=24 => Level::Crit,
-        _ => return None,
-    })
-}
-
-/// The level with a name. slog adds a difference to it, as in `DEBUG-4`.
-pub(super) fn level_named(text: &str) -> Option<Level> {
-    // The names of the event line are the usual case and need no copy.
-    if let Some(level) = Level::ALL.into_iter().find(|level| level.name() == text) {
-        return Some(level);
-    }
-    let name = match text.split_once(['+', '-']) {
-        Some((name, by)) if !by.is_empty() && by.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => text,
-    };
-    Level::from_typed(name.trim()).ok()
 }
