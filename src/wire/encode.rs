@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde_json::json;
 
-use super::event::BLANK;
+use super::lines::BLANK;
 use super::{Code, Tail};
 use crate::event::{Cursor, Draft, Level, Tag, json};
 

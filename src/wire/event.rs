@@ -1,11 +1,9 @@
 //! The line of one event: text, or an object.
 
 use super::fields::{Repair, Repairs};
+use super::lines::BLANK;
 use super::object;
 use crate::event::Draft;
-
-/// What may stand before an object: U+FEFF and white space.
-pub(super) const BLANK: [char; 3] = ['\u{feff}', ' ', '\t'];
 
 /// Reads what follows SEND: an object if it begins with a brace and is one, else text. `cut`: the end
 /// is missing.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::event;
 use super::fields::{Repair, Repairs};
+use super::lines::BLANK;
 use super::syslog::{Frame, Frames, Taken};
 
 /// The decoder of one connection.
@@ -21,7 +22,7 @@ impl JsonLines {
         let draft = message.and_then(|message| {
             let repairs = Repairs::default().with(Repair::Cut, message.cut);
             let text = String::from_utf8_lossy(message.bytes);
-            if text.trim_start_matches(event::BLANK).is_empty() {
+            if text.trim_start_matches(BLANK).is_empty() {
                 return None;
             }
             Some(match text {

@@ -33,7 +33,7 @@ pub use encode::{
     encode_skipped, encode_tail,
 };
 pub use fields::REPAIRS;
-pub use object::{KEYS, Object, read as read_object};
+pub use object::{DEPTH_MAX, KEYS, Object, read as read_object};
 pub use verbs::{VERBS, Verb, help};
 pub use view::{
     BadInterval, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view,

@@ -74,8 +74,7 @@ fn claims_never_pass_for_the_agents_word() {
         let lines = client.tail("{}");
         (lines.len() == count).then_some(lines)
     });
-    let mut next = FIRST;
-    for line in &lines {
+    for (next, line) in (FIRST..).zip(&lines) {
         let item = parse(line);
         let event = item.event();
         assert_eq!(event["origin"]["uid"], geteuid().as_raw(), "{line}");
@@ -83,7 +82,6 @@ fn claims_never_pass_for_the_agents_word() {
         assert_eq!(event.get("abandoned"), None, "{line}");
         let names = event["fields"].as_object().map(|fields| fields.keys().cloned());
         assert!(names.into_iter().flatten().all(|name| !name.starts_with('_')), "{line}");
-        next += 1;
     }
     for matching in ["_uid=7", "_user=other", "abandoned=true", "_conn=7", "host=other"] {
         let found = client.tail(&format!("{{\"match\":\"{matching}\"}}"));

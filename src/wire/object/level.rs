@@ -1,8 +1,7 @@
 //! The level of an object: by a name, or by a number of the logger that wrote it.
 
 use super::json::string;
-use super::reader::Said;
-use super::roles::{Role, Shape};
+use super::roles::{Role, Said, Shape};
 use crate::event::Level;
 
 /// What an object says of its level.

@@ -13,8 +13,8 @@ mod usual;
 use std::borrow::Cow;
 
 use self::json::members;
-use super::event::BLANK;
 use super::fields::Repairs;
+use super::lines::BLANK;
 use crate::event::Draft;
 
 /// The keys of an object of ours, for the manual. Those of other loggers are in [`roles`].
@@ -24,7 +24,7 @@ pub const KEYS: [&str; 7] = ["tag", "level", "msg", "run", "took", "fields", "ti
 const NUMBER_MAX: usize = 64;
 
 /// The most parts of a flattened name. A value nested deeper is kept as JSON text.
-const DEPTH_MAX: usize = 8;
+pub const DEPTH_MAX: usize = 8;
 
 /// An object as the agent will read it.
 #[derive(Debug)]

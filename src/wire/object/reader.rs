@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use super::json::{Members, attribute, bytes, elements, members, string};
 use super::level::Levels;
 use super::measured::Measured;
-use super::roles::{self, Role, Shape};
+use super::roles::{self, Role, Said, Shape};
 use super::{DEPTH_MAX, NUMBER_MAX, Object};
-use crate::event::Draft;
-use crate::event::{FIELD_NAME_MAX, RUN_MAX, Tag, Value, check_run, cut, json, took};
+use crate::event::{Draft, FIELD_NAME_MAX, RUN_MAX, Tag, Value, check_run, cut, json, took};
 use crate::wire::fields::{Fields, Repair, Repairs, SENT};
 
 /// Makes a draft of the members of an object, whatever they are.
@@ -19,15 +18,6 @@ pub(super) fn read(members: Members<'_>, repairs: Repairs) -> Object<'_> {
         reader.member(key, raw);
     }
     reader.finish()
-}
-
-/// A value that has a meaning.
-#[derive(Debug)]
-pub(super) struct Said<'a> {
-    /// A lower one wins.
-    pub(super) rank: u8,
-    pub(super) path: Cow<'a, str>,
-    pub(super) raw: &'a str,
 }
 
 #[derive(Debug, Default)]

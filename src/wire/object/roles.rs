@@ -1,5 +1,7 @@
 //! What the keys of an object mean: ours, and those of other loggers.
 
+use std::borrow::Cow;
+
 /// What a key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -13,6 +15,15 @@ pub(super) enum Role {
     Tag,
     /// The time by the sender's clock.
     Time,
+}
+
+/// A value that has a meaning.
+#[derive(Debug)]
+pub(super) struct Said<'a> {
+    /// A lower one wins.
+    pub(super) rank: u8,
+    pub(super) path: Cow<'a, str>,
+    pub(super) raw: &'a str,
 }
 
 /// The meaning of a key, or of the keys of nested objects joined by dots, and its rank: of two keys with

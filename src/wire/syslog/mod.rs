@@ -14,8 +14,8 @@ mod when;
 use std::borrow::Cow;
 
 use self::pri::Priority;
-use super::event::BLANK;
 use super::fields::{Fields, Repair, Repairs};
+use super::lines::BLANK;
 use crate::event::{Draft, Field, Level, Tag};
 
 pub(super) use self::frame::{Frame, Frames, without_half_char};
