@@ -136,14 +136,15 @@ impl<'a> Fields<'a> {
 
     /// Adds a field before the others: the agent's own name wins over a sender's.
     pub(super) fn add_first(&mut self, name: &'static str, value: Value<'a>) {
-        if let Some(at) = self.fields.iter().position(|field| field.name == name) {
-            let other = std::mem::take(&mut self.fields[at].name);
-            // Reserved while the other one gets a number.
-            self.fields[at].name = name.into();
-            let free = self.free_name(other.into_owned().into());
-            self.fields[at].name = free;
-        }
+        self.free(name);
         self.fields.insert(0, Field { name: name.into(), value });
+    }
+
+    /// Gives a number to a sender's field that has a name of the agent.
+    fn free(&mut self, name: &'static str) {
+        if let Some(at) = self.fields.iter().position(|field| field.name == name) {
+            self.fields[at].name = self.free_name(name.into());
+        }
     }
 
     /// `true` if further fields go to [`MORE`].
@@ -210,8 +211,8 @@ impl<'a> Fields<'a> {
         if !self.more.is_empty() {
             let members = String::from_utf8_lossy(&self.more);
             let text = format!("{{{members}}}").into();
-            let name = self.free_name(MORE.into());
-            self.fields.push(Field { name, value: Value::Text(text) });
+            self.free(MORE);
+            self.fields.push(Field { name: MORE.into(), value: Value::Text(text) });
         }
         if let Some(text) = self.repairs.text() {
             self.header(REPAIRED, text);
@@ -349,10 +350,13 @@ mod tests {
         }
         fields.add_first(SENT, Value::Bool(false));
         let made = fields.finish();
-        let names: Vec<&str> = made.iter().map(|field| &*field.name).collect();
-        assert_eq!(names, ["sent", "sent.2", "x", "more", "repaired.2", "repaired"]);
+        let found: Vec<&str> = made.iter().map(|field| &*field.name).collect();
+        assert_eq!(found, ["sent", "sent.2", "x", "more", "repaired.2", "repaired"]);
         assert_eq!(made[0].value, Value::Bool(false));
         assert_eq!(text(&made[5]), "claim fields");
+        let all = (0..FIELDS_MAX).map(|n| &*format!("n{n}").leak());
+        let made = names(&["more"].into_iter().chain(all).collect::<Vec<_>>());
+        assert_eq!((made[1].as_str(), made[FIELDS_MAX - 2].as_str()), ("more.2", "more"));
     }
 
     #[test]
