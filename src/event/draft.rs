@@ -32,6 +32,19 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The same draft, owning its texts.
+    pub fn into_owned(self) -> Draft<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Draft {
+            tag: self.tag.map(Tag::into_owned),
+            level: self.level,
+            msg: owned(self.msg),
+            run: self.run.map(owned),
+            took: self.took,
+            fields: self.fields.into_iter().map(Field::into_owned).collect(),
+        }
+    }
+
     /// The duration of the event, in seconds: the given one, else the one found in the message. The
     /// message of a draft with a run is not searched, so that only a given duration ends a run.
     pub fn duration(&self) -> Option<f64> {
@@ -55,6 +68,22 @@ pub struct Field<'a> {
     pub name: Cow<'a, str>,
     /// The value.
     pub value: Value<'a>,
+}
+
+impl Field<'_> {
+    /// The same field, owning its texts.
+    pub fn into_owned(self) -> Field<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Field {
+            name: owned(self.name),
+            value: match self.value {
+                Value::Text(text) => Value::Text(owned(text)),
+                Value::Number(digits) => Value::Number(owned(digits)),
+                Value::Bool(yes) => Value::Bool(yes),
+                Value::Null => Value::Null,
+            },
+        }
+    }
 }
 
 /// The value of a field: flat, never nested.

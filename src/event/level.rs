@@ -58,14 +58,16 @@ impl Level {
     }
 
     /// Parses a level as people and programs write it, in any case: a name of syslog, another usual
-    /// name, its short form, or a severity from 0 to 7.
+    /// name, its short form, or a severity from 0 to 7. slog adds a difference to a name, as in
+    /// `DEBUG-4`.
     ///
     /// # Errors
     /// [`UnknownLevel`] for any other text.
     pub fn from_typed(text: &str) -> Result<Self, UnknownLevel> {
+        let name = without_difference(text);
         let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..text.len()).map(|lower| {
-            lower.copy_from_slice(text.as_bytes());
+        let lower = lower.get_mut(..name.len()).map(|lower| {
+            lower.copy_from_slice(name.as_bytes());
             lower.make_ascii_lowercase();
             &*lower
         });
@@ -93,6 +95,14 @@ impl Level {
         let (steps, end) = scale.steps();
         let step = steps.iter().rev().find(|(least, _)| number >= *least)?;
         (number < end).then_some(step.1)
+    }
+}
+
+/// The name before the difference that slog adds to it.
+fn without_difference(text: &str) -> &str {
+    match text.split_once(['+', '-']) {
+        Some((name, by)) if !by.is_empty() && by.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => text,
     }
 }
 
@@ -196,9 +206,9 @@ mod tests {
             ("err ERROR Error SEVERE E fail", Level::Err),
             ("warning WARN Warn wrn W", Level::Warning),
             ("notice NOTICE note N", Level::Notice),
-            ("info INFO Information informational inf I", Level::Info),
+            ("info INFO Information informational inf I INFO+2", Level::Info),
             (
-                "debug DEBUG dbg DBUG trace TRACE trc verbose Verbose VRB fine FINEST D T V",
+                "debug DEBUG dbg DBUG trace TRACE trc verbose Verbose VRB fine FINEST D T V DEBUG-4",
                 Level::Debug,
             ),
         ] {
@@ -219,6 +229,9 @@ mod tests {
             "informationals",
             "é",
             "warn.",
+            "warn-",
+            "warn-x",
+            "-4",
         ] {
             assert_eq!(Level::from_typed(bad), Err(UnknownLevel(bad.into())));
         }

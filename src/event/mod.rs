@@ -27,8 +27,6 @@ pub use gap::{Gap, Why};
 pub use level::{Level, LoggerScale, UnknownLevel};
 pub use line::{EventLine, GapLine, Line};
 pub use origin::Origin;
-// The former name, until every caller uses the new one.
-pub use duration as took;
 pub use tag::{BadTag, TAG_MAX, Tag};
 pub use text::cut;
 pub use time::{BadTime, Timestamp};
