@@ -210,11 +210,12 @@ impl Decoder {
                 continue;
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let cut = line.len() > REQUEST_MAX;
+            self.skipping = cut && end == rest.len() && !rest.ends_with(b"\n");
             if line.is_empty() || (self.only_events && !is_send(line)) {
                 continue;
             }
-            if line.len() > REQUEST_MAX {
-                self.skipping = end == rest.len() && !rest.ends_with(b"\n");
+            if cut {
                 let line = without_half_char(&line[..REQUEST_MAX]);
                 return Some(request(line, true, &mut self.cleaned));
             }

@@ -266,6 +266,16 @@ fn skips_all_but_events_where_no_reply_is_read() {
     assert_eq!(all.len(), 3, "{all:?}");
     assert!(all.iter().all(|one| one.starts_with("Send")), "{all:?}");
     assert_eq!(decoder.buffered(), 0);
+    // The rest of a long request is none of its own.
+    for piece in [&*vec![b'x'; REQUEST_MAX + 1], b"SEND c\nSEND d\n"] {
+        decoder.push(piece);
+        drain(&mut decoder, &mut all);
+    }
+    assert_eq!(all.len(), 4, "{all:?}");
+    decoder.push(b"SEND {\"tag\":\"a\"");
+    decoder.finish();
+    drain(&mut decoder, &mut all);
+    assert_eq!(all.len(), 5, "{all:?}");
 }
 
 #[test]
