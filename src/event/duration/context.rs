@@ -271,7 +271,7 @@ fn skip_quotes(bytes: &[u8], end: usize) -> (usize, bool) {
     (end - quotes, quotes > 0)
 }
 
-/// `false` for the letters that no key of a duration ends with. Most keys end with one of them.
+/// `false` for the letters that no key of a duration in a message ends with. Most keys end with one of them.
 #[inline]
 pub(super) const fn may_end_key(last: u8) -> bool {
     let letter = matches!(last | 0x20, b'k' | b'e' | b'n' | b'd' | b'y' | b's' | b'c');
@@ -309,13 +309,27 @@ pub(super) fn keyed(bytes: &[u8], start: usize) -> Option<(Exact, usize)> {
     (exact.seconds() < NAMED_MAX).then_some((exact, number.end))
 }
 
-/// The duration in seconds of a number whose key names its unit: `duration_ms`, `elapsedMs`,
-/// `latency_seconds`. `None` if the key names none, and for a limit (`timeout_ms`) or a moment
-/// (`start_time_ms`).
+/// What the key of a field says about its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The key names a duration and its unit: `duration_ms`, `elapsedMs`.
+    Named,
+    /// The key names a duration and no unit: `elapsed`, `request_time`.
+    Implied,
+}
+
+/// What a key says about its number. `None` if it names no duration, and for a limit (`timeout_ms`) or a
+/// moment (`start_time_ms`).
+pub fn key(key: &str) -> Option<Key> {
+    Some(match measured_key(key.as_bytes())? {
+        KeyUnit::Named(_) => Key::Named,
+        KeyUnit::Implied => Key::Implied,
+    })
+}
+
+/// The duration in seconds of a number whose key names its unit. `None` unless the key is [`Key::Named`].
 pub fn named(key: &str, number: &str) -> Option<f64> {
-    let key = key.as_bytes();
-    let KeyUnit::Named(unit) = key_unit(key, key.len())? else { return None };
-    Before::default().read(key, Backward::new(key, key.len()), true)?;
+    let KeyUnit::Named(unit) = measured_key(key.as_bytes())? else { return None };
     let seconds = match Number::read(number.as_bytes(), 0) {
         Some(read) if read.end == number.len() => Exact::new(read, unit)?.seconds(),
         _ => {
@@ -324,6 +338,12 @@ pub fn named(key: &str, number: &str) -> Option<f64> {
         }
     };
     (0.0..NAMED_MAX).contains(&seconds).then_some(seconds)
+}
+
+fn measured_key(key: &[u8]) -> Option<KeyUnit> {
+    let unit = key_unit(key, key.len())?;
+    Before::default().read(key, Backward::new(key, key.len()), true)?;
+    Some(unit)
 }
 
 /// The unit of a key's number.
@@ -351,9 +371,11 @@ fn key_unit(bytes: &[u8], key_end: usize) -> Option<KeyUnit> {
         return Some(KeyUnit::Implied);
     }
     let unit = Unit::from_key(last)?;
-    let mut names = |_| {
+    let mut names = |distance| {
         next().is_some_and(|Found { word, .. }| {
-            Word::names_duration(word) || Word::parse(word) == Word::Total
+            Word::names_duration(word)
+                || Word::parse(word) == Word::Total
+                || distance == 1 && Word::names_work(word)
         })
     };
     (1..LIMIT_REACH).any(&mut names).then_some(KeyUnit::Named(unit))

@@ -69,6 +69,11 @@ impl Word {
         DURATIONS.find(word).is_some()
     }
 
+    /// `true` for a word that, directly before a unit in a key, says what was measured: `query_ms`.
+    pub(super) fn names_work(word: &[u8]) -> bool {
+        WORK.find(word).is_some()
+    }
+
     /// `true` for a word that, directly after a number, says that it is a limit, an interval or an age.
     pub(super) fn is_limit_after(word: &[u8]) -> bool {
         LIMITS_AFTER.find(word).is_some()
@@ -255,8 +260,10 @@ static LIMITS_AFTER: Table<(), 23> = Table::new([
 ]);
 
 /// The last parts of keys whose number without a unit is in seconds.
-static DURATIONS: Table<(), 7> = Table::new([
+static DURATIONS: Table<(), 9> = Table::new([
     ("took", ()),
+    ("dur", ()),
+    ("responsetime", ()),
     ("time", ()),
     ("duration", ()),
     ("elapsed", ()),
@@ -264,3 +271,7 @@ static DURATIONS: Table<(), 7> = Table::new([
     ("service", ()),
     ("runtime", ()),
 ]);
+
+/// What takes a while, in the names of fields.
+static WORK: Table<(), 4> =
+    Table::new([("response", ()), ("request", ()), ("query", ()), ("exec", ())]);

@@ -3,7 +3,7 @@
 use super::NUMBER_MAX;
 use super::json::string;
 use super::roles::Shape;
-use crate::event::duration;
+use crate::event::duration::{self, Key};
 
 /// The most parts of the name of a field that may be the duration: not those of one entry of a list.
 const DEPTH_MAX: usize = 2;
@@ -22,21 +22,24 @@ impl<'a> Measured<'a> {
         if self.seconds.is_some() || depth > DEPTH_MAX {
             return;
         }
-        let Some(unit) = unit(path) else { return };
-        match (unit, string(raw)) {
-            (Unit::Named(exponent), None) => self.seconds = scaled(raw, exponent),
-            (Unit::Unnamed, None) if raw.starts_with(|c: char| c.is_ascii_digit()) => {
-                self.unnamed.get_or_insert(raw);
-            }
-            (Unit::Unnamed, None) => {}
-            (unit, Some((text, _))) => {
+        let Some(key) = key(path) else { return };
+        let text = string(raw);
+        let number = match &text {
+            None => Some(raw),
+            Some((text, _)) => {
                 let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-                self.seconds = match unit {
-                    Unit::Named(exponent) if plain => scaled(&text, exponent),
-                    Unit::Unnamed if plain => None,
-                    _ => duration::parse(&text),
-                };
+                plain.then_some(&**text)
             }
+        };
+        match (key, number) {
+            (Key::Named, Some(number)) => self.seconds = duration::named(alias(path), number),
+            (Key::Implied, Some(_)) => {
+                // A number in text has no unit of the logger.
+                if text.is_none() && raw.starts_with(|c: char| c.is_ascii_digit()) {
+                    self.unnamed.get_or_insert(raw);
+                }
+            }
+            (_, None) => self.seconds = text.and_then(|(text, _)| duration::parse(&text)),
         }
     }
 
@@ -61,32 +64,9 @@ fn scaled(number: &str, exponent: i8) -> Option<f64> {
     duration::check(seconds)
 }
 
-/// The unit that a name states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
-    /// A power of ten of a second.
-    Named(i8),
-    /// Only the value, or the logger, tells it.
-    Unnamed,
-}
-
-/// What the last part of a name says.
-enum Last {
-    Unit(i8),
-    /// A duration without another word.
-    Alone,
-    /// A moment, unless the word before it says otherwise.
-    Time,
-}
-
-/// Words before a unit.
-const MEASURED: [&str; 12] = [
-    "took", "time", "duration", "dur", "elapsed", "latency", "service", "runtime", "response",
-    "request", "query", "exec",
-];
-
-/// Words before `time` that make it a duration.
-const TIMED: [&str; 9] = [
+/// Words before `time` that make it a duration without a unit.
+const TIMED: [&str; 10] = [
+    "run",
     "response",
     "request",
     "query",
@@ -98,82 +78,36 @@ const TIMED: [&str; 9] = [
     "service",
 ];
 
-/// Words that make it a limit or a moment, not what was measured.
-const NOT: [&str; 16] = [
-    "up", "m", "start", "end", "max", "min", "ban", "life", "timeout", "limit", "avg", "mean",
-    "interval", "ttl", "retry", "expected",
-];
+/// What the name of a field says about its number. `None` for a field that is no duration.
+pub(super) fn key(path: &str) -> Option<Key> {
+    let key = duration::key(alias(path))?;
+    (key == Key::Named || is_measured(path)).then_some(key)
+}
 
-/// The longest word that is looked for, in bytes.
-const WORD_MAX: usize = "milliseconds".len();
-
-/// The unit of a field that holds a duration. `None` for other fields. Parts of a name are separated by
-/// `_ . -` or begin with an upper-case letter.
-pub(super) fn unit(name: &str) -> Option<Unit> {
-    let mut parts = Parts(name);
-    let last = last(parts.next()?)?;
-    let is = |part: &str, words: &[&str]| words.iter().any(|word| part.eq_ignore_ascii_case(word));
-    if Parts(name).any(|part| is(part, &NOT)) {
-        return None;
-    }
-    match (last, parts.next(), parts.next()) {
-        (Last::Unit(exponent), Some(word), _) => {
-            is(word, &MEASURED).then_some(Unit::Named(exponent))
-        }
-        (Last::Unit(exponent), None, _) => {
-            (exponent == -3 && name.len() == 2).then_some(Unit::Named(-3))
-        }
-        // The event.duration of the Elastic Common Schema is in nanoseconds.
-        (Last::Alone, Some("event"), None) if name == "event.duration" => Some(Unit::Named(-9)),
-        (Last::Alone, ..) => Some(Unit::Unnamed),
-        (Last::Time, Some(word), _) => is(word, &TIMED).then_some(Unit::Unnamed),
-        (Last::Time, None, _) => None,
+/// The name that states the unit of a field whose own name does not: `event.duration` is that of the Elastic
+/// Common Schema.
+fn alias(path: &str) -> &str {
+    match path {
+        "ms" => "took_ms",
+        "event.duration" => "took_ns",
+        path => path,
     }
 }
 
-fn last(part: &str) -> Option<Last> {
-    let mut lower = [0; WORD_MAX];
-    let lower = lower.get_mut(..part.len())?;
-    lower.copy_from_slice(part.as_bytes());
-    lower.make_ascii_lowercase();
-    Some(match &*lower {
-        b"ns" | b"nsec" | b"nanos" | b"nanoseconds" => Last::Unit(-9),
-        b"us" | b"usec" | b"micros" | b"microseconds" => Last::Unit(-6),
-        b"ms" | b"msec" | b"msecs" | b"millis" | b"milliseconds" => Last::Unit(-3),
-        b"s" | b"sec" | b"secs" | b"seconds" => Last::Unit(0),
-        b"took" | b"duration" | b"dur" | b"elapsed" | b"latency" | b"runtime" | b"responsetime" => {
-            Last::Alone
-        }
-        b"time" => Last::Time,
-        _ => return None,
-    })
-}
-
-/// The parts of a name, the last one first.
-struct Parts<'a>(&'a str);
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        let bytes = self.0.as_bytes();
-        let end = bytes.iter().rposition(|b| !is_separator(*b))? + 1;
-        let mut from = end - 1;
-        while from > 0 && !is_separator(bytes[from - 1]) {
-            if bytes[from].is_ascii_uppercase() && bytes[from - 1].is_ascii_lowercase() {
-                break;
-            }
-            from -= 1;
-        }
-        // Both ends are beside ASCII, or at an end.
-        let part = self.0.get(from..end)?;
-        self.0 = self.0.get(..from)?;
-        Some(part)
+/// `true` unless a name without a unit ends with a word that is more often no duration: only beside another
+/// word is `time` one.
+fn is_measured(path: &str) -> bool {
+    if let Some(before) = before(path, "time") {
+        let before = before.trim_end_matches(['_', '.', '-']);
+        return TIMED.iter().any(|word| self::before(before, word).is_some());
     }
+    before(path, "service").is_none()
 }
 
-const fn is_separator(b: u8) -> bool {
-    matches!(b, b'_' | b'.' | b'-')
+/// What stands before a word at the end, in any case.
+fn before<'p>(path: &'p str, word: &str) -> Option<&'p str> {
+    let (before, end) = path.split_at_checked(path.len().checked_sub(word.len())?)?;
+    end.eq_ignore_ascii_case(word).then_some(before)
 }
 
 #[cfg(test)]
@@ -181,23 +115,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_unit_that_a_name_states() {
-        for (name, exponent) in [
-            ("duration_ms", -3),
-            ("elapsed_ns", -9),
-            ("elapsedMs", -3),
-            ("latencyUs", -6),
-            ("http.request.duration_ms", -3),
-            ("responseTimeMs", -3),
-            ("took-seconds", 0),
-            ("durationSeconds", 0),
-            ("query_time_s", 0),
-            ("duration.ms", -3),
-            ("ms", -3),
-            ("event.duration", -9),
-            ("DURATION_MS", -3),
+    fn finds_what_a_name_states() {
+        for name in [
+            "duration_ms",
+            "elapsed_ns",
+            "elapsedMs",
+            "latencyUs",
+            "http.request.duration_ms",
+            "responseTimeMs",
+            "took-seconds",
+            "durationSeconds",
+            "query_time_s",
+            "duration.ms",
+            "ms",
+            "event.duration",
+            "DURATION_MS",
+            "query_ms",
+            "time_taken_ms",
         ] {
-            assert_eq!(unit(name), Some(Unit::Named(exponent)), "{name}");
+            assert_eq!(key(name), Some(Key::Named), "{name}");
         }
         for name in [
             "elapsed",
@@ -207,8 +143,12 @@ mod tests {
             "response_time",
             "http.duration",
             "took",
+            "dur",
+            "responsetime",
+            "runtime",
+            "REQUEST_TIME",
         ] {
-            assert_eq!(unit(name), Some(Unit::Unnamed), "{name}");
+            assert_eq!(key(name), Some(Key::Implied), "{name}");
         }
     }
 
@@ -242,7 +182,7 @@ mod tests {
             "endTime",
             "service",
         ] {
-            assert_eq!(unit(name), None, "{name}");
+            assert_eq!(key(name), None, "{name}");
         }
     }
 }

@@ -55,7 +55,7 @@ fn add_fields<'a>(draft: &mut Draft<'a>, raw: &'a str) -> Option<()> {
                 draft.took = Some(digits.parse().ok().and_then(duration::check)?);
             }
             ("took" | "repaired", _) => return None,
-            (name, _) if check_field_name(name).is_err() || measured::unit(name).is_some() => {
+            (name, _) if check_field_name(name).is_err() || measured::key(name).is_some() => {
                 return None;
             }
             _ => draft.fields.push(Field { name, value }),
