@@ -3,7 +3,7 @@ complete -c pulse-send -s p -l priority -d 'Set the severity: LEVEL or facility.
 complete -c pulse-send -s F -l field -d 'Add a field: key=text, or key:=json for a number, true, false or null' -r
 complete -c pulse-send -l run -d 'Begin the run NAME, or end it if the event has a duration; with --time, name CMD\'s run' -r
 complete -c pulse-send -s f -l file -d 'Send each line of FILE' -r -F
-complete -c pulse-send -s S -l size -d 'Cut messages longer than SIZE bytes instead of refusing them' -r
+complete -c pulse-send -s S -l size -d 'Cut messages longer than SIZE bytes' -r
 complete -c pulse-send -l ca -d 'Trust only the certificates in FILE (PEM) to sign the server\'s, not the system\'s' -r -F
 complete -c pulse-send -l token-file -d 'Read the token for the server from FILE [env: PULSED_TOKEN]' -r -F
 complete -c pulse-send -l ack -d 'Choose what to wait for [default: stored]' -r -f -a "none\t'Nothing: a refusal goes unnoticed'
@@ -16,7 +16,7 @@ off\t''
 auto\t''"
 complete -c pulse-send -s u -l socket -d 'Connect to the socket at PATH [env: PULSED_SOCKET] [default: your own agent\'s, else the system\'s]' -r -F
 complete -c pulse-send -s n -l server -d 'Connect to the TCP bridge of an agent on another machine, with TLS [default PORT: 7465]' -r
-complete -c pulse-send -l json -d 'Read each message as a JSON object with the keys tag level msg run fields time'
+complete -c pulse-send -l json -d 'Read each message as a JSON object, with our keys or those of another logger'
 complete -c pulse-send -s e -l skip-empty -d 'Skip empty lines'
 complete -c pulse-send -l prio-prefix -d 'Take the level from a <N> at the beginning of each line'
 complete -c pulse-send -s s -l stderr -d 'Also print each message on stderr'

@@ -8,7 +8,7 @@ complete -c pulse-tail -s t -l tag -d 'Only these tags; * matches any text (repe
 complete -c pulse-tail -s p -l priority -d 'Only LEVEL and worse, or a range: err..alert' -r
 complete -c pulse-tail -s u -l unit -d 'Only these systemd units; * matches any text (repeatable)' -r
 complete -c pulse-tail -s g -l grep -d 'Only messages that match REGEX; case-insensitive unless it has a capital letter' -r
-complete -c pulse-tail -l slower -d 'Only events that took longer than DUR: 100ms, 1.5s' -r
+complete -c pulse-tail -l slower -d 'Only events that took longer than DUR: 100ms, 1m30s' -r
 complete -c pulse-tail -s o -l output -d 'Print events in FORMAT' -r -f -a "short\t'as in journalctl: time, host, tag, message, fields'
 short-iso\t'the same, with RFC 3339 times'
 json\t'the event line itself'

@@ -387,8 +387,8 @@ impl Session<'_> {
     async fn write_replies(&mut self, connection: &mut Connection) -> io::Result<()> {
         let replies = std::mem::take(&mut self.replies);
         self.intake.charge_sent(replies.len());
-        if connection.decoder.is_syslog() {
-            // A syslog sender reads nothing, and may take a reply for the end of the connection.
+        if !connection.decoder.is_answered() {
+            // This sender reads nothing, and may take a reply for the end of the connection.
             return Ok(());
         }
         match connection.write_all(&replies).await {

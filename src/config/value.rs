@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::event::duration::{self, Exact};
+use crate::event::size;
+
 /// A value that is written as a TOML string.
 trait Written: FromStr<Err = NotWritten> {
     /// An example, for error messages.
@@ -37,6 +40,7 @@ fn written<'de, T: Written, D: Deserializer<'de>>(deserializer: D) -> Result<T, 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Size(pub(super) u64);
 
+/// What sizes are displayed in.
 const SIZE_UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -47,11 +51,8 @@ impl Written for Size {
 impl FromStr for Size {
     type Err = NotWritten;
 
-    /// Parses digits and a unit. A number alone is refused, because its unit is ambiguous.
     fn from_str(text: &str) -> Result<Self, NotWritten> {
-        let (count, unit) = split(text)?;
-        let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotWritten)?;
-        count.checked_mul(*bytes).map(Self).ok_or(NotWritten)
+        size::parse(text).map(Self).ok_or(NotWritten)
     }
 }
 
@@ -68,49 +69,40 @@ impl fmt::Display for Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Period(pub(super) Duration);
 
-/// In milliseconds. Without `m`, which is a minute to some and a month to others.
-const PERIOD_UNITS: [(&str, u64); 6] = [
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("min", 60_000),
-    ("s", 1000),
-    ("ms", 1),
+/// What durations are displayed in, in nanoseconds.
+const PERIOD_UNITS: [(&str, u128); 8] = [
+    ("w", 7 * 86_400_000_000_000),
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("min", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1000),
+    ("ns", 1),
 ];
 
 impl Written for Period {
-    const EXAMPLE: &'static str = "a duration in quotes such as \"12h\" (ms, s, min, h, d or w)";
+    const EXAMPLE: &'static str =
+        "a duration in quotes such as \"12h\" or \"1h 30min\" (ms, s, min, h, d or w)";
 }
 
 impl FromStr for Period {
     type Err = NotWritten;
 
     fn from_str(text: &str) -> Result<Self, NotWritten> {
-        let (count, unit) = split(text)?;
-        let (_, millis) = PERIOD_UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotWritten)?;
-        let millis = count.checked_mul(*millis).ok_or(NotWritten)?;
-        Ok(Self(Duration::from_millis(millis)))
+        let duration = duration::parse_exact(text).and_then(Exact::duration);
+        duration.map(Self).ok_or(NotWritten)
     }
 }
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.0.as_millis();
-        let whole = PERIOD_UNITS.iter().find(|(_, millis)| {
-            let millis = u128::from(*millis);
-            all >= millis && all.is_multiple_of(millis)
-        });
-        let (name, millis) = whole.unwrap_or(&("ms", 1));
-        write!(f, "{}{name}", all / u128::from(*millis))
+        let all = self.0.as_nanos();
+        let whole =
+            PERIOD_UNITS.iter().find(|(_, nanos)| all >= *nanos && all.is_multiple_of(*nanos));
+        let (name, nanos) = whole.unwrap_or(&("s", 1));
+        write!(f, "{}{name}", all / nanos)
     }
-}
-
-/// Splits `64 MiB` into 64 and the unit. One space between them is allowed.
-fn split(text: &str) -> Result<(u64, &str), NotWritten> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (count, unit) = text.split_at(digits);
-    let count = count.parse().map_err(|_| NotWritten)?;
-    Ok((count, unit.strip_prefix(' ').unwrap_or(unit)))
 }
 
 /// The value of `history.sync`.
@@ -219,8 +211,8 @@ mod tests {
             ("0B", Some(0)),
             ("16777215TiB", Some(16_777_215 << 40)),
             ("16777216TiB", None),
-            ("64", None),
-            ("64M", None),
+            ("64", Some(64)),
+            ("64M", Some(64 << 20)),
             ("64MB", None),
             ("64mib", None),
             ("1.5GiB", None),
@@ -245,12 +237,20 @@ mod tests {
             ("12h", Some(43_200_000)),
             ("7d", Some(604_800_000)),
             ("1w", Some(604_800_000)),
-            ("5m", None),
-            ("1.5s", None),
-            ("7", None),
+            ("5m", Some(300_000)),
+            ("5 minutes", Some(300_000)),
+            ("1.5s", Some(1500)),
+            ("1h 30min", Some(5_400_000)),
+            ("2h0m0s", Some(7_200_000)),
+            ("7", Some(7000)),
+            ("0.5", Some(500)),
+            ("5M", None),
+            ("-5s", None),
+            ("5s ", None),
             ("d", None),
             ("99999999999999999999d", None),
             ("9999999999999999999d", None),
+            ("999999999999999999y", None),
         ] {
             assert_eq!(
                 text.parse().ok(),
@@ -280,9 +280,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parses_what_it_displays(n in any::<u64>(), millis in 0u64..u64::MAX / 2) {
+        fn parses_what_it_displays(n in any::<u64>(), nanos in 0u64..1_000_000_000_000_000_000) {
             prop_assert_eq!(Size(n).to_string().parse(), Ok(Size(n)));
-            let period = Period(Duration::from_millis(millis));
+            let period = Period(Duration::from_nanos(nanos));
             prop_assert_eq!(period.to_string().parse(), Ok(period));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Level, Tag, took};
+use super::{Level, Tag, duration};
 
 /// The most fields of a draft.
 pub const FIELDS_MAX: usize = 64;
@@ -32,12 +32,25 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The same draft, owning its texts.
+    pub fn into_owned(self) -> Draft<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Draft {
+            tag: self.tag.map(Tag::into_owned),
+            level: self.level,
+            msg: owned(self.msg),
+            run: self.run.map(owned),
+            took: self.took,
+            fields: self.fields.into_iter().map(Field::into_owned).collect(),
+        }
+    }
+
     /// The duration of the event, in seconds: the given one, else the one found in the message. The
     /// message of a draft with a run is not searched, so that only a given duration ends a run.
     pub fn duration(&self) -> Option<f64> {
         match self.run {
             Some(_) => self.took,
-            None => self.took.or_else(|| took::find(&self.msg)),
+            None => self.took.or_else(|| duration::find(&self.msg)),
         }
     }
 
@@ -57,6 +70,22 @@ pub struct Field<'a> {
     pub value: Value<'a>,
 }
 
+impl Field<'_> {
+    /// The same field, owning its texts.
+    pub fn into_owned(self) -> Field<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Field {
+            name: owned(self.name),
+            value: match self.value {
+                Value::Text(text) => Value::Text(owned(text)),
+                Value::Number(digits) => Value::Number(owned(digits)),
+                Value::Bool(yes) => Value::Bool(yes),
+                Value::Null => Value::Null,
+            },
+        }
+    }
+}
+
 /// The value of a field: flat, never nested.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -70,7 +99,18 @@ pub enum Value<'a> {
     Null,
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// The process id that a sender claims: a number if it can be one, else text. Every door and option
+    /// uses it.
+    pub fn from_pid(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        // As many digits as a 32-bit number can have; JSON has no leading zeros.
+        let is_number = (1..=10).contains(&text.len())
+            && !text.starts_with('0')
+            && text.bytes().all(|b| b.is_ascii_digit());
+        if is_number { Self::Number(text) } else { Self::Text(text) }
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Text(text) | Self::Number(text) => text.len(),
@@ -124,8 +164,8 @@ pub enum BadField {
     Nested(String),
     /// A `took` that is not a duration.
     #[error(
-        "took is neither a duration such as 40ms nor a number of seconds from 0 to {max:e}",
-        max = took::SECONDS_MAX
+        "took is neither a duration such as 40ms or 1m30s nor a number of seconds from 0 to {max:e}",
+        max = duration::SECONDS_MAX
     )]
     Took,
     /// A `run` that is empty or over [`RUN_MAX`].
@@ -148,6 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pid_is_a_number_where_it_can_be_one() {
+        for text in ["1", "812", "4194304", "4294967295"] {
+            assert_eq!(Value::from_pid(text), Value::Number(text.into()));
+        }
+        for text in ["", "0", "012", "-1", "+1", "812a", "12345678901", "1.5", "éé", "-"] {
+            assert_eq!(Value::from_pid(text), Value::Text(text.into()));
+        }
+    }
+
+    #[test]
     fn bounds_runs() {
         assert_eq!(check_run(&"é".repeat(RUN_MAX)), Ok(()));
         assert_eq!(check_run(&"é".repeat(RUN_MAX + 1)), Err(BadField::Run));
@@ -164,7 +214,7 @@ mod tests {
             (BadField::Many, "more than 64 fields"),
             (
                 BadField::Took,
-                "took is neither a duration such as 40ms nor a number of seconds from 0 to 1e12",
+                "took is neither a duration such as 40ms or 1m30s nor a number of seconds from 0 to 1e12",
             ),
             (BadField::Run, "run: use 1 to 64 characters"),
         ] {

@@ -214,7 +214,7 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DRAFT_MAX, LINE_MAX, Origin, RUN_MAX, Tag, Value, took};
+    use crate::event::{DRAFT_MAX, LINE_MAX, Origin, RUN_MAX, Tag, Value, duration};
 
     fn line_of(draft: &Draft<'_>, origin: &Origin) -> String {
         let mut encoded = Vec::new();
@@ -323,7 +323,7 @@ mod tests {
         let draft = Draft {
             msg: "\u{1}".repeat(DRAFT_MAX).into(),
             run: Some("\u{1}".repeat(RUN_MAX).into()),
-            took: Some(took::SECONDS_MAX / 3.0),
+            took: Some(duration::SECONDS_MAX / 3.0),
             ..Draft::default()
         };
         let origin = Origin { unit: Some("u".repeat(256)), ..Origin::default() };

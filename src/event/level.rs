@@ -57,20 +57,107 @@ impl Level {
         Self::ALL[(severity & 7) as usize]
     }
 
-    /// Parses what a user types: a name in any case, a synonym that logger(1) knows (`panic`,
-    /// `error`, `warn`), or a severity from 0 to 7.
+    /// Parses a level as people and programs write it, in any case: a name of syslog, another usual
+    /// name, its short form, or a severity from 0 to 7. slog adds a difference to a name, as in
+    /// `DEBUG-4`.
     ///
     /// # Errors
     /// [`UnknownLevel`] for any other text.
     pub fn from_typed(text: &str) -> Result<Self, UnknownLevel> {
-        match text.to_ascii_lowercase().as_str() {
-            "panic" => Ok(Self::Emerg),
-            "error" => Ok(Self::Err),
-            "warn" => Ok(Self::Warning),
-            lower => match lower.as_bytes() {
-                [digit @ b'0'..=b'7'] => Ok(Self::from_severity(digit - b'0')),
-                _ => lower.parse().map_err(|_| UnknownLevel(text.into())),
-            },
+        let name = without_difference(text);
+        let mut lower = [0; NAME_MAX];
+        let lower = lower.get_mut(..name.len()).map(|lower| {
+            lower.copy_from_slice(name.as_bytes());
+            lower.make_ascii_lowercase();
+            &*lower
+        });
+        let level = match lower.unwrap_or_default() {
+            [digit @ b'0'..=b'7'] => Self::from_severity(digit - b'0'),
+            b"emerg" | b"emergency" | b"panic" => Self::Emerg,
+            b"alert" => Self::Alert,
+            b"crit" | b"critical" | b"fatal" | b"ftl" | b"dpanic" | b"c" | b"f" => Self::Crit,
+            b"err" | b"error" | b"severe" | b"fail" | b"e" => Self::Err,
+            b"warning" | b"warn" | b"wrn" | b"w" => Self::Warning,
+            b"notice" | b"note" | b"n" => Self::Notice,
+            b"info" | b"information" | b"informational" | b"inf" | b"i" => Self::Info,
+            b"debug" | b"debg" | b"dbug" | b"dbg" | b"d" => Self::Debug,
+            b"trace" | b"trac" | b"trce" | b"trc" | b"t" => Self::Debug,
+            b"verbose" | b"vrb" | b"v" => Self::Debug,
+            b"fine" | b"finer" | b"finest" => Self::Debug,
+            _ => return Err(UnknownLevel(text.into())),
+        };
+        Ok(level)
+    }
+
+    /// The level of a number of a logger: that of the greatest number of the scale that is not above it,
+    /// so that levels between the usual ones count as the milder of both. `None` outside of the scale.
+    pub fn from_number(scale: LoggerScale, number: i64) -> Option<Self> {
+        let (steps, end) = scale.steps();
+        let step = steps.iter().rev().find(|(least, _)| number >= *least)?;
+        (number < end).then_some(step.1)
+    }
+}
+
+/// The name before the difference that slog adds to it.
+fn without_difference(text: &str) -> &str {
+    match text.split_once(['+', '-']) {
+        Some((name, by)) if !by.is_empty() && by.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => text,
+    }
+}
+
+/// The longest name of a level, in bytes.
+const NAME_MAX: usize = 13;
+
+/// The numbers that loggers write instead of names. They overlap with each other and with the
+/// severities of syslog, so that only the shape of an object tells which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggerScale {
+    /// pino and bunyan: 10 (trace) to 60 (fatal).
+    Pino,
+    /// Monolog: 100 (debug) to 600 (emergency).
+    Monolog,
+    /// OpenTelemetry's `severityNumber`: 1 (trace) to 24 (fatal).
+    OpenTelemetry,
+}
+
+impl LoggerScale {
+    /// The least number of each level, and what is no longer on the scale.
+    const fn steps(self) -> (&'static [(i64, Level)], i64) {
+        match self {
+            Self::Pino => (
+                &[
+                    (10, Level::Debug),
+                    (30, Level::Info),
+                    (40, Level::Warning),
+                    (50, Level::Err),
+                    (60, Level::Crit),
+                ],
+                70,
+            ),
+            Self::Monolog => (
+                &[
+                    (100, Level::Debug),
+                    (200, Level::Info),
+                    (250, Level::Notice),
+                    (300, Level::Warning),
+                    (400, Level::Err),
+                    (500, Level::Crit),
+                    (550, Level::Alert),
+                    (600, Level::Emerg),
+                ],
+                700,
+            ),
+            Self::OpenTelemetry => (
+                &[
+                    (1, Level::Debug),
+                    (9, Level::Info),
+                    (13, Level::Warning),
+                    (17, Level::Err),
+                    (21, Level::Crit),
+                ],
+                25,
+            ),
         }
     }
 }
@@ -106,8 +193,84 @@ mod tests {
             assert_eq!(Level::from_severity(severity as u8), level);
             assert_eq!(Level::from_typed(&severity.to_string()), Ok(level));
         }
-        assert_eq!(Level::from_typed("WARN"), Ok(Level::Warning));
         assert!(Level::from_typed("8").is_err());
         assert!("error".parse::<Level>().is_err(), "the event line has one name for each");
+    }
+
+    #[test]
+    fn knows_the_usual_names_in_any_case() {
+        for (names, level) in [
+            ("emerg Emergency PANIC panic", Level::Emerg),
+            ("alert ALERT", Level::Alert),
+            ("crit CRITICAL fatal FATAL Ftl dpanic F C", Level::Crit),
+            ("err ERROR Error SEVERE E fail", Level::Err),
+            ("warning WARN Warn wrn W", Level::Warning),
+            ("notice NOTICE note N", Level::Notice),
+            ("info INFO Information informational inf I INFO+2", Level::Info),
+            (
+                "debug DEBUG dbg DBUG trace TRACE trc verbose Verbose VRB fine FINEST D T V DEBUG-4",
+                Level::Debug,
+            ),
+        ] {
+            for name in names.split(' ') {
+                assert_eq!(Level::from_typed(name), Ok(level), "{name}");
+            }
+        }
+        for bad in [
+            "",
+            " err",
+            "err ",
+            "loud",
+            "-1",
+            "8",
+            "07",
+            "10",
+            "errors",
+            "informationals",
+            "é",
+            "warn.",
+            "warn-",
+            "warn-x",
+            "-4",
+        ] {
+            assert_eq!(Level::from_typed(bad), Err(UnknownLevel(bad.into())));
+        }
+    }
+
+    #[test]
+    fn knows_the_numbers_of_loggers() {
+        use LoggerScale::{Monolog, OpenTelemetry, Pino};
+        for (scale, number, level) in [
+            (Pino, 10, Some(Level::Debug)),
+            (Pino, 20, Some(Level::Debug)),
+            (Pino, 30, Some(Level::Info)),
+            (Pino, 35, Some(Level::Info)),
+            (Pino, 40, Some(Level::Warning)),
+            (Pino, 50, Some(Level::Err)),
+            (Pino, 60, Some(Level::Crit)),
+            (Pino, 69, Some(Level::Crit)),
+            (Pino, 9, None),
+            (Pino, 70, None),
+            (Pino, -10, None),
+            (Monolog, 100, Some(Level::Debug)),
+            (Monolog, 200, Some(Level::Info)),
+            (Monolog, 250, Some(Level::Notice)),
+            (Monolog, 300, Some(Level::Warning)),
+            (Monolog, 400, Some(Level::Err)),
+            (Monolog, 500, Some(Level::Crit)),
+            (Monolog, 550, Some(Level::Alert)),
+            (Monolog, 600, Some(Level::Emerg)),
+            (Monolog, 99, None),
+            (Monolog, 700, None),
+            (OpenTelemetry, 1, Some(Level::Debug)),
+            (OpenTelemetry, 9, Some(Level::Info)),
+            (OpenTelemetry, 16, Some(Level::Warning)),
+            (OpenTelemetry, 17, Some(Level::Err)),
+            (OpenTelemetry, 24, Some(Level::Crit)),
+            (OpenTelemetry, 0, None),
+            (OpenTelemetry, 25, None),
+        ] {
+            assert_eq!(Level::from_number(scale, number), level, "{scale:?} {number}");
+        }
     }
 }

@@ -6,16 +6,17 @@
 
 mod cursor;
 mod draft;
+pub mod duration;
 mod encode;
 mod gap;
 pub mod json;
 mod level;
 mod line;
 mod origin;
+pub mod size;
 mod tag;
 mod text;
 mod time;
-pub mod took;
 
 pub use cursor::{Cursor, CursorError, LogId, Seq};
 pub use draft::{
@@ -23,7 +24,7 @@ pub use draft::{
 };
 pub use encode::{Abandoned, Batch, Stamp};
 pub use gap::{Gap, Why};
-pub use level::{Level, UnknownLevel};
+pub use level::{Level, LoggerScale, UnknownLevel};
 pub use line::{EventLine, GapLine, Line};
 pub use origin::Origin;
 pub use tag::{BadTag, TAG_MAX, Tag};

@@ -57,7 +57,7 @@ pub enum MatchError {
     Level(UnknownLevel),
     /// A value that is not a duration.
     #[error(
-        "{0:?}: took is compared with a duration such as 100ms or 1.5s, or a number of seconds"
+        "{0:?}: took is compared with a duration such as 100ms or 1m30s, or a number of seconds"
     )]
     Took(String),
     /// `abandoned` compared with anything but `true`.

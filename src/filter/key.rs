@@ -27,7 +27,7 @@ pub static KEYS: [KnownKey; 15] = [
     known("msg", "the message", Key::Msg),
     known("run", "the run that the event begins or ends", Key::Run),
     known("abandoned", "true for a run that the agent ended: abandoned=true", Key::Abandoned),
-    known("took", "the duration: 100ms, 1.5s, or a number of seconds", Key::Took),
+    known("took", "the duration: 100ms, 1m30s, or a number of seconds", Key::Took),
     known("_pid", "the process that connected", Key::Origin("pid")),
     known("_uid", "its user id", Key::Origin("uid")),
     known("_user", "its user name", Key::Origin("user")),
@@ -149,14 +149,23 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The value as a number. `None` if it is not one.
+    /// The value as a number, also one that is given as text: `-F status=503`. `None` if it is not one.
     pub(super) fn number(self) -> Option<f64> {
         match self {
             Self::Level(_) => None,
             Self::Seconds(seconds) => Some(seconds),
+            Self::Raw(Raw::Text(text)) => number(text),
             Self::Raw(raw) => raw.number(),
         }
     }
+}
+
+/// Parses a whole text as a number: digits, with a sign, a point or an exponent. `None` for any other
+/// text, also for `5%`, `1.2.3` and `inf`.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    text.parse().ok().filter(|number: &f64| is_number && number.is_finite())
 }
 
 #[cfg(test)]

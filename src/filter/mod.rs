@@ -2,7 +2,8 @@
 //!
 //! A term is `key op value`. In a group of terms the same key twice with `=` is *or*, everything
 //! else is *and*; a `+` alone between groups is *or*. `=` compares text. `<` and `>` compare
-//! numbers only, and are false for the text `"40"`. Where a key is absent only `!=` and `!~` are
+//! numbers, also those given as text (`-F status=503`), and are false for other text, such as `5%`.
+//! `took` is compared with a duration (`took>1m30s`). Where a key is absent only `!=` and `!~` are
 //! true: `user~` finds every event with the field `user`, `user!~` every other event. `_unit`
 //! compares the whole name, `nginx.service`.
 //!

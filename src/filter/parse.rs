@@ -4,10 +4,10 @@ use super::bounds::{PATTERNS_MAX, TERMS_MAX};
 use super::clause::{Clause, Group, Op, Operand};
 use super::error::MatchError;
 use super::glob::Glob;
-use super::key::Key;
+use super::key::{Key, number};
 use super::pattern::Pattern;
 use super::quote::shown;
-use crate::event::{Level, took};
+use crate::event::{Level, duration};
 
 /// Parses a MATCH that is one text.
 pub(super) fn text(text: &str) -> Result<Vec<Group>, MatchError> {
@@ -130,7 +130,7 @@ fn operand(key: &Key, op: Op, term: &str, value: &str) -> Result<Operand, MatchE
             Ok(Operand::Level(level))
         }
         Key::Took => {
-            let seconds = took::parse(value).ok_or_else(|| MatchError::Took(shown(term)))?;
+            let seconds = duration::parse(value).ok_or_else(|| MatchError::Took(shown(term)))?;
             Ok(Operand::Number(seconds, value.into()))
         }
         Key::Tag if !op.is_order() => {
@@ -142,8 +142,7 @@ fn operand(key: &Key, op: Op, term: &str, value: &str) -> Result<Operand, MatchE
         }
         _ if !op.is_order() => Ok(Operand::Text(value.into())),
         _ if key.may_be_number() => {
-            let number = value.parse().ok().filter(|number: &f64| number.is_finite());
-            let number = number.ok_or_else(|| MatchError::Number(shown(term)))?;
+            let number = number(value).ok_or_else(|| MatchError::Number(shown(term)))?;
             Ok(Operand::Number(number, value.into()))
         }
         _ => Err(MatchError::Order { term: shown(term), key: key.to_string() }),

@@ -83,7 +83,7 @@ fn sum(parts: &[Hir]) -> usize {
 fn is_one_letter(class: &Class) -> bool {
     let Class::Unicode(class) = class else { return false };
     let Some(first) = class.ranges().first() else { return true };
-    let mut letter = ClassUnicode::new([first.clone()]);
+    let mut letter = ClassUnicode::new([*first]);
     letter.case_fold_simple();
     first.start() == first.end() && letter == *class
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 const EVENT: &str = concat!(
     r#"{"seq":1042,"time":"2026-11-22T17:32:05.123456Z","host":"web1","tag":"shop.query","#,
     r#""level":"warning","msg":"say \"hi\"\tto 40","run":"job 1","took":0.04,"#,
-    r#""fields":{"user":"123","rows":40,"cost":-1.50,"text":"40","ok":true,"none":null,"tag":"x"},"#,
+    r#""fields":{"user":"123","rows":40,"cost":-1.50,"text":"40","status":"503","#,
+    r#""share":"95%","version":"1.2.3","empty":"","hex":"0x41","low":"-0.5","far":"inf","#,
+    r#""ok":true,"none":null,"tag":"x"},"#,
     r#""origin":{"pid":812,"uid":33,"user":"www-data","comm":"php","unit":"nginx.service"}}"#
 );
 const ABANDONED: &str = concat!(
@@ -98,16 +100,53 @@ fn only_negative_operators_match_absent_keys() {
 
 #[test]
 fn orders_only_numbers() {
-    for key in ["text", "user", "ok", "none", "fields.tag"] {
+    for key in ["ok", "none", "fields.tag", "share", "version", "empty", "hex"] {
         for op in [">", ">=", "<", "<="] {
             assert!(!matched(&format!("{key}{op}40")), "{key}{op}40");
         }
     }
-    for term in ["rows>many", "rows>", "rows<nan", "rows<inf", "rows>1e999", "_pid>0x1"] {
+    for term in [
+        "rows>many",
+        "rows>",
+        "rows<nan",
+        "rows<inf",
+        "rows>1e999",
+        "_pid>0x1",
+        "rows>5%",
+        "rows>+5",
+    ] {
         assert!(matches!(Match::parse(term), Err(MatchError::Number(_))), "{term}");
     }
     for term in ["tag>1", "host<1", "msg>=1", "run<=1", "abandoned>1", "_user>1", "_unit>1"] {
         assert!(matches!(Match::parse(term), Err(MatchError::Order { .. })), "{term}");
+    }
+}
+
+#[test]
+fn orders_numbers_that_are_given_as_text() {
+    for (text, expected) in [
+        ("status>=500", true),
+        ("status>502.9", true),
+        ("status>503", false),
+        ("status<600", true),
+        ("status<=503", true),
+        ("status<503", false),
+        ("status>=500 status<600", true),
+        ("text>9", true),
+        ("text<100", true),
+        ("user>100", true),
+        ("fields.user<124", true),
+        ("low<0", true),
+        ("low>-1", true),
+        ("far>1", false),
+        ("text=40.0", false),
+        ("status=503", true),
+        ("took>39ms took<1s", true),
+        ("took<1m30s", true),
+        ("took>=0.04", true),
+        ("took>1h", false),
+    ] {
+        assert_eq!(matched(text), expected, "{text}");
     }
 }
 

@@ -178,7 +178,7 @@ pub struct Took {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::took::SECONDS_MAX;
+    use crate::event::duration::SECONDS_MAX;
     use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
     const MAX: usize = 64;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::text::{self, NAME_MAX, PAGE_MAX};
 use crate::event::json::Raw;
-use crate::event::{EventLine, RUN_MAX, TAG_MAX, cut, took};
+use crate::event::{EventLine, RUN_MAX, TAG_MAX, cut, duration};
 
 /// The most bytes of a message, as encoded in the line, that views read.
 pub(super) const MSG_READ_MAX: usize = 4096;
@@ -82,7 +82,7 @@ impl<'a> Facts<'a> {
     pub(super) fn read(event: &EventLine<'a>) -> Self {
         let mut facts = Self {
             event: *event,
-            took: event.took.and_then(took::check),
+            took: event.took.and_then(duration::check),
             tag: cut(event.tag, TAG_MAX),
             msg: event.msg.map_or(Cow::Borrowed(""), |msg| text::head(msg, MSG_READ_MAX)),
             host: text::head(event.host, NAME_MAX),

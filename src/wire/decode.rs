@@ -1,11 +1,11 @@
 //! The agent's decoder: bytes to requests.
 
-use std::borrow::Cow;
-
+use super::fields::{Repair, Repairs};
+use super::json_lines::JsonLines;
 use super::lines::{Buffer, NextLine};
-use super::syslog::Syslog;
-use super::{Code, Refused, Request, object, verbs};
-use crate::event::{DRAFT_MAX, Draft};
+use super::syslog::{Syslog, without_half_char};
+use super::{Code, Refused, Request, event, verbs};
+use crate::event::DRAFT_MAX;
 
 /// The longest request, in bytes, without its line end.
 pub const REQUEST_MAX: usize = DRAFT_MAX + SEND.len();
@@ -15,8 +15,8 @@ const SEND: &str = "SEND ";
 /// The telnet byte "interpret as command" (RFC 854). It does not occur in UTF-8.
 const IAC: u8 = 0xff;
 
-/// Decodes a client's bytes into requests. The first byte fixes the dialect, native or syslog. Holds
-/// at most one unfinished line besides the bytes pushed last.
+/// Decodes a client's bytes into requests. The first byte fixes the dialect: native, syslog or JSON lines.
+/// Holds at most one unfinished line besides the bytes pushed last.
 ///
 /// ```
 /// use pulsed::wire::{Decoder, Request};
@@ -33,14 +33,14 @@ const IAC: u8 = 0xff;
 pub struct Decoder {
     buffer: Buffer,
     dialect: Dialect,
-    /// Within the rest of an over-long line, which was refused.
+    /// Within the rest of an over-long line.
     skipping: bool,
     /// The input is complete.
     ended: bool,
     /// Requests that are no events are skipped.
     only_events: bool,
-    /// The current line without its telnet commands.
-    cleaned: Vec<u8>,
+    /// The current line without its telnet commands, and as UTF-8.
+    cleaned: String,
     /// The name of this machine, until the syslog decoder takes it.
     host: Box<str>,
 }
@@ -52,6 +52,7 @@ enum Dialect {
     Open,
     Native,
     Syslog(Syslog),
+    Json(JsonLines),
 }
 
 impl Decoder {
@@ -104,7 +105,7 @@ impl Decoder {
 
     /// Returns the memory, except for undecoded bytes: an idle connection holds next to none.
     pub fn give_back(&mut self) -> Vec<u8> {
-        self.cleaned = Vec::new();
+        self.cleaned = String::new();
         self.buffer.give_back()
     }
 
@@ -113,37 +114,51 @@ impl Decoder {
         matches!(self.dialect, Dialect::Syslog(_))
     }
 
+    /// `true` if the client reads answers: the senders of the other dialects do not.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.dialect, Dialect::Open | Dialect::Native)
+    }
+
     /// Decodes the next request. `None` if more bytes are needed.
     #[expect(clippy::should_implement_trait, reason = "a request borrows from the decoder")]
     pub fn next(&mut self) -> Option<Result<Request<'_>, Refused>> {
         if matches!(self.dialect, Dialect::Open) && !self.open() {
             return None;
         }
-        if self.is_syslog() { self.next_syslog() } else { self.next_native() }
+        match self.dialect {
+            Dialect::Open | Dialect::Native => self.next_native(),
+            Dialect::Syslog(_) => self.next_syslog(),
+            Dialect::Json(_) => self.next_json(),
+        }
     }
 
-    /// Fixes the dialect by the first byte. `false` if it has not come yet.
+    /// Fixes the dialect by the first byte that is not blank. `false` if it has not come yet.
     fn open(&mut self) -> bool {
         loop {
             let rest = self.buffer.rest();
             let Some(first) = rest.first() else { return false };
-            if *first != IAC {
-                let syslog = *first == b'<' || first.is_ascii_digit();
+            let skipped = match *first {
+                b'\n' | b'\r' | b'\0' | b' ' | b'\t' => Some(1),
+                b if b == BOM[0] && rest.starts_with(&BOM) => Some(BOM.len()),
+                b if b == BOM[0] && BOM.starts_with(rest) && !self.ended => return false,
+                // Looks at no more bytes than it waits for, so that chunk boundaries do not matter.
+                IAC => match telnet_command_len(&rest[..rest.len().min(TELNET_COMMAND_MAX + 1)]) {
+                    None if !self.ended && rest.len() <= TELNET_COMMAND_MAX => return false,
+                    // The native dialect skips a longer one, or waits for its end.
+                    len => len,
+                },
+                _ => None,
+            };
+            let Some(len) = skipped else {
                 let host = std::mem::take(&mut self.host);
-                self.dialect =
-                    if syslog { Dialect::Syslog(Syslog::with_host(host)) } else { Dialect::Native };
+                self.dialect = match *first {
+                    b'<' | b'0'..=b'9' => Dialect::Syslog(Syslog::with_host(host)),
+                    b'{' => Dialect::Json(JsonLines::default()),
+                    _ => Dialect::Native,
+                };
                 return true;
-            }
-            // Looks at no more bytes than it waits for, so that chunk boundaries do not matter.
-            match telnet_command_len(&rest[..rest.len().min(TELNET_COMMAND_MAX + 1)]) {
-                Some(len) => self.buffer.at.consume(len),
-                // The native dialect skips it, or waits for its end.
-                None if self.ended || rest.len() > TELNET_COMMAND_MAX => {
-                    self.dialect = Dialect::Native;
-                    return true;
-                }
-                None => return false,
-            }
+            };
+            self.buffer.at.consume(len);
         }
     }
 
@@ -161,20 +176,28 @@ impl Decoder {
         }
     }
 
+    fn next_json(&mut self) -> Option<Result<Request<'_>, Refused>> {
+        let Dialect::Json(lines) = &mut self.dialect else { return None };
+        loop {
+            let taken = lines.next(self.buffer.at.rest(&self.buffer.bytes), self.ended);
+            self.buffer.at.consume(taken.consumed);
+            if let Some(draft) = taken.draft {
+                return Some(Ok(Request::Send(draft)));
+            }
+            if taken.consumed == 0 {
+                return None;
+            }
+        }
+    }
+
     fn next_native(&mut self) -> Option<Result<Request<'_>, Refused>> {
         let Buffer { bytes, at } = &mut self.buffer;
         loop {
             let rest = at.rest(bytes);
-            let (len, end) = match at.next_line(bytes, REQUEST_MAX + 1) {
-                NextLine::Whole(len) => (len, len + 1),
-                NextLine::TooLong => {
-                    at.consume(rest.len());
-                    if !std::mem::replace(&mut self.skipping, true) {
-                        return Some(Err(too_long()));
-                    }
-                    return None;
-                }
-                NextLine::Unfinished if self.ended || self.skipping => (rest.len(), rest.len()),
+            let (line, end) = match at.next_line(bytes, REQUEST_MAX + 1) {
+                NextLine::Whole(len) => (&rest[..len], len + 1),
+                NextLine::TooLong => (rest, rest.len()),
+                NextLine::Unfinished if self.ended || self.skipping => (rest, rest.len()),
                 NextLine::Unfinished => return None,
             };
             if end == 0 {
@@ -182,60 +205,74 @@ impl Decoder {
             }
             at.consume(end);
             if self.skipping {
-                // The rest of a refused line, up to its end if that has come.
-                self.skipping = end == len;
+                // The rest of an over-long line, up to its end if that has come.
+                self.skipping = end == line.len();
                 continue;
             }
-            let line = &rest[..len];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let cut = line.len() > REQUEST_MAX;
+            self.skipping = cut && end == rest.len() && !rest.ends_with(b"\n");
             if line.is_empty() || (self.only_events && !is_send(line)) {
                 continue;
             }
-            if line.len() > REQUEST_MAX {
-                return Some(Err(too_long()));
+            if cut {
+                let line = without_half_char(&line[..REQUEST_MAX]);
+                return Some(request(line, true, &mut self.cleaned));
             }
-            // Valid UTF-8 has no telnet byte, so only other lines are searched for it.
-            let Ok(text) = std::str::from_utf8(line) else {
-                self.cleaned = without_telnet(line);
-                return Some(match std::str::from_utf8(&self.cleaned) {
-                    Ok(text) => request(text),
-                    Err(_) => Err(not_text(line)),
-                });
-            };
-            return Some(request(text));
+            return Some(request(line, false, &mut self.cleaned));
         }
     }
 }
 
-fn too_long() -> Refused {
-    let why = format!("the line is longer than {DRAFT_MAX} bytes: split it into several events");
-    Refused { code: Code::Data, why, event: true }
-}
-
-fn not_text(line: &[u8]) -> Refused {
-    let why = "the line is not valid UTF-8".into();
-    Refused { code: Code::Data, why, event: is_send(line) }
-}
+/// U+FEFF, which some programs put before their text.
+const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 
 fn is_send(line: &[u8]) -> bool {
     line.get(..SEND.len()).is_some_and(|verb| verb.eq_ignore_ascii_case(SEND.as_bytes()))
 }
 
-/// Parses one line of the native dialect.
-fn request(text: &str) -> Result<Request<'_>, Refused> {
-    if !is_send(text.as_bytes()) {
-        return verbs::request(text);
+/// Parses one line of the native dialect. An event is never refused for its form.
+fn request<'a>(line: &'a [u8], cut: bool, cleaned: &'a mut String) -> Result<Request<'a>, Refused> {
+    let repairs = Repairs::default().with(Repair::Cut, cut);
+    // Valid UTF-8 has no telnet byte, so only other lines are searched for it.
+    match std::str::from_utf8(line) {
+        Ok(text) => parse(text, repairs, cut),
+        Err(_) => clean(line, repairs, cut, cleaned),
     }
-    let body = &text[SEND.len()..];
-    if body.starts_with('{') {
-        let refuse = |bad: object::BadObject| Refused {
-            code: Code::Data,
-            why: bad.to_string(),
-            event: true,
-        };
-        return object::draft(body).map(Request::Send).map_err(refuse);
+}
+
+/// Parses a line with telnet commands or invalid UTF-8 in it.
+#[cold]
+fn clean<'a>(
+    line: &[u8],
+    repairs: Repairs,
+    cut: bool,
+    cleaned: &'a mut String,
+) -> Result<Request<'a>, Refused> {
+    let clean = without_telnet(line);
+    *cleaned = match String::from_utf8(clean) {
+        Ok(text) => text,
+        Err(invalid) if is_send(invalid.as_bytes()) => {
+            *cleaned = String::from_utf8_lossy(invalid.as_bytes()).into_owned();
+            return parse(cleaned, repairs.with(Repair::Utf8, true), cut);
+        }
+        Err(_) => return Err(refused("the line is not valid UTF-8".into())),
+    };
+    parse(cleaned, repairs, cut)
+}
+
+fn parse(text: &str, repairs: Repairs, cut: bool) -> Result<Request<'_>, Refused> {
+    if is_send(text.as_bytes()) {
+        return Ok(Request::Send(event::read(&text[SEND.len()..], repairs, cut)));
     }
-    Ok(Request::Send(Draft { msg: Cow::Borrowed(body), ..Draft::default() }))
+    if cut {
+        return Err(refused(format!("the request is longer than {REQUEST_MAX} bytes")));
+    }
+    verbs::request(text)
+}
+
+fn refused(why: String) -> Refused {
+    Refused { code: Code::Data, why, event: false }
 }
 
 /// The longest telnet command that the decoder waits for, in bytes.

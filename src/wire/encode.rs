@@ -5,8 +5,9 @@ use std::fmt::Display;
 
 use serde_json::json;
 
+use super::lines::BLANK;
 use super::{Code, Tail};
-use crate::event::{Cursor, Draft, Level, json};
+use crate::event::{Cursor, Draft, Level, Tag, json};
 
 /// The longest cause in an ERR, in characters.
 pub const WHY_MAX: usize = 400;
@@ -39,34 +40,53 @@ pub fn encode_at(cursor: &Cursor, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{{\"at\":\"{cursor}\"}}\n").as_bytes());
 }
 
+/// What a sender says instead of the draft's own tag and level, unchecked: the agent repairs it, and its
+/// event says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claims<'a> {
+    /// Instead of [`Draft::tag`].
+    pub tag: Option<&'a str>,
+    /// Instead of [`Draft::level`].
+    pub level: Option<&'a str>,
+}
+
 /// Appends a SEND: text if the draft has only a plain message, else an object.
 pub fn encode_send(draft: &Draft<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"SEND ");
     if is_plain(draft) {
         out.extend_from_slice(draft.msg.as_bytes());
     } else {
-        encode_object(draft, out);
+        encode_object(draft, Claims::default(), "", out);
     }
+    out.push(b'\n');
+}
+
+/// Appends a SEND of an object with these claims and, after the draft, the members of another object.
+/// `members` is what follows its opening brace, or empty.
+pub fn encode_claims(draft: &Draft<'_>, claims: Claims<'_>, members: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"SEND ");
+    encode_object(draft, claims, members, out);
     out.push(b'\n');
 }
 
 fn is_plain(draft: &Draft<'_>) -> bool {
     let rest = Draft { msg: Cow::Borrowed(""), ..draft.clone() };
-    rest == Draft::default() && !draft.msg.starts_with('{') && !draft.msg.contains(['\n', '\r'])
+    let is_object = draft.msg.trim_start_matches(BLANK).starts_with('{');
+    rest == Draft::default() && !is_object && !draft.msg.contains(['\n', '\r'])
 }
 
-fn encode_object(draft: &Draft<'_>, out: &mut Vec<u8>) {
+/// The message comes last: the agent cuts an over-long line there.
+fn encode_object(draft: &Draft<'_>, claims: Claims<'_>, members: &str, out: &mut Vec<u8>) {
     let mut open = b'{';
-    if let Some(tag) = &draft.tag {
+    if let Some(tag) = claims.tag.or(draft.tag.as_ref().map(Tag::as_str)) {
         json::member(out, &mut open, "tag");
-        json::string(out, tag.as_str());
+        json::string(out, tag);
     }
-    if draft.level != Level::default() {
+    let level = Some(draft.level).filter(|level| *level != Level::default()).map(Level::name);
+    if let Some(level) = claims.level.or(level) {
         json::member(out, &mut open, "level");
-        json::string(out, draft.level.name());
+        json::string(out, level);
     }
-    json::member(out, &mut open, "msg");
-    json::string(out, &draft.msg);
     if let Some(run) = &draft.run {
         json::member(out, &mut open, "run");
         json::string(out, run);
@@ -75,7 +95,20 @@ fn encode_object(draft: &Draft<'_>, out: &mut Vec<u8>) {
         json::member(out, &mut open, "fields");
         encode_fields(draft, out);
     }
-    out.push(b'}');
+    match members.trim_start() {
+        "" => {
+            json::member(out, &mut open, "msg");
+            json::string(out, &draft.msg);
+            out.push(b'}');
+        }
+        // The other object has the message.
+        members => {
+            if !members.starts_with('}') || open == b'{' {
+                out.push(open);
+            }
+            out.extend_from_slice(members.as_bytes());
+        }
+    }
 }
 
 fn encode_fields(draft: &Draft<'_>, out: &mut Vec<u8>) {

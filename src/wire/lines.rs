@@ -1,5 +1,8 @@
 //! The input buffer of both decoders, and the lines in it.
 
+/// What may stand before an object: U+FEFF and white space.
+pub(super) const BLANK: [char; 3] = ['\u{feff}', ' ', '\t'];
+
 /// Up to this many bytes are searched by a plain loop: memchr detects CPU features at its first use,
 /// which costs a short-lived sender more than it saves.
 const PLAIN_SEARCH_MAX: usize = 64;

@@ -6,6 +6,9 @@
 mod answers;
 mod decode;
 mod encode;
+mod event;
+mod fields;
+mod json_lines;
 mod lines;
 mod object;
 mod quote;
@@ -26,9 +29,11 @@ use crate::event::{Cursor, Draft, Timestamp};
 pub use answers::{Answer, Answers, BadAnswer};
 pub use decode::{Decoder, REQUEST_MAX};
 pub use encode::{
-    WHY_MAX, encode_at, encode_err, encode_ok, encode_refused, encode_send, encode_skipped,
-    encode_tail,
+    Claims, WHY_MAX, encode_at, encode_claims, encode_err, encode_ok, encode_refused, encode_send,
+    encode_skipped, encode_tail,
 };
+pub use fields::REPAIRS;
+pub use object::{DEPTH_MAX, KEYS, Object, read as read_object};
 pub use verbs::{VERBS, Verb, help};
 pub use view::{
     BadInterval, EVERY_DEFAULT, EVERY_MAX, EVERY_MIN, RequestedView, View, encode_view,

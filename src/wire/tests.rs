@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{DRAFT_MAX, Field, Level, Tag, Value, took};
+use crate::event::{DRAFT_MAX, Field, Level, Tag, Value, duration};
 
 /// The requests of a whole connection, each as text.
 fn decoded(bytes: &[u8], pieces: usize) -> Vec<String> {
@@ -36,29 +36,13 @@ fn one(line: &str) -> Result<String, Refused> {
     decoder.next().expect("a request").map(|request| format!("{request:?}"))
 }
 
-fn sent(line: &str) -> Draft<'static> {
+pub(super) fn sent(line: &str) -> Draft<'static> {
     let mut decoder = Decoder::new();
     decoder.push(format!("{line}\n").as_bytes());
     match decoder.next() {
-        Some(Ok(Request::Send(draft))) => Draft {
-            tag: draft.tag.map(Tag::into_owned),
-            msg: draft.msg.into_owned().into(),
-            run: draft.run.map(|run| run.into_owned().into()),
-            fields: draft.fields.iter().map(owned).collect(),
-            ..Draft { level: draft.level, took: draft.took, ..Draft::default() }
-        },
+        Some(Ok(Request::Send(draft))) => draft.into_owned(),
         other => panic!("{line:?} is {other:?}"),
     }
-}
-
-fn owned(field: &Field<'_>) -> Field<'static> {
-    let value = match &field.value {
-        Value::Text(text) => Value::Text(text.to_string().into()),
-        Value::Number(digits) => Value::Number(digits.to_string().into()),
-        Value::Bool(yes) => Value::Bool(*yes),
-        Value::Null => Value::Null,
-    };
-    Field { name: field.name.to_string().into(), value }
 }
 
 fn refused(line: &str) -> (u8, String) {
@@ -100,8 +84,7 @@ fn unknown_verbs_are_answered_with_the_known_ones() {
         "unknown verb \"FOO\": use SEND, SYNC, TAIL, VIEW, AUTH, PING, LINK, STATS, HELP or QUIT"
     );
     assert!(refused(&"x".repeat(5000)).1.len() < 200);
-    for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64), ("{}", 64)]
-    {
+    for (line, code) in [("SYNC now", 64), ("PING x", 64), ("AUTH", 64), ("SENDx", 64)] {
         assert_eq!(refused(line).0, code, "{line:?}");
     }
 }
@@ -133,71 +116,114 @@ fn parses_every_key_of_a_draft() {
     assert_eq!(sent(r#"SEND {"fields":{"took":2}}"#).took, Some(2.0));
 }
 
-#[test]
-fn rejects_bad_objects_by_name() {
-    for (object, why) in [
-        (r#"{"origin":{"uid":0},"msg":"x"}"#, "unknown key \"origin\""),
-        (r#"{"seq":1}"#, "unknown key \"seq\""),
-        (r#"{"msg":1}"#, "msg must be a string"),
-        (r#"{"msg":"a","msg":"b"}"#, "key \"msg\" is given twice"),
-        (r#"{"fields":[]}"#, "fields must be an object"),
-        (r#"{"fields":{"a":{}}}"#, "field \"a\" is nested"),
-        (r#"{"fields":{"a":1,"a":2}}"#, "field \"a\" is given twice"),
-        (r#"{"time":"x","fields":{"sent":2}}"#, "field \"sent\" is given twice"),
-        (r#"{"fields":{"_pid":1}}"#, "belong to the agent"),
-        (r#"{"fields":{"took":"long"}}"#, "took is neither"),
-        (r#"{"level":"loud"}"#, "unknown level \"loud\""),
-        (r#"{"tag":"a b"}"#, "the tag has the character ' '"),
-        (r#"{"run":""}"#, "run: use 1 to 64"),
-        (r#"{"msg":"\ud800"}"#, "msg must be a string"),
-        (r#"{"msg":"x"} y"#, "not a JSON object"),
-        (r#"{"msg":"#, "not a JSON object"),
-        ("{", "not a JSON object"),
-    ] {
-        let (code, told) = refused(&format!("SEND {object}"));
-        assert_eq!(code, 65);
-        assert!(told.contains(why), "{object}: {told}");
-    }
-    let number = format!(r#"SEND {{"fields":{{"n":1{}}}}}"#, "0".repeat(64));
-    assert!(refused(&number).1.contains("a number of more than 64"));
-    assert!(one(&number.replacen('0', "", 1)).is_ok());
+/// The length of the message, if the debug text is that of a SEND.
+fn length(request: &str) -> Option<usize> {
+    let msg = request.strip_prefix("Send(")?.split_once("msg: \"")?.1.split_once('"')?.0;
+    Some(msg.len())
 }
 
 #[test]
-fn bounds_deep_and_wide_json() {
-    let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
-    assert_eq!(refused(&deep).0, 65);
-    let nested =
-        format!("SEND {{\"fields\":{{\"a\":{}{}}}}}", "[".repeat(30_000), "]".repeat(30_000));
-    assert!(refused(&nested).1.contains("nested"));
-    let many = |n: usize| {
-        let fields: Vec<String> = (0..n).map(|n| format!("\"f{n}\":{n}")).collect();
-        format!("SEND {{\"fields\":{{{}}}}}", fields.join(","))
-    };
-    assert!(one(&many(64)).is_ok());
-    assert!(refused(&many(65)).1.contains("more than 64 fields"));
-    assert!(refused(&many(5000)).1.contains("more than 64 fields"));
-}
-
-#[test]
-fn bounds_lines_and_skips_the_rest_of_a_long_one() {
-    for (len, good) in [(DRAFT_MAX, true), (DRAFT_MAX + 1, false), (20 * DRAFT_MAX, false)] {
-        let session = format!("SEND {}\r\nPING\n", "x".repeat(len));
-        for pieces in [usize::MAX, 1 << 16, 1000] {
-            let all = decoded(session.as_bytes(), pieces);
-            assert_eq!(all.len(), 2, "{len} in pieces of {pieces}");
-            assert_eq!(all[0].starts_with("Send"), good);
-            assert_eq!(all[1], "Ping");
+fn cuts_long_lines_and_skips_their_rest() {
+    for (len, cut) in [(DRAFT_MAX, false), (DRAFT_MAX + 1, true), (20 * DRAFT_MAX, true)] {
+        for end in ["\n", "\r\n"] {
+            let session = format!("SEND {}{end}PING\n", "x".repeat(len));
+            for pieces in [usize::MAX, 1 << 16, 1000] {
+                let all = decoded(session.as_bytes(), pieces);
+                assert_eq!(all.len(), 2, "{len} in pieces of {pieces}");
+                assert_eq!(length(&all[0]), Some(len.min(DRAFT_MAX)));
+                assert_eq!(all[0].contains("repaired"), cut, "{len} in pieces of {pieces}");
+                assert_eq!(all[1], "Ping");
+            }
         }
     }
+    // At the end of the input, and between characters.
+    let text = format!("SEND {}", "\u{1f600}".repeat(DRAFT_MAX / 4 + 1));
+    let all = decoded(text.as_bytes(), 1000);
+    assert_eq!((all.len(), length(&all[0])), (1, Some(DRAFT_MAX)));
+    // Requests other than events are refused.
+    let all = decoded(format!("TAIL {}\nPING\n", "x".repeat(DRAFT_MAX + 1)).as_bytes(), 1000);
+    assert_eq!(all, ["ERR 65 the request is longer than 65541 bytes", "Ping"]);
 }
 
 #[test]
-fn continues_after_invalid_utf8() {
-    let all = decoded(b"SEND a\xc3(b\nSEND \0nul\nPING\n", usize::MAX);
-    assert_eq!(all[0], "ERR 65 the line is not valid UTF-8");
-    assert!(all[1].contains("\\0nul"));
-    assert_eq!(all[2], "Ping");
+fn repairs_invalid_utf8_of_events_only() {
+    let all = decoded(
+        b"SEND a\xc3(b\nS\xc3(ND\nSEND \0nul\nsend {\"msg\":\"\xfe\xfdx\"}\nPING\n",
+        usize::MAX,
+    );
+    assert!(all[0].contains("a\u{fffd}(b") && all[0].contains("\"utf8\""), "{all:?}");
+    assert_eq!(all[1], "ERR 65 the line is not valid UTF-8");
+    assert!(all[2].contains("\\0nul") && !all[2].contains("repaired"));
+    assert!(all[3].contains("x\"") && all[3].contains("\"utf8\""), "{all:?}");
+    assert_eq!(all[4], "Ping");
+}
+
+#[test]
+fn skips_what_stands_before_the_first_byte() {
+    let blanks: [&[u8]; 8] = [
+        b"\n",
+        b"\r\n",
+        b"\0",
+        b" ",
+        b"\t \n",
+        b"\xef\xbb\xbf",
+        b"\n\0\xef\xbb\xbf \r\n",
+        b"\xff\xf1\n",
+    ];
+    for blank in blanks {
+        for (first, shown) in [
+            (&b"PING\n"[..], "Ping"),
+            (b"<13>app: x\n", "tag: Some(Tag(\"app\"))"),
+            (b"10 <13>app: x", "tag: Some(Tag(\"app\"))"),
+            (b"{\"tag\":\"app\"}\n", "tag: Some(Tag(\"app\"))"),
+        ] {
+            let session = [blank, first].concat();
+            for pieces in 1..=session.len() {
+                let all = decoded(&session, pieces);
+                assert!(all.len() == 1 && all[0].contains(shown), "{session:?} {pieces}: {all:?}");
+                assert!(!all[0].contains("repaired"), "{all:?}");
+            }
+        }
+    }
+    // Nothing else, or the beginning of a mark that is none.
+    assert_eq!(decoded(b"\n\r\n\0  \n", 1), [""; 0]);
+    assert_eq!(decoded(b"\xef\xbb\n", 1), ["ERR 65 the line is not valid UTF-8"]);
+}
+
+#[test]
+fn a_brace_begins_json_lines() {
+    let session = concat!(
+        "{\"msg\":\"a\"}\r\n\n{\"msg\":\"b\"}\0  \r\n\u{feff}{\"msg\":\"c\"}\n \t{\"msg\":\"d\"}\n",
+        "QUIT\nSEND x\n<13>y\n{\"msg\":\"e\"}\n{user} logged in\n{\"msg\":\"f\"}"
+    );
+    let expected = ["a", "b", "c", "d", "QUIT", "SEND x", "<13>y", "e", "{user} logged in", "f"];
+    for pieces in 1..=session.len() {
+        let mut decoder = Decoder::new();
+        let mut all = Vec::new();
+        for piece in session.as_bytes().chunks(pieces) {
+            decoder.push(piece);
+            while let Some(Ok(Request::Send(draft))) = decoder.next() {
+                all.push(draft.into_owned());
+            }
+        }
+        assert!(!decoder.is_answered() && !decoder.is_syslog());
+        decoder.finish();
+        while let Some(Ok(Request::Send(draft))) = decoder.next() {
+            all.push(draft.into_owned());
+        }
+        let messages: Vec<&str> = all.iter().map(|draft| &*draft.msg).collect();
+        assert_eq!(messages, expected, "{pieces}");
+        let repaired: Vec<bool> = all.iter().map(|draft| !draft.fields.is_empty()).collect();
+        assert_eq!(repaired, [0, 0, 0, 0, 1, 1, 1, 0, 1, 0].map(|repaired| repaired == 1));
+    }
+    let long = format!("{{\"msg\":\"{}\"}}\n{{\"msg\":\"next\"}}\n", "x".repeat(2 * DRAFT_MAX));
+    for pieces in [usize::MAX, 1000] {
+        let all = decoded(long.as_bytes(), pieces);
+        assert_eq!((all.len(), length(&all[1])), (2, Some(4)));
+        assert!(length(&all[0]) > Some(DRAFT_MAX - 100) && all[0].contains("\"cut\""));
+    }
+    let invalid = decoded(b"{\"msg\":\"\xff\"}\n", 3);
+    assert!(invalid[0].contains("\u{fffd}") && invalid[0].contains("utf8"), "{invalid:?}");
 }
 
 #[test]
@@ -238,8 +264,18 @@ fn skips_all_but_events_where_no_reply_is_read() {
     let mut all = Vec::new();
     drain(&mut decoder, &mut all);
     assert_eq!(all.len(), 3, "{all:?}");
-    assert!(all.iter().all(|one| one.starts_with("Send") || one.starts_with("ERR 65")), "{all:?}");
+    assert!(all.iter().all(|one| one.starts_with("Send")), "{all:?}");
     assert_eq!(decoder.buffered(), 0);
+    // The rest of a long request is none of its own.
+    for piece in [&*vec![b'x'; REQUEST_MAX + 1], b"SEND c\nSEND d\n"] {
+        decoder.push(piece);
+        drain(&mut decoder, &mut all);
+    }
+    assert_eq!(all.len(), 4, "{all:?}");
+    decoder.push(b"SEND {\"tag\":\"a\"");
+    decoder.finish();
+    drain(&mut decoder, &mut all);
+    assert_eq!(all.len(), 5, "{all:?}");
 }
 
 #[test]
@@ -381,7 +417,7 @@ fn help_lists_every_verb() {
 
 #[test]
 fn durations_round_trip() {
-    for seconds in [0.0, 5e-324, 1e-70, 0.04, 2.0, 1.0 / 3.0, took::SECONDS_MAX] {
+    for seconds in [0.0, 5e-324, 1e-70, 0.04, 2.0, 1.0 / 3.0, duration::SECONDS_MAX] {
         let draft = Draft { took: Some(seconds), ..Draft::default() };
         let mut line = Vec::new();
         encode_send(&draft, &mut line);
@@ -437,6 +473,8 @@ proptest! {
             prop::collection::vec(any::<u8>(), 0..20),
             Just(b"SEND hello\n".to_vec()),
             Just(b"SEND {\"msg\":\"x\"}\r\n".to_vec()),
+            Just(b"{\"msg\":\"x\"}\r\n".to_vec()),
+            Just(b"\xef\xbb\xbf".to_vec()),
             Just(b"PING\n".to_vec()),
             Just(vec![0xff, 0xfb, 0x01]),
         ], 0..12),
@@ -444,7 +482,8 @@ proptest! {
     ) {
         let bytes = bytes.concat();
         // The syslog dialect has its own tests.
-        prop_assume!(!bytes.first().is_some_and(|b| *b == b'<' || b.is_ascii_digit() || *b == 0xff));
+        let first = bytes.iter().find(|b| !b" \t\r\n\0\xef\xbb\xbf\xff".contains(b));
+        prop_assume!(!first.is_some_and(|b| *b == b'<' || b.is_ascii_digit()));
         prop_assert_eq!(decoded(&bytes, pieces), decoded(&bytes, usize::MAX));
     }
 }

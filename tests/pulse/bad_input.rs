@@ -1,4 +1,5 @@
-//! Hostile and broken input: the sender gets an error for that line only, and no other client is affected.
+//! Hostile and broken input: a broken request gets an error for that line only, a broken event is kept and
+//! repaired, and no other client is affected.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,46 +9,90 @@ use crate::harness::{Agent, Client, FIRST, Item, assert_contiguous, parse, wait_
 /// The longest draft, in bytes.
 const DRAFT_MAX: usize = 64 << 10;
 
-/// Invalid lines, each with its kind.
-fn bad_lines() -> Vec<(&'static str, Vec<u8>)> {
-    let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
-    let wide: Vec<String> = (0..9000).map(|n| format!("\"f{n}\":1")).collect();
+/// Invalid requests, each with its kind.
+fn bad_requests() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("garbage", (0..=255).filter(|b| !b"\xff\n0123456789<".contains(b)).collect()),
-        ("invalid UTF-8", b"SEND a\xc3(b".to_vec()),
         ("invalid UTF-8 in the verb", b"S\xe4ND a".to_vec()),
+        ("invalid UTF-8 in an argument", b"TAIL msg=\xe4".to_vec()),
         ("an unknown verb", b"GET / HTTP/1.1".to_vec()),
-        ("an over-long line", [b"SEND ".to_vec(), vec![b'x'; DRAFT_MAX + 1]].concat()),
         ("an over-long verb", vec![b'y'; 3 << 20]),
-        ("broken JSON", b"SEND {\"msg\":".to_vec()),
-        ("deep JSON", deep.into_bytes()),
-        ("wide JSON", format!("SEND {{\"fields\":{{{}}}}}", wide.join(",")).into_bytes()),
-        ("nested values", br#"SEND {"fields":{"a":{"b":1}}}"#.to_vec()),
-        ("an unknown key", br#"SEND {"pid":1}"#.to_vec()),
-        ("a forged origin", br#"SEND {"origin":{"uid":0}}"#.to_vec()),
-        ("a forged number", br#"SEND {"seq":1}"#.to_vec()),
-        ("a key twice", br#"SEND {"msg":"a","msg":"b"}"#.to_vec()),
-        ("half a surrogate", br#"SEND {"msg":"\ud800"}"#.to_vec()),
-        ("a huge number", format!("SEND {{\"fields\":{{\"n\":1{}}}}}", "0".repeat(60_000)).into()),
+        ("an over-long request", [b"TAIL ".to_vec(), vec![b'x'; DRAFT_MAX + 1]].concat()),
         ("a huge lines", b"TAIL {\"lines\":99999999999999999999}".to_vec()),
+        ("an unknown key", b"TAIL {\"lnes\":1}".to_vec()),
         ("a regex that explodes", b"TAIL {\"match\":\"msg~(a{1000}){1000}\"}".to_vec()),
-        ("a bad tag", br#"SEND {"tag":"a b"}"#.to_vec()),
-        ("a tag that is too long", format!("SEND {{\"tag\":\"{}\"}}", "t".repeat(129)).into()),
+    ]
+}
+
+/// Events that need repair, each with the names of the repairs.
+fn bad_events() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = format!("SEND {{\"fields\":{{\"a\":{}", "[".repeat(60_000));
+    let nested =
+        format!("SEND {{\"a\":{}1{}}}", "[".repeat(30_000), "]".repeat(30_000)).into_bytes();
+    let wide: Vec<String> = (0..5000).map(|n| format!("\"f{n}\":1")).collect();
+    let long = [b"SEND ".to_vec(), vec![b'x'; DRAFT_MAX + 1]].concat();
+    let long_object = format!("SEND {{\"tag\":\"a\",\"msg\":\"{}\"}}", "x".repeat(3 << 20));
+    let huge = format!("SEND {{\"fields\":{{\"n\":1{}}}}}", "0".repeat(60_000));
+    let long_name = format!("SEND {{\"{}\":1}}", "n".repeat(60_000));
+    let long_run = format!("SEND {{\"run\":\"{}\"}}", "r".repeat(65));
+    vec![
+        ("utf8", b"SEND a\xc3(b".to_vec()),
+        ("utf8", b"SEND {\"msg\":\"\xf0\x9f\"}".to_vec()),
+        ("utf8", br#"SEND {"msg":"\ud800"}"#.to_vec()),
+        ("cut", long),
+        ("cut", long_object.into_bytes()),
+        ("object", b"SEND {\"msg\":".to_vec()),
+        ("object", b"SEND {user} logged in".to_vec()),
+        ("object", deep.into_bytes()),
+        ("nested", nested),
+        ("nested", br#"SEND {"fields":{"a":{"b":1}}}"#.to_vec()),
+        ("nested", br#"SEND {"msg":"x","tags":[]}"#.to_vec()),
+        ("fields", format!("SEND {{\"fields\":{{{}}}}}", wide.join(",")).into()),
+        ("fields", br#"SEND {"msg":"a","msg":"b"}"#.to_vec()),
+        ("fields", huge.into_bytes()),
+        ("fields", long_name.into_bytes()),
+        ("fields", br#"SEND {"fields":{"a b":1}}"#.to_vec()),
+        ("claim", br#"SEND {"origin":7}"#.to_vec()),
+        ("claim", br#"SEND {"seq":1}"#.to_vec()),
+        ("msg", br#"SEND {"msg":7}"#.to_vec()),
+        ("tag", br#"SEND {"tag":"a b"}"#.to_vec()),
+        ("tag", format!("SEND {{\"tag\":\"{}\"}}", "t".repeat(129)).into()),
+        ("level", br#"SEND {"level":"loud"}"#.to_vec()),
+        ("run", long_run.into_bytes()),
+        ("took", br#"SEND {"took":"long"}"#.to_vec()),
     ]
 }
 
 #[test]
-fn rejects_each_bad_line() {
+fn rejects_each_bad_request() {
     let agent = Agent::start();
-    for (kind, line) in bad_lines() {
+    for (kind, line) in bad_requests() {
         let mut client = agent.connect();
         client.write(&line);
-        client.write("\nPING\n");
+        client.write("\nPING\nSYNC\n");
         let answer = client.line();
         assert!(answer.starts_with("ERR 6"), "{kind}: {answer}");
         assert!(answer.len() < 500 && !answer.contains(char::is_control), "{kind}: {answer}");
         let newest = client.line();
         assert!(newest.ends_with(&format!("-{}", FIRST - 1)), "{kind}: {newest}");
+        assert!(client.line().starts_with("OK "), "{kind} is no event");
+    }
+}
+
+#[test]
+fn keeps_and_repairs_each_bad_event() {
+    let agent = Agent::start();
+    let mut client = agent.connect();
+    for (number, (repair, line)) in bad_events().into_iter().enumerate() {
+        client.write(&line);
+        client.write("\n");
+        client.sync();
+        let lines = agent.connect().tail("{\"lines\":1}");
+        let item = parse(&lines[0]);
+        let event = item.event();
+        assert_eq!(event["seq"], FIRST + number as u64, "{repair}");
+        assert_eq!(event["fields"]["repaired"], repair, "{:.200}", lines[0]);
+        assert!(lines[0].len() < 200_000, "{repair}: {}", lines[0].len());
     }
 }
 
@@ -59,34 +104,38 @@ fn keeps_nul_in_messages() {
 }
 
 #[test]
-fn enforces_draft_bounds() {
+fn repairs_beyond_each_bound() {
     let agent = Agent::start();
     let fields = |n: usize| {
         let fields: Vec<String> = (0..n).map(|n| format!("\"f{n}\":{n}")).collect();
         format!("{{\"fields\":{{{}}}}}", fields.join(","))
     };
     let cases = [
-        ("x".repeat(DRAFT_MAX), "x".repeat(DRAFT_MAX + 1)),
-        (fields(64), fields(65)),
+        ("cut", "x".repeat(DRAFT_MAX), "x".repeat(DRAFT_MAX + 1)),
+        ("fields", fields(64), fields(65)),
         (
+            "tag",
             format!("{{\"tag\":\"{}\"}}", "t".repeat(128)),
             format!("{{\"tag\":\"{}\"}}", "t".repeat(129)),
         ),
         (
+            "run",
             format!("{{\"run\":\"{}\"}}", "r".repeat(64)),
             format!("{{\"run\":\"{}\"}}", "r".repeat(65)),
         ),
         (
+            "fields",
             format!("{{\"fields\":{{\"{}\":1}}}}", "n".repeat(64)),
             format!("{{\"fields\":{{\"{}\":1}}}}", "n".repeat(65)),
         ),
     ];
-    for (good, bad) in cases {
-        let mut client = agent.connect();
-        client.write(format!("SEND {good}\n")).sync();
-        let answer = client.request(&format!("SEND {bad}"));
-        assert!(answer.starts_with("ERR 65 "), "{answer}");
-        assert!(client.request("SYNC").starts_with("ERR 65 1 refused, "));
+    let mut client = agent.connect();
+    for (repair, good, bad) in cases {
+        client.write(format!("SEND {good}\nSEND {bad}\n")).sync();
+        let lines = agent.connect().tail("{\"lines\":2}");
+        let repaired = |line: &str| parse(line).event()["fields"]["repaired"].clone();
+        assert_eq!(repaired(&lines[0]), serde_json::Value::Null, "{repair}");
+        assert_eq!(repaired(&lines[1]), repair);
     }
     // The longest event line: every character needs an escape, and comes back unchanged.
     let worst = "\u{1}".repeat(DRAFT_MAX);
@@ -154,13 +203,18 @@ fn bad_input_disturbs_no_other_client() {
     let agent = Agent::start();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        for (kind, line) in bad_lines() {
+        for (kind, line) in bad_requests().into_iter().chain(bad_events()) {
             let (agent, done) = (&agent, &done);
             scope.spawn(move || {
-                while !done.load(Ordering::Relaxed) {
-                    // Closes without reading an answer.
+                for round in 0.. {
+                    if done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    // Closes without reading an answer. Long events are kept, so that they are few.
                     let mut hostile = agent.connect();
-                    hostile.try_write(&line);
+                    if line.len() < 1000 || round < 20 {
+                        hostile.try_write(&line);
+                    }
                     assert!(agent.connect().request("PING").starts_with("OK "), "{kind}");
                 }
             });

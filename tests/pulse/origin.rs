@@ -8,7 +8,7 @@ use serde_json::json;
 
 use pulsed::agent::BURST_OF_HISTORY;
 
-use crate::harness::{Agent, Item, Tool, as_root, parse, wait_for};
+use crate::harness::{Agent, FIRST, Item, Tool, as_root, parse, wait_for};
 
 /// The uid of the account `nobody`.
 const OTHER: &str = "65534";
@@ -48,28 +48,59 @@ fn origin_names_short_lived_command() {
 }
 
 #[test]
-fn rejects_claimed_origin() {
+fn claims_never_pass_for_the_agents_word() {
     let agent = Agent::start();
     let mut client = agent.connect();
-    for forged in [
-        r#"{"origin":{"uid":0},"msg":"x"}"#,
-        r#"{"msg":"x","seq":1}"#,
-        r#"{"msg":"x","host":"other"}"#,
-        r#"{"fields":{"_uid":0}}"#,
-        r#"{"took":1}"#,
-    ] {
-        let answer = client.request(&format!("SEND {forged}"));
-        assert!(answer.starts_with("ERR 65 "), "{forged}: {answer}");
+    let forged = [
+        r#"SEND {"origin":{"uid":7},"msg":"x"}"#,
+        r#"SEND {"msg":"x","seq":1}"#,
+        r#"SEND {"msg":"x","host":"other"}"#,
+        r#"SEND {"msg":"x","conn":7,"run":"r"}"#,
+        r#"SEND {"msg":"x","abandoned":true}"#,
+        r#"SEND {"gap":{"after":1,"before":9,"lost":7,"why":"storage"}}"#,
+        r#"SEND {"_uid":7,"_user":"other","fields":{"_uid":7,"_pid":7}}"#,
+        r#"SEND {"repaired":"utf8","fields":{"repaired":"cut"}}"#,
+        r#"SEND {"sent":"a","time":"b","fields":{"sent":"c"}}"#,
+        r#"SEND {"fields":{"uid":0,"origin":"root"}}"#,
+        r#"SEND x","origin":{"uid":7}}"#,
+        r#"SEND {"msg":"x","origin":{"uid":7}"#,
+    ];
+    client.write(forged.join("\n")).write("\n").sync();
+    // The other dialects.
+    agent.connect().write(r#"{"msg":"x","origin":{"uid":7},"seq":1}"#).shutdown_write().rest();
+    let mut syslog = agent.connect();
+    syslog.write("<13>1 - - a - - [a@1 _uid=\"7\" origin=\"7\" repaired=\"cut\" sent=\"x\"] x\n");
+    syslog.shutdown_write().rest();
+    let count = forged.len() + 2;
+    let lines = wait_for("all events", || {
+        let lines = client.tail("{}");
+        (lines.len() == count).then_some(lines)
+    });
+    for (next, line) in (FIRST..).zip(&lines) {
+        let item = parse(line);
+        let event = item.event();
+        assert_eq!(event["origin"]["uid"], geteuid().as_raw(), "{line}");
+        assert_eq!((&event["seq"], &event["host"]), (&next.into(), &"testhost".into()), "{line}");
+        assert_eq!(event.get("abandoned"), None, "{line}");
+        let names = event["fields"].as_object().map(|fields| fields.keys().cloned());
+        assert!(names.into_iter().flatten().all(|name| !name.starts_with('_')), "{line}");
     }
-    // A field or a text of the same name is accepted as such.
-    client.write("SEND {\"fields\":{\"uid\":0,\"origin\":\"root\"}}\n");
-    client.write("SEND x\",\"origin\":{\"uid\":7}}\n");
-    assert!(client.request("SYNC").starts_with("ERR 65 5 refused, "));
-    for line in client.tail("{}") {
-        assert_eq!(parse(&line).event()["origin"]["uid"], geteuid().as_raw());
+    for matching in ["_uid=7", "_user=other", "abandoned=true", "_conn=7", "host=other"] {
+        let found = client.tail(&format!("{{\"match\":\"{matching}\"}}"));
+        let events = found.iter().filter(|line| line.contains("\"seq\""));
+        // `host` of the event is the agent's, the field of that name is the sender's.
+        let expected = usize::from(matching == "host=other");
+        assert!(events.count() <= expected, "{matching}: {found:?}");
     }
-    let lines = client.tail("{\"match\":\"_uid=7\"}");
-    assert_eq!(lines, [""; 0]);
+    let fields = |at: usize| parse(&lines[at]).event()["fields"].clone();
+    assert_eq!(fields(0), json!({"origin.uid": 7, "repaired": "claim nested"}));
+    assert_eq!(fields(7), json!({"repaired.2": "utf8", "repaired.3": "cut", "repaired": "claim"}));
+    assert_eq!(fields(8)["sent"], "b");
+    let syslog = fields(count - 1);
+    assert_eq!(
+        (&syslog["repaired"], &syslog["repaired.2"]),
+        (&"claim fields".into(), &"cut".into())
+    );
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn options_apply_to_message() {
         ),
         (
             &["-t", "a", "-i", "-T", "--id=77", "--socket-errors=on", "x"],
-            json!({"msg": "x", "fields": {"pid": "77"}}),
+            json!({"msg": "x", "fields": {"pid": 77}}),
         ),
         (&["-t", "a", "zwei\nZeilen"], json!({"msg": "zwei\nZeilen"})),
         (&["-t", "a", "--ack", "synced", "x"], json!({"msg": "x"})),
@@ -103,20 +103,6 @@ fn options_apply_to_each_line() {
 }
 
 #[test]
-fn rejects_too_long_unless_truncated() {
-    let agent = Agent::start();
-    let long = "é".repeat(40_000);
-    agent.send(&[&long]).run().failed(65, &["not sent", "message"]);
-    let done = agent.send(&["-S", "5", "ééééé"]).run();
-    assert_eq!(done.code, Some(0));
-    assert!(done.err.contains("5 bytes"), "{done:#?}");
-    let input = format!("a\n{long}\nb\n");
-    agent.send(&[]).input(input).run().failed(65, &["1 of 3 events refused", "line 2"]);
-    let messages: Vec<Value> = events(&agent).iter().map(|event| event["msg"].clone()).collect();
-    assert_eq!(messages, ["éé", "a", "b"]);
-}
-
-#[test]
 fn reads_tag_and_socket_from_environment() {
     let agent = Agent::start();
     let with_env =
@@ -124,16 +110,12 @@ fn reads_tag_and_socket_from_environment() {
     with_env(Tool::send()).args(&["a"]).ok();
     with_env(Tool::send()).args(&["-t", "typed", "b"]).ok();
     with_env(Tool::send()).env("PULSED_TAG", "").args(&["c"]).ok();
-    with_env(Tool::send())
-        .env("PULSED_TAG", "a b")
-        .args(&["d"])
-        .run()
-        .failed(64, &["$PULSED_TAG", "' '"]);
+    with_env(Tool::send()).env("PULSED_TAG", "a b").args(&["d"]).ok();
     with_env(Tool::send()).args(&["-u", "/nowhere", "e"]).run().failed(69, &["/nowhere"]);
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("a user database");
     let user = user.expect("an account for this uid").name;
     let tags: Vec<Value> = events(&agent).iter().map(|event| event["tag"].clone()).collect();
-    assert_eq!(tags, ["from.env", "typed", &user]);
+    assert_eq!(tags, ["from.env", "typed", &user, "a_b"]);
 }
 
 #[test]
@@ -189,19 +171,9 @@ fn failures_have_distinct_exit_codes() {
         .send(&["--ack", "synced", "x"])
         .run()
         .failed(74, &["not stored", agent.socket_text(), "history is off"]);
-    agent.send(&["--json", "{\"seq\":1}"]).run().failed(65, &["\"seq\""]);
-    // A file, because a pipe may pause between the lines, and the refusal would be reported twice.
-    let lines = agent.dir().join("lines");
-    fs::write(&lines, "{\"msg\":\"a\"}\n{\n").expect("a writable directory");
-    agent
-        .send(&["--json", "-f", lines.to_str().expect("UTF-8")])
-        .run()
-        .failed(65, &["1 of 2 events refused", "line 2"]);
     agent.send(&["-f", "/nowhere"]).run().failed(65, &["/nowhere", "No such file"]);
     for (wrong, named) in [
         (&["--frobnicate"][..], "--frobnicate"),
-        (&["-t", "a b", "x"], "--tag"),
-        (&["-p", "loud", "x"], "--priority"),
         (&["-F", "_uid=0", "x"], "_uid"),
         (&["-F", "a:=[1]", "x"], "a:=[1]"),
         (&["-S", "0", "x"], "--size"),

@@ -5,13 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 
 use super::priority::Priority;
 use super::report::NAME;
 use super::template::{Claim, parse_claim};
 use crate::cli::connect::ConnectArgs;
-use crate::event::{BadField, BadTag, DRAFT_MAX, Tag, check_run, took};
+use crate::event::duration::{self, Exact};
+use crate::event::{BadField, DRAFT_MAX, check_run, size};
 
 /// The environment variable that holds the default tag.
 pub const TAG_VARIABLE: &str = "PULSED_TAG";
@@ -40,11 +42,11 @@ pub(super) struct Args {
     pub(super) words: Vec<OsString>,
 
     /// Name the source, such as shop.query [env: PULSED_TAG] [default: your login name]
-    #[arg(short, long, value_parser = parse_tag)]
-    pub(super) tag: Option<Tag<'static>>,
+    #[arg(short, long, value_parser = any_text())]
+    pub(super) tag: Option<String>,
 
     /// Set the severity: LEVEL or facility.LEVEL [default: info]
-    #[arg(short, long, value_name = "LEVEL", value_parser = Priority::parse)]
+    #[arg(short, long, value_name = "LEVEL", value_parser = any_text().map(|text| Priority::read(&text)))]
     pub(super) priority: Option<Priority>,
 
     /// Add a field: key=text, or key:=json for a number, true, false or null
@@ -59,7 +61,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["words", "time"])]
     pub(super) file: Option<PathBuf>,
 
-    /// Read each message as a JSON object with the keys tag level msg run fields time
+    /// Read each message as a JSON object, with our keys or those of another logger
     #[arg(long, conflicts_with = "time")]
     pub(super) json: bool,
 
@@ -67,7 +69,7 @@ pub(super) struct Args {
     #[arg(short = 'e', long)]
     pub(super) skip_empty: bool,
 
-    /// Cut messages longer than SIZE bytes instead of refusing them
+    /// Cut messages longer than SIZE bytes
     #[arg(short = 'S', long, value_parser = parse_size)]
     pub(super) size: Option<usize>,
 
@@ -148,8 +150,9 @@ pub(super) fn joined<'a>(words: impl Iterator<Item = &'a OsStr>) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<Cow<'_, str>>>().join(" ")
 }
 
-fn parse_tag(text: &str) -> Result<Tag<'static>, BadTag> {
-    Tag::new(text.to_owned())
+/// Any text: what the agent repairs is no error. Invalid UTF-8 becomes U+FFFD.
+fn any_text() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|text| text.to_string_lossy().into_owned())
 }
 
 fn parse_run(text: &str) -> Result<String, BadField> {
@@ -163,31 +166,23 @@ pub(super) enum BadNumber {
     #[error("use 1 to {DRAFT_MAX} bytes, such as 1000 or 4KiB")]
     Size,
     /// It is not a duration, or out of bounds.
-    #[error("use a duration such as 500ms or 2s, at most {}h", TIMEOUT_MAX.as_secs() / 3600)]
+    #[error("use a duration such as 500ms or 1m30s, at most {}h", TIMEOUT_MAX.as_secs() / 3600)]
     Timeout,
 }
 
-/// Parses a number of bytes, with `k`, `K` or `KiB` for 1024, as in logger.
+/// Parses the size of a message.
 fn parse_size(text: &str) -> Result<usize, BadNumber> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" => 1,
-        "k" | "K" | "KiB" => 1024,
-        _ => return Err(BadNumber::Size),
-    };
-    let plain = digits.bytes().all(|b| b.is_ascii_digit());
-    let bytes = digits.parse::<usize>().ok().and_then(|n| n.checked_mul(unit));
-    bytes.filter(|n| plain && (1..=DRAFT_MAX).contains(n)).ok_or(BadNumber::Size)
+    let bytes = size::parse(text).and_then(|bytes| usize::try_from(bytes).ok());
+    bytes.filter(|bytes| (1..=DRAFT_MAX).contains(bytes)).ok_or(BadNumber::Size)
 }
 
 /// The longest `--timeout`.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn parse_timeout(text: &str) -> Result<Duration, BadNumber> {
-    let seconds = took::parse(text).filter(|seconds| *seconds <= TIMEOUT_MAX.as_secs_f64());
-    let wait = seconds.map(Duration::from_secs_f64);
+    let wait = duration::parse_exact(text).and_then(Exact::duration);
     // The kernel counts microseconds, and 0 of them mean no timeout.
-    wait.filter(|wait| wait.as_micros() > 0).ok_or(BadNumber::Timeout)
+    wait.filter(|wait| wait.as_micros() > 0 && *wait <= TIMEOUT_MAX).ok_or(BadNumber::Timeout)
 }
 
 #[cfg(test)]
@@ -226,8 +221,6 @@ mod tests {
             &["--json", "--prio-prefix"],
             &["--time", "--json", "ls"],
             &["--ack", "maybe", "x"],
-            &["-t", "a b", "x"],
-            &["-p", "loud", "x"],
             &["-F", "_pid=1", "x"],
             &["-F", "nothing", "x"],
             &["-F", "a:=[1]", "x"],
@@ -245,18 +238,23 @@ mod tests {
 
     #[test]
     fn sizes_and_timeouts_keep_their_bounds() {
-        for (text, size) in [("1", 1), ("65536", 65536), ("64KiB", 65536), ("1k", 1024)] {
+        for (text, size) in
+            [("1", 1), ("65536", 65536), ("64KiB", 65536), ("1k", 1024), ("1 K", 1024)]
+        {
             assert_eq!(parse_size(text), Ok(size));
         }
-        for bad in ["0", "65537", "65KiB", "", "k", "+1", "1 k", "1.5k", "99999999999999999999k"] {
+        for bad in ["0", "65537", "65KiB", "", "k", "+1", "1  k", "1.5k", "99999999999999999999k"] {
             assert_eq!(parse_size(bad), Err(BadNumber::Size), "{bad:?}");
         }
         for (text, micros) in [("1us", 1), ("500ms", 500_000), ("0.5", 500_000), ("2s", 2_000_000)]
         {
             assert_eq!(parse_timeout(text), Ok(Duration::from_micros(micros)));
         }
-        assert_eq!(parse_timeout("86400"), Ok(TIMEOUT_MAX));
-        for bad in ["0", "86401s", "10ns", "", "soon", "-1s"] {
+        for most in ["86400", "24h", "1d", "23h59m60s", "24 hours"] {
+            assert_eq!(parse_timeout(most), Ok(TIMEOUT_MAX), "{most}");
+        }
+        assert_eq!(parse_timeout("1min 30.5s"), Ok(Duration::from_millis(90_500)));
+        for bad in ["0", "86401s", "24h1us", "10ns", "", "soon", "-1s", "1 h and 1 s", "1h "] {
             assert_eq!(parse_timeout(bad), Err(BadNumber::Timeout), "{bad:?}");
         }
     }

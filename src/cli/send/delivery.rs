@@ -6,14 +6,14 @@ use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::{Refusal, SendError, TooLong, Trouble};
+use super::error::{Refusal, SendError, Trouble};
 use super::link::Link;
 use super::options::Options;
 use super::outbox::{self, Outbox};
 use super::report::report;
-use crate::event::{Cursor, Draft};
+use super::template::Message;
+use crate::event::Cursor;
 use crate::sys::poll::{self, Woken};
-use crate::wire::Code;
 
 /// A SYNC is sent after this many events, even if more input is waiting.
 pub const SYNC_EVENTS: u64 = 1000;
@@ -67,18 +67,15 @@ impl<'a> Delivery<'a> {
     }
 
     /// Adds an event. Drops it if the agent is away and [`HELD_MAX`] is reached.
-    ///
-    /// # Errors
-    /// [`TooLong`]; the event is not added then.
-    pub(super) fn push(&mut self, draft: &Draft<'_>) -> Result<(), TooLong> {
+    pub(super) fn push(&mut self, message: &Message<'_>) {
         let before = self.outbox.size();
-        self.outbox.push(draft)?;
+        self.outbox.push(message);
         self.events += 1;
-        self.has_runs |= draft.run.is_some();
+        self.has_runs |= message.draft.run.is_some();
         if let Link::Refused { .. } = self.link {
             self.outbox.pop(before);
             self.drop_one();
-            return Ok(());
+            return;
         }
         if self.outbox.size() > HELD_MAX {
             self.outbox.pop(before);
@@ -86,20 +83,12 @@ impl<'a> Delivery<'a> {
             if self.outbox.events() > 0 {
                 self.drop_one();
             } else {
-                self.outbox.push(draft)?;
+                self.outbox.push(message);
             }
         }
         if self.outbox.events() >= SYNC_EVENTS {
             self.sync();
         }
-        Ok(())
-    }
-
-    /// Counts an event that cannot be sent.
-    pub(super) fn refuse(&mut self, why: String) {
-        self.events += 1;
-        self.refused += 1;
-        self.refusal.get_or_insert(Refusal { code: Code::Data, why });
     }
 
     /// When to call [`Self::sync`] even without new events. `None` unless events are held for an agent that

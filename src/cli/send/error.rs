@@ -3,17 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use super::args::TAG_VARIABLE;
-use super::template::BadMessage;
 use crate::cli::{Exit, Failure};
 use crate::client::{ClientError, Connection, OpenError, TokenError, Where};
-use crate::event::{BadField, BadTag, DRAFT_MAX};
+use crate::event::BadField;
 use crate::wire::Code;
-
-/// A draft exceeds [`DRAFT_MAX`]. Holds its length in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of {0} bytes: {DRAFT_MAX} is the most (-S cuts messages)")]
-pub(super) struct TooLong(pub usize);
 
 /// Why an event was refused or could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,18 +67,12 @@ pub(super) enum SendError {
     NoCursor,
     #[error("-F took: --time measures it")]
     TookTwice,
-    #[error("${TAG_VARIABLE}: {0}")]
-    TagVariable(BadTag),
     #[error("-F: {0}")]
     Field(#[from] BadField),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("cannot read: {name}: {source}")]
     Input { name: String, source: io::Error },
-    #[error("not sent: message: {0}")]
-    TooLong(#[from] TooLong),
-    #[error("not sent: message: {0}")]
-    Message(#[from] BadMessage),
     #[error(transparent)]
     Trouble(#[from] Trouble),
     #[error("{}: {}", if .0.code == Code::NotStored { "not stored" } else { "refused" }, .0.why)]
@@ -106,12 +93,8 @@ pub(super) enum SendError {
 impl Failure for SendError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoCursor
-            | Self::TookTwice
-            | Self::TagVariable(_)
-            | Self::Field(_)
-            | Self::Token(_) => Exit::Usage,
-            Self::Input { .. } | Self::TooLong(_) | Self::Message(_) => Exit::Data,
+            Self::NoCursor | Self::TookTwice | Self::Field(_) | Self::Token(_) => Exit::Usage,
+            Self::Input { .. } => Exit::Data,
             Self::Trouble(trouble) => trouble.code().into(),
             Self::Lost { why: Some(trouble), .. } => trouble.code().into(),
             Self::Refused(refusal) | Self::SomeRefused { refusal, .. } => refusal.code.into(),

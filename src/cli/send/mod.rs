@@ -54,7 +54,10 @@ fn run(args: Args) -> Result<ExitCode, SendError> {
         Some((program, arguments)) if args.time => {
             return Ok(timed::run(options, program, arguments).into());
         }
-        Some(_) => once(&options, joined(args.words.iter().map(|word| word.as_os_str())))?,
+        Some(_) => {
+            let lossy = args.words.iter().any(|word| word.to_str().is_none());
+            once(&options, joined(args.words.iter().map(|word| word.as_os_str())), lossy)?
+        }
         None => match &args.file {
             None => stream::run(&options, stdin()?, "stdin")?,
             Some(path) => {
@@ -77,10 +80,11 @@ fn stdin() -> Result<File, SendError> {
 }
 
 /// Sends one event: one write, one read. One that belongs to a run detaches it.
-fn once(options: &Options, text: String) -> Result<Option<Cursor>, SendError> {
-    let message = options.template.message(text.into())?;
+fn once(options: &Options, text: String, lossy: bool) -> Result<Option<Cursor>, SendError> {
+    let mut message = options.template.message(text.into());
+    message.lossy = lossy;
     let mut outbox = Outbox::new(options.ack);
-    outbox.push(&message.draft)?;
+    outbox.push(&message);
     if message.cut {
         options.warn_cut();
     }

@@ -38,26 +38,22 @@ impl Options {
         if args.cursor && args.ack == Some(Ack::None) {
             return Err(SendError::NoCursor);
         }
+        let variable = std::env::var_os(TAG_VARIABLE).filter(|text| !text.is_empty());
+        let variable = variable.map(|text| text.to_string_lossy().into_owned());
         let mut template = Template {
-            tag: args.tag.clone(),
-            priority: args.priority,
+            tag: args.tag.clone().or(variable),
+            priority: args.priority.clone(),
             run: args.run.clone(),
             size: args.size,
             json: args.json,
             prio_prefix: args.prio_prefix,
             ..Template::default()
         };
-        let variable = std::env::var_os(TAG_VARIABLE).filter(|text| !text.is_empty());
-        if let (None, Some(text)) = (&args.tag, variable) {
-            template
-                .set_tag(text.to_string_lossy().into_owned())
-                .map_err(SendError::TagVariable)?;
-        }
         for claim in args.fields.iter().cloned() {
             template.add(claim)?;
         }
         if let Some(id) = args.id.as_ref().filter(|id| !id.is_empty()) {
-            let value = Value::Text(id.clone().into());
+            let value = Value::from_pid(id.clone());
             template.add(Claim::Field(Field { name: "pid".into(), value }))?;
         }
         if args.time && template.took.is_some() {

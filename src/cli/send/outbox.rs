@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use crate::client::{ClientError, Connection};
-use crate::event::{Cursor, DRAFT_MAX, Draft};
-use crate::wire::{Answer, Code, encode_send};
+use crate::event::Cursor;
+use crate::wire::{Answer, Claims, Code, encode_claims, encode_send};
 
 use super::args::Ack;
-use super::error::{Refusal, TooLong, Trouble};
+use super::error::{Refusal, Trouble};
+use super::template::Message;
 
 /// Unacknowledged events, encoded, in order.
 #[derive(Debug)]
@@ -36,20 +37,27 @@ impl Outbox {
         Self { ack, lines: Vec::new(), events: 0, written: 0 }
     }
 
-    /// Adds an event.
-    ///
-    /// # Errors
-    /// [`TooLong`]; the event is not added then.
-    pub(super) fn push(&mut self, draft: &Draft<'_>) -> Result<(), TooLong> {
-        let before = self.lines.len();
-        encode_send(draft, &mut self.lines);
-        let length = self.lines.len() - before - b"SEND \n".len();
-        if length > DRAFT_MAX {
-            self.lines.truncate(before);
-            return Err(TooLong(length));
+    /// Adds an event. The agent cuts one that is too long.
+    pub(super) fn push(&mut self, message: &Message<'_>) {
+        let claims = message.claims();
+        let begin = self.lines.len();
+        match &message.object {
+            Some(object) => {
+                encode_claims(&object.added, claims, &object.members, &mut self.lines);
+            }
+            None if claims == Claims::default() => encode_send(&message.draft, &mut self.lines),
+            None => encode_claims(&message.draft, claims, "", &mut self.lines),
+        }
+        if message.lossy {
+            leave_invalid(&mut self.lines, begin);
         }
         self.events += 1;
-        Ok(())
+    }
+
+    /// The lines.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines).into_owned()
     }
 
     /// The number of events.
@@ -112,6 +120,17 @@ impl Outbox {
         };
         self.clear();
         Ok(result)
+    }
+}
+
+/// Replaces the first U+FFFD after `begin` by a byte that is no UTF-8, so that the agent replaces it and says so
+/// in the event.
+fn leave_invalid(lines: &mut Vec<u8>, begin: usize) {
+    let mut replacement = [0; 3];
+    char::REPLACEMENT_CHARACTER.encode_utf8(&mut replacement);
+    let found = lines[begin..].windows(replacement.len()).position(|bytes| bytes == replacement);
+    if let Some(at) = found.map(|at| begin + at) {
+        lines.splice(at..at + replacement.len(), [0x80]);
     }
 }
 

@@ -1,6 +1,8 @@
 //! `-p facility.level` and `<N>`, as syslog has them (RFC 5424, section 6.2.1).
 
-use crate::event::{Level, UnknownLevel};
+use std::borrow::Cow;
+
+use crate::event::Level;
 
 /// The facilities of syslog in the order of their numbers. Those without a common name are called by
 /// their number.
@@ -11,37 +13,35 @@ const FACILITIES: [&str; 24] = [
 ];
 
 /// A level, and a facility if one was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Priority {
     /// The severity.
     pub(super) level: Level,
+    /// What was given instead of a level that is known. The agent keeps it.
+    pub(super) unknown: Option<String>,
     /// Becomes the field `facility`.
-    pub(super) facility: Option<&'static str>,
-}
-
-/// Why a text is not a priority.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadPriority {
-    /// The level is unknown.
-    #[error(transparent)]
-    Level(#[from] UnknownLevel),
-    /// The facility is unknown.
-    #[error("unknown facility {0:?}: use one of syslog's, such as user, daemon, cron or local0")]
-    Facility(String),
+    pub(super) facility: Option<Cow<'static, str>>,
 }
 
 impl Priority {
-    /// Parses `level` or `facility.level`.
-    pub(super) fn parse(text: &str) -> Result<Self, BadPriority> {
-        let Some((name, level)) = text.split_once('.') else {
-            return Ok(Self { level: Level::from_typed(text)?, facility: None });
+    /// Reads `level` or `facility.level`. An event is not lost for an unknown one.
+    pub(super) fn read(text: &str) -> Self {
+        let (facility, name) = match text.split_once('.') {
+            None => (None, text),
+            Some((name, level)) => (Some(name), level),
         };
-        let lower = name.to_ascii_lowercase();
-        // logger still knows the old name of auth.
-        let known = if lower == "security" { "auth" } else { lower.as_str() };
-        let facility = FACILITIES.into_iter().find(|facility| *facility == known);
-        let facility = facility.ok_or_else(|| BadPriority::Facility(name.into()))?;
-        Ok(Self { level: Level::from_typed(level)?, facility: Some(facility) })
+        let level = Level::from_typed(name);
+        Self {
+            unknown: level.is_err().then(|| name.to_owned()),
+            level: level.unwrap_or_default(),
+            facility: facility.filter(|name| !name.is_empty()).map(|name| {
+                let lower = name.to_ascii_lowercase();
+                // logger still knows the old name of auth.
+                let known = if lower == "security" { "auth" } else { lower.as_str() };
+                let facility = FACILITIES.into_iter().find(|facility| *facility == known);
+                facility.map_or_else(|| name.to_owned().into(), Cow::Borrowed)
+            }),
+        }
     }
 
     /// Splits the `<N>` off the beginning of a line. `None` if there is none. A number below 8 is a level
@@ -51,8 +51,8 @@ impl Priority {
         let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let number = digits.parse::<u8>().ok().filter(|_| plain)?;
         let facility = *FACILITIES.get(usize::from(number / 8))?;
-        let facility = (number >= 8).then_some(facility);
-        Some((Self { level: Level::from_severity(number), facility }, text))
+        let facility = (number >= 8).then_some(Cow::Borrowed(facility));
+        Some((Self { level: Level::from_severity(number), unknown: None, facility }, text))
     }
 }
 
@@ -61,22 +61,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parses_what_logger_accepts() {
-        let priority = |level, facility| Ok(Priority { level, facility });
-        assert_eq!(Priority::parse("warn"), priority(Level::Warning, None));
-        assert_eq!(Priority::parse("local7.ERR"), priority(Level::Err, Some("local7")));
-        assert_eq!(Priority::parse("security.3"), priority(Level::Err, Some("auth")));
-        assert_eq!(Priority::parse("x.err"), Err(BadPriority::Facility("x".into())));
-        assert_eq!(Priority::parse("user."), Err(UnknownLevel(String::new()).into()));
+    fn reads_what_logger_accepts() {
+        for (text, level, facility) in [
+            ("warn", Level::Warning, None),
+            ("local7.ERR", Level::Err, Some("local7")),
+            ("security.3", Level::Err, Some("auth")),
+            ("shop.err", Level::Err, Some("shop")),
+            (".err", Level::Err, None),
+        ] {
+            let facility = facility.map(Cow::Borrowed);
+            assert_eq!(Priority::read(text), Priority { level, unknown: None, facility }, "{text}");
+        }
+        for (text, unknown, facility) in
+            [("loud", "loud", None), ("user.", "", Some("user")), ("a.b.c", "b.c", Some("a"))]
+        {
+            let read = Priority::read(text);
+            assert_eq!((read.level, read.unknown.as_deref()), (Level::Info, Some(unknown)));
+            assert_eq!(read.facility.as_deref(), facility);
+        }
     }
 
     #[test]
     fn splits_only_valid_prefixes() {
         let split =
             |line| Priority::split_prefix(line).map(|(p, rest)| (p.level, p.facility, rest));
+        let some = |facility: &'static str| Some(Cow::Borrowed(facility));
         assert_eq!(split("<3>bad"), Some((Level::Err, None, "bad")));
-        assert_eq!(split("<13> x"), Some((Level::Notice, Some("user"), " x")));
-        assert_eq!(split("<191>"), Some((Level::Debug, Some("local7"), "")));
+        assert_eq!(split("<13> x"), Some((Level::Notice, some("user"), " x")));
+        assert_eq!(split("<191>"), Some((Level::Debug, some("local7"), "")));
         for text in ["<192>x", "<>x", "<+1>x", "<1x", "x<1>", "", "<1000>x"] {
             assert_eq!(split(text), None, "{text:?}");
         }

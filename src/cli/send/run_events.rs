@@ -12,7 +12,7 @@ use super::delivery::Delivery;
 use super::error::SendError;
 use super::report::report;
 use super::timed_run::{End, Plan};
-use crate::event::{Cursor, Draft};
+use crate::event::Cursor;
 
 /// Why the wait for the agent ends.
 pub(super) enum Done {
@@ -80,20 +80,14 @@ fn deliver(
     ended: &PipeReader,
     end: &Receiver<End>,
 ) -> Option<Result<Option<Cursor>, SendError>> {
-    let mut draft = plan.begin();
+    let mut message = plan.begin();
     let mut delivery = Delivery::unconnected(&plan.options);
-    push(&mut delivery, &draft);
+    delivery.push(&message);
     if let Err(error) = delivery.keep_written(ended.as_fd()) {
         report(format_args!("cannot watch the connection: {error}"));
     }
-    end.recv().ok()?.describe(&mut draft, plan.sets_level());
-    push(&mut delivery, &draft);
+    end.recv().ok()?.describe(&mut message.draft, plan.sets_level());
+    delivery.push(&message);
     delivery.flush(Duration::ZERO);
     Some(delivery.outcome())
-}
-
-fn push(delivery: &mut Delivery<'_>, draft: &Draft<'_>) {
-    if let Err(long) = delivery.push(draft) {
-        delivery.refuse(format!("the command line: {long}"));
-    }
 }

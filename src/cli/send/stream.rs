@@ -1,11 +1,12 @@
 //! An input of lines: each line is an event.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::delivery::Delivery;
-use super::error::{SendError, TooLong};
+use super::error::SendError;
 use super::lines::{InputLine, InputLines};
 use super::options::Options;
 use crate::event::Cursor;
@@ -22,7 +23,7 @@ pub(super) fn run(
 ) -> Result<Option<Cursor>, SendError> {
     let failed = |source| SendError::Input { name: name.to_owned(), source };
     let delivery = Delivery::connected(options)?;
-    let mut stream = Stream { options, delivery, lines: 0, cut: false };
+    let mut stream = Stream { options, delivery, cut: false };
     let mut lines = InputLines::default();
     let mut piece = vec![0; PIECE];
     loop {
@@ -61,38 +62,22 @@ pub(super) fn run(
 struct Stream<'a> {
     options: &'a Options,
     delivery: Delivery<'a>,
-    /// The number of the current line, from 1.
-    lines: u64,
     /// Whether cutting a message was reported.
     cut: bool,
 }
 
 impl Stream<'_> {
     fn line(&mut self, line: InputLine<'_>) {
-        self.lines += 1;
         if line.bytes.is_empty() && self.options.skip_empty {
             return;
         }
-        let template = &self.options.template;
-        if line.is_cut() && (template.size.is_none() || template.json) {
-            return self.refuse(TooLong(line.length));
-        }
         let text = String::from_utf8_lossy(line.bytes);
-        match template.line(&text) {
-            Err(bad) => self.refuse(bad),
-            Ok(message) => {
-                if message.cut && !std::mem::replace(&mut self.cut, true) {
-                    self.options.warn_cut();
-                }
-                self.options.echo(&message.draft);
-                if let Err(long) = self.delivery.push(&message.draft) {
-                    self.refuse(long);
-                }
-            }
+        let Some(mut message) = self.options.template.line(&text, line.is_cut()) else { return };
+        message.lossy = matches!(text, Cow::Owned(_));
+        if message.cut && !std::mem::replace(&mut self.cut, true) {
+            self.options.warn_cut();
         }
-    }
-
-    fn refuse(&mut self, why: impl std::fmt::Display) {
-        self.delivery.refuse(format!("line {}: {why}", self.lines));
+        self.options.echo(&message.draft);
+        self.delivery.push(&message);
     }
 }

@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::priority::Priority;
 use crate::event::{
-    self, BadField, BadTag, Draft, FIELDS_MAX, Field, Tag, Value, check_field_name, took,
+    self, BadField, Draft, FIELDS_MAX, Field, Level, Tag, Value, check_field_name, duration,
 };
-use crate::wire::{Decoder, Request};
+use crate::wire::{self, Claims};
 
 /// The value of `-F`: a field, or the duration.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +42,8 @@ pub(super) fn parse_claim(text: &str) -> Result<Claim, BadClaim> {
     };
     if name == "took" {
         let seconds = match &value {
-            Value::Text(text) => took::parse(text),
-            Value::Number(digits) => digits.parse().ok().and_then(took::check),
+            Value::Text(text) => duration::parse(text),
+            Value::Number(digits) => digits.parse().ok().and_then(duration::check),
             Value::Bool(_) | Value::Null => None,
         };
         return Ok(Claim::Took(seconds.ok_or(BadField::Took)?));
@@ -67,10 +65,10 @@ fn typed(name: &str, json: &str) -> Result<Value<'static>, BadClaim> {
 }
 
 /// What all events have in common, and how a message becomes an event.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Template {
-    /// From `-t` or `$PULSED_TAG`.
-    pub(super) tag: Option<Tag<'static>>,
+    /// From `-t` or `$PULSED_TAG`. The agent repairs it.
+    pub(super) tag: Option<String>,
     /// From `-p`.
     pub(super) priority: Option<Priority>,
     /// From `--run`.
@@ -87,30 +85,37 @@ pub(super) struct Template {
     pub(super) prio_prefix: bool,
 }
 
-/// A message as a draft.
+/// A message as an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Message<'a> {
     /// The event.
     pub(super) draft: Draft<'a>,
+    /// The tag of the options, if the agent will change it.
+    tag: Option<&'a str>,
+    /// The level of the options, if it is unknown.
+    level: Option<&'a str>,
+    /// The line, if the agent is to read the object itself and to note what it repairs.
+    pub(super) object: Option<ObjectLine<'a>>,
     /// Whether its message was cut to the size of `-S`.
     pub(super) cut: bool,
+    /// Whether it was not UTF-8.
+    pub(super) lossy: bool,
 }
 
-/// Why a message does not become an event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadMessage {
-    /// It is not an object.
-    #[error("not a JSON object")]
-    NotObject,
-    /// The protocol is one object a line.
-    #[error("a line break within a JSON object")]
-    LineBreak,
-    /// The protocol's decoder refuses it.
-    #[error("{0}")]
-    Refused(String),
-    /// The options and the object together have too many fields.
-    #[error(transparent)]
-    Field(#[from] BadField),
+/// An object, and what the options add to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ObjectLine<'a> {
+    /// What the object does not have itself.
+    pub(super) added: Draft<'a>,
+    /// What follows the opening brace.
+    pub(super) members: String,
+}
+
+impl Message<'_> {
+    /// What the agent will repair in the options.
+    pub(super) fn claims(&self) -> Claims<'_> {
+        Claims { tag: self.tag, level: self.level }
+    }
 }
 
 impl Template {
@@ -137,141 +142,112 @@ impl Template {
         Ok(())
     }
 
-    /// Sets the tag.
-    ///
-    /// # Errors
-    /// [`BadTag`] if the text is not one.
-    pub(super) fn set_tag(&mut self, text: String) -> Result<(), BadTag> {
-        self.tag = Some(Tag::new(text)?);
-        Ok(())
-    }
-
-    /// Makes the event of a line of input.
-    ///
-    /// # Errors
-    /// Those of [`Self::message`].
-    pub(super) fn line<'a>(&'a self, line: &'a str) -> Result<Message<'a>, BadMessage> {
-        match Priority::split_prefix(line).filter(|_| self.prio_prefix) {
-            None => self.message(line.into()),
-            Some((own, text)) => {
-                let mut message = self.message(text.into())?;
-                let draft = &mut message.draft;
-                draft.level = own.level;
-                if let Some(facility) = own.facility {
-                    draft.fields.retain(|field| field.name != "facility");
-                    draft.fields.push(facility_field(facility));
-                }
-                Ok(message)
-            }
+    /// Makes the event of a line of input. `cut`: its end is missing. `None` for a blank line between
+    /// objects.
+    pub(super) fn line<'a>(&'a self, line: &'a str, cut: bool) -> Option<Message<'a>> {
+        if self.json {
+            let blank = line.trim_matches(['\u{feff}', ' ', '\t']).is_empty();
+            return (!blank).then(|| self.object(line, cut));
         }
+        let Some((own, text)) = Priority::split_prefix(line).filter(|_| self.prio_prefix) else {
+            return Some(self.plain(line.into()));
+        };
+        let mut message = self.plain(text.into());
+        message.level = None;
+        let draft = &mut message.draft;
+        draft.level = own.level;
+        if let Some(facility) = own.facility {
+            draft.fields.retain(|field| field.name != "facility");
+            draft.fields.push(facility_field(facility));
+        }
+        Some(message)
     }
 
     /// Makes the event of a message.
-    ///
-    /// # Errors
-    /// [`BadMessage`], only with `--json`.
-    pub(super) fn message<'a>(&'a self, text: Cow<'a, str>) -> Result<Message<'a>, BadMessage> {
-        if self.json { Ok(self.fit(self.object(&text)?)) } else { Ok(self.plain(text)) }
+    pub(super) fn message<'a>(&'a self, text: Cow<'a, str>) -> Message<'a> {
+        if self.json { self.object(&text, false) } else { self.plain(text) }
     }
 
     /// Makes the event of a message that is plain text.
     pub(super) fn plain<'a>(&'a self, text: Cow<'a, str>) -> Message<'a> {
-        self.fit(self.text(text))
-    }
-
-    /// Cuts the message to the size of `-S`.
-    fn fit<'a>(&self, mut draft: Draft<'a>) -> Message<'a> {
-        let cut = self.size.is_some_and(|size| cut(&mut draft.msg, size));
-        Message { draft, cut }
-    }
-
-    fn text<'a>(&'a self, msg: Cow<'a, str>) -> Draft<'a> {
+        let tag = self.tag.as_deref();
         let mut draft = Draft {
-            tag: self.tag.clone(),
-            level: self.priority.map(|p| p.level).unwrap_or_default(),
-            msg,
+            tag: tag.map(Tag::repaired),
+            level: self.priority.as_ref().map(|p| p.level).unwrap_or_default(),
+            msg: text,
             run: self.run.as_deref().map(Cow::Borrowed),
             took: self.took,
             fields: self.fields.clone(),
         };
-        draft.fields.extend(self.priority.and_then(|p| p.facility).map(facility_field));
-        draft
+        draft.fields.extend(self.facility());
+        let tag = tag.filter(|tag| draft.tag.as_ref().is_none_or(|made| made.as_str() != *tag));
+        let level = self.priority.as_ref().and_then(|priority| priority.unknown.as_deref());
+        self.fit(Message { draft, tag, level, object: None, cut: false, lossy: false })
     }
 
-    /// Keys of the object override the options.
-    fn object(&self, text: &str) -> Result<Draft<'static>, BadMessage> {
-        let mut draft = decode(text)?;
-        draft.tag = draft.tag.or_else(|| self.tag.clone());
-        draft.run = draft.run.or_else(|| self.run.clone().map(Cow::Owned));
-        draft.took = draft.took.or(self.took);
-        if let Some(priority) = self.priority
-            && !names_level(text)
-        {
-            draft.level = priority.level;
-        }
-        let facility = self.priority.and_then(|p| p.facility).map(facility_field);
-        for field in self.fields.iter().cloned().chain(facility) {
-            if !draft.fields.iter().any(|own| own.name == field.name) {
-                draft.fields.push(field);
+    /// Makes the event of an object. Its keys override the options. Other text is the message.
+    fn object<'a>(&'a self, text: &str, cut: bool) -> Message<'a> {
+        let Some(object) = wire::read_object(text, cut) else {
+            let mut message = self.plain(text.to_owned().into());
+            // The agent notes that it is no object.
+            let rest = text.strip_prefix('{').filter(|_| !text.contains('\n'));
+            if let Some(rest) = rest.filter(|_| *self == Self { json: true, ..Self::default() }) {
+                message.object = Some(ObjectLine { members: rest.into(), ..ObjectLine::default() });
             }
+            return message;
+        };
+        let Message { draft: mut added, tag, level, .. } = self.plain(Cow::default());
+        // A line break may stand only between the parts of an object.
+        let members = object.members.replace(['\n', '\r'], " ");
+        let (names_level, gives_took) = (object.names_level, object.gives_took);
+        let mut draft = object.draft.into_owned();
+        draft.fields.retain(|field| field.name != "repaired");
+        let tag = tag.filter(|_| draft.tag.is_none());
+        let level = level.filter(|_| !names_level);
+        match &draft.tag {
+            Some(_) => added.tag = None,
+            None => draft.tag = added.tag.clone(),
         }
-        if draft.fields.len() > FIELDS_MAX {
-            return Err(BadField::Many.into());
+        match &draft.run {
+            Some(_) => added.run = None,
+            None if added.run.is_some() => {
+                draft.run = added.run.clone();
+                // Only a given duration ends a run.
+                draft.took = draft.took.filter(|_| gives_took);
+            }
+            None => {}
         }
-        Ok(draft)
+        match gives_took {
+            true => added.took = None,
+            false => draft.took = added.took.or(draft.took),
+        }
+        match names_level {
+            true => added.level = Level::default(),
+            false => draft.level = added.level,
+        }
+        added.fields.retain(|field| draft.fields.iter().all(|own| own.name != field.name));
+        draft.fields.extend(added.fields.iter().cloned());
+        let object = Some(ObjectLine { added, members });
+        self.fit(Message { draft, tag, level, object, cut: false, lossy: false })
+    }
+
+    fn facility(&self) -> Option<Field<'static>> {
+        self.priority.as_ref()?.facility.clone().map(facility_field)
+    }
+
+    /// Cuts the message to the size of `-S`.
+    fn fit<'a>(&self, mut message: Message<'a>) -> Message<'a> {
+        message.cut = self.size.is_some_and(|size| cut(&mut message.draft.msg, size));
+        if message.cut {
+            // The object has the whole message.
+            message.object = None;
+        }
+        message
     }
 }
 
-fn facility_field(facility: &'static str) -> Field<'static> {
-    Field { name: "facility".into(), value: Value::Text(facility.into()) }
-}
-
-/// Decodes an object with the agent's decoder, so that both refuse the same in the same words.
-fn decode(text: &str) -> Result<Draft<'static>, BadMessage> {
-    if !text.trim_start().starts_with('{') {
-        return Err(BadMessage::NotObject);
-    }
-    if text.contains('\n') {
-        return Err(BadMessage::LineBreak);
-    }
-    let mut decoder = Decoder::new();
-    decoder.push(b"SEND ");
-    decoder.push(text.trim_start().as_bytes());
-    decoder.finish();
-    match decoder.next() {
-        Some(Ok(Request::Send(draft))) => Ok(owned(draft)),
-        Some(Err(refused)) => Err(BadMessage::Refused(refused.why)),
-        _ => Err(BadMessage::NotObject),
-    }
-}
-
-fn names_level(object: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Named {
-        level: Option<IgnoredAny>,
-    }
-    serde_json::from_str::<Named>(object).is_ok_and(|named| named.level.is_some())
-}
-
-fn owned(draft: Draft<'_>) -> Draft<'static> {
-    let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    let field = |field: Field<'_>| Field {
-        name: text(field.name),
-        value: match field.value {
-            Value::Text(value) => Value::Text(text(value)),
-            Value::Number(digits) => Value::Number(text(digits)),
-            Value::Bool(yes) => Value::Bool(yes),
-            Value::Null => Value::Null,
-        },
-    };
-    Draft {
-        tag: draft.tag.map(Tag::into_owned),
-        level: draft.level,
-        msg: text(draft.msg),
-        run: draft.run.map(text),
-        took: draft.took,
-        fields: draft.fields.into_iter().map(field).collect(),
-    }
+fn facility_field(facility: Cow<'static, str>) -> Field<'static> {
+    Field { name: "facility".into(), value: Value::Text(facility) }
 }
 
 /// Cuts a text to at most `size` bytes at a character boundary. Returns `true` if it was longer.
@@ -289,8 +265,10 @@ fn cut(text: &mut Cow<'_, str>, size: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Ack;
+    use super::super::outbox::Outbox;
     use super::*;
-    use crate::event::{FIELD_NAME_MAX, Level};
+    use crate::event::FIELD_NAME_MAX;
 
     fn template(claims: &[&str]) -> Template {
         let mut template = Template::default();
@@ -331,48 +309,91 @@ mod tests {
         assert_eq!(add(&mut timed, "took=2s"), Err(BadField::Twice("took".into())));
     }
 
+    /// The line that is sent for a line of input.
+    fn sent(template: &Template, line: &str) -> String {
+        let mut outbox = Outbox::new(Ack::None);
+        if let Some(message) = template.line(line, false) {
+            outbox.push(&message);
+        }
+        outbox.text()
+    }
+
     #[test]
     fn a_prefix_overrides_the_options() {
         let mut template = template(&["user=7"]);
-        template.priority = Priority::parse("daemon.err").ok();
+        template.priority = Some(Priority::read("daemon.err"));
         template.prio_prefix = true;
         fn facility<'a>(draft: &Draft<'a>) -> Option<Value<'a>> {
             draft.fields.last().map(|field| field.value.clone())
         }
-        let plain = template.line("<x>y").expect("a line").draft;
+        let plain = template.line("<x>y", false).expect("a line").draft;
         assert_eq!((plain.level, &*plain.msg), (Level::Err, "<x>y"));
         assert_eq!(facility(&plain), Some(Value::Text("daemon".into())));
-        let own = template.line("<22>z").expect("a line").draft;
+        let own = template.line("<22>z", false).expect("a line").draft;
         assert_eq!((own.level, &*own.msg, own.fields.len()), (Level::Info, "z", 2));
         assert_eq!(facility(&own), Some(Value::Text("mail".into())));
     }
 
     #[test]
     fn an_object_overrides_the_options() {
-        let mut template = template(&["user=7", "page=/"]);
+        let mut template = template(&["user=7", "page=/", "took=2s"]);
         template.json = true;
-        template.priority = Priority::parse("err").ok();
-        template.set_tag("shop".into()).expect("a tag");
-        let own = template
-            .line(r#"{"tag":"a","level":"debug","msg":"m","fields":{"user":8}}"#)
-            .expect("an object")
-            .draft;
-        assert_eq!(own.tag.as_ref().map(Tag::as_str), Some("a"));
-        assert_eq!((own.level, own.fields.len()), (Level::Debug, 2));
-        assert_eq!(own.fields[0].value, Value::Number("8".into()));
-        let bare = template.line(r#" {"msg":"m"}"#).expect("an object").draft;
+        template.priority = Some(Priority::read("err"));
+        template.tag = Some("shop".into());
+        template.run = Some("r".into());
+        let own = r#"{"tag":"a","level":"debug","msg":"m","run":"s","took":1,"fields":{"user":8}}"#;
+        let draft = template.line(own, false).expect("a line").draft;
+        assert_eq!(draft.tag.as_ref().map(Tag::as_str), Some("a"));
+        assert_eq!((draft.level, draft.took, draft.fields.len()), (Level::Debug, Some(1.0), 2));
+        assert_eq!(
+            sent(&template, own),
+            format!("SEND {{\"fields\":{{\"page\":\"/\"}},{}\n", &own[1..])
+        );
+        let bare = template.line(r#" {"msg":"m"}"#, false).expect("a line").draft;
         assert_eq!(bare.tag.as_ref().map(Tag::as_str), Some("shop"));
-        assert_eq!((bare.level, bare.fields.len()), (Level::Err, 2));
-        for bad in ["", "m", "[1]", r#"{"seq":1}"#, r#"{"msg":"m""#, "{}\nQUIT"] {
-            assert!(template.line(bad).is_err(), "{bad:?}");
+        assert_eq!((bare.level, bare.took, bare.fields.len()), (Level::Err, Some(2.0), 2));
+        template.took = None;
+        // Other durations neither end the run nor are they lost.
+        let timed = template.line(r#"{"msg":"m","duration_ms":5}"#, false).expect("a line").draft;
+        assert_eq!((timed.took, timed.run.as_deref()), (None, Some("r")));
+    }
+
+    #[test]
+    fn the_agent_repairs_objects_and_options() {
+        let mut template = Template { json: true, ..Template::default() };
+        for (line, sent_line) in [
+            (r#"{"seq":1}"#, r#"SEND {"seq":1}"#),
+            ("\u{feff} {\"a\":\n1}\r", "SEND {\"a\": 1} "),
+            ("{user} logged in", "SEND {user} logged in"),
+            ("{\"msg\":\"m\"", "SEND {\"msg\":\"m\""),
+            ("[1]", "SEND [1]"),
+            ("plain", "SEND plain"),
+            ("{}\nQUIT", "SEND {\"msg\":\"{}\\nQUIT\"}"),
+        ] {
+            assert_eq!(sent(&template, line), format!("{sent_line}\n"), "{line:?}");
         }
+        for blank in ["", " ", "\u{feff}", "\t"] {
+            assert_eq!(template.line(blank, false), None, "{blank:?}");
+        }
+        template.tag = Some("my script".into());
+        template.priority = Some(Priority::read("loud"));
+        assert_eq!(sent(&template, "{}"), "SEND {\"tag\":\"my script\",\"level\":\"loud\"}\n");
+        assert_eq!(
+            sent(&template, r#"{"logger":"a","level":4}"#),
+            "SEND {\"logger\":\"a\",\"level\":4}\n"
+        );
+        template.json = false;
+        assert_eq!(
+            sent(&template, "hello"),
+            "SEND {\"tag\":\"my script\",\"level\":\"loud\",\"msg\":\"hello\"}\n"
+        );
     }
 
     #[test]
     fn cuts_between_characters() {
         let mut template = Template { size: Some(3), ..Template::default() };
         let msg = |template: &Template, text: &'static str| {
-            let message = template.message(text.into()).expect("text");
+            let message = template.message(text.into());
             (message.draft.msg.into_owned(), message.cut)
         };
         assert_eq!(msg(&template, "abc"), ("abc".into(), false));

@@ -34,7 +34,7 @@ pub(super) fn run(options: Options, program: &OsStr, arguments: &[OsString]) -> 
         Ok(child) => End { how: wait(child, forwarder), took: begun.elapsed() },
         Err(error) => End { how: not_run(program, error), took },
     };
-    plan.options.echo(&plan.begin());
+    plan.options.echo(&plan.begin().draft);
     if let Some(events) = events {
         events.finish(end);
     }

@@ -1,4 +1,4 @@
-//! What is sent about a command: the draft of its begin, and what its end adds.
+//! What is sent about a command: the event of its begin, and what its end adds.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::args::joined;
 use super::options::Options;
+use super::template::Message;
 use crate::event::{Draft, Field, Level, RUN_MAX, Value};
 
 /// The exit status of a shell when there is no such command, and when it cannot be run.
@@ -30,10 +31,11 @@ impl Plan {
         Self { text: joined(words), run, options }
     }
 
-    /// The draft of the begin.
-    pub(super) fn begin(&self) -> Draft<'_> {
-        let message = self.options.template.plain(self.text.as_str().into());
-        Draft { run: Some(self.run.as_str().into()), ..message.draft }
+    /// The event of the begin.
+    pub(super) fn begin(&self) -> Message<'_> {
+        let mut message = self.options.template.plain(self.text.as_str().into());
+        message.draft.run = Some(self.run.as_str().into());
+        message
     }
 
     /// `true` if the end of the command decides the level of its event.
@@ -43,10 +45,11 @@ impl Plan {
 
     /// `-S`, `-s`: reports what the begin will be.
     pub(super) fn report_begin(&self) {
-        if self.options.template.plain(self.text.as_str().into()).cut {
+        let begin = self.begin();
+        if begin.cut {
             self.options.warn_cut();
         }
-        self.options.echo(&self.begin());
+        self.options.echo(&begin.draft);
     }
 }
 

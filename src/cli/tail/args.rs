@@ -8,7 +8,8 @@ use clap::{Parser, ValueEnum};
 
 use super::report::NAME;
 use crate::cli::connect::ConnectArgs;
-use crate::event::{Cursor, Level, UnknownLevel, took};
+use crate::event::duration::{self, Exact};
+use crate::event::{Cursor, Level, UnknownLevel};
 use crate::filter::{KEYS, Match, MatchError};
 use crate::render::Format;
 
@@ -83,7 +84,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Which events")]
     pub(super) grep: Option<String>,
 
-    /// Only events that took longer than DUR: 100ms, 1.5s
+    /// Only events that took longer than DUR: 100ms, 1m30s
     #[arg(long, value_name = "DUR", value_parser = parse_slower, help_heading = "Which events")]
     pub(super) slower: Option<String>,
 
@@ -178,10 +179,10 @@ pub(super) enum BadValue {
     #[error("use a number, or all")]
     Lines,
     /// It is not a duration.
-    #[error("use a duration such as 100ms or 2s, or a number of seconds")]
+    #[error("use a duration such as 100ms or 1m30s, or a number of seconds")]
     Slower,
     /// It is not a duration, or out of bounds.
-    #[error("use a duration such as 500ms or 30s, at most {} days", TIMEOUT_MAX.as_secs() / 86_400)]
+    #[error("use a duration such as 500ms or 2m, at most {} days", TIMEOUT_MAX.as_secs() / 86_400)]
     Timeout,
 }
 
@@ -204,12 +205,12 @@ fn parse_levels(text: &str) -> Result<Levels, UnknownLevel> {
 
 /// Checks a duration and keeps it as typed, for the MATCH.
 fn parse_slower(text: &str) -> Result<String, BadValue> {
-    took::parse(text).map(|_| text.to_owned()).ok_or(BadValue::Slower)
+    duration::parse(text).map(|_| text.to_owned()).ok_or(BadValue::Slower)
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, BadValue> {
-    let seconds = took::parse(text).filter(|s| *s > 0.0 && *s <= TIMEOUT_MAX.as_secs_f64());
-    seconds.map(Duration::from_secs_f64).ok_or(BadValue::Timeout)
+    let timeout = duration::parse_exact(text).and_then(Exact::duration);
+    timeout.filter(|timeout| !timeout.is_zero() && *timeout <= TIMEOUT_MAX).ok_or(BadValue::Timeout)
 }
 
 fn parse_match(text: &str) -> Result<Match, MatchError> {
@@ -307,6 +308,12 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line:?}");
         }
-        assert!(parse(&["--timeout", "2678400s"]).is_ok());
+        for timeout in ["2678400s", "31d", "2m", "1min 30.5s", "90"] {
+            assert!(parse(&["--timeout", timeout]).is_ok(), "{timeout}");
+        }
+        for slower in ["1m", "1min30s", "1.5 s", "0.25", "2h0m0s"] {
+            let args = parse(&["--slower", slower]).expect("sound");
+            assert_eq!(args.slower.as_deref(), Some(slower));
+        }
     }
 }

@@ -3,21 +3,7 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
-use crate::event::Timestamp;
-
-/// Units of a span, in microseconds. Days have 24 hours, and months and years are those of
-/// systemd.time(7).
-const UNITS: [(&[&str], f64); 9] = [
-    (&["us", "usec", "µs"], 1.0),
-    (&["ms", "msec"], 1e3),
-    (&["s", "sec", "secs", "second", "seconds"], 1e6),
-    (&["m", "min", "mins", "minute", "minutes"], 60e6),
-    (&["h", "hr", "hour", "hours"], 3600e6),
-    (&["d", "day", "days"], 86_400e6),
-    (&["w", "week", "weeks"], 604_800e6),
-    (&["month", "months"], 2_629_800e6),
-    (&["y", "year", "years"], 31_557_600e6),
-];
+use crate::event::{Timestamp, duration};
 
 /// The text is not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,24 +97,10 @@ fn from_now(text: &str, now: Timestamp) -> Option<Timestamp> {
     Some(now.plus_micros(micros.round() as i64))
 }
 
-/// Parses numbers with units. Returns microseconds.
+/// Parses a duration with units. Returns microseconds. A number alone may also be a year or a time.
 fn span(text: &str) -> Option<f64> {
-    let mut rest = text.trim();
-    let mut sum = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let len = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-        let (number, after) = rest.split_at(len);
-        let after = after.trim_start();
-        let len = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(len);
-        let (_, micros) = UNITS.iter().find(|(names, _)| names.contains(&unit))?;
-        sum += number.parse::<f64>().ok()? * micros;
-        rest = after.trim_start();
-    }
-    Some(sum)
+    let has_unit = text.ends_with(char::is_alphabetic);
+    duration::parse_exact(text.trim()).filter(|_| has_unit).map(|span| span.seconds() * 1e6)
 }
 
 fn today(now: Timestamp, tz: &TimeZone) -> Date {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::duration::Took;
 use super::message::{INDENT, MESSAGE_SHOWN_MAX, push_message, push_more, truncate};
 use super::{paint, quote};
-use crate::event::{EventLine, Level, json::Raw, took};
+use crate::event::{EventLine, Level, duration, json::Raw};
 use crate::render::escape;
 
 /// The most characters of a field value that are shown, unless [`super::Style::all`] is set.
@@ -63,7 +63,7 @@ impl Short {
         }
         if let Some(seconds) = event.took
             && !event.abandoned
-            && took::find(msg) != Some(seconds)
+            && duration::find(msg) != Some(seconds)
         {
             // Writing to a String cannot fail.
             let _ = write!(out, " took={}", Took(seconds));

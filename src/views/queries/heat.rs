@@ -197,7 +197,7 @@ pub struct HeatMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::took::SECONDS_MAX;
+    use crate::event::duration::SECONDS_MAX;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * SECOND)

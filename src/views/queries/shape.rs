@@ -5,7 +5,7 @@
 //! a single `?`. In SQL, the lists of `IN` and `VALUES` become `(…)`, and double-quoted identifiers are
 //! kept. Comments are dropped, and white space becomes one space.
 
-use crate::event::cut;
+use crate::event::{cut, duration};
 
 /// The longest shape, in bytes.
 pub const SHAPE_MAX: usize = 256;
@@ -21,30 +21,6 @@ const UUID_LEN: usize = 36;
 
 /// Words that begin a statement: in capitals anywhere, in any case at the beginning of a message.
 const SQL: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"];
-
-/// The units of a duration.
-const UNITS: [&str; 20] = [
-    "ns",
-    "us",
-    "µs",
-    "μs",
-    "ms",
-    "msec",
-    "milliseconds",
-    "s",
-    "sec",
-    "secs",
-    "second",
-    "seconds",
-    "m",
-    "min",
-    "minute",
-    "minutes",
-    "h",
-    "hours",
-    "d",
-    "days",
-];
 
 /// Sets `out` to the shape of a message, truncated to [`SHAPE_MAX`] bytes.
 pub(super) fn set_shape(out: &mut String, msg: &str) {
@@ -264,12 +240,9 @@ fn list_len(text: &str) -> usize {
 /// The length of the unit after a number, with the space before it. 0 if there is none.
 fn unit_len(rest: &str) -> usize {
     let unit = rest.strip_prefix(' ').unwrap_or(rest);
-    let len = unit.bytes().take_while(|b| is_word(*b)).count();
-    if UNITS.iter().any(|known| unit[..len].eq_ignore_ascii_case(known)) {
-        rest.len() - unit.len() + len
-    } else {
-        0
-    }
+    let len = duration::unit_len(unit);
+    let ends = unit.as_bytes().get(len).is_none_or(|b| !is_word(*b));
+    if len > 0 && ends { rest.len() - unit.len() + len } else { 0 }
 }
 
 /// The length of the UUID at the beginning. 0 if there is none.
@@ -314,6 +287,9 @@ mod tests {
             ("query took 40ms", "query took ?"),
             ("query took 1m 30s", "query took ?"),
             ("query took 1.5 seconds, 12 rows", "query took ? rows"),
+            ("query took 1 hour 2 mins", "query took ?"),
+            ("query took 12 usecs in all", "query took ? in all"),
+            ("12 mice and 3 hens", "? mice and ? hens"),
             ("took 12 µs or 12µs", "took ? or ?"),
             ("user 123 logged in", "user ? logged in"),
             ("user 'bob smith' isn't here", "user ? isn't here"),

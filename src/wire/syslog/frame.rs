@@ -1,4 +1,9 @@
 //! Framing: a message ends at LF, at NUL, or after its octet count (RFC 6587).
+//!
+//! A sender that ends its messages by NUL may have line breaks in them. Such a sender is recognized by its
+//! first message: a NUL that was received together with it, and no other message before. This alone
+//! depends on how the stream arrives: waiting for a NUL would delay the senders of lines. Without it, the
+//! lines of the first message are events of their own.
 
 use super::pri::{self, Priority};
 use crate::event::DRAFT_MAX;
@@ -18,10 +23,23 @@ const SHORT: usize = 64;
 
 /// Splits the bytes of a connection into messages.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub(in crate::wire) struct Frames {
     skip: Skip,
+    ending: Ending,
     /// The length of the beginning of the buffer that has no line end.
     seen: usize,
+}
+
+/// What ends the messages of a sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ending {
+    /// No message has ended yet.
+    #[default]
+    Unknown,
+    /// LF, or NUL.
+    Line,
+    /// NUL. LF only where another message begins after it.
+    Nul,
 }
 
 /// What is left to skip of an over-long message.
@@ -37,19 +55,19 @@ enum Skip {
 
 /// The first frame of the buffer.
 #[derive(Debug)]
-pub(super) struct Frame<'b> {
+pub(in crate::wire) struct Frame<'b> {
     /// The number of bytes consumed. 0 if the frame is incomplete.
-    pub(super) consumed: usize,
+    pub(in crate::wire) consumed: usize,
     /// `None` if the frame is incomplete, empty or skipped.
-    pub(super) message: Option<Message<'b>>,
+    pub(in crate::wire) message: Option<Message<'b>>,
 }
 
 /// One message, not empty, at most [`DRAFT_MAX`] bytes.
 #[derive(Debug)]
-pub(super) struct Message<'b> {
-    pub(super) bytes: &'b [u8],
+pub(in crate::wire) struct Message<'b> {
+    pub(in crate::wire) bytes: &'b [u8],
     /// `true` if it was truncated.
-    pub(super) cut: bool,
+    pub(in crate::wire) cut: bool,
 }
 
 impl Frames {
@@ -60,10 +78,49 @@ impl Frames {
         }
         let frame = match Counted::read(buffer, at_end) {
             Counted::Unfinished => None,
-            Counted::No => self.line(buffer, at_end),
+            Counted::No => {
+                let frame = self.line(buffer, at_end);
+                if let (Ending::Line, Some(frame)) = (self.ending, &frame) {
+                    self.turn_to_nul(buffer, frame);
+                }
+                frame
+            }
             Counted::Yes { start, len } => self.counted(&buffer[start..], start, len, at_end),
         };
         frame.inspect(|_| self.seen = 0).unwrap_or(Frame { consumed: 0, message: None })
+    }
+
+    /// Splits off the next line, which ends at LF or NUL and begins with no octet count.
+    pub(in crate::wire) fn next_line<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Frame<'b> {
+        if !matches!(self.skip, Skip::Nothing) {
+            return Frame { consumed: self.skip(buffer), message: None };
+        }
+        // Lines only: JSON has neither of them within a value.
+        self.ending = Ending::Line;
+        let frame = self.line(buffer, at_end);
+        frame.inspect(|_| self.seen = 0).unwrap_or(Frame { consumed: 0, message: None })
+    }
+
+    /// Notes what ends the first message, whose end is at `end`.
+    #[cold]
+    fn learn_ending(&mut self, window: &[u8], end: usize) {
+        let begins = |line: &[u8]| Priority::read(line).is_some();
+        let ended = match window[end] {
+            0 => true,
+            _ => match memchr::memchr(0, &window[end..]) {
+                Some(nul) => !window[end + 1..end + nul].split(|b| *b == b'\n').any(begins),
+                None => false,
+            },
+        };
+        self.ending = if ended && begins(window) { Ending::Nul } else { Ending::Line };
+    }
+
+    /// A sender of lines ended a message by NUL: the next ones too.
+    fn turn_to_nul(&mut self, buffer: &[u8], frame: &Frame<'_>) {
+        if frame.consumed > 0 && buffer[frame.consumed - 1] == 0 && Priority::read(buffer).is_some()
+        {
+            self.ending = Ending::Nul;
+        }
     }
 
     /// Skips what the buffer holds. Returns the number of bytes.
@@ -108,17 +165,38 @@ impl Frames {
     fn line<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Option<Frame<'b>> {
         // The longest line, with CR and LF.
         let window = &buffer[..buffer.len().min(DRAFT_MAX + 2)];
-        let from = self.seen.min(window.len());
-        let (line, consumed) = match line_end(&window[from..]) {
-            Some(end) => (&window[..from + end], from + end + 1),
-            None if window.len() == DRAFT_MAX + 2 || at_end => (window, window.len()),
-            None => {
+        let mut from = self.seen.min(window.len());
+        let (line, consumed) = loop {
+            let Some(end) = line_end(&window[from..]).map(|end| from + end) else {
+                if window.len() == DRAFT_MAX + 2 || at_end {
+                    break (window, window.len());
+                }
                 self.seen = window.len();
                 return None;
+            };
+            if self.ending == Ending::Unknown {
+                self.learn_ending(window, end);
             }
+            if self.ending != Ending::Nul || window[end] == 0 {
+                break (&window[..end], end + 1);
+            }
+            // A line break, unless another message begins after it.
+            let next = &buffer[end + 1..buffer.len().min(end + 1 + pri::LEN_MAX)];
+            if Priority::read(next).is_some() {
+                break (&window[..end], end + 1);
+            }
+            if may_become_priority(next) && next.len() < pri::LEN_MAX && !at_end {
+                self.seen = end;
+                return None;
+            }
+            from = end + 1;
         };
         let ended_by_nul = consumed > line.len() && window[line.len()] == 0;
-        let text = if ended_by_nul { line } else { without_cr(line) };
+        let text = match self.ending {
+            Ending::Nul => line.strip_suffix(b"\n").map_or(line, without_cr),
+            _ if ended_by_nul => line,
+            _ => without_cr(line),
+        };
         if text.len() <= DRAFT_MAX {
             return (consumed > 0).then(|| whole(text, consumed));
         }
@@ -142,7 +220,7 @@ fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 /// Drops an incomplete character at the end.
-fn without_half_char(bytes: &[u8]) -> &[u8] {
+pub(in crate::wire) fn without_half_char(bytes: &[u8]) -> &[u8] {
     let is_lead = |b: &u8| *b >= 0xc0;
     // A character has at most four bytes, an incomplete one at most three.
     let tail = bytes.len().saturating_sub(3);

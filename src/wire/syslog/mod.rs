@@ -1,24 +1,27 @@
 //! The syslog dialect: RFC 3164 and RFC 5424, framed by line ends or by octet counts (RFC 6587).
 //!
 //! No message is rejected, because a syslog sender reads no answers. An invalid message is
-//! repaired, and the field `repaired` lists the repairs: `utf8` (invalid UTF-8 became U+FFFD),
-//! `cut` (the message was truncated), `tag` (invalid characters became `_`), `fields` (structured
-//! data was renamed or dropped).
+//! repaired, and the field `repaired` lists the repairs.
 
-mod fields;
 mod frame;
 mod pri;
 mod rfc3164;
 mod rfc5424;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use std::borrow::Cow;
 
-use self::fields::{Fields, Repaired};
-use self::frame::{Frame, Frames};
 use self::pri::Priority;
-use crate::event::{Draft, Field, Level, Tag, Value};
+use super::fields::{Fields, Repair, Repairs};
+use super::lines::BLANK;
+use crate::event::{Draft, Field, Level, Tag};
+
+pub(super) use self::frame::{Frame, Frames, without_half_char};
+
+/// The fields of a header that a line without a priority inherits.
+const INHERITED: [&str; 3] = ["facility", "host", "pid"];
 
 /// The decoder of one syslog connection.
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub(super) struct Syslog {
     tag: String,
     /// The level of the previous message.
     level: Level,
+    /// Its facility, host and process id.
+    header: Vec<Field<'static>>,
     /// The name of this machine, which distinguishes a host from the first word of a tag and does
     /// not become a field; empty if it is unknown.
     host: Box<str>,
@@ -56,65 +61,61 @@ impl Syslog {
     pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Taken<'b> {
         let Frame { consumed, message } = self.frames.next(buffer, at_end);
         let draft = message.map(|message| {
-            let repaired = Repaired { cut: message.cut, ..Repaired::default() };
-            self.draft(message.bytes, repaired)
+            let repairs = Repairs::default().with(Repair::Cut, message.cut);
+            match String::from_utf8_lossy(message.bytes) {
+                Cow::Borrowed(text) => self.read(text, repairs),
+                Cow::Owned(text) => self.read(&text, repairs.with(Repair::Utf8, true)).into_owned(),
+            }
         });
         Taken { consumed, draft }
     }
 
-    fn draft<'b>(&mut self, bytes: &'b [u8], repaired: Repaired) -> Draft<'b> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.read(text, repaired),
-            Err(_) => {
-                let text = String::from_utf8_lossy(bytes);
-                into_owned(self.read(&text, Repaired { utf8: true, ..repaired }))
-            }
-        }
+    fn read<'b>(&mut self, text: &'b str, repairs: Repairs) -> Draft<'b> {
+        let Some((priority, text)) = Priority::strip(text) else {
+            return self.further_line(text, repairs);
+        };
+        let fields = || Fields::new(priority.facility(), repairs);
+        let header = text.trim_start_matches(BLANK);
+        let mut draft = rfc5424::read(header, &self.host, fields())
+            .or_else(|| rfc3164::read(header, &self.host, fields()))
+            .unwrap_or_else(|| Draft {
+                // One space after the priority is none of the text.
+                msg: text.strip_prefix(' ').unwrap_or(text).into(),
+                fields: fields().finish(),
+                ..Draft::default()
+            });
+        draft.level = priority.level();
+        self.keep(&draft);
+        draft
     }
 
-    fn read<'b>(&mut self, text: &'b str, repaired: Repaired) -> Draft<'b> {
-        let Some((priority, text)) = Priority::strip(text) else {
-            return self.further_line(text, repaired);
-        };
-        let fields = || Fields::new(priority.facility(), repaired);
-        let mut draft = rfc5424::read(text, &self.host, fields())
-            .unwrap_or_else(|| rfc3164::read(text, &self.host, fields()));
-        draft.level = priority.level();
+    /// Keeps what a further line of the message inherits.
+    fn keep(&mut self, draft: &Draft<'_>) {
         self.level = draft.level;
         let tag = draft.tag.as_ref().map_or("", Tag::as_str);
         if self.tag != tag {
             tag.clone_into(&mut self.tag);
         }
-        draft
+        // `fields` begins with the header.
+        let header = draft.fields.iter().take(INHERITED.len() + 1);
+        let header = header.filter(|field| INHERITED.contains(&&*field.name));
+        if !header.clone().eq(&self.header) {
+            self.header = header.cloned().map(Field::into_owned).collect();
+        }
     }
 
     /// A line without a priority, for example the second line of a message with a line break.
-    fn further_line<'b>(&self, text: &'b str, repaired: Repaired) -> Draft<'b> {
+    fn further_line<'b>(&self, text: &'b str, repairs: Repairs) -> Draft<'b> {
+        let mut fields = Fields::new(None, repairs);
+        for field in &self.header {
+            fields.add(field.name.clone(), field.value.clone());
+        }
         Draft {
             tag: Tag::new(self.tag.clone()).ok(),
             level: self.level,
             msg: Cow::Borrowed(text),
-            fields: Fields::new(None, repaired).finish(),
+            fields: fields.finish(),
             ..Draft::default()
         }
-    }
-}
-
-fn into_owned(draft: Draft<'_>) -> Draft<'static> {
-    let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-    let value = |value: Value<'_>| match value {
-        Value::Text(text) => Value::Text(owned(text)),
-        Value::Number(digits) => Value::Number(owned(digits)),
-        Value::Bool(yes) => Value::Bool(yes),
-        Value::Null => Value::Null,
-    };
-    let field = |field: Field<'_>| Field { name: owned(field.name), value: value(field.value) };
-    Draft {
-        tag: draft.tag.map(Tag::into_owned),
-        level: draft.level,
-        msg: owned(draft.msg),
-        run: draft.run.map(owned),
-        took: draft.took,
-        fields: draft.fields.into_iter().map(field).collect(),
     }
 }

@@ -1,8 +1,9 @@
 //! RFC 3164 as programs write it: time, host, tag, process id, message. Every part but the message
 //! is optional.
 
-use super::fields::Fields;
-use crate::event::{Draft, Tag, Timestamp};
+use super::when;
+use crate::event::{Draft, Tag};
+use crate::wire::fields::{Fields, Repair, SENT};
 
 /// The longest header that is searched for a tag, in bytes.
 const NAME_MAX: usize = 256;
@@ -10,55 +11,35 @@ const NAME_MAX: usize = 256;
 /// The most words of a tag with spaces (`logger -t 'we ird'`). More words are text.
 const WORDS_MAX: usize = 3;
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// Parses what follows the priority. `own` is the name of this machine.
-pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Draft<'a> {
-    let (timed, rest) = strip_time(text, &mut fields);
-    let Some((header, msg)) = Header::split(rest, timed, own) else {
-        return Draft { msg: rest.into(), fields: fields.finish(), ..Draft::default() };
-    };
-    if let Some(host) = header.host.filter(|host| !is_own(host, own)) {
-        fields.header("host", host);
+/// Parses what follows the priority. `own` is the name of this machine. `None` if there is neither a
+/// time nor a tag.
+pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Option<Draft<'a>> {
+    let time = when::strip(text);
+    let (sent, rest) = time.map_or((None, text), |(time, rest)| (Some(time), rest));
+    let mut draft = Draft::default();
+    match Header::split(rest, sent.is_some(), own) {
+        Some((header, msg)) => {
+            if let Some(host) = header.host.filter(|host| !is_own(host, own)) {
+                fields.header("host", host);
+            }
+            if let Some(pid) = header.pid {
+                fields.pid(pid);
+            }
+            let tag = Tag::repaired(header.name);
+            fields.repairs = fields.repairs.with(Repair::Tag, tag.as_str() != header.name);
+            draft.tag = Some(tag);
+            draft.msg = msg.into();
+        }
+        None => {
+            sent?;
+            draft.msg = rest.into();
+        }
     }
-    if let Some(pid) = header.pid {
-        fields.pid(pid);
+    if let Some(sent) = sent {
+        fields.header(SENT, sent);
     }
-    let tag = Tag::repaired(header.name);
-    fields.repaired.tag |= tag.as_str() != header.name;
-    Draft { tag: Some(tag), msg: msg.into(), fields: fields.finish(), ..Draft::default() }
-}
-
-/// Splits off the time: whether there was one, and what follows it. `Nov 22 17:48:17` is dropped,
-/// because it has no year and no zone. An RFC 3339 time, which rsyslog writes here, becomes the
-/// field `sent`.
-fn strip_time<'a>(text: &'a str, fields: &mut Fields<'a>) -> (bool, &'a str) {
-    if let Some(rest) = strip_bsd_time(text) {
-        return (true, rest);
-    }
-    if text.starts_with(|c: char| c.is_ascii_digit())
-        && let Some((time, rest)) = text.split_once(' ')
-        && time.parse::<Timestamp>().is_ok()
-    {
-        fields.header("sent", time);
-        return (true, rest);
-    }
-    (false, text)
-}
-
-/// What follows `Mmm dd hh:mm:ss `. A day of one digit has a leading space.
-fn strip_bsd_time(text: &str) -> Option<&str> {
-    const SHAPE: &[u8; 13] = b" _0 00:00:00 ";
-    let time = text.as_bytes().get(..3 + SHAPE.len())?;
-    let (month, time) = time.split_at(3);
-    let fits = |(b, shape): (&u8, &u8)| match shape {
-        b'0' => b.is_ascii_digit(),
-        b'_' => b.is_ascii_digit() || *b == b' ',
-        mark => b == mark,
-    };
-    let shaped = time.iter().zip(SHAPE).all(fits);
-    (shaped && MONTHS.iter().any(|name| name.as_bytes() == month)).then(|| &text[3 + SHAPE.len()..])
+    draft.fields = fields.finish();
+    Some(draft)
 }
 
 /// The header between the time and the message.
@@ -70,22 +51,69 @@ struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Splits the header from the message: `TAG: `, `TAG[PID]: `, and after a time also `HOST TAG:
-    /// `. `None` if there is no tag. A colon without a space ends no tag: `a:b` is a tag, `http://`
-    /// is text.
+    /// Splits the header from the message: `TAG: `, `TAG[PID]: `, `HOST TAG[PID]: `, and after a time
+    /// also `HOST TAG: `, or `TAG[PID]` without a colon. `None` if there is no tag. A colon without a
+    /// space ends no tag: `a:b` is a tag, `http://` is text.
     fn split(text: &'a str, timed: bool, own: &str) -> Option<(Self, &'a str)> {
-        let (head, msg) = split_at_colon(text)?;
+        let colon = split_at_colon(text);
+        // The usual tag has one word, which ends with the colon.
+        let usual = colon.is_some_and(|(head, _)| words(head) == 1);
+        if timed
+            && !usual
+            && let Some(found) = Self::without_colon(text, own)
+        {
+            return Some(found);
+        }
+        let (head, msg) = colon?;
         let (names, pid) = split_pid(head);
+        let count = words(names);
         let (host, name) = match names.split_once(' ') {
-            Some((first, rest)) if timed && is_host(first, rest, pid, own) => (Some(first), rest),
+            Some((first, rest))
+                if count == 2 && (timed || pid.is_some()) && is_name(first, own) =>
+            {
+                (Some(first), rest)
+            }
+            Some((first, rest)) if timed && is_host(first, own) => (Some(first), rest),
             _ => (None, names),
         };
-        let most = if timed { WORDS_MAX } else { 1 };
-        let few = name.split(' ').count() <= most && name.split(' ').all(|word| !word.is_empty());
-        // JSON, a quotation and mark-up are text, also with a colon in it.
-        let is_text = name.starts_with(['{', '[', '"', '\'', '<']);
-        (few && !is_text).then_some((Self { host, name, pid }, msg))
+        // Three words are a tag only with a host or a process id; else they are text.
+        let most = match (timed, pid.or(host)) {
+            (false, _) => 1,
+            (true, Some(_)) => WORDS_MAX,
+            (true, None) => WORDS_MAX - 1,
+        };
+        let few = words(name) <= most
+            && (count == 1 && !name.is_empty() || name.split(' ').all(|word| !word.is_empty()));
+        (few && !is_text(name)).then_some((Self { host, name, pid }, msg))
     }
+
+    /// `TAG[PID] message` or `HOST TAG[PID] message`.
+    fn without_colon(text: &'a str, own: &str) -> Option<(Self, &'a str)> {
+        let (first, rest) = text.split_once(' ')?;
+        let read = |word: &'a str| match split_pid(word) {
+            (name, Some(pid)) if pid.bytes().all(|b| b.is_ascii_digit()) && !is_text(name) => {
+                Some((name, pid))
+            }
+            _ => None,
+        };
+        if let Some((name, pid)) = read(first) {
+            return Some((Self { host: None, name, pid: Some(pid) }, rest));
+        }
+        let (second, rest) = rest.split_once(' ')?;
+        let (name, pid) = read(second).filter(|_| is_name(first, own))?;
+        Some((Self { host: Some(first), name, pid: Some(pid) }, rest))
+    }
+}
+
+/// The number of words, with one space between them.
+fn words(text: &str) -> usize {
+    1 + text.bytes().filter(|b| *b == b' ').count()
+}
+
+/// `true` for JSON, a quotation, mark-up and the path of a request, also with a colon after it.
+fn is_text(name: &str) -> bool {
+    let marks = |b| matches!(b, b'"' | b'\'' | b'<' | b'>' | b'?' | b'=' | b'&' | b';' | b'|');
+    name.starts_with(['{', '[']) || name.bytes().any(marks)
 }
 
 /// Splits at the first colon that ends a word.
@@ -99,7 +127,7 @@ fn split_at_colon(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Splits `TAG[PID]`.
-fn split_pid(head: &str) -> (&str, Option<&str>) {
+pub(super) fn split_pid(head: &str) -> (&str, Option<&str>) {
     let Some((name, pid)) = head.strip_suffix(']').and_then(|inside| inside.rsplit_once('['))
     else {
         return (head, None);
@@ -110,11 +138,17 @@ fn split_pid(head: &str) -> (&str, Option<&str>) {
     (name, Some(pid).filter(|pid| !pid.is_empty()))
 }
 
-/// `true` if the first word of a header is a host. It may also be part of a tag with spaces,
-/// because programs on the same machine send no host. A host is the name of this machine (`logger
-/// --rfc3164`), a name with letters and a digit or a dot, an address, or a name before a single
-/// word with a process id.
-fn is_host(word: &str, rest: &str, pid: Option<&str>, own: &str) -> bool {
+/// `true` if the word before a single word and a colon is a host: it has a letter, or is an address.
+/// Programs on the same machine send no host, so that a tag of two words is taken for a host and a tag.
+fn is_name(word: &str, own: &str) -> bool {
+    let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%');
+    let lettered = word.bytes().any(|b| b.is_ascii_alphabetic()) && word.bytes().all(named);
+    lettered || is_host(word, own)
+}
+
+/// `true` if the word is a host whatever follows it: the name of this machine, a name with letters and a
+/// digit or a dot, or an address.
+fn is_host(word: &str, own: &str) -> bool {
     let has = |wanted: fn(&u8) -> bool| word.as_bytes().iter().any(&wanted);
     let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':');
     if word.is_empty() || !word.bytes().all(named) {
@@ -122,9 +156,7 @@ fn is_host(word: &str, rest: &str, pid: Option<&str>, own: &str) -> bool {
     }
     let letters = has(u8::is_ascii_alphabetic);
     let address = word.split('.').count() == 4 && !letters;
-    let daemon = pid.is_some() && !rest.contains(' ');
-    let shaped = letters && (has(u8::is_ascii_digit) || word.contains('.'));
-    is_own(word, own) || address || shaped || (letters && daemon)
+    is_own(word, own) || address || letters && (has(u8::is_ascii_digit) || word.contains('.'))
 }
 
 /// `true` if the host is this machine, by its full name or its first label.

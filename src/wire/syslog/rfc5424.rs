@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::fields::Fields;
-use super::rfc3164::is_own;
-use crate::event::{Draft, Tag, Timestamp, took};
+use super::rfc3164::{is_own, split_pid};
+use super::when;
+use crate::event::{Draft, Tag, Timestamp, Value, duration};
+use crate::wire::fields::{Fields, Repair, SENT};
 
 /// The value of an absent part.
 const NIL: &str = "-";
@@ -12,55 +13,129 @@ const NIL: &str = "-";
 /// The structured data about its clock that logger adds to every message. It is dropped.
 const TIME_QUALITY: &str = "timeQuality";
 
-/// Parses what follows the priority. `None` if it breaks the syntax of section 6. `own` is the name
-/// of this machine.
+/// Parses what follows the priority. `None` if it does not begin with a version and a time. Otherwise
+/// what is clear is kept, also where the rest breaks the syntax of section 6. `own` is the name of this
+/// machine.
 pub(super) fn read<'a>(text: &'a str, own: &str, mut fields: Fields<'a>) -> Option<Draft<'a>> {
-    let mut words = Words(text.strip_prefix("1 ")?);
+    let mut words = Words { rest: text.strip_prefix("1 ")?, is_clean: true };
     let sent = words.next()?;
     if sent.is_some_and(|time| time.parse::<Timestamp>().is_err()) {
-        return None;
+        words.is_clean = false;
+        if !sent.is_some_and(when::is_word) {
+            return None;
+        }
     }
-    let (host, name, pid, msgid) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let host = words.next()?;
+    let (host, name) = match host.filter(|host| host.ends_with(':')) {
+        Some(_) => (None, host),
+        None => (host, words.next()?),
+    };
+    let header = match name.and_then(|name| name.strip_suffix(':')) {
+        // The tag of RFC 3164 ends the header.
+        Some(tag) => {
+            words.is_clean = false;
+            let (name, pid) = split_pid(tag);
+            Header { name: Some(name), pid, msgid: None, data: "", rest: words.rest }
+        }
+        None => Header::read(name, sent.is_some_and(is_date), &mut words)?,
+    };
     if let Some(host) = host.filter(|host| !is_own(host, own)) {
         fields.header("host", host);
     }
-    if let Some(pid) = pid {
+    if let Some(pid) = header.pid {
         fields.pid(pid);
     }
-    if let Some(msgid) = msgid {
+    if let Some(msgid) = header.msgid {
         fields.header("msgid", msgid);
     }
     if let Some(sent) = sent {
-        fields.header("sent", sent);
+        fields.header(SENT, sent);
     }
     let mut draft = Draft::default();
-    let rest = structured_data(words.0, &mut fields, &mut draft.took)?;
-    let msg = if rest.is_empty() { rest } else { rest.strip_prefix(' ')? };
-    draft.msg = msg.strip_prefix('\u{feff}').unwrap_or(msg).into();
-    draft.tag = name.map(Tag::repaired);
-    fields.repaired.tag |= draft.tag.as_ref().map(Tag::as_str) != name;
+    structured_data(header.data, &mut |id, name, value| {
+        let seconds = if name == "took" { duration::parse(&value) } else { None };
+        match seconds {
+            _ if id == TIME_QUALITY => {}
+            Some(_) if draft.took.is_none() => draft.took = seconds,
+            _ => fields.add(name.into(), Value::Text(value)),
+        }
+    });
+    draft.msg = header.rest.strip_prefix('\u{feff}').unwrap_or(header.rest).into();
+    draft.tag = header.name.map(Tag::repaired);
+    let mended = draft.tag.as_ref().map(Tag::as_str) != header.name;
+    let repairs = fields.repairs.with(Repair::Tag, mended);
+    fields.repairs = repairs.with(Repair::Header, !words.is_clean);
     draft.fields = fields.finish();
     Some(draft)
 }
 
-/// The words of the header, each with a space after it.
-struct Words<'a>(&'a str);
+/// `true` for a time that only a header begins with, not a number.
+fn is_date(time: &str) -> bool {
+    time.contains('-')
+}
+
+/// What follows the host.
+struct Header<'a> {
+    name: Option<&'a str>,
+    pid: Option<&'a str>,
+    msgid: Option<&'a str>,
+    /// The structured data, which is valid, or empty.
+    data: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Header<'a> {
+    /// Reads ids and structured data. If there is no valid data, the message begins where it should be,
+    /// or after the name if the process id is none either. `None` unless the header began with a date
+    /// (`dated`): it may be text.
+    fn read(name: Option<&'a str>, dated: bool, words: &mut Words<'a>) -> Option<Self> {
+        let after_name = words.rest;
+        let (pid, msgid) = (words.next(), words.next());
+        let text = words.rest;
+        let begins = text.trim_start_matches(' ');
+        if let (Some(pid), Some(msgid), Some(after)) =
+            (pid, msgid, structured_data(begins, &mut |_, _, _| {}))
+        {
+            let rest = after.strip_prefix(' ').unwrap_or(after);
+            words.is_clean &= text.len() == begins.len() && (after.is_empty() || rest != after);
+            let data = &begins[..begins.len() - after.len()];
+            return Some(Self { name, pid, msgid, data, rest });
+        }
+        words.is_clean = false;
+        let is_pid =
+            |pid: Option<&str>| pid.is_none_or(|pid| pid.starts_with(|c: char| c.is_ascii_digit()));
+        match (pid, msgid) {
+            _ if !dated => None,
+            (Some(pid), Some(msgid)) if is_pid(pid) => {
+                Some(Self { name, pid, msgid, data: "", rest: text })
+            }
+            _ => Some(Self { name, pid: None, msgid: None, data: "", rest: after_name }),
+        }
+    }
+}
+
+/// The words of the header.
+struct Words<'a> {
+    rest: &'a str,
+    /// One space stands after each.
+    is_clean: bool,
+}
 
 impl<'a> Words<'a> {
     /// The next word. `Some(None)` for [`NIL`], `None` if there is none.
     fn next(&mut self) -> Option<Option<&'a str>> {
-        let (word, rest) = self.0.split_once(' ')?;
-        self.0 = rest;
+        let text = self.rest.trim_start_matches(' ');
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        self.is_clean &= text.len() == self.rest.len() && word.len() < text.len();
+        self.rest = rest;
         (!word.is_empty()).then(|| Some(word).filter(|word| *word != NIL))
     }
 }
 
-/// Parses `-` or `[id name="value"…]…`. Returns what follows. The parameter `took` is a duration,
-/// as in the native dialect.
+/// Parses `-` or `[id name="value"…]…`. Returns what follows. `None` if it is neither.
 fn structured_data<'a>(
     text: &'a str,
-    fields: &mut Fields<'a>,
-    took: &mut Option<f64>,
+    each: &mut dyn FnMut(&'a str, &'a str, Cow<'a, str>),
 ) -> Option<&'a str> {
     if let Some(rest) = text.strip_prefix(NIL) {
         return Some(rest);
@@ -69,20 +144,15 @@ fn structured_data<'a>(
     loop {
         let id = &rest[..rest.find([' ', ']'])?];
         rest = &rest[id.len()..];
-        if id.is_empty() || id.contains(['=', '"']) {
+        if id.contains(['=', '"']) {
             return None;
         }
-        while let Some(param) = rest.strip_prefix(' ') {
+        while let Some(param) = rest.strip_prefix(' ').filter(|param| !param.starts_with(']')) {
             let (name, value, after) = split_param(param)?;
             rest = after;
-            let seconds = if name == "took" { took::parse(&value) } else { None };
-            match seconds {
-                _ if id == TIME_QUALITY => {}
-                Some(_) if took.is_none() => *took = seconds,
-                _ => fields.param(name, value),
-            }
+            each(id, name, value);
         }
-        rest = rest.strip_prefix(']')?;
+        rest = rest.strip_prefix(' ').unwrap_or(rest).strip_prefix(']')?;
         match rest.strip_prefix('[') {
             Some(next) => rest = next,
             None => return Some(rest),

@@ -1,8 +1,10 @@
 //! Messages of logger, of other programs, and malformed ones.
 
+mod headers;
+
 use proptest::prelude::*;
 
-use super::{Syslog, into_owned};
+use super::Syslog;
 use crate::event::{
     Batch, DRAFT_MAX, Draft, FIELDS_MAX, LINE_MAX, Level, TAG_MAX, Value, check_field_name,
 };
@@ -20,7 +22,7 @@ fn drafts_in(pieces: &[&[u8]]) -> Vec<Draft<'static>> {
             assert!(consumed <= held.len());
             if let Some(draft) = taken.draft {
                 assert!(consumed > 0, "a message consumes bytes");
-                drafts.push(into_owned(draft));
+                drafts.push(draft.into_owned());
             }
             if consumed == 0 {
                 break;
@@ -59,19 +61,40 @@ fn shown(bytes: &[u8]) -> Vec<String> {
 #[test]
 fn decodes_logger() {
     for (bytes, event) in [
-        ("<13>Nov 23 21:29:43 root: hello\n", "notice root | hello"),
-        ("<13>Nov 23 21:29:43 we ird: hello\n", r#"notice we_ird repaired="tag" | hello"#),
-        ("<13>Nov 23 21:29:43 a b[5]: hello\n", r#"notice b host="a" pid=5 | hello"#),
-        ("<13>Nov 23 21:29:43 root[26168]: hello\n", "notice root pid=26168 | hello"),
-        ("<131>Nov 23 21:29:43 x[5]: a: b\n", r#"err x facility="local0" pid=5 | a: b"#),
-        ("<11>Nov 23 21:29:43 root: k\n", "err root | k"),
-        ("<85>Nov 23 21:29:43 root: k\n", r#"notice root facility="authpriv" | k"#),
-        ("<13>Nov 23 21:29:43 a:b: hello\n", "notice a:b | hello"),
-        ("<13>Nov 23 21:29:43 a[b: hello\n", r#"notice a_b repaired="tag" | hello"#),
-        ("<13>Nov 23 21:29:43 root: \n", "notice root | "),
+        ("<13>Nov 23 21:29:43 root: hello\n", "notice root sent=\"Nov 23 21:29:43\" | hello"),
+        (
+            "<13>Nov 23 21:29:43 a,b c: hello\n",
+            r#"notice a_b_c sent="Nov 23 21:29:43" repaired="tag" | hello"#,
+        ),
+        (
+            "<13>Nov 23 21:29:43 a b[5]: hello\n",
+            r#"notice b host="a" pid=5 sent="Nov 23 21:29:43" | hello"#,
+        ),
+        (
+            "<13>Nov 23 21:29:43 root[26168]: hello\n",
+            "notice root pid=26168 sent=\"Nov 23 21:29:43\" | hello",
+        ),
+        (
+            "<131>Nov 23 21:29:43 x[5]: a: b\n",
+            r#"err x facility="local0" pid=5 sent="Nov 23 21:29:43" | a: b"#,
+        ),
+        ("<11>Nov 23 21:29:43 root: k\n", "err root sent=\"Nov 23 21:29:43\" | k"),
+        (
+            "<85>Nov 23 21:29:43 root: k\n",
+            r#"notice root facility="authpriv" sent="Nov 23 21:29:43" | k"#,
+        ),
+        ("<13>Nov 23 21:29:43 a:b: hello\n", "notice a:b sent=\"Nov 23 21:29:43\" | hello"),
+        (
+            "<13>Nov 23 21:29:43 a[b: hello\n",
+            r#"notice a_b sent="Nov 23 21:29:43" repaired="tag" | hello"#,
+        ),
+        ("<13>Nov 23 21:29:43 root: \n", "notice root sent=\"Nov 23 21:29:43\" | "),
         // --rfc3164
-        ("<13>Nov 23 21:29:43 vm root: hello\n", "notice root | hello"),
-        ("<13>Nov 23 21:29:43 vm app[5]: q 40ms\n", "notice app pid=5 | q 40ms"),
+        ("<13>Nov 23 21:29:43 vm root: hello\n", "notice root sent=\"Nov 23 21:29:43\" | hello"),
+        (
+            "<13>Nov 23 21:29:43 vm app[5]: q 40ms\n",
+            "notice app pid=5 sent=\"Nov 23 21:29:43\" | q 40ms",
+        ),
         // --rfc5424, then without time, without timeQuality, without host
         (
             "<13>1 2026-11-23T21:29:43.186451+00:00 vm root - - [timeQuality tzKnown=\"1\" \
@@ -89,8 +112,11 @@ fn decodes_logger() {
             r#"notice root pid=7 msgid="MID" x="y \"q\" ] z" | hello"#,
         ),
         // --octet-count
-        ("31 <13>Nov 23 21:29:43 root: hello", "notice root | hello"),
-        ("36 <13>Nov 23 21:29:43 root: multi\nline", "notice root | multi\nline"),
+        ("31 <13>Nov 23 21:29:43 root: hello", "notice root sent=\"Nov 23 21:29:43\" | hello"),
+        (
+            "36 <13>Nov 23 21:29:43 root: multi\nline",
+            "notice root sent=\"Nov 23 21:29:43\" | multi\nline",
+        ),
     ] {
         assert_eq!(shown(bytes.as_bytes()), [event], "{bytes:?}");
     }
@@ -102,7 +128,8 @@ fn decodes_consecutive_messages_of_logger() {
                    26 <13>Nov 23 21:29:43 root: 31 <13>Nov 23 21:29:43 root: three";
     let ended = "<13>Nov 23 21:29:43 root: one\n<13>Nov 23 21:29:43 root: two\n\
                  <13>Nov 23 21:29:43 root: \n<13>Nov 23 21:29:43 root: three\n";
-    let all = ["notice root | one", "notice root | two", "notice root | ", "notice root | three"];
+    let all = ["one", "two", "", "three"]
+        .map(|msg| format!("notice root sent=\"Nov 23 21:29:43\" | {msg}"));
     assert_eq!(shown(counted.as_bytes()), all);
     assert_eq!(shown(ended.as_bytes()), all);
 }
@@ -112,19 +139,31 @@ fn decodes_other_programs() {
     for (bytes, event) in [
         (
             "<134>Nov 22 17:48:17 myapp[123]: query took 40ms",
-            r#"info myapp facility="local0" pid=123 | query took 40ms"#,
+            r#"info myapp facility="local0" pid=123 sent="Nov 22 17:48:17" | query took 40ms"#,
         ),
-        ("<14>Nov  2 17:48:17 web1 myapp: x", r#"info myapp host="web1" | x"#),
-        ("<14>Nov  2 17:48:17 10.0.0.9 myapp: x", r#"info myapp host="10.0.0.9" | x"#),
+        (
+            "<14>Nov  2 17:48:17 web1 myapp: x",
+            r#"info myapp host="web1" sent="Nov  2 17:48:17" | x"#,
+        ),
+        (
+            "<14>Nov  2 17:48:17 10.0.0.9 myapp: x",
+            r#"info myapp host="10.0.0.9" sent="Nov  2 17:48:17" | x"#,
+        ),
         (
             "<14>Nov  2 17:48:17 a.example.com myapp[7]: x",
-            r#"info myapp host="a.example.com" pid=7 | x"#,
+            r#"info myapp host="a.example.com" pid=7 sent="Nov  2 17:48:17" | x"#,
         ),
-        ("<14>Nov  2 17:48:17 mailhost sshd[7]: x", r#"info sshd host="mailhost" pid=7 | x"#),
-        ("<14>Nov  2 17:48:17 web1 we ird: x", r#"info we_ird host="web1" repaired="tag" | x"#),
+        (
+            "<14>Nov  2 17:48:17 mailhost sshd[7]: x",
+            r#"info sshd host="mailhost" pid=7 sent="Nov  2 17:48:17" | x"#,
+        ),
+        (
+            "<14>Nov  2 17:48:17 web1 we ird: x",
+            r#"info we_ird host="web1" sent="Nov  2 17:48:17" repaired="tag" | x"#,
+        ),
         (
             "<14>2026-11-22T17:48:17.1+01:00 web1 myapp: x",
-            r#"info myapp sent="2026-11-22T17:48:17.1+01:00" host="web1" | x"#,
+            r#"info myapp host="web1" sent="2026-11-22T17:48:17.1+01:00" | x"#,
         ),
         ("<14>myapp: x", "info myapp | x"),
         ("<14>myapp[12a]: x", r#"info myapp pid="12a" | x"#),
@@ -140,11 +179,14 @@ fn decodes_other_programs() {
         ("<14>could not open: gone", "info - | could not open: gone"),
         ("<14>http://x/ is away", "info - | http://x/ is away"),
         ("<14>: x", "info - | : x"),
-        ("<14> x: y", "info - |  x: y"),
+        ("<14> x: y", "info x | y"),
         ("<14>[x]: y", "info - | [x]: y"),
         ("<14>{\"msg\": \"x\"}", "info - | {\"msg\": \"x\"}"),
         ("<14>SEND {\"msg\":1}", "info - | SEND {\"msg\":1}"),
-        ("<14>Nov  2 17:48:17 it could not be opened: x", "info - | it could not be opened: x"),
+        (
+            "<14>Nov  2 17:48:17 it could not be opened: x",
+            "info - sent=\"Nov  2 17:48:17\" | it could not be opened: x",
+        ),
         ("<14>Nox  2 17:48:17 x: y", "info - | Nox  2 17:48:17 x: y"),
     ] {
         assert_eq!(shown(bytes.as_bytes()), [event], "{bytes:?}");
@@ -158,7 +200,7 @@ fn decodes_rfc5424_or_falls_back_to_text() {
             "<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog 9 ID47 \
              [exampleSDID@32473 iut=\"3\" eventSource=\"Application\"][x@1][y@1 iut=\"4\"] \u{feff}An event",
             "notice evntslog facility=\"local4\" host=\"mymachine.example.com\" pid=9 msgid=\"ID47\" \
-             sent=\"2003-10-11T22:14:15.003Z\" iut=\"3\" eventSource=\"Application\" iut.8=\"4\" \
+             sent=\"2003-10-11T22:14:15.003Z\" iut=\"3\" eventSource=\"Application\" iut.2=\"4\" \
              repaired=\"fields\" | An event",
         ),
         ("<14>1 - - - - - -", "info - | "),
@@ -169,15 +211,8 @@ fn decodes_rfc5424_or_falls_back_to_text() {
         ),
         ("<14>1 - - a - - [x@1 took=\"long\"] m", "info a took=\"long\" | m"),
         ("<14>1 - - a@b - - - m", "info a_b repaired=\"tag\" | m"),
-        ("<14>1 - - - - - -x", "info - | 1 - - - - - -x"),
-        ("<14>1 - - - - - [x", "info - | 1 - - - - - [x"),
-        ("<14>1 - - - - - [x y=\"z]", "info - | 1 - - - - - [x y=\"z]"),
-        ("<14>1 - - - - - [x y=\"z\\\"] m", "info - | 1 - - - - - [x y=\"z\\\"] m"),
-        ("<14>1 - - - - - [x y=\"z\"]m", "info - | 1 - - - - - [x y=\"z\"]m"),
-        ("<14>1 - - - - - [] m", "info - | 1 - - - - - [] m"),
-        ("<14>1 - - - - - [x =\"z\"] m", "info - | 1 - - - - - [x =\"z\"] m"),
         ("<14>1 today - - - - - m", "info - | 1 today - - - - - m"),
-        ("<14>1 -  - - - - m", "info - | 1 -  - - - - m"),
+        ("<14>1 - 2 files - are gone", "info - | 1 - 2 files - are gone"),
         ("<14>2 - - - - - - m", "info - | 2 - - - - - - m"),
         ("<14>1 -", "info - | 1 -"),
     ] {
@@ -187,8 +222,9 @@ fn decodes_rfc5424_or_falls_back_to_text() {
 
 #[test]
 fn splits_lines_and_inherits_the_priority() {
-    let bytes = b"<11>a: 1\r\nSYNC\n\n\r\n\0<192>x\0<14>2\nQUIT\r\0{\"tag\":\"b\"}";
+    let bytes = b"<11>a: 0\n<11>a: 1\r\nSYNC\n\n\r\n\0<192>x\0<14>2\nQUIT\r\0{\"tag\":\"b\"}";
     let events = [
+        "err a | 0",
         "err a | 1",
         "err a | SYNC",
         "err a | <192>x",
@@ -229,7 +265,7 @@ fn wrong_octet_counts_are_text() {
 
 #[test]
 fn replaces_invalid_utf8() {
-    let event = "notice root repaired=\"utf8\" | h\u{fffd}i";
+    let event = "notice root sent=\"Nov 23 21:29:43\" repaired=\"utf8\" | h\u{fffd}i";
     assert_eq!(shown(b"<13>Nov 23 21:29:43 root: h\xffi\n"), [event]);
     assert_eq!(shown(b"<13>a\xff: \xfe"), ["notice a_ repaired=\"utf8 tag\" | \u{fffd}"]);
     assert_eq!(shown(b"\xff"), ["info - repaired=\"utf8\" | \u{fffd}"]);
@@ -295,24 +331,7 @@ fn drops_the_name_of_this_machine() {
         let mut syslog = Syslog::with_host(own.into());
         let line = format!("<13>Nov 23 21:29:43 {host} app: x\n");
         let draft = syslog.next(line.as_bytes(), false).draft.expect("a draft");
-        assert_eq!(show(&draft), "notice app | x");
-    }
-}
-
-#[test]
-fn distinguishes_a_host_from_a_tag_with_spaces() {
-    for (names, event) in [
-        ("vm app", "notice vm_app repaired=\"tag\" | x"),
-        ("vm1 app", "notice app host=\"vm1\" | x"),
-        ("fe80::1 app", "notice app host=\"fe80::1\" | x"),
-        ("2 rows", "notice 2_rows repaired=\"tag\" | x"),
-        ("a,1 app", "notice a_1_app repaired=\"tag\" | x"),
-        (" app", "notice - |  app: x"),
-    ] {
-        let line = format!("<13>Nov 23 21:29:43 {names}: x\n");
-        let mut syslog = Syslog::default();
-        let draft = syslog.next(line.as_bytes(), false).draft.expect("a draft");
-        assert_eq!(show(&draft), event);
+        assert_eq!(show(&draft), "notice app sent=\"Nov 23 21:29:43\" | x");
     }
 }
 
@@ -365,8 +384,14 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// A stream whose first message has one line: what ends its messages does not depend on the chunks then.
 fn stream(pieces: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(piece(), 0..pieces).prop_map(|pieces| pieces.concat())
+    let first = prop::sample::select(vec!["<13>x\n<13>y\n", "<13>x\0", "5 <13>x"]);
+    (first, prop::collection::vec(piece(), 0..pieces)).prop_map(|(first, pieces)| {
+        // A count alone tells nothing about the next message.
+        let end = if first.starts_with('5') { "<13>x\0" } else { "" };
+        [first.as_bytes().to_vec(), end.as_bytes().to_vec(), pieces.concat()].concat()
+    })
 }
 
 proptest! {
@@ -382,8 +407,10 @@ proptest! {
     }
 
     #[test]
-    fn single_bytes_do_not_change_the_result(bytes in prop::collection::vec(piece(), 0..30)) {
-        let bytes: Vec<u8> = bytes.into_iter().filter(|piece| piece.len() < 100).flatten().collect();
+    fn single_bytes_do_not_change_the_result(bytes in prop::collection::vec(piece(), 0..30), nul: bool) {
+        let bytes = bytes.into_iter().filter(|piece| piece.len() < 100).flatten();
+        let bytes: Vec<u8> = if nul { &b"<13>x\0"[..] } else { b"<13>x\n<13>y\n" }
+            .iter().copied().chain(bytes).collect();
         let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
         prop_assert_eq!(drafts_in(&pieces), drafts(&bytes));
     }

@@ -1,10 +1,11 @@
-//! The agent's decoder of the native dialect: the result does not depend on how the stream is split, the buffer
-//! holds at most one line, and a request that is encoded again decodes to the same.
+//! The agent's decoder of the native dialect and of JSON lines: the result does not depend on how the stream is split,
+//! the buffer holds at most one line, and a request that is encoded again decodes to the same.
 //!
 //! The input is what a client sends. A byte 0x0e repeats the byte after it 1024 times.
 
 #![no_main]
 
+mod bounds;
 mod chunks;
 mod decoding;
 mod line_of;
@@ -26,6 +27,11 @@ fn check(found: &Result<Request<'_>, Refused>) {
     match found {
         Ok(Request::Send(draft)) => {
             line_of::line_of(draft);
+            bounds::check(draft);
+            // The list of repairs is the agent's: sent again, it would be a claim.
+            if draft.fields.iter().any(|field| field.name == "repaired") {
+                return;
+            }
             encode_send(draft, &mut again);
         }
         Ok(Request::Tail(tail)) => encode_tail(tail, &mut again),

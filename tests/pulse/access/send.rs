@@ -39,6 +39,46 @@ fn rejects_forbidden_tags_and_counts_them() {
 }
 
 #[test]
+fn counts_refusals_beyond_100() {
+    let Some(agent) = with_rules("a sender that is refused often", &[]) else { return };
+    let mut client = agent.connect_as(SHOP);
+    for (bad, written) in [(100, 100), (101, 100), (3, 3), (5000, 100)] {
+        client.write("SEND {\"tag\":\"other\"}\n".repeat(bad)).write("SYNC\n");
+        for _ in 0..written {
+            let line = client.line();
+            assert!(line.starts_with("ERR 77 you may not send the tag other"), "{line}");
+        }
+        assert!(client.line().starts_with(&format!("ERR 77 {bad} refused, rest stored at ")));
+    }
+    assert_eq!(tags(&agent), [""; 0], "no event was accepted");
+}
+
+/// A repair cannot lead around a rule: it decides on the tag that the event gets.
+#[test]
+fn rules_hold_for_repaired_tags() {
+    let Some(agent) = with_rules("a sender of tags that are repaired", &[]) else { return };
+    let mut client = agent.connect_as(SHOP);
+    for object in [
+        r#"{"tag":"other shop.a"}"#,
+        r#"{"logger":"other"}"#,
+        r#"{"tag":"..other"}"#,
+        r#"{"level":30,"time":7,"name":"other"}"#,
+        r#"{"tag":""}"#,
+    ] {
+        let answer = client.request(&format!("SEND {object}"));
+        assert!(answer.starts_with("ERR 77 "), "{object}: {answer}");
+    }
+    client.write("SEND {\"tag\":\"shop.a b\"}\nSEND {\"logger\":\"shop.c\"}\n");
+    assert!(client.request("SYNC").starts_with("ERR 77 5 refused"));
+    assert_eq!(tags(&agent), ["shop.a_b", "shop.c"]);
+    // JSON lines: no answer.
+    let mut lines = agent.connect_as(SHOP);
+    lines.write("{\"tag\":\"other\"}\n{\"tag\":\"shop.d\"}\n").shutdown_write();
+    assert_eq!(lines.rest(), [""; 0]);
+    wait_for("the permitted event", || (tags(&agent).len() == 3).then_some(()));
+}
+
+#[test]
 fn drops_syslog_lines_with_forbidden_tags() {
     let Some(agent) = with_rules("a syslog sender of some tags", &[]) else { return };
     let mut client = agent.connect_as(SHOP);

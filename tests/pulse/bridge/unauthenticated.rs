@@ -139,6 +139,7 @@ fn rejects_syslog_over_tcp() {
         format!("<13>app: hello\nAUTH {good}\n<13>app: hello\n"),
         format!("14 <13>app: hello{} <13>AUTH {good}\n", 9 + good.len()),
         format!("hello\n<13>app: hello\nSEND hello\nAUTH {WRONG}\nSEND hello\n"),
+        format!("{{\"msg\":\"hello\"}}\nAUTH {good}\n"),
     ] {
         let mut client = agent.connect_tcp();
         client.write(&input).shutdown_write();

@@ -16,7 +16,9 @@ use pulsed::agent::{
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
-use pulsed::event::{DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, took};
+use pulsed::event::{
+    DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, duration,
+};
 use pulsed::filter::{
     PATTERN_SIZE_MAX, PATTERN_TEXT_MAX, PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX,
 };
@@ -241,12 +243,14 @@ fn numbers_in_sentences_match_constants() {
             format!("It works for {}.", seconds(links::LINK_VALID_FOR)),
             format!("After {} events without a match", count(PASSED_OVER_MAX)),
             format!("below 2^{}.", (Seq::MAX.get() + 1).ilog2()),
-            format!("from 0 to 1e{}.", took::SECONDS_MAX.log10()),
+            format!("from 0 to 1e{}.", duration::SECONDS_MAX.log10()),
             format!("At most {FIELDS_MAX}, each name once. Names are {name}"),
             format!("none empty: {tag}"),
             format!("1 to {RUN_MAX} characters"),
             format!("the first {RUN_TEXT_MAX} bytes of its message"),
             format!("The whole handshake must complete within {}", seconds(HANDSHAKE_MAX)),
+            format!("Its first {} were kept", size(DRAFT_MAX)),
+            format!("more than {} levels deep", wire::DEPTH_MAX),
             format!("{} after the line was read", millis(REFUSAL_DELAY)),
             format!("{} after it was accepted, the agent answers", seconds(HANDSHAKE_MAX)),
         ],
@@ -274,7 +278,7 @@ fn numbers_in_sentences_match_constants() {
             format!("at most {FIELDS_MAX} fields, each name once"),
             format!("1 to {RUN_MAX} characters."),
             format!("1 to {DRAFT_MAX}, or in KiB"),
-            format!("an event of more than {} is refused", size(DRAFT_MAX)),
+            format!("the agent keeps the first {} of an event", size(DRAFT_MAX)),
             format!("At most {wait}h. Default: {}s.", send::TIMEOUT_DEFAULT.as_secs()),
             format!("every {} events", count(send::SYNC_EVENTS)),
             format!("It holds at most {} of events", size(send::HELD_MAX)),

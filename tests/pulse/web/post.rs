@@ -109,11 +109,30 @@ fn lines_have_a_bound() {
     let most = "x".repeat(DRAFT_MAX);
     assert_eq!(shop.post(&most).status, 200);
     assert_eq!(messages(&agent), [most.as_str()]);
-    let refused = shop.post(format!("{most}x\nafter it\n"));
-    assert_eq!(refused.status, 400, "{refused:?}");
-    let refused = refused.json();
-    assert_eq!((&refused["accepted"], &refused["errors"][0]["line"]), (&json!(1), &json!(1)));
-    assert_eq!(messages(&agent), [most.as_str(), "after it"]);
+    // A longer one is cut.
+    let reply = shop.post(format!("{most}x\nafter it\n"));
+    assert_eq!((reply.status, &reply.json()["accepted"]), (200, &json!(2)), "{reply:?}");
+    assert_eq!(messages(&agent), [most.as_str(), most.as_str(), "after it"]);
+    let line = agent.connect().tail(r#"{"lines":2}"#).remove(0);
+    assert_eq!(parse(&line).event()["fields"], json!({ "repaired": "cut" }));
+}
+
+#[test]
+fn refuses_no_line_for_its_form() {
+    let agent = Agent::start();
+    let shop = agent.bearer("shop", &["*"], &[]);
+    let body: &[u8] =
+        b"\xef\xbb\xbf{\"msg\":\"a\",\"level\":\"WARN\"}\r\n\r\n{\"msg\":\"b\",\"fields\":[]}\n\
+        {\"seq\":1,\"msg\":\"c\"}\n{\"msg\":\n  {\"message\":\"e\",\"req\":{\"id\":7}}\nf\xe9g\n";
+    let reply = shop.post(body);
+    assert_eq!((reply.status, &reply.json()["refused"]), (200, &json!(0)), "{reply:?}");
+    let made: Vec<_> = agent.connect().tail("{}").iter().map(|line| parse(line)).collect();
+    let repaired: Vec<_> =
+        made.iter().map(|item| item.event()["fields"]["repaired"].as_str().unwrap_or("")).collect();
+    assert_eq!(repaired, ["", "", "claim", "object", "nested", "utf8"]);
+    let messages = messages(&agent);
+    assert_eq!(messages[..5], ["a", "b", "c", "{\"msg\":", "e"]);
+    assert_eq!(made[0].event()["level"], "warning");
 }
 
 #[test]

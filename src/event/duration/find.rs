@@ -1,0 +1,296 @@
+//! Finds the duration that a message reports. One pass, linear in the length of the message; does not
+//! allocate, except for messages with escape sequences.
+//!
+//! A candidate is a number with a unit, a sum of them, a stopwatch (`0:01.25`), or the value of a key
+//! (`request_time=0.045`). What stands beside it ([`super::place`]) and the words around it
+//! ([`super::context`]) refuse it or rank it. The first of the highest rank is the duration.
+
+use super::clock::Stopwatch;
+use super::context::{Context, Cue, keyed, may_end_key};
+use super::escape::{self, ESC};
+use super::exact::{Exact, check};
+use super::number::Number;
+use super::place::{
+    Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,
+};
+use super::unit::Unit;
+
+/// Whole seconds from here on need a cue: `404s` and `1990s` are plurals.
+const PLURAL_MIN: u64 = 100;
+
+/// Finds the measured duration in a message, in seconds.
+pub fn find(msg: &str) -> Option<f64> {
+    let bytes = msg.as_bytes();
+    let digit = next_digit(bytes, 0)?;
+    // A fold, because most messages have none and `any` branches at each byte.
+    if bytes.iter().fold(false, |any, b| any | (*b == ESC)) {
+        return Search::new(&escape::strip(msg)).run(0);
+    }
+    Search::new(msg).run(digit)
+}
+
+/// How likely a candidate is what was measured. The likeliest is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Plain,
+    /// After a word such as *took*.
+    Cued,
+    /// After *total*, or the sum of those before it.
+    Total,
+}
+
+/// A number that may be a duration.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    start: usize,
+    end: usize,
+    value: Exact,
+    needs: Needs,
+    /// It may be a time of day.
+    is_stopwatch: bool,
+}
+
+/// The cue without which a candidate is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// Its unit, or its number, has other meanings.
+    Cue,
+    /// It looks like a time of day.
+    StrongCue,
+}
+
+struct Search<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    paths: Paths,
+    /// The end of the last candidate that follows a `+`.
+    addend: Option<usize>,
+}
+
+impl<'a> Search<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), paths: Paths::default(), addend: None }
+    }
+
+    /// Searches from `at` on, before which there is no digit.
+    fn run(mut self, mut at: usize) -> Option<f64> {
+        let mut best: Option<(Rank, Exact)> = None;
+        while let Some(digit) = next_digit(self.bytes, at) {
+            let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
+            if joins_before(self.text, start) {
+                // All further digits of this word follow a letter or a digit.
+                at = word_end(self.bytes, digit);
+                continue;
+            }
+            at = Number::end(self.bytes, digit);
+            let Some(candidate) = self.candidate(start, at) else { continue };
+            at = candidate.end;
+            let Some(rank) = self.rank(&candidate) else { continue };
+            if best.is_none_or(|(other, _)| rank > other) {
+                best = Some((rank, candidate.value));
+            }
+            if rank == Rank::Total {
+                break;
+            }
+        }
+        best.and_then(|(_, value)| check(value.seconds()))
+    }
+
+    /// The candidate that begins with the number from `start` to `end`. What is not one is refused by the
+    /// bytes around it, before the number is read.
+    #[inline]
+    fn candidate(&self, start: usize, end: usize) -> Option<Candidate> {
+        let bytes = self.bytes;
+        let found = match bytes[end..] {
+            [b' ', ref after @ ..] if Unit::may_begin(after) => self.sum(start),
+            [b' ', b't', ..] if bytes[..start].ends_with(b"cpu ") => self.shell_total(start, end),
+            [b':', b'0'..=b'9', ..] => self.stopwatch(start),
+            ref after if Unit::may_begin(after) => self.sum(start),
+            _ => None,
+        };
+        found.or_else(|| self.keyed(start))
+    }
+
+    /// One number with a unit, or several that are summed.
+    #[inline]
+    fn sum(&self, start: usize) -> Option<Candidate> {
+        let bytes = self.bytes;
+        let first = Number::read(bytes, start).filter(|number| number.is_short)?;
+        let unit_at = after_space(bytes, first.end);
+        let (mut unit, mut end) =
+            Unit::read(bytes, unit_at).filter(|(unit, _)| unit.is_measured())?;
+        let mut value = Exact::new(first, unit)?;
+        let (mut last, mut parts) = (first, 1);
+        while last.is_whole() {
+            let Some((number, its_unit, its_end)) = self.part(end, unit) else { break };
+            value = value.plus(Exact::new(number, its_unit)?)?;
+            (last, unit, end, parts) = (number, its_unit, its_end, parts + 1);
+        }
+        if joins_after(self.text, end) {
+            return None;
+        }
+        let is_spaced = unit_at > first.end;
+        let needs_cue = parts == 1
+            && match unit {
+                Unit::Nanosecond => is_spaced,
+                // `12 us` may be the pronoun, `12 µs` is not.
+                Unit::Microsecond => is_spaced && bytes[unit_at] == b'u',
+                Unit::Millisecond => false,
+                Unit::Second => first.is_whole() && first.mantissa >= PLURAL_MIN,
+                _ => true,
+            };
+        let needs = if needs_cue { Needs::Cue } else { Needs::Nothing };
+        Some(Candidate { start, end, value, needs, is_stopwatch: false })
+    }
+
+    /// The next part of a sum: of a smaller unit, and less than one of the unit before.
+    fn part(&self, at: usize, before: Unit) -> Option<(Number, Unit, usize)> {
+        let bytes = self.bytes;
+        let start = after_joiner(bytes, at);
+        if !bytes.get(start)?.is_ascii_digit() {
+            return None;
+        }
+        let number = Number::read(bytes, start).filter(|number| number.is_short)?;
+        let (unit, end) = Unit::read(bytes, after_space(bytes, number.end))?;
+        let one = Exact::new(Number { mantissa: 1, scale: 0, ..number }, before)?;
+        let fits = unit < before && Exact::new(number, unit)?.is_less(one);
+        // A part in another word is a candidate of its own, or none.
+        (fits && (start == at || !joins_after(self.text, end) || self.goes_on(end)))
+            .then_some((number, unit, end))
+    }
+
+    /// `true` if a digit follows a unit directly.
+    fn goes_on(&self, end: usize) -> bool {
+        self.bytes.get(end).is_some_and(u8::is_ascii_digit)
+    }
+
+    #[inline(never)]
+    fn stopwatch(&self, start: usize) -> Option<Candidate> {
+        let first = Number::read(self.bytes, start)?;
+        let Stopwatch { value, end, is_unlike_clock } = Stopwatch::read(self.bytes, start, first)?;
+        let is_elapsed = self.bytes[end..].starts_with(b"elapsed");
+        if joins_after(self.text, end) && !is_elapsed {
+            return None;
+        }
+        let needs = if is_unlike_clock { Needs::Cue } else { Needs::StrongCue };
+        Some(Candidate { start, end, value, needs, is_stopwatch: true })
+    }
+
+    /// What zsh's `time` prints: `0% cpu 1.003 total`.
+    #[inline(never)]
+    fn shell_total(&self, start: usize, end: usize) -> Option<Candidate> {
+        let number = Number::read(self.bytes, start).filter(|number| number.decimals >= 3)?;
+        let value = Exact::new(number, Unit::Second)?;
+        self.bytes[end..].starts_with(b" total").then_some(Candidate {
+            start,
+            end,
+            value,
+            needs: Needs::Nothing,
+            is_stopwatch: false,
+        })
+    }
+
+    /// A number without a unit, by its key.
+    #[inline]
+    fn keyed(&self, start: usize) -> Option<Candidate> {
+        let is_value = match self.bytes[..start] {
+            [.., last, b'=' | b':'] => may_end_key(last),
+            [.., b'=' | b':' | b'"' | b'\''] => true,
+            [.., before, b' ' | b'\t'] => matches!(before, b'=' | b':' | b' ' | b'\t'),
+            _ => false,
+        };
+        if !is_value {
+            return None;
+        }
+        let (value, end) = keyed(self.bytes, start)?;
+        Some(Candidate { start, end, value, needs: Needs::Cue, is_stopwatch: false })
+    }
+
+    /// `None` if the candidate was not measured.
+    #[inline]
+    fn rank(&mut self, candidate: &Candidate) -> Option<Rank> {
+        let Candidate { start, end, needs, is_stopwatch, .. } = *candidate;
+        let bytes = self.bytes;
+        let before = bytes[..start].trim_ascii_end();
+        let refused = match before.last() {
+            Some(b'[') => is_line_prefix(bytes, before, end),
+            Some(b'<' | b'>' | b'=' | 0xb1 | 0xa4 | 0xa5) => is_compared(before),
+            _ => false,
+        };
+        if refused || self.paths.contain(bytes, start) {
+            return None;
+        }
+        let is_sum = self.addend.is_some_and(|addend| is_equation(&bytes[addend..start]));
+        let context = Context::read(bytes, start, end)?;
+        let is_cued = match needs {
+            Needs::Nothing => true,
+            Needs::Cue => context.cue > Cue::None,
+            Needs::StrongCue => context.cue == Cue::Strong,
+        };
+        if !is_cued || (is_stopwatch && context.is_clock) {
+            return None;
+        }
+        self.addend = before.ends_with(b"+").then_some(end);
+        Some(match context {
+            _ if is_sum || context.is_total => Rank::Total,
+            Context { cue: Cue::None, .. } => Rank::Plain,
+            _ => Rank::Cued,
+        })
+    }
+}
+
+/// The first digit from `start` on. Looks at eight bytes at once, because most are no digits.
+#[inline]
+fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
+    /// A one in each byte.
+    const EACH: u64 = u64::MAX / 255;
+    let mut at = start;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        // A digit becomes a byte below 10, and the subtraction borrows into its highest bit. Only bytes after
+        // the first digit may be marked by mistake.
+        let values = u64::from_le_bytes(*eight) ^ (EACH * u64::from(b'0'));
+        let marks = values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80);
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += eight.len();
+    }
+    while !bytes.get(at)?.is_ascii_digit() {
+        at += 1;
+    }
+    Some(at)
+}
+
+/// Where the ASCII letters and digits end that begin at `start`.
+#[inline]
+fn word_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+        at += 1;
+    }
+    at
+}
+
+/// `true` for what stands between the last part and the sum in `1s (a) + 2s (b) = 3s`.
+#[inline(never)]
+fn is_equation(between: &[u8]) -> bool {
+    let Some(inside) = between.trim_ascii().strip_suffix(b"=") else { return false };
+    let inside = inside.trim_ascii();
+    inside.is_empty() || (inside.starts_with(b"(") && inside.ends_with(b")"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_digit;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_every_digit(bytes in prop::collection::vec(any::<u8>(), 0..40), start in 0usize..50) {
+            let from = bytes.get(start..).unwrap_or_default();
+            let expected = from.iter().position(u8::is_ascii_digit).map(|found| start + found);
+            prop_assert_eq!(next_digit(&bytes, start), expected);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Durations: one grammar for every door, option, MATCH and configuration key (pulse-protocol(7)).
+//!
+//! [`parse`] reads a duration as a value (`40ms`, `1m30s`, `0.25`), [`find`] the duration that a
+//! message reports ("query took 40ms"), [`named`] the value of a key that names its unit
+//! (`duration_ms`), and [`key`] tells what a key names.
+
+mod backward;
+mod clock;
+mod context;
+mod escape;
+mod exact;
+mod find;
+mod number;
+mod place;
+mod table;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod value;
+mod words;
+
+pub use context::{Key, key, named};
+pub use exact::{Exact, SECONDS_MAX, check};
+pub use find::find;
+pub use unit::unit_len;
+pub use value::{parse, parse_exact};

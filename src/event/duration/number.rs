@@ -1,0 +1,81 @@
+//! Decimal numbers: `40`, `1.5`, `.5`.
+
+/// The most digits before the point. Longer numbers are ids.
+const WHOLE_MAX: usize = 18;
+
+/// The most significant digits that are kept. No float holds more.
+const KEPT_MAX: usize = 18;
+
+/// The most digits after the point. Longer numbers are ids.
+const DECIMALS_MAX: usize = 40;
+
+/// A number: the mantissa divided by ten to the power of the scale.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number {
+    pub(super) mantissa: u64,
+    pub(super) scale: u32,
+    /// The digits after the point, also those that are not kept.
+    pub(super) decimals: usize,
+    /// Where it ends in the text.
+    pub(super) end: usize,
+    /// `false` for a number with too many digits.
+    pub(super) is_short: bool,
+}
+
+impl Number {
+    /// Reads the number at `start`. `None` if there is none.
+    pub(super) fn read(bytes: &[u8], start: usize) -> Option<Self> {
+        let mut mantissa = 0;
+        let end = digits(bytes, start, WHOLE_MAX, &mut mantissa);
+        let whole = end - start;
+        let mut number =
+            Self { mantissa, scale: 0, decimals: 0, end, is_short: whole <= WHOLE_MAX };
+        if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
+            let kept = KEPT_MAX.saturating_sub(whole);
+            number.end = digits(bytes, end + 1, kept, &mut number.mantissa);
+            number.decimals = number.end - end - 1;
+            number.scale = number.decimals.min(kept) as u32;
+            number.is_short &= number.decimals <= DECIMALS_MAX;
+        }
+        (number.end > start).then_some(number)
+    }
+
+    /// Where the number ends whose first digit is at `digit`.
+    #[inline]
+    pub(super) fn end(bytes: &[u8], digit: usize) -> usize {
+        let end = digits_end(bytes, digit);
+        match bytes[end..] {
+            [b'.', b'0'..=b'9', ..] if digit == 0 || bytes[digit - 1] != b'.' => {
+                digits_end(bytes, end + 1)
+            }
+            _ => end,
+        }
+    }
+
+    pub(super) const fn is_whole(&self) -> bool {
+        self.decimals == 0
+    }
+}
+
+/// Appends at most `most` digits at `start` to a number. Returns the end of all digits.
+#[inline]
+fn digits(bytes: &[u8], start: usize, most: usize, number: &mut u64) -> usize {
+    let mut at = start;
+    while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+        if at - start == most {
+            return digits_end(bytes, at);
+        }
+        *number = *number * 10 + u64::from(digit - b'0');
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+fn digits_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}

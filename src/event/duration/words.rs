@@ -1,0 +1,277 @@
+//! The words beside a number that say what it is.
+
+use super::table::Table;
+
+/// What a word says about the numbers near it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// *total*.
+    Total,
+    /// A word that a measured duration follows, and never a time of day: *elapsed*, *in*.
+    Cue,
+    /// A word that a measured duration follows, and sometimes a time of day: *time*, *after*.
+    WeakCue,
+    /// A cue that ends the reach of a limit before it: *took* in `timeout 30s took 40ms`.
+    Shield,
+    /// As [`Self::Shield`], and sometimes followed by a time of day.
+    WeakShield,
+    /// *done*: ends the reach of a limit, and no more.
+    Done,
+    /// A word that a limit or an interval follows: *timeout*, *every*, *retry*.
+    Limit,
+    /// A limit that *in* makes a measurement: `restarted in 5s`.
+    PastLimit,
+    /// A limit that is often followed by a number without a unit, which is then its value: `limit 10`.
+    Bound,
+    /// A limit only directly before the number: *last*, *per*, *than*.
+    Direct,
+    /// A word before a time of day, directly before the number: *at*, *since*.
+    Clock,
+    /// In the name of a value it says that the value is a moment or an age: `start_time`.
+    Moment,
+    /// *up*: what follows directly is an age.
+    Up,
+    /// Before *after* or *in* it ends the reach of a limit: `deadline exceeded after 5s`.
+    Past,
+    /// *the*.
+    The,
+    /// A word that is not counted: *of*, *about*.
+    Filler,
+    /// A word that joins two numbers: *and*, *to*.
+    Link,
+    /// Any other word.
+    Other,
+}
+
+impl Word {
+    /// The meaning of a word in any case.
+    pub(super) fn parse(word: &[u8]) -> Self {
+        WORDS.find(word).unwrap_or_else(|| Self::compound(word))
+    }
+
+    /// Words of which only a part has a meaning: `readtimeout`, `p99`.
+    fn compound(word: &[u8]) -> Self {
+        let ends = |with: &[u8]| {
+            let from = word.len().checked_sub(with.len());
+            from.is_some_and(|from| word[from..].eq_ignore_ascii_case(with))
+        };
+        let percentile =
+            |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        match word {
+            [b'p' | b'P', digits @ ..] if percentile(digits) => Self::Limit,
+            _ if ends(b"timeout") || ends(b"timeouts") || ends(b"interval") => Self::Limit,
+            _ => Self::Other,
+        }
+    }
+
+    /// `true` for the last part of a key whose number without a unit is in seconds.
+    pub(super) fn names_duration(word: &[u8]) -> bool {
+        DURATIONS.find(word).is_some()
+    }
+
+    /// `true` for a word that, directly before a unit in a key, says what was measured: `query_ms`.
+    pub(super) fn names_work(word: &[u8]) -> bool {
+        WORK.find(word).is_some()
+    }
+
+    /// `true` for a word that, directly after a number, says that it is a limit, an interval or an age.
+    pub(super) fn is_limit_after(word: &[u8]) -> bool {
+        LIMITS_AFTER.find(word).is_some()
+    }
+}
+
+/// The words before a number.
+static WORDS: Table<Word, 145> = {
+    use Word::*;
+    Table::new([
+        ("total", Total),
+        ("took", Shield),
+        ("elapsed", Shield),
+        ("ran", WeakShield),
+        ("completed", WeakShield),
+        ("finished", WeakShield),
+        ("done", Done),
+        ("in", Cue),
+        ("duration", Cue),
+        ("latency", Cue),
+        ("runtime", Cue),
+        ("time", WeakCue),
+        ("after", WeakCue),
+        ("service", WeakCue),
+        ("timeout", Limit),
+        ("timeouts", Limit),
+        ("deadline", Limit),
+        ("deadlines", Limit),
+        ("avg", Limit),
+        ("average", Limit),
+        ("mean", Limit),
+        ("median", Limit),
+        ("percentile", Limit),
+        ("maximum", Limit),
+        ("minimum", Limit),
+        ("within", Limit),
+        ("every", Limit),
+        ("interval", Limit),
+        ("intervals", Limit),
+        ("ttl", Limit),
+        ("expire", Limit),
+        ("expires", Limit),
+        ("expiring", Limit),
+        ("expiry", Limit),
+        ("expiration", Limit),
+        ("valid", Limit),
+        ("retry", Limit),
+        ("retries", Limit),
+        ("retrying", Limit),
+        ("delay", Limit),
+        ("delays", Limit),
+        ("delaying", Limit),
+        ("backoff", Limit),
+        ("backoffs", Limit),
+        ("wait", Limit),
+        ("waits", Limit),
+        ("waiting", Limit),
+        ("renew", Limit),
+        ("renews", Limit),
+        ("renewing", Limit),
+        ("renewal", Limit),
+        ("reconnect", Limit),
+        ("reconnects", Limit),
+        ("reconnecting", Limit),
+        ("restart", Limit),
+        ("restarts", Limit),
+        ("restarting", Limit),
+        ("keepalive", Limit),
+        ("keepalives", Limit),
+        ("period", Limit),
+        ("cooldown", Limit),
+        ("window", Limit),
+        ("sla", Limit),
+        ("slo", Limit),
+        ("allowed", Limit),
+        ("expected", Limit),
+        ("budget", Limit),
+        ("eta", Limit),
+        ("uptime", Limit),
+        ("lifetime", Limit),
+        ("bantime", Limit),
+        ("age", Limit),
+        ("starting", Limit),
+        ("scheduled", Limit),
+        ("expired", PastLimit),
+        ("retried", PastLimit),
+        ("delayed", PastLimit),
+        ("waited", PastLimit),
+        ("renewed", PastLimit),
+        ("reconnected", PastLimit),
+        ("restarted", PastLimit),
+        ("limit", Bound),
+        ("limits", Bound),
+        ("limited", Bound),
+        ("limiting", Bound),
+        ("threshold", Bound),
+        ("thresholds", Bound),
+        ("max", Bound),
+        ("min", Bound),
+        ("next", Bound),
+        ("last", Direct),
+        ("past", Direct),
+        ("per", Direct),
+        ("than", Direct),
+        ("least", Direct),
+        ("most", Direct),
+        ("each", Direct),
+        ("exceeds", Direct),
+        ("exceeded", Past),
+        ("reached", Past),
+        ("failed", Past),
+        ("succeeded", Past),
+        ("aborted", Past),
+        ("cancelled", Past),
+        ("canceled", Past),
+        ("exceeding", Direct),
+        ("at", Clock),
+        ("since", Clock),
+        ("until", Clock),
+        ("from", Clock),
+        ("on", Clock),
+        ("between", Clock),
+        ("start", Moment),
+        ("started", Moment),
+        ("end", Moment),
+        ("ended", Moment),
+        ("up", Up),
+        ("m", Moment),
+        ("ban", Moment),
+        ("life", Moment),
+        ("begin", Moment),
+        ("current", Moment),
+        ("local", Moment),
+        ("server", Moment),
+        ("utc", Moment),
+        ("date", Moment),
+        ("boot", Moment),
+        ("created", Moment),
+        ("modified", Moment),
+        ("updated", Moment),
+        ("unix", Moment),
+        ("epoch", Moment),
+        ("the", The),
+        ("a", Filler),
+        ("an", Filler),
+        ("of", Filler),
+        ("is", Filler),
+        ("was", Filler),
+        ("be", Filler),
+        ("are", Filler),
+        ("set", Filler),
+        ("about", Filler),
+        ("and", Link),
+        ("or", Link),
+        ("to", Link),
+    ])
+};
+
+/// The words directly after a number that say that it is a limit, an interval or an age.
+static LIMITS_AFTER: Table<(), 23> = Table::new([
+    ("timeout", ()),
+    ("timeouts", ()),
+    ("limit", ()),
+    ("limits", ()),
+    ("ago", ()),
+    ("left", ()),
+    ("old", ()),
+    ("remaining", ()),
+    ("interval", ()),
+    ("intervals", ()),
+    ("deadline", ()),
+    ("delay", ()),
+    ("ttl", ()),
+    ("backoff", ()),
+    ("threshold", ()),
+    ("window", ()),
+    ("windows", ()),
+    ("segments", ()),
+    ("chunks", ()),
+    ("steps", ()),
+    ("period", ()),
+    ("cooldown", ()),
+    ("max", ()),
+]);
+
+/// The last parts of keys whose number without a unit is in seconds.
+static DURATIONS: Table<(), 9> = Table::new([
+    ("took", ()),
+    ("dur", ()),
+    ("responsetime", ()),
+    ("time", ()),
+    ("duration", ()),
+    ("elapsed", ()),
+    ("latency", ()),
+    ("service", ()),
+    ("runtime", ()),
+]);
+
+/// What takes a while, in the names of fields.
+static WORK: Table<(), 4> =
+    Table::new([("response", ()), ("request", ()), ("query", ()), ("exec", ())]);
