@@ -31,9 +31,21 @@ impl ConnectArgs {
     /// # Errors
     /// [`TokenError`] if a server is named and there is no token for it.
     pub(super) fn address(&self) -> Result<Address, TokenError> {
+        self.address_at(None)
+    }
+
+    /// As [`Self::address`]. `port` replaces that of the server.
+    ///
+    /// # Errors
+    /// [`TokenError`] if a server is named and there is no token for it.
+    pub(super) fn address_at(&self, port: Option<u16>) -> Result<Address, TokenError> {
+        let server = self.server.clone().map(|server| match port {
+            Some(port) => server.with_port(port),
+            None => server,
+        });
         Address::new(
             self.socket.as_deref(),
-            self.server.as_ref(),
+            server.as_ref(),
             self.ca.as_deref(),
             self.token_file.as_deref(),
         )

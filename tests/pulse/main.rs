@@ -24,6 +24,7 @@ mod pulse_tail;
 mod readers;
 mod restart;
 mod runs;
+mod send_habits;
 mod send_runs;
 mod server;
 mod server_tls;

@@ -60,12 +60,24 @@ impl Options {
             let value = Value::from_pid(id.clone());
             template.add(Claim::Field(Field { name: "pid".into(), value }))?;
         }
+        let msgid = args.msgid.as_deref().filter(|id| !matches!(*id, "" | "-"));
+        if let Some(id) = msgid {
+            let value = Value::Text(id.to_owned().into());
+            template.add(Claim::Field(Field { name: "msgid".into(), value }))?;
+        }
+        for param in args.sd_params.iter().cloned() {
+            let claim = param.claim(|name| match name {
+                "took" => template.took.is_some(),
+                name => template.fields.iter().any(|field| field.name == name),
+            });
+            template.add(claim)?;
+        }
         if args.time && template.took.is_some() {
             return Err(SendError::TookTwice);
         }
         Ok(Self {
             template,
-            agent: args.connect.address()?,
+            agent: args.connect.address_at(args.port)?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,
