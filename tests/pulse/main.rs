@@ -12,6 +12,7 @@ mod crash;
 mod docs;
 mod faults;
 mod flood;
+mod habits;
 mod interop;
 mod language;
 mod layers;
