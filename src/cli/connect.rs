@@ -34,6 +34,11 @@ impl ConnectArgs {
         self.address_at(None)
     }
 
+    /// `true` if a server is named.
+    pub(super) const fn has_server(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// As [`Self::address`]. `port` replaces that of the server.
     ///
     /// # Errors

@@ -135,10 +135,9 @@ impl Clause {
 pub(super) struct Group(Vec<Clause>);
 
 impl Group {
-    /// The fields without which an event does not match.
-    pub(super) fn needed_fields(&self) -> impl Iterator<Item = KeyName> {
-        let needed =
-            |clause: &&Clause| matches!(clause.key, Key::Field(_)) && !clause.op.is_negative();
+    /// The keys without which an event does not match. Not `abandoned`, which most events lack.
+    pub(super) fn needed_keys(&self) -> impl Iterator<Item = KeyName> {
+        let needed = |clause: &&Clause| clause.key != Key::Abandoned && !clause.op.is_negative();
         self.0.iter().filter(needed).map(|clause| KeyName::new(clause.key.clone()))
     }
 

@@ -112,11 +112,11 @@ impl Match {
         self.groups.is_empty() || self.groups.iter().any(|group| group.matches(event))
     }
 
-    /// The fields that an event must have to match: those of the terms that are false where the key is
-    /// absent. Each once.
-    pub fn needed_fields(&self) -> Vec<KeyName> {
+    /// The keys that an event must have to match: those of the terms that are false where the key is
+    /// absent, except `abandoned`. Each once.
+    pub fn needed_keys(&self) -> Vec<KeyName> {
         let mut names: Vec<KeyName> = Vec::new();
-        for name in self.groups.iter().flat_map(Group::needed_fields) {
+        for name in self.groups.iter().flat_map(Group::needed_keys) {
             if !names.contains(&name) {
                 names.push(name);
             }

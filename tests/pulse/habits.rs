@@ -79,6 +79,40 @@ fn options_of_tail_and_journalctl_are_accepted() {
 }
 
 #[test]
+fn other_options_of_the_peers_are_answered_with_ours() {
+    let agent = with_20();
+    for (line, ours) in [
+        (&["--no-tail", "-f"][..], "-n all"),
+        (&["-k"], "kernel"),
+        (&["--dmesg"], "kernel"),
+        (&["-W"], "--no-hostname"),
+        (&["-T", "cron"], "tag!="),
+        (&["--exclude-identifier=cron"], "tag!="),
+        (&["--identifier", "cron"], "--tag"),
+        (&["--facility=mail"], "facility="),
+        (&["-M", "web1"], "host="),
+        (&["-N"], "-o json"),
+        (&["--output-fields=MESSAGE"], "-o json"),
+        (&["--retry", "-f"], "-f"),
+        (&["-s", "5"], "-f"),
+        (&["-v"], "-o verbose"),
+        (&["-x"], "catalog"),
+        (&["-xe"], "catalog"),
+        (&["-fx"], "catalog"),
+        (&["--list-boots"], "(restart)"),
+        (&["--disk-usage"], "pulsed status"),
+        (&["--vacuum-time=2d"], "pulsed.toml"),
+    ] {
+        let run = agent.tail(line).run();
+        run.failed(64, &[ours]);
+        assert!(!run.err.contains("unexpected"), "{run:?}");
+    }
+    // What is unknown anywhere, and values that look like one of these.
+    agent.tail(&["--frobnicate"]).run().failed(64, &["unexpected argument '--frobnicate'"]);
+    assert_eq!(agent.tail(&["-q", "-g", "-k"]).run().code, Some(0));
+}
+
+#[test]
 fn follow_from_the_nth_counts_across_restarts() {
     let mut agent = Agent::start();
     let mut tail = agent.tail(&["-F", "-q", "-n", "+3", "-o", "cat", "user~"]).start();
@@ -315,12 +349,15 @@ fn cat_is_exact_in_a_pipe_and_safe_on_a_terminal() {
 fn a_field_that_no_event_has_gets_a_hint_on_a_terminal() {
     let agent = with_20();
     for (line, hint) in [
-        (&["usr=anna"][..], Some("the field usr; they have n user")),
-        (&["-f", "--timeout", "100ms", "usr=anna"], Some("the field usr; they have")),
-        (&["-n", "0", "users~x"], Some("the field users; they")),
-        (&["n>5", "rows>1"], Some("the field rows; they")),
-        (&["fields.level=x"], Some("the field fields.level; they")),
-        (&["user=dora", "a=1"], Some("the field a; they")),
+        (&["usr=anna"][..], Some("events has usr; their fields: n user")),
+        (&["-f", "--timeout", "100ms", "usr=anna"], Some("has usr; their")),
+        (&["-n", "0", "users~x"], Some("has users; their")),
+        (&["n>5", "rows>1"], Some("has rows; their")),
+        (&["fields.level=x"], Some("has fields.level; their")),
+        (&["user=dora", "a=1"], Some("has a; their")),
+        (&["run=r1"], Some("has run; their")),
+        (&["took>1s"], Some("has took; their")),
+        (&["abandoned=true"], None),
         (&["user=dora"], None),
         (&["usr!=anna"], None),
         (&["usr!~x", "user=anna"], None),

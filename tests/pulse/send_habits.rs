@@ -93,5 +93,9 @@ fn options_of_logger_become_fields_or_nothing() {
     let port = ["-n", "127.0.0.1", "-P", "9", "x"];
     Tool::send().env("PULSED_TOKEN", "t").args(&port).run().failed(69, &["127.0.0.1:9"]);
     agent.send(&["--sd-param", "nothing", "x"]).run().failed(64, &["name=\"value\""]);
-    agent.send(&["-P", "0", "x"]).run().failed(64, &["--port"]);
+    for port in ["0", "65536", "syslog"] {
+        let line = ["-n", "127.0.0.1", "-P", port, "x"];
+        Tool::send().env("PULSED_TOKEN", "t").args(&line).run().failed(64, &["--port", "65535"]);
+        agent.send(&["-P", port, "no effect"]).ok();
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::TAG_VARIABLE;
 use super::template::BadMessage;
 use crate::cli::{Exit, Failure};
-use crate::client::{ClientError, Connection, OpenError, TokenError, Where};
+use crate::client::{BadServer, ClientError, Connection, OpenError, TokenError, Where};
 use crate::event::{BadField, BadTag, DRAFT_MAX};
 use crate::wire::Code;
 
@@ -72,6 +72,8 @@ impl Trouble {
 pub(super) enum SendError {
     #[error("--cursor: needs --ack stored or synced")]
     NoCursor,
+    #[error("--port: {}", BadServer::Port)]
+    Port,
     #[error("-F took: --time measures it")]
     TookTwice,
     #[error("${TAG_VARIABLE}: {0}")]
@@ -107,6 +109,7 @@ impl Failure for SendError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoCursor
+            | Self::Port
             | Self::TookTwice
             | Self::TagVariable(_)
             | Self::Field(_)

@@ -75,9 +75,12 @@ impl Options {
         if args.time && template.took.is_some() {
             return Err(SendError::TookTwice);
         }
+        let port = args.port.as_deref().filter(|_| args.connect.has_server());
+        let port = port.map(|text| text.parse().ok().filter(|port| *port > 0));
+        let port = port.map(|port| port.ok_or(SendError::Port)).transpose()?;
         Ok(Self {
             template,
-            agent: args.connect.address_at(args.port)?,
+            agent: args.connect.address_at(port)?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,

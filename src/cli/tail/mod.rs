@@ -26,7 +26,7 @@ use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
-use crate::cli;
+use crate::cli::{self, Exit};
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::poll::Patient;
@@ -50,7 +50,12 @@ pub fn command() -> clap::Command {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    cli::main_with(NAME, habits::translate(std::env::args_os().collect()), run)
+    let words = habits::translate(std::env::args_os().collect());
+    if let Some(hint) = habits::instead(&words) {
+        report::report(hint);
+        return Exit::Usage.into();
+    }
+    cli::main_with(NAME, words, run)
 }
 
 fn run(args: Args) -> Result<ExitCode, TailError> {

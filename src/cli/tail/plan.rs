@@ -63,7 +63,7 @@ pub(super) struct Plan {
     pub(super) stats: bool,
     /// The key whose values to show instead.
     pub(super) field: Option<KeyName>,
-    /// The fields without which an event does not match, if a hint about them is wanted.
+    /// The keys without which an event does not match, if a hint about them is wanted.
     pub(super) hints: Vec<KeyName>,
     /// Whether stdout is a terminal.
     pub(super) terminal: bool,
@@ -167,7 +167,7 @@ impl Plan {
             skip,
             stats: args.stats,
             field: args.field,
-            hints: if hints { matching.needed_fields() } else { Vec::new() },
+            hints: if hints { matching.needed_keys() } else { Vec::new() },
             terminal: environment.terminal,
             quiet: args.quiet,
             show_cursor: args.show_cursor,

@@ -1,5 +1,5 @@
 //! Short requests besides the main one: the newest cursor, where the agent started, and whether its events have a
-//! field.
+//! key.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(super) fn last_start(agent: &Address) -> Result<Option<Cursor>, TailError> {
     Ok(start.map(|seq| Cursor { log, seq }))
 }
 
-/// Reports the fields that none of the last events has: a MATCH that names one of them matches nothing. Any
+/// Reports the keys that none of the last events has: a MATCH that names one of them matches nothing. Any
 /// trouble with the agent is left to the main request.
 pub(super) fn hint(agent: &Address, needed: &[KeyName]) {
     if needed.is_empty() {
@@ -76,8 +76,8 @@ fn look(event: &EventLine<'_>, absent: &mut Vec<KeyName>, names: &mut BTreeSet<S
 
 fn text(absent: &KeyName, names: &BTreeSet<String>) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let has = if names.is_empty() { "no fields".into() } else { names.join(" ") };
-    format!("none of the last {HINT_EVENTS} events has the field {absent}; they have {has}")
+    let has = if names.is_empty() { "none".into() } else { names.join(" ") };
+    format!("none of the last {HINT_EVENTS} events has {absent}; their fields: {has}")
 }
 
 /// Requests the newest cursor of the agent's log.
@@ -136,7 +136,7 @@ mod tests {
         look(&event, &mut absent, &mut names);
         assert_eq!(absent, [key("usr")]);
         let hint = text(&absent[0], &names);
-        assert!(hint.ends_with("has the field usr; they have rows user"), "{hint}");
-        assert!(text(&absent[0], &BTreeSet::new()).ends_with("they have no fields"));
+        assert!(hint.ends_with("has usr; their fields: rows user"), "{hint}");
+        assert!(text(&absent[0], &BTreeSet::new()).ends_with("their fields: none"));
     }
 }
