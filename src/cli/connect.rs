@@ -26,24 +26,16 @@ pub(super) struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Returns the agent's address. Reads the token if a server is named.
-    ///
-    /// # Errors
-    /// [`TokenError`] if a server is named and there is no token for it.
-    pub(super) fn address(&self) -> Result<Address, TokenError> {
-        self.address_at(None)
-    }
-
     /// `true` if a server is named.
     pub(super) const fn has_server(&self) -> bool {
         self.server.is_some()
     }
 
-    /// As [`Self::address`]. `port` replaces that of the server.
+    /// Returns the agent's address. Reads the token if a server is named. `port` replaces that of the server.
     ///
     /// # Errors
     /// [`TokenError`] if a server is named and there is no token for it.
-    pub(super) fn address_at(&self, port: Option<u16>) -> Result<Address, TokenError> {
+    pub(super) fn address(&self, port: Option<u16>) -> Result<Address, TokenError> {
         let server = self.server.clone().map(|server| match port {
             Some(port) => server.with_port(port),
             None => server,

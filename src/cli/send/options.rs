@@ -80,7 +80,7 @@ impl Options {
         let port = port.map(|port| port.ok_or(SendError::Port)).transpose()?;
         Ok(Self {
             template,
-            agent: args.connect.address_at(port)?,
+            agent: args.connect.address(port)?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,

@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<ExitCode, TailError> {
-    let agent = args.connect.address()?;
+    let agent = args.connect.address(None)?;
     let saved = match &args.cursor_file {
         Some(path) => cursor_file::read(path)?,
         None if args.boot => probe::last_start(&agent)?,

@@ -26,12 +26,14 @@ pub(super) fn push_json(out: &mut String, line: &str) {
     });
 }
 
-/// Appends the same value as [`push_json`] on several lines. The line is valid JSON without white space
-/// between its parts.
+/// The deepest level of JSON that is indented further, so that a line takes memory in proportion to its length.
+const INDENTED_MAX: usize = 16;
+
+/// Appends the same value as [`push_json`] on several lines. The agent writes no white space between the parts.
 pub(super) fn push_json_pretty(out: &mut String, line: &str) {
     let mut compact = String::with_capacity(line.len());
     push_json(&mut compact, line);
-    let (mut depth, mut in_text, mut escaped, mut opened) = (0, false, false, false);
+    let (mut depth, mut in_text, mut escaped, mut opened) = (0_usize, false, false, false);
     for c in compact.chars() {
         if in_text {
             out.push(c);
@@ -41,7 +43,7 @@ pub(super) fn push_json_pretty(out: &mut String, line: &str) {
         }
         let closes = matches!(c, '}' | ']');
         if closes {
-            depth -= 1;
+            depth = depth.saturating_sub(1);
         }
         // An empty object or list stays on its line.
         if std::mem::take(&mut opened) != closes {
@@ -62,7 +64,7 @@ pub(super) fn push_json_pretty(out: &mut String, line: &str) {
 
 fn push_line_end(out: &mut String, depth: usize) {
     out.push('\n');
-    out.extend(std::iter::repeat_n("  ", depth));
+    out.extend(std::iter::repeat_n("  ", depth.min(INDENTED_MAX)));
 }
 
 /// Appends the value of a `key=value`: as it is if it is one plain word, else in quotes, with `"`
@@ -103,6 +105,20 @@ mod tests {
             push_value(&mut out, text);
             assert_eq!(out, shown);
         }
+    }
+
+    #[test]
+    fn pretty_json_bounds_depth() {
+        let shown = |line: &str| {
+            let mut out = String::new();
+            push_json_pretty(&mut out, line);
+            out
+        };
+        let indent = |depth| shown(&"[".repeat(depth)).lines().last().map_or(0, |l| l.len() - 1);
+        assert_eq!([2, 3, 17, 18, 1000].map(indent), [2, 4, 32, 32, 32]);
+        // What is not balanced is shown all the same.
+        assert_eq!(shown("}}]"), "\n}\n}\n]");
+        assert_eq!(shown("{\"a"), "{\n  \"a");
     }
 
     #[test]
