@@ -23,7 +23,7 @@ _pulse__send() {
 
     case "${cmd}" in
         pulse__send)
-            opts="-t -p -F -f -e -S -s -i -T -u -n -h -V --tag --priority --field --run --file --json --skip-empty --size --prio-prefix --stderr --no-act --ca --token-file --ack --timeout --cursor --time --id --tcp --socket-errors --socket --server --help --version"
+            opts="-t -p -F -f -e -S -s -i -T -d -P -u -n -h -V --tag --priority --field --run --file --json --skip-empty --size --prio-prefix --stderr --no-act --ca --token-file --ack --timeout --cursor --time --id --tcp --socket-errors --udp --port --rfc3164 --rfc5424 --octet-count --msgid --sd-id --sd-param --socket --server --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -95,6 +95,30 @@ _pulse__send() {
                     ;;
                 --socket-errors)
                     COMPREPLY=($(compgen -W "on off auto" -- "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -P)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rfc5424)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --msgid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sd-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sd-param)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --socket)

@@ -14,6 +14,11 @@ complete -c pulse-send -l id -d 'As -i; a given ID becomes the field pid' -r
 complete -c pulse-send -l socket-errors -d 'Accepted as in logger: errors are always reported' -r -f -a "on\t''
 off\t''
 auto\t''"
+complete -c pulse-send -s P -l port -d 'The port of the server; no effect without --server' -r
+complete -c pulse-send -l rfc5424 -d 'Accepted as in logger: the agent has a protocol of its own' -r
+complete -c pulse-send -l msgid -d 'Add the field msgid' -r
+complete -c pulse-send -l sd-id -d 'Accepted as in logger: the name of a field is that of its parameter' -r
+complete -c pulse-send -l sd-param -d 'Add a field, as -F: name="value"' -r
 complete -c pulse-send -s u -l socket -d 'Connect to the socket at PATH [env: PULSED_SOCKET] [default: your own agent\'s, else the system\'s]' -r -F
 complete -c pulse-send -s n -l server -d 'Connect to the TCP bridge of an agent on another machine, with TLS [default PORT: 7465]' -r
 complete -c pulse-send -l json -d 'Read each message as a JSON object, with our keys or those of another logger'
@@ -25,5 +30,8 @@ complete -c pulse-send -l cursor -d 'Print the cursor of the last event'
 complete -c pulse-send -l time -d 'Run CMD; send its begin, and its end with duration and exit status'
 complete -c pulse-send -s i -d 'Accepted as in logger: the agent records the sender\'s pid in any case'
 complete -c pulse-send -s T -l tcp -d 'Accepted as in logger: events are never sent as datagrams'
+complete -c pulse-send -s d -l udp -d 'Accepted as in logger: events are never sent as datagrams'
+complete -c pulse-send -l rfc3164 -d 'Accepted as in logger: the agent has a protocol of its own'
+complete -c pulse-send -l octet-count -d 'Accepted as in logger: the agent has a protocol of its own'
 complete -c pulse-send -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pulse-send -s V -l version -d 'Print version'

@@ -23,7 +23,7 @@ _pulse__tail() {
 
     case "${cmd}" in
         pulse__tail)
-            opts="-f -n -r -S -U -c -t -p -u -g -o -a -q -h -V --follow --lines --reverse --since --until --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --output --utc --no-hostname --all --quiet --color --show-cursor --stats --web --count --until-match --timeout --socket --server --ca --token-file --help --version"
+            opts="-f -F -n -r -S -U -b -c -t -p -u -g -o -a -q -e -h -V --follow --lines --reverse --since --until --boot --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --output --utc --no-hostname --all --quiet --color --show-cursor --stats --field --no-pager --pager-end --web --count --until-match --timeout --socket --server --ca --token-file --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -106,15 +106,19 @@ _pulse__tail() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "short short-iso json cat logfmt verbose" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "short short-iso short-precise short-full with-unit json json-pretty cat logfmt verbose" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "short short-iso json cat logfmt verbose" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "short short-iso short-precise short-full with-unit json json-pretty cat logfmt verbose" -- "${cur}"))
                     return 0
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --field)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --count)

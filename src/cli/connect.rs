@@ -26,14 +26,23 @@ pub(super) struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Returns the agent's address. Reads the token if a server is named.
+    /// `true` if a server is named.
+    pub(super) const fn has_server(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Returns the agent's address. Reads the token if a server is named. `port` replaces that of the server.
     ///
     /// # Errors
     /// [`TokenError`] if a server is named and there is no token for it.
-    pub(super) fn address(&self) -> Result<Address, TokenError> {
+    pub(super) fn address(&self, port: Option<u16>) -> Result<Address, TokenError> {
+        let server = self.server.clone().map(|server| match port {
+            Some(port) => server.with_port(port),
+            None => server,
+        });
         Address::new(
             self.socket.as_deref(),
-            self.server.as_ref(),
+            server.as_ref(),
             self.ca.as_deref(),
             self.token_file.as_deref(),
         )

@@ -6,6 +6,7 @@ pub mod pulsed;
 pub mod send;
 #[cfg(feature = "tail")]
 pub mod tail;
+mod words;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -97,7 +98,16 @@ pub fn main<A: clap::Parser, F: Failure>(
     command: &str,
     run: impl FnOnce(A) -> Result<ExitCode, F>,
 ) -> ExitCode {
-    let arguments = match parse(command, std::env::args_os()) {
+    main_with(command, std::env::args_os(), run)
+}
+
+/// As [`main()`], with the words of the command line, which begins with the name of the command.
+pub fn main_with<A: clap::Parser, F: Failure>(
+    command: &str,
+    words: impl IntoIterator<Item = OsString>,
+    run: impl FnOnce(A) -> Result<ExitCode, F>,
+) -> ExitCode {
+    let arguments = match parse(command, words) {
         Ok(arguments) => arguments,
         Err(exit) => return exit.into(),
     };

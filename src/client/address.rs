@@ -65,6 +65,14 @@ pub struct Server {
     pub(super) port: u16,
 }
 
+impl Server {
+    /// The same host at another port.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+}
+
 /// Why a text is not the address of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadServer {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::glob::Glob;
-use super::key::{Found, Key};
+use super::key::{Found, Key, KeyName};
 use super::pattern::Pattern;
 use super::quote::Quoted;
 use crate::event::{EventLine, Level};
@@ -135,6 +135,12 @@ impl Clause {
 pub(super) struct Group(Vec<Clause>);
 
 impl Group {
+    /// The keys without which an event does not match. Not `abandoned`, which most events lack.
+    pub(super) fn needed_keys(&self) -> impl Iterator<Item = KeyName> {
+        let needed = |clause: &&Clause| clause.key != Key::Abandoned && !clause.op.is_negative();
+        self.0.iter().filter(needed).map(|clause| KeyName::new(clause.key.clone()))
+    }
+
     /// Adds a clause. With `=`, its operands join the clause of the same key.
     pub(super) fn add(&mut self, clause: Clause) {
         let same = |c: &&mut Clause| c.op == Op::Is && clause.op == Op::Is && c.key == clause.key;

@@ -38,6 +38,27 @@ pub static KEYS: [KnownKey; 15] = [
     known("_conn", "the number of the connection that began the run", Key::Origin("conn")),
 ];
 
+/// The journal's names (systemd.journal-fields(7)) of what has a key of ours.
+const JOURNAL: [(&str, &str); 12] = [
+    ("MESSAGE", "msg"),
+    ("PRIORITY", "level"),
+    ("SYSLOG_IDENTIFIER", "tag"),
+    ("SYSLOG_FACILITY", "facility"),
+    ("SYSLOG_PID", "pid"),
+    ("MESSAGE_ID", "msgid"),
+    ("UNIT", "_unit"),
+    ("_HOSTNAME", "host"),
+    ("_PID", "_pid"),
+    ("_UID", "_uid"),
+    ("_COMM", "_comm"),
+    ("_SYSTEMD_UNIT", "_unit"),
+];
+
+/// The key of what the journal calls so, if it is one of its names.
+pub fn journal_key(name: &str) -> Option<&'static str> {
+    JOURNAL.iter().find(|(journal, _)| *journal == name).map(|(_, key)| *key)
+}
+
 const fn known(name: &'static str, doc: &'static str, key: Key) -> KnownKey {
     KnownKey { name, doc, key }
 }
@@ -48,9 +69,25 @@ pub enum BadKey {
     /// A key that begins with `_` and is not in the origin.
     #[error("unknown key {0:?}: what begins with _ is one of {list}", list = origin_keys())]
     Unknown(String),
+    /// A name of the journal. Holds the name and the key.
+    #[error("{name} is a name of the journal: the key is {key}{}", field_hint(name))]
+    Journal {
+        /// The journal's name.
+        name: String,
+        /// The key.
+        key: &'static str,
+    },
     /// A key that is not known and not the name of a field.
     #[error("a key that is none of {list} is a field: {0}", list = plain_keys())]
     Field(BadField),
+}
+
+/// How to reach a field with a name of the journal. Fields do not begin with `_`.
+fn field_hint(name: &str) -> String {
+    if name.starts_with('_') {
+        return String::new();
+    }
+    format!(" ({FIELD_PREFIX}{name} is the field of that name)")
 }
 
 fn origin_keys() -> String {
@@ -92,6 +129,9 @@ impl Key {
         if let Some(known) = KEYS.iter().find(|known| known.name == name) {
             return Ok(known.key.clone());
         }
+        if let Some(key) = journal_key(name) {
+            return Err(BadKey::Journal { name: name.into(), key });
+        }
         if name.starts_with('_') {
             return Err(BadKey::Unknown(shown(name)));
         }
@@ -126,7 +166,8 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(name) => {
-                let hidden = KEYS.iter().any(|known| *known.name == **name);
+                let hidden =
+                    KEYS.iter().any(|known| *known.name == **name) || journal_key(name).is_some();
                 let prefix =
                     if hidden || name.starts_with(FIELD_PREFIX) { FIELD_PREFIX } else { "" };
                 write!(f, "{prefix}{name}")
@@ -157,6 +198,35 @@ impl<'a> Found<'a> {
             Self::Raw(Raw::Text(text)) => number(text),
             Self::Raw(raw) => raw.number(),
         }
+    }
+}
+
+/// A key outside of a MATCH: its value in an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyName(Key);
+
+impl KeyName {
+    /// Parses a key, as in a term of a MATCH.
+    ///
+    /// # Errors
+    /// [`BadKey`]
+    pub fn parse(name: &str) -> Result<Self, BadKey> {
+        Key::parse(name).map(Self)
+    }
+
+    pub(super) const fn new(key: Key) -> Self {
+        Self(key)
+    }
+
+    /// The value in an event, as text. `None` if the key is absent.
+    pub fn value<'a>(&self, event: &EventLine<'a>) -> Option<Cow<'a, str>> {
+        self.0.find(event).map(Found::text)
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -214,9 +284,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_the_journal_is_reported_with_our_key() {
+        for (name, key) in JOURNAL {
+            assert_eq!(Key::parse(name), Err(BadKey::Journal { name: name.into(), key }));
+            assert!(Key::parse(key).is_ok(), "{key}");
+            let field = format!("fields.{name}");
+            let error = BadKey::Journal { name: name.into(), key }.to_string();
+            assert!(error.starts_with(name) && error.contains(&format!("the key is {key}")));
+            assert_eq!(error.contains(&field), !name.starts_with('_'), "{error}");
+            if !name.starts_with('_') {
+                assert_eq!(Key::parse(&field).expect("a field").to_string(), field);
+            }
+        }
+    }
+
+    #[test]
     fn an_unknown_origin_key_is_reported_with_the_known_ones() {
-        let error = Key::parse("_PID").expect_err("unknown").to_string();
-        assert!(error.contains("\"_PID\""), "{error}");
+        let error = Key::parse("_EXE").expect_err("unknown").to_string();
+        assert!(error.contains("\"_EXE\""), "{error}");
         for known in KEYS.iter().filter(|known| known.name.starts_with('_')) {
             assert!(error.contains(known.name), "{error}");
         }

@@ -29,7 +29,7 @@ pub use bounds::{PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX};
 pub use clause::Op;
 pub use error::MatchError;
 pub use glob::{BadGlob, Glob};
-pub use key::{BadKey, FIELD_PREFIX, KEYS, KnownKey};
+pub use key::{BadKey, FIELD_PREFIX, KEYS, KeyName, KnownKey, journal_key};
 pub use pattern::{PATTERN_SIZE_MAX, PATTERN_TEXT_MAX};
 
 /// A parsed MATCH. The default matches every event.
@@ -110,6 +110,18 @@ impl Match {
     /// `true` if the event matches. Allocates only for texts with JSON escapes and for `took~`.
     pub fn matches(&self, event: &EventLine<'_>) -> bool {
         self.groups.is_empty() || self.groups.iter().any(|group| group.matches(event))
+    }
+
+    /// The keys that an event must have to match: those of the terms that are false where the key is
+    /// absent, except `abandoned`. Each once.
+    pub fn needed_keys(&self) -> Vec<KeyName> {
+        let mut names: Vec<KeyName> = Vec::new();
+        for name in self.groups.iter().flat_map(Group::needed_keys) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     fn terms(&self) -> usize {

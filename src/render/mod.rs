@@ -2,7 +2,7 @@
 //!
 //! Text from a sender never drives the terminal: control, formatting and invisible characters are
 //! shown escaped, further lines of a message are indented, and the formats for people truncate long
-//! texts. The output is the same on a terminal, in a pipe and in a file. The exact text is in JSON.
+//! texts. [`Style`] has what differs between a terminal and a pipe. The exact text is in JSON.
 //!
 //! [`escape()`] is in every build and needs no other crate. The rest needs the feature `agent` or
 //! `tail`.

@@ -1,4 +1,4 @@
-//! Interrupts a waiting command on SIGINT or SIGTERM.
+//! Interrupts a waiting command on SIGINT, SIGTERM or SIGHUP.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -10,19 +10,19 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-/// Without SIGHUP: nohup(1) ignores it, and it must stay ignored.
-const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
+/// The signals that end a command. SIGHUP stays ignored if it is at the start, as with nohup(1).
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 /// The grace period after the first signal. A command that does not end, for example because stdout blocks,
 /// is then killed by the signal, as by a second one.
 pub const GRACE: Duration = Duration::from_secs(2);
 
-/// A request to end: by SIGINT, SIGTERM, or a closed stdout. It wakes [`Interrupt::wait`], and a read from the
+/// A request to end: by SIGINT, SIGTERM, SIGHUP, or a closed stdout. It wakes [`Interrupt::wait`], and a read from the
 /// stream of [`Interrupt::shuts_down`].
 #[derive(Clone)]
 pub struct Interrupt {
@@ -51,10 +51,13 @@ impl Interrupt {
             Self { shared: Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() }) };
         let again = Arc::new(AtomicBool::new(false));
         // Registered before the other handler, so that the first signal finds the flag unset.
-        for signal in SIGNALS {
+        let keeps_running = is_hang_up_ignored();
+        let caught = SIGNALS.into_iter().filter(|signal| *signal != SIGHUP || !keeps_running);
+        let caught: Vec<i32> = caught.collect();
+        for signal in caught.iter().copied() {
             register_conditional_default(signal, Arc::clone(&again))?;
         }
-        let mut signals = Signals::new(SIGNALS)?;
+        let mut signals = Signals::new(caught)?;
         let theirs = own.clone();
         thread::Builder::new().name("signals".into()).spawn(move || {
             let Some(signal) = signals.forever().next() else { return };
@@ -137,6 +140,14 @@ impl Interrupt {
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// `true` if this process ignores SIGHUP (proc(5)), or if that is unknown.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let set = set.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    set.is_none_or(|set| (set >> (SIGHUP - 1)) & 1 == 1)
 }
 
 #[cfg(test)]

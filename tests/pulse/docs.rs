@@ -48,6 +48,16 @@ const SEND: &[&str] = &[
     "-T",
     "--tcp",
     "--socket-errors",
+    "-d",
+    "--udp",
+    "-P",
+    "--port",
+    "--rfc3164",
+    "--rfc5424",
+    "--octet-count",
+    "--msgid",
+    "--sd-id",
+    "--sd-param",
     "-h",
     "--help",
     "-V",
@@ -58,6 +68,7 @@ const SEND: &[&str] = &[
 const TAIL: &[&str] = &[
     "-f",
     "--follow",
+    "-F",
     "-n",
     "--lines",
     "-r",
@@ -67,6 +78,8 @@ const TAIL: &[&str] = &[
     "-U",
     "--until",
     "-c",
+    "-b",
+    "--boot",
     "--cursor",
     "--after-cursor",
     "--cursor-file",
@@ -93,6 +106,10 @@ const TAIL: &[&str] = &[
     "--until-match",
     "--timeout",
     "--stats",
+    "--field",
+    "--no-pager",
+    "-e",
+    "--pager-end",
     "--web",
     "--socket",
     "--server",
@@ -143,7 +160,7 @@ fn assert_same(found: &Names, expected: &Names, what: &str) {
 
 /// The options at the start of the lines of a help text, and the subcommands.
 fn in_help(help: &str) -> Names {
-    let option = Regex::new(r"^ +(-\w)?(?:, )?(--[a-z][a-z-]*)?").expect("a valid pattern");
+    let option = Regex::new(r"^ +(-\w)?(?:, )?(--[a-z][a-z0-9-]*)?").expect("a valid pattern");
     let command = Regex::new(r"^  ([a-z]+)  ").expect("a valid pattern");
     let (mut found, mut commands) = (Names::new(), false);
     for line in help.lines() {
@@ -235,7 +252,7 @@ fn example_is_valid_with_all_defaults() {
 #[test]
 fn readme_names_only_existing_options() {
     let text = fs::read_to_string(root().join("README.md")).expect("the README");
-    let option = Regex::new(r"(?:^|[\s`(])(--?[A-Za-z][a-z-]*)").expect("a valid pattern");
+    let option = Regex::new(r"(?:^|[\s`(])(--?[A-Za-z][a-z0-9-]*)").expect("a valid pattern");
     let mut checked = 0;
     for line in text.lines() {
         for (program, options) in [("pulse-send", SEND), ("pulse-tail", TAIL), ("pulsed", PULSED)] {

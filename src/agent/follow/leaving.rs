@@ -44,7 +44,8 @@ pub(crate) async fn left(connection: &mut Connection) -> io::Result<Left> {
                 return Ok(Left::Gone);
             }
             let gone = connection.gone_or_stopped();
-            let _ = tokio::time::timeout(GONE_CHECK_EVERY, gone).await;
+            // Boxed: every follower would hold its state, and few get here.
+            let _ = Box::pin(tokio::time::timeout(GONE_CHECK_EVERY, gone)).await;
         } else if connection.read_little().await? == Input::Stopping {
             return Ok(Left::Stopping);
         }

@@ -34,15 +34,8 @@ impl Scanner {
         scan: impl FnOnce(Turn) -> T + Send + 'static,
     ) -> T {
         if self.has_patterns && self.scans.is_beyond_budget() {
-            let _turn = self.scans.turn().await;
-            return match spawn_blocking(|| scan(Turn::of(SLOW_TURN_MAX))).await {
-                Ok(scanned) => scanned,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => resume_unwind(panic),
-                    // The runtime has ended.
-                    Err(_) => pending().await,
-                },
-            };
+            // Boxed: every follower would hold its state, and few get here.
+            return Box::pin(self.run_apart(scan)).await;
         }
         let begin = Instant::now();
         let scanned = scan(Turn::begin());
@@ -54,5 +47,20 @@ impl Scanner {
             yield_now().await;
         }
         scanned
+    }
+
+    async fn run_apart<T: Send + 'static>(
+        &self,
+        scan: impl FnOnce(Turn) -> T + Send + 'static,
+    ) -> T {
+        let _turn = self.scans.turn().await;
+        match spawn_blocking(|| scan(Turn::of(SLOW_TURN_MAX))).await {
+            Ok(scanned) => scanned,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime has ended.
+                Err(_) => pending().await,
+            },
+        }
     }
 }

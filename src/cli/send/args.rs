@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 
+use super::param::Param;
 use super::priority::Priority;
 use super::report::NAME;
 use super::template::{Claim, parse_claim};
 use crate::cli::connect::ConnectArgs;
+use crate::cli::words::{self, Kind};
 use crate::event::duration::{self, Exact};
 use crate::event::{BadField, DRAFT_MAX, check_run, size};
 
@@ -31,7 +33,7 @@ signal n ended it).";
     name = NAME,
     version,
     after_help = EXIT_CODES,
-    override_usage = "pulse-send [OPTIONS] [--] [MESSAGE]…\n       pulse-send [OPTIONS] --time -- CMD…",
+    override_usage = "pulse-send [OPTIONS] [--] [MESSAGE]…\n       pulse-send [OPTIONS] --time CMD…",
     // The letters that logger has for them.
     mut_arg("socket", |arg| arg.short('u')),
     mut_arg("server", |arg| arg.short('n'))
@@ -132,6 +134,59 @@ pub(super) struct Args {
         value_parser = ["on", "off", "auto"]
     )]
     pub(super) socket_errors: Option<String>,
+
+    /// Accepted as in logger: events are never sent as datagrams
+    #[arg(short = 'd', long)]
+    pub(super) udp: bool,
+
+    /// The port of the server; no effect without --server
+    #[arg(short = 'P', long)]
+    pub(super) port: Option<String>,
+
+    /// Accepted as in logger: the agent has a protocol of its own
+    #[arg(long)]
+    pub(super) rfc3164: bool,
+
+    /// Accepted as in logger: the agent has a protocol of its own
+    #[arg(long, value_name = "PARTS", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "")]
+    pub(super) rfc5424: Option<String>,
+
+    /// Accepted as in logger: the agent has a protocol of its own
+    #[arg(long)]
+    pub(super) octet_count: bool,
+
+    /// Add the field msgid
+    #[arg(long, value_name = "MSGID")]
+    pub(super) msgid: Option<String>,
+
+    /// Accepted as in logger: the name of a field is that of its parameter
+    #[arg(long, value_name = "SD-ID")]
+    pub(super) sd_id: Vec<String>,
+
+    /// Add a field, as -F: name="value"
+    #[arg(long = "sd-param", value_name = "PARAM", value_parser = Param::parse)]
+    pub(super) sd_params: Vec<Param>,
+}
+
+/// Ends the options before the first argument if one of them is `--time`: what follows the name of a command
+/// belongs to the command, as with time(1) and nice(1).
+pub(super) fn end_options_at_command(mut words: Vec<OsString>) -> Vec<OsString> {
+    if !words.iter().any(|word| word == "--time") {
+        return words;
+    }
+    let kinds = words::kinds(&Args::command(), &words);
+    let command = kinds.iter().position(|kind| *kind == Kind::Argument);
+    let is_time = |(kind, word): (&Kind, &OsString)| *kind == Kind::Option && word == "--time";
+    if let Some(at) = command
+        && kinds[..at].iter().zip(&words).any(is_time)
+    {
+        // A second -- would be the name of the command.
+        if words[at] != "--" {
+            words.insert(at, "--".into());
+        }
+    }
+    words
 }
 
 /// What to wait for before the command ends.
@@ -189,7 +244,6 @@ fn parse_timeout(text: &str) -> Result<Duration, BadNumber> {
 mod tests {
     use super::*;
     use crate::cli::Exit;
-    use clap::CommandFactory as _;
 
     fn parse(words: &[&str]) -> Result<Args, clap::Error> {
         Args::try_parse_from([NAME].iter().chain(words))
@@ -211,6 +265,45 @@ mod tests {
         // Neither consumes the word that follows.
         let args = parse(&["--id", "hello", "--socket-errors", "world"]).expect("logger's");
         assert_eq!(args.words, ["hello", "world"]);
+    }
+
+    #[test]
+    fn accepts_what_scripts_for_logger_carry() {
+        let line = ["--rfc5424=notime,nohost", "--rfc3164", "--octet-count", "-d", "-P", "514"];
+        let more =
+            ["--msgid", "ID47", "--sd-id", "zoo@1", "--sd-param", "tiger=\"hungry\"", "hello"];
+        let args = parse(&[&line[..], &more].concat()).expect("logger's");
+        assert_eq!(args.words, ["hello"]);
+        assert_eq!((args.port.as_deref(), args.msgid.as_deref()), (Some("514"), Some("ID47")));
+        assert_eq!(args.sd_params, [Param::parse("tiger=hungry").expect("a parameter")]);
+        let args = parse(&["--rfc5424", "hello"]).expect("logger's");
+        assert_eq!(args.words, ["hello"]);
+        assert!(parse(&["--sd-param", "x"]).is_err());
+    }
+
+    #[test]
+    fn options_end_at_a_command() {
+        for (line, ended) in [
+            ("x --time ls -l", "x --time -- ls -l"),
+            ("x --time -- ls -l", "x --time -- ls -l"),
+            ("x -t a --time ls --time", "x -t a --time -- ls --time"),
+            ("x --time -t a ls -t b", "x --time -t a -- ls -t b"),
+            ("x --time -sta ls -n 1", "x --time -sta -- ls -n 1"),
+            ("x --time --id ls --help", "x --time --id -- ls --help"),
+            ("x --time --rfc5424 ls -d", "x --time --rfc5424 -- ls -d"),
+            ("x -F a=b --time --ack none ls --ack", "x -F a=b --time --ack none -- ls --ack"),
+            ("x --time - -x", "x --time -- - -x"),
+            ("x ls --time", "x ls --time"),
+            ("x -t --time hello -s", "x -t --time hello -s"),
+            ("x -- --time ls -l", "x -- --time ls -l"),
+            ("x hello -t a", "x hello -t a"),
+            ("x --time", "x --time"),
+            ("x --time --help", "x --time --help"),
+        ] {
+            let words = line.split(' ').map(Into::into).collect();
+            let words: Vec<_> = end_options_at_command(words);
+            assert_eq!(words.join(OsStr::new(" ")), ended, "{line}");
+        }
     }
 
     #[test]

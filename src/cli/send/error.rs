@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cli::{Exit, Failure};
-use crate::client::{ClientError, Connection, OpenError, TokenError, Where};
+use crate::client::{BadServer, ClientError, Connection, OpenError, TokenError, Where};
 use crate::event::BadField;
 use crate::wire::Code;
 
@@ -65,6 +65,8 @@ impl Trouble {
 pub(super) enum SendError {
     #[error("--cursor: needs --ack stored or synced")]
     NoCursor,
+    #[error("--port: {}", BadServer::Port)]
+    Port,
     #[error("-F took: --time measures it")]
     TookTwice,
     #[error("-F: {0}")]
@@ -93,7 +95,9 @@ pub(super) enum SendError {
 impl Failure for SendError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoCursor | Self::TookTwice | Self::Field(_) | Self::Token(_) => Exit::Usage,
+            Self::NoCursor | Self::Port | Self::TookTwice | Self::Field(_) | Self::Token(_) => {
+                Exit::Usage
+            }
             Self::Input { .. } => Exit::Data,
             Self::Trouble(trouble) => trouble.code().into(),
             Self::Lost { why: Some(trouble), .. } => trouble.code().into(),

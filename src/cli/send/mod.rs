@@ -12,6 +12,7 @@ mod lines;
 mod link;
 mod options;
 mod outbox;
+mod param;
 mod priority;
 mod report;
 mod run_events;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 
 use crate::cli::{self, Exit};
 use crate::event::Cursor;
-use args::{Args, joined};
+use args::{Args, end_options_at_command, joined};
 use error::SendError;
 use options::Options;
 use outbox::Outbox;
@@ -45,7 +46,8 @@ pub fn command() -> clap::Command {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    cli::main(NAME, run)
+    let words = end_options_at_command(std::env::args_os().collect());
+    cli::main_with(NAME, words, run)
 }
 
 fn run(args: Args) -> Result<ExitCode, SendError> {

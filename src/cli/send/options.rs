@@ -56,12 +56,27 @@ impl Options {
             let value = Value::from_pid(id.clone());
             template.add(Claim::Field(Field { name: "pid".into(), value }))?;
         }
+        let msgid = args.msgid.as_deref().filter(|id| !matches!(*id, "" | "-"));
+        if let Some(id) = msgid {
+            let value = Value::Text(id.to_owned().into());
+            template.add(Claim::Field(Field { name: "msgid".into(), value }))?;
+        }
+        for param in args.sd_params.iter().cloned() {
+            let claim = param.claim(|name| match name {
+                "took" => template.took.is_some(),
+                name => template.fields.iter().any(|field| field.name == name),
+            });
+            template.add(claim)?;
+        }
         if args.time && template.took.is_some() {
             return Err(SendError::TookTwice);
         }
+        let port = args.port.as_deref().filter(|_| args.connect.has_server());
+        let port = port.map(|text| text.parse().ok().filter(|port| *port > 0));
+        let port = port.map(|port| port.ok_or(SendError::Port)).transpose()?;
         Ok(Self {
             template,
-            agent: args.connect.address()?,
+            agent: args.connect.address(port)?,
             timeout: args.timeout.unwrap_or(TIMEOUT_DEFAULT),
             ack: args.ack.unwrap_or(Ack::Stored),
             skip_empty: args.skip_empty,

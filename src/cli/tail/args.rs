@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, ValueEnum};
 
+use super::formats::Formats;
 use super::report::NAME;
 use crate::cli::connect::ConnectArgs;
 use crate::event::duration::{self, Exact};
 use crate::event::{Cursor, Level, UnknownLevel};
-use crate::filter::{KEYS, Match, MatchError};
+use crate::filter::{KEYS, KeyName, Match, MatchError};
 use crate::render::Format;
 
 /// The longest `--timeout`: 31 days.
@@ -18,8 +18,8 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// Watch events as they are sent to the pulsed agent
 ///
-/// Without -f, it prints the last 10 events and exits. Control characters in events are shown escaped,
-/// on a terminal and in a pipe.
+/// Without -f, it prints the last 10 events and exits. Control characters in events are shown escaped.
+/// In a pipe nothing is truncated, and -o cat prints messages as they were sent.
 #[derive(Debug, Parser)]
 #[command(name = NAME, version, after_long_help = after_help(), max_term_width = 100)]
 #[command(after_help = "\
@@ -33,8 +33,13 @@ pub(super) struct Args {
     #[arg(short, long, conflicts_with_all = ["reverse", "until"], help_heading = "What to show")]
     pub(super) follow: bool,
 
-    /// Only the last N, or all [default: 10; all with a cursor or --since]
+    /// As -f, as in tail: -f reconnects in any case
+    #[arg(short = 'F', conflicts_with_all = ["reverse", "until"], help_heading = "What to show")]
+    pub(super) retry: bool,
+
+    /// Only the last N, all, or +N: from the Nth on [default: 10; all with a cursor or --since]
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_lines)]
+    #[arg(allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
     pub(super) lines: Option<Lines>,
 
@@ -51,6 +56,11 @@ pub(super) struct Args {
     #[arg(short = 'U', long, value_name = "TIME", allow_hyphen_values = true)]
     #[arg(help_heading = "What to show")]
     pub(super) until: Option<String>,
+
+    /// Only events since the agent last started
+    #[arg(short, long, help_heading = "What to show")]
+    #[arg(conflicts_with_all = ["since", "cursor", "after_cursor", "cursor_file"])]
+    pub(super) boot: bool,
 
     /// Start at the event at CURSOR
     #[arg(short, long, help_heading = "What to show")]
@@ -89,7 +99,7 @@ pub(super) struct Args {
     pub(super) slower: Option<String>,
 
     /// Print events in FORMAT
-    #[arg(short, long, value_name = "FORMAT", value_parser = formats(), default_value = "short")]
+    #[arg(short, long, value_name = "FORMAT", value_parser = Formats, default_value = "short")]
     #[arg(help_heading = "How to show it")]
     pub(super) output: Format,
 
@@ -121,9 +131,23 @@ pub(super) struct Args {
     #[arg(long, help_heading = "How to show it")]
     pub(super) stats: bool,
 
+    /// Print the different values of NAME instead, a field or a key of MATCH
+    #[arg(long, value_name = "NAME", value_parser = KeyName::parse)]
+    #[arg(help_heading = "How to show it", conflicts_with = "stats")]
+    pub(super) field: Option<KeyName>,
+
+    /// Accepted as in journalctl: there is no pager
+    #[arg(long, help_heading = "How to show it")]
+    pub(super) no_pager: bool,
+
+    /// Accepted as in journalctl: the newest events are shown last in any case
+    #[arg(short = 'e', long, help_heading = "How to show it")]
+    pub(super) pager_end: bool,
+
     /// Print a link that signs you in to the monitor, once and within a minute
     #[arg(long, help_heading = "How to show it")]
-    #[arg(conflicts_with_all = ["matching", "follow", "stats", "count", "until_match"])]
+    #[arg(conflicts_with_all = ["matching", "follow", "retry", "stats", "field"])]
+    #[arg(conflicts_with_all = ["count", "until_match"])]
     pub(super) web: bool,
 
     /// Exit after N events
@@ -150,6 +174,8 @@ pub(super) enum Lines {
     All,
     /// At most this number, the newest.
     Last(u64),
+    /// Those from this one on, from 1.
+    From(u64),
 }
 
 /// A range of levels.
@@ -176,7 +202,7 @@ pub(super) enum Color {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadValue {
     /// It is not a number of lines.
-    #[error("use a number, or all")]
+    #[error("use a number, +N for those from the Nth on, or all")]
     Lines,
     /// It is not a duration.
     #[error("use a duration such as 100ms or 1m30s, or a number of seconds")]
@@ -190,8 +216,12 @@ fn parse_lines(text: &str) -> Result<Lines, BadValue> {
     if text == "all" {
         return Ok(Lines::All);
     }
-    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|_| plain).map(Lines::Last).ok_or(BadValue::Lines)
+    let from = text.strip_prefix('+');
+    // tail takes -n -5 as well.
+    let digits = from.or(text.strip_prefix('-')).unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = digits.parse::<u64>().ok().filter(|_| plain).ok_or(BadValue::Lines)?;
+    Ok(if from.is_some() { Lines::From(number.max(1)) } else { Lines::Last(number) })
 }
 
 fn parse_levels(text: &str) -> Result<Levels, UnknownLevel> {
@@ -215,11 +245,6 @@ fn parse_timeout(text: &str) -> Result<Duration, BadValue> {
 
 fn parse_match(text: &str) -> Result<Match, MatchError> {
     Match::parse(text)
-}
-
-fn formats() -> impl clap::builder::TypedValueParser<Value = Format> {
-    let values = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.doc()));
-    PossibleValuesParser::new(values).try_map(|name| name.parse::<Format>())
 }
 
 /// The keys of MATCH and the exit statuses.
@@ -280,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn accepts_lines_as_tail_does() {
+        for (text, lines) in [
+            ("5", Lines::Last(5)),
+            ("-5", Lines::Last(5)),
+            ("-0", Lines::Last(0)),
+            ("+1", Lines::From(1)),
+            ("+0", Lines::From(1)),
+            ("+50", Lines::From(50)),
+            ("all", Lines::All),
+        ] {
+            for words in [vec!["-n", text], vec!["--lines", text], vec![&*format!("-n{text}")]] {
+                assert_eq!(parse(&words).expect("sound").lines, Some(lines), "{words:?}");
+            }
+        }
+    }
+
+    #[test]
     fn rejects_contradictions_and_bad_values() {
         for line in [
             &["-f", "-r"][..],
@@ -288,9 +330,19 @@ mod tests {
             &["-c", "7f3a9c21-1", "-S", "now"],
             &["-c", "7f3a9c21-1", "--after-cursor", "7f3a9c21-1"],
             &["--cursor-file", "x", "--after-cursor", "7f3a9c21-1"],
-            &["-n", "-1"],
-            &["-n", "+5"],
             &["-n", "some"],
+            &["-n", "+-5"],
+            &["-n", "--5"],
+            &["-n", "+"],
+            &["-n", "-"],
+            &["-n", "5f"],
+            &["-F", "-r"],
+            &["-b", "-S", "now"],
+            &["-b", "-c", "7f3a9c21-1"],
+            &["--field", "_nope"],
+            &["--field", "a b"],
+            &["--field", "user", "--stats"],
+            &["--web", "-F"],
             &["-p", "loud"],
             &["-p", "err..loud"],
             &["--slower", "long"],

@@ -7,19 +7,14 @@ use super::cursor_file::CursorFile;
 use super::error::TailError;
 use super::output::Output;
 use super::plan::Plan;
+use super::probe::{self, ANSWER_WAIT, SILENCE_MAX, ping};
 use super::report::report;
 use super::resume_position::ResumePosition;
 use crate::cli::Exit;
 use crate::client::{ClientError, Connection};
-use crate::event::{Cursor, Line};
+use crate::event::Line;
 use crate::sys::interrupt::Interrupt;
 use crate::wire::{self, Answer};
-
-/// The timeout of connecting, and of the answer to PING.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(5);
-
-/// The longest silence of an agent that reads existing events. While following there is no limit.
-pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The first delay before reconnecting; each is twice the one before.
 const RETRY_MIN: Duration = Duration::from_millis(10);
@@ -60,8 +55,10 @@ pub(super) struct Follow<'a, W> {
     cursor_file: CursorFile<'a>,
     /// The end of `--timeout`.
     deadline: Option<Instant>,
-    /// Events received.
+    /// Events shown.
     events: u64,
+    /// Events received that are not shown, because of `-n +N`.
+    skipped: u64,
     /// Whether events are missing.
     missing: bool,
     /// When the connection was lost. `None` while connected.
@@ -79,6 +76,7 @@ impl<'a, W: Write> Follow<'a, W> {
             cursor_file: CursorFile::new(plan.cursor_file.as_deref(), plan.tail.after),
             deadline: plan.timeout.map(|timeout| Instant::now() + timeout),
             events: 0,
+            skipped: 0,
             missing: false,
             lost: None,
         }
@@ -89,6 +87,10 @@ impl<'a, W: Write> Follow<'a, W> {
     /// # Errors
     /// [`TailError`]
     pub(super) fn run(mut self) -> Result<Exit, TailError> {
+        if self.plan.tail.follow {
+            // At the end it would be too late: the follow may never end.
+            probe::hint(&self.plan.agent, &self.plan.hints);
+        }
         let ended = self.read();
         let finished = match ended {
             Ok(Ending::Unread) => Ok(()),
@@ -101,6 +103,12 @@ impl<'a, W: Write> Follow<'a, W> {
             (_, Err(error)) => return Err(error),
         };
         saved?;
+        if self.events == 0 && !self.plan.tail.follow {
+            probe::hint(&self.plan.agent, &self.plan.hints);
+        }
+        if self.missing && self.plan.field.is_some() {
+            self.notice("events are missing, and perhaps values");
+        }
         Ok(self.exit(ending))
     }
 
@@ -257,10 +265,14 @@ impl<'a, W: Write> Follow<'a, W> {
             }
             return Ok(None);
         };
-        self.output.line(&line).map_err(TailError::Output)?;
+        let skips = self.skipped < self.plan.skip;
+        if !skips {
+            self.output.line(&line).map_err(TailError::Output)?;
+        }
         self.pass(line.last_seq());
         match &line {
             Line::Gap(line) => self.missing |= line.gap.lost != Some(0),
+            Line::Event(_) if skips => self.skipped += 1,
             Line::Event(event) => {
                 self.events += 1;
                 if self.plan.until_match.as_ref().is_some_and(|wanted| wanted.matches(event)) {
@@ -309,16 +321,6 @@ impl<'a, W: Write> Follow<'a, W> {
         if !self.plan.quiet {
             report(text);
         }
-    }
-}
-
-/// Requests the newest cursor of the agent's log.
-fn ping(connection: &mut Connection) -> Result<Cursor, TailError> {
-    match connection.request(b"PING\n")? {
-        Answer::Ok(rest) => rest.parse().map_err(|_| TailError::not_an_agent(rest)),
-        Answer::Err { code, why } => Err(TailError::Refused { code, why: why.into() }),
-        Answer::Text(text) | Answer::Line(text) => Err(TailError::not_an_agent(text)),
-        Answer::At(cursor) => Err(TailError::not_an_agent(&cursor.to_string())),
     }
 }
 

@@ -1,27 +1,32 @@
 //! pulse-tail: shows events as they arrive, as `journalctl -f` and tail(1) do.
 //!
 //! `args` is the command line, `plan` its meaning, `follow` reads from the agent, and `output` writes to
-//! stdout. The position in the log (`resume_position`) outlives connections and, in a `cursor_file`, the
+//! stdout. `probe` asks the agent what the plan or a hint needs, `values` are those of `--field`. The position in the log (`resume_position`) outlives connections and, in a `cursor_file`, the
 //! command.
 
 mod args;
 mod cursor_file;
 mod error;
 mod follow;
+mod formats;
+mod habits;
 mod output;
 mod plan;
+mod probe;
 mod report;
 mod resume_position;
+mod screen;
 mod stats;
+mod values;
 mod web;
 mod when;
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _, stdout};
+use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
-use crate::cli;
+use crate::cli::{self, Exit};
 use crate::sys::clock;
 use crate::sys::interrupt::Interrupt;
 use crate::sys::poll::Patient;
@@ -33,9 +38,10 @@ use plan::{Environment, Plan};
 
 // Bounds and defaults that the manual names.
 pub use args::TIMEOUT_MAX;
-pub use follow::{ANSWER_WAIT, SILENCE_MAX};
 pub use plan::LINES_DEFAULT;
+pub use probe::{ANSWER_WAIT, HINT_EVENTS, SILENCE_MAX};
 pub use report::NAME;
+pub use values::{VALUES_BYTES_MAX, VALUES_MAX};
 
 /// Returns the command line's definition, for completions and for tests of the manual.
 pub fn command() -> clap::Command {
@@ -44,12 +50,19 @@ pub fn command() -> clap::Command {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    cli::main(NAME, run)
+    let words = habits::translate(std::env::args_os().collect());
+    if let Some(hint) = habits::instead(&words) {
+        report::report(hint);
+        return Exit::Usage.into();
+    }
+    cli::main_with(NAME, words, run)
 }
 
 fn run(args: Args) -> Result<ExitCode, TailError> {
+    let agent = args.connect.address(None)?;
     let saved = match &args.cursor_file {
         Some(path) => cursor_file::read(path)?,
+        None if args.boot => probe::last_start(&agent)?,
         None => None,
     };
     let environment = Environment {
@@ -57,8 +70,9 @@ fn run(args: Args) -> Result<ExitCode, TailError> {
         tz: zone::local(),
         terminal: stdout().is_terminal(),
         colors: wants_colors(),
+        hints: stderr().is_terminal(),
         saved,
-        agent: args.connect.address()?,
+        agent,
     };
     if args.web {
         let link = web::link(&environment.agent)?;

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use super::stats::Stats;
+use super::values::Values;
 use crate::event::Line;
 use crate::render::Style;
 use crate::sys::clock;
@@ -25,6 +26,7 @@ pub(super) struct Output<W> {
     /// The output buffer.
     text: String,
     summary: Option<Summary>,
+    values: Option<Values>,
 }
 
 struct Summary {
@@ -49,7 +51,8 @@ impl<W: Write> Output<W> {
             drawn_at: None,
             height: 0,
         });
-        Self { out, style: plan.style.clone(), text: String::new(), summary }
+        let values = plan.field.clone().map(Values::new);
+        Self { out, style: plan.style.clone(), text: String::new(), summary, values }
     }
 
     /// Adds a line.
@@ -62,7 +65,11 @@ impl<W: Write> Output<W> {
             summary.changed = true;
             return Ok(());
         }
-        self.style.line(line, &mut self.text);
+        match (&mut self.values, line) {
+            (None, line) => self.style.line(line, &mut self.text),
+            (Some(values), Line::Event(event)) => values.add(event, &mut self.text),
+            (Some(_), Line::Gap(_)) => {}
+        }
         if self.text.len() >= TEXT_MAX { self.flush() } else { Ok(()) }
     }
 
@@ -71,6 +78,7 @@ impl<W: Write> Output<W> {
     /// # Errors
     /// Those of the write.
     pub(super) fn pause(&mut self, now: Instant) -> io::Result<Option<Instant>> {
+        self.style.this_year = Some(plan::year(clock::now(), &self.style.tz));
         let mut next = None;
         if let Some(summary) = self.summary.as_mut().filter(|summary| summary.live) {
             let due = summary.due(now);

@@ -9,7 +9,7 @@ use super::args::{Args, Color, Lines};
 use super::when::{self, BadTime};
 use crate::client::Address;
 use crate::event::{Cursor, Level, Timestamp};
-use crate::filter::{Match, MatchError};
+use crate::filter::{KeyName, Match, MatchError};
 use crate::render::Style;
 use crate::wire::Tail;
 
@@ -42,7 +42,9 @@ pub(super) struct Environment {
     pub(super) terminal: bool,
     /// Whether the environment allows colors.
     pub(super) colors: bool,
-    /// The cursor in the cursor file.
+    /// Whether stderr is a terminal.
+    pub(super) hints: bool,
+    /// The cursor in the cursor file, or that of the last start of the agent.
     pub(super) saved: Option<Cursor>,
     /// The agent, with its token.
     pub(super) agent: Address,
@@ -55,8 +57,14 @@ pub(super) struct Plan {
     pub(super) tail: Tail,
     /// How lines are shown.
     pub(super) style: Style,
+    /// The number of events that are not shown before the first one that is.
+    pub(super) skip: u64,
     /// Whether to show a summary instead.
     pub(super) stats: bool,
+    /// The key whose values to show instead.
+    pub(super) field: Option<KeyName>,
+    /// The keys without which an event does not match, if a hint about them is wanted.
+    pub(super) hints: Vec<KeyName>,
     /// Whether stdout is a terminal.
     pub(super) terminal: bool,
     /// Whether to suppress notices on stderr.
@@ -84,6 +92,12 @@ pub(super) enum BadPlan {
     /// `--until` is not a time.
     #[error("--until: {0}")]
     Until(BadTime),
+    /// `-n +N` with `-r`.
+    #[error("-n +N: the events from the Nth on cannot be shown in reverse order: use -n N with -r")]
+    FromReversed,
+    /// `-F` as in journalctl. Holds the field.
+    #[error("-F means -f, as in tail: to list the values of a field use --field {0}")]
+    Field(String),
     /// It is not a MATCH.
     #[error("{0}")]
     Match(#[from] MatchError),
@@ -101,7 +115,18 @@ impl Plan {
         };
         let since = time(&args.since).map_err(BadPlan::Since)?;
         let until = time(&args.until).map_err(BadPlan::Until)?;
-        let matching = matching(&args)?;
+        let matching = match matching(&args) {
+            Err(MatchError::NoOperator { word, .. }) if args.retry => {
+                return Err(BadPlan::Field(word));
+            }
+            matching => matching?,
+        };
+        let skip = match args.lines {
+            Some(Lines::From(_)) if args.reverse => return Err(BadPlan::FromReversed),
+            Some(Lines::From(first)) => first - 1,
+            _ => 0,
+        };
+        let hints = environment.hints && !args.quiet;
         // A request names the cursor before its first line.
         let at = args.cursor.map(|at| Cursor { seq: at.seq.previous(), ..at });
         let after = at.or(args.after_cursor).or(environment.saved);
@@ -109,11 +134,11 @@ impl Plan {
             after,
             since,
             until,
-            lines: lines(&args, after.is_some() || since.is_some()),
+            lines: lines(&args, after.is_some() || since.is_some() || args.boot),
             matching: (!matching.is_everything()).then(|| matching.to_string()),
             // Views are folded in the order of the log.
             reverse: args.reverse && !args.stats,
-            follow: args.follow,
+            follow: args.follow || args.retry,
             rate: None,
             before: None,
         };
@@ -126,11 +151,23 @@ impl Plan {
             Color::Always => true,
             Color::Never => false,
         };
-        let (format, hostname, all) = (args.output, !args.no_hostname, args.all);
+        let style = Style {
+            format: args.output,
+            this_year: Some(year(environment.now, &tz)),
+            tz,
+            hostname: !args.no_hostname,
+            // Programs read pipes and files: nothing is truncated or escaped for the eye.
+            all: args.all || !environment.terminal,
+            exact: !environment.terminal,
+            color,
+        };
         Ok(Self {
             tail,
-            style: Style { format, tz, hostname, all, color },
+            style,
+            skip,
             stats: args.stats,
+            field: args.field,
+            hints: if hints { matching.needed_keys() } else { Vec::new() },
             terminal: environment.terminal,
             quiet: args.quiet,
             show_cursor: args.show_cursor,
@@ -143,13 +180,20 @@ impl Plan {
     }
 }
 
+/// The year of a time.
+pub(super) fn year(time: Timestamp, tz: &TimeZone) -> i16 {
+    let time = jiff::Timestamp::from_microsecond(time.micros()).unwrap_or_default();
+    tz.to_datetime(time).year()
+}
+
 fn lines(args: &Args, has_start: bool) -> Option<u64> {
     match args.lines {
-        Some(Lines::All) => None,
+        Some(Lines::All | Lines::From(_)) => None,
         Some(Lines::Last(lines)) => Some(lines),
         None if has_start => None,
         // A summary covers everything that exists, or with follow everything that arrives.
-        None if args.stats => args.follow.then_some(0),
+        None if args.field.is_some() => None,
+        None if args.stats => (args.follow || args.retry).then_some(0),
         None => Some(LINES_DEFAULT),
     }
 }
@@ -199,6 +243,7 @@ mod tests {
             now: "2026-11-22T17:32:05Z".parse().expect("a time"),
             tz: TimeZone::posix("CET-1").expect("a zone"),
             terminal: true,
+            hints: false,
             colors: true,
             saved,
             agent: Address::Local(None),

@@ -3,6 +3,7 @@
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
+use super::screen;
 use crate::event::{Timestamp, duration};
 
 /// The text is not a time.
@@ -15,7 +16,8 @@ pub(super) struct BadTime(pub String);
 
 /// Parses a time as journalctl does: a local date and time, a date alone (the start of that day), a time
 /// alone (today), `now`, `today`, `yesterday`, `tomorrow`, a span from now (`-5min`, `+1h`,
-/// `10 minutes ago`; without a sign it is in the past), seconds since 1970 (`@1795368725`), or RFC 3339.
+/// `10 minutes ago`; without a sign it is in the past), seconds since 1970 (`@1795368725`), RFC 3339, or as
+/// programs print it (`screen`).
 ///
 /// # Errors
 /// [`BadTime`], whose message has examples.
@@ -32,6 +34,7 @@ pub(super) fn parse(text: &str, now: Timestamp, tz: &TimeZone) -> Result<Timesta
         .or_else(|| by_name(lower, now, tz))
         .or_else(|| since_1970(lower))
         .or_else(|| by_calendar(lower, now, tz))
+        .or_else(|| screen::parse(lower, now, tz))
         .or_else(|| from_now(lower, now));
     found.ok_or_else(|| BadTime(text.into()))
 }

@@ -11,8 +11,16 @@ pub enum Format {
     Short,
     /// The same with an RFC 3339 time.
     ShortIso,
+    /// The same with microseconds.
+    ShortPrecise,
+    /// The same with weekday, date and zone.
+    ShortFull,
+    /// As short-full, with the systemd unit instead of the tag.
+    WithUnit,
     /// The JSON line.
     Json,
+    /// The JSON object on several lines.
+    JsonPretty,
     /// The message, and whether the run was abandoned.
     Cat,
     /// Every key as `key=value`, on one line.
@@ -23,15 +31,29 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 6] =
-        [Self::Short, Self::ShortIso, Self::Json, Self::Cat, Self::Logfmt, Self::Verbose];
+    pub const ALL: [Self; 10] = [
+        Self::Short,
+        Self::ShortIso,
+        Self::ShortPrecise,
+        Self::ShortFull,
+        Self::WithUnit,
+        Self::Json,
+        Self::JsonPretty,
+        Self::Cat,
+        Self::Logfmt,
+        Self::Verbose,
+    ];
 
     /// The name, as in `-o NAME`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Short => "short",
             Self::ShortIso => "short-iso",
+            Self::ShortPrecise => "short-precise",
+            Self::ShortFull => "short-full",
+            Self::WithUnit => "with-unit",
             Self::Json => "json",
+            Self::JsonPretty => "json-pretty",
             Self::Cat => "cat",
             Self::Logfmt => "logfmt",
             Self::Verbose => "verbose",
@@ -43,7 +65,11 @@ impl Format {
         match self {
             Self::Short => "as in journalctl: time, host, tag, message, fields",
             Self::ShortIso => "the same, with RFC 3339 times",
+            Self::ShortPrecise => "the same, with microseconds",
+            Self::ShortFull => "the same, with weekday, date and time zone",
+            Self::WithUnit => "as short-full, with the systemd unit instead of the tag",
             Self::Json => "the event line itself",
+            Self::JsonPretty => "the same object on several lines",
             Self::Cat => "the message only",
             Self::Logfmt => "every key as key=value, on one line",
             Self::Verbose => "every key on a line of its own",
@@ -59,8 +85,18 @@ impl fmt::Display for Format {
 
 /// The text is not the name of a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown format {0:?}: use short, short-iso, json, cat, logfmt or verbose")]
+#[error("unknown format {0:?}: use {meant}", meant = meant(.0))]
 pub struct UnknownFormat(pub String);
+
+/// What to use instead: for a format of journalctl, the one that is nearest.
+fn meant(name: &str) -> String {
+    match name {
+        "export" | "json-sse" | "json-seq" => Format::Json.name().into(),
+        "short-iso-precise" => format!("{}, which has microseconds", Format::Logfmt),
+        "short-monotonic" | "short-unix" | "short-delta" => Format::ShortPrecise.name().into(),
+        _ => Format::ALL.map(Format::name).join(", "),
+    }
+}
 
 impl FromStr for Format {
     type Err = UnknownFormat;

@@ -9,7 +9,7 @@ use super::duration::Took;
 use super::message::{INDENT, MESSAGE_SHOWN_MAX, push_message, push_more, truncate};
 use super::quote;
 use crate::event::{EventLine, GapLine};
-use crate::filter::{FIELD_PREFIX, KEYS};
+use crate::filter::{FIELD_PREFIX, KEYS, journal_key};
 use crate::render::escape;
 
 /// The indent of further lines of a message. It distinguishes them from keys.
@@ -89,6 +89,7 @@ impl Key<'_> {
                 // A field with the name of a known key has the prefix that MATCH needs.
                 let hidden = matches!(name, "seq" | "time")
                     || name.starts_with(FIELD_PREFIX)
+                    || journal_key(name).is_some()
                     || KEYS.iter().any(|known| known.name == name);
                 if hidden {
                     out.push_str(FIELD_PREFIX);

@@ -51,12 +51,24 @@ pub struct Style {
     pub all: bool,
     /// `true` to colour by level.
     pub color: bool,
+    /// `true` to show the bytes of a message in the format cat. Not for terminals.
+    pub exact: bool,
+    /// The current year. The formats short and short-precise show the year of an event from another one.
+    pub this_year: Option<i16>,
 }
 
 impl Style {
     /// A style in UTC, with host, truncated texts and no colour.
     pub const fn new(format: Format) -> Self {
-        Self { format, tz: TimeZone::UTC, hostname: true, all: false, color: false }
+        Self {
+            format,
+            tz: TimeZone::UTC,
+            hostname: true,
+            all: false,
+            color: false,
+            exact: false,
+            this_year: None,
+        }
     }
 
     /// Appends the line as text, with a line end.
@@ -69,17 +81,32 @@ impl Style {
     }
 
     fn event(&self, event: &EventLine<'_>, out: &mut String) {
-        let short = Short { hostname: self.hostname, all: self.all, color: self.color };
+        let Self { hostname, all, color, .. } = *self;
+        let short = Short { hostname, all, color, unit: false };
         match self.format {
             Format::Short => {
-                clock::push_short(out, event.time, &self.tz);
+                clock::push_short(out, event.time, &self.tz, self.this_year, Decimals::Three);
                 short.push(event, out);
+            }
+            Format::ShortPrecise => {
+                clock::push_short(out, event.time, &self.tz, self.this_year, Decimals::Six);
+                short.push(event, out);
+            }
+            Format::ShortFull => {
+                clock::push_full(out, event.time, &self.tz);
+                short.push(event, out);
+            }
+            Format::WithUnit => {
+                clock::push_full(out, event.time, &self.tz);
+                Short { unit: true, ..short }.push(event, out);
             }
             Format::ShortIso => {
                 clock::push_iso(out, event.time, &self.tz, Decimals::Three);
                 short.push(event, out);
             }
             Format::Json => quote::push_json(out, event.line),
+            Format::JsonPretty => quote::push_json_pretty(out, event.line),
+            Format::Cat if self.exact => short::push_message_exactly(event, out),
             Format::Cat => short::push_message_only(event, out),
             Format::Logfmt => keys::push_logfmt(event, &self.tz, out),
             Format::Verbose => keys::push_verbose(event, &self.tz, self.all, out),
@@ -90,7 +117,14 @@ impl Style {
         match self.format {
             Format::Json => quote::push_json(out, gap.line),
             Format::Logfmt => keys::push_logfmt_gap(gap, &self.tz, out),
-            Format::Short | Format::ShortIso | Format::Cat | Format::Verbose => {
+            Format::JsonPretty => quote::push_json_pretty(out, gap.line),
+            Format::Short
+            | Format::ShortIso
+            | Format::ShortPrecise
+            | Format::ShortFull
+            | Format::WithUnit
+            | Format::Cat
+            | Format::Verbose => {
                 paint::push(out, self.color, paint::GAP, |out| gap::push(out, gap.gap));
             }
         }

@@ -26,6 +26,47 @@ pub(super) fn push_json(out: &mut String, line: &str) {
     });
 }
 
+/// The deepest level of JSON that is indented further, so that a line takes memory in proportion to its length.
+const INDENTED_MAX: usize = 16;
+
+/// Appends the same value as [`push_json`] on several lines. The agent writes no white space between the parts.
+pub(super) fn push_json_pretty(out: &mut String, line: &str) {
+    let mut compact = String::with_capacity(line.len());
+    push_json(&mut compact, line);
+    let (mut depth, mut in_text, mut escaped, mut opened) = (0_usize, false, false, false);
+    for c in compact.chars() {
+        if in_text {
+            out.push(c);
+            in_text = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        let closes = matches!(c, '}' | ']');
+        if closes {
+            depth = depth.saturating_sub(1);
+        }
+        // An empty object or list stays on its line.
+        if std::mem::take(&mut opened) != closes {
+            push_line_end(out, depth);
+        }
+        out.push(c);
+        match c {
+            '{' | '[' => {
+                depth += 1;
+                opened = true;
+            }
+            ',' => push_line_end(out, depth),
+            ':' => out.push(' '),
+            _ => in_text = c == '"',
+        }
+    }
+}
+
+fn push_line_end(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth.min(INDENTED_MAX)));
+}
+
 /// Appends the value of a `key=value`: as it is if it is one plain word, else in quotes, with `"`
 /// and `\` escaped too.
 pub(super) fn push_value(out: &mut String, text: &str) {
@@ -62,6 +103,36 @@ mod tests {
         ] {
             let mut out = String::new();
             push_value(&mut out, text);
+            assert_eq!(out, shown);
+        }
+    }
+
+    #[test]
+    fn pretty_json_bounds_depth() {
+        let shown = |line: &str| {
+            let mut out = String::new();
+            push_json_pretty(&mut out, line);
+            out
+        };
+        let indent = |depth| shown(&"[".repeat(depth)).lines().last().map_or(0, |l| l.len() - 1);
+        assert_eq!([2, 3, 17, 18, 1000].map(indent), [2, 4, 32, 32, 32]);
+        // What is not balanced is shown all the same.
+        assert_eq!(shown("}}]"), "\n}\n}\n]");
+        assert_eq!(shown("{\"a"), "{\n  \"a");
+    }
+
+    #[test]
+    fn pretty_json_has_one_member_a_line() {
+        for (line, shown) in [
+            ("{}", "{}"),
+            (r#"{"a":1}"#, "{\n  \"a\": 1\n}"),
+            (
+                r#"{"a":{"b":"{,:\\\"}","c":null},"d":{},"e":true}"#,
+                "{\n  \"a\": {\n    \"b\": \"{,:\\\\\\\"}\",\n    \"c\": null\n  },\n  \"d\": {},\n  \"e\": true\n}",
+            ),
+        ] {
+            let mut out = String::new();
+            push_json_pretty(&mut out, line);
             assert_eq!(out, shown);
         }
     }

@@ -1,4 +1,4 @@
-//! The formats short and short-iso, one line for each event, and cat.
+//! The formats with one line for each event, short and its variants, and cat.
 
 use std::fmt::Write as _;
 
@@ -16,6 +16,8 @@ pub(super) struct Short {
     pub(super) hostname: bool,
     pub(super) all: bool,
     pub(super) color: bool,
+    /// Shows the systemd unit instead of the tag, if there is one.
+    pub(super) unit: bool,
 }
 
 impl Short {
@@ -27,7 +29,10 @@ impl Short {
             escape::push(out, &event.host.text());
         }
         out.push(' ');
-        escape::push(out, event.tag);
+        match event.origin_part("unit").filter(|_| self.unit) {
+            Some(unit) => escape::push(out, &unit.text()),
+            None => escape::push(out, event.tag),
+        }
         if let Some(pid) = event.origin_part("pid") {
             out.push('[');
             escape::push(out, &pid.text());
@@ -85,6 +90,17 @@ impl Short {
 pub(super) fn push_message_only(event: &EventLine<'_>, out: &mut String) {
     let msg = event.msg_text();
     push_message(out, &msg, INDENT, None, quote::push_message_line);
+    push_mark(event, &msg, out);
+}
+
+/// As [`push_message_only`], with the message as it was sent. Not for terminals.
+pub(super) fn push_message_exactly(event: &EventLine<'_>, out: &mut String) {
+    let msg = event.msg_text();
+    out.push_str(&msg);
+    push_mark(event, &msg, out);
+}
+
+fn push_mark(event: &EventLine<'_>, msg: &str, out: &mut String) {
     if event.abandoned {
         if !msg.is_empty() {
             out.push(' ');

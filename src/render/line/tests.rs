@@ -37,6 +37,19 @@ fn formats_an_event() {
             Format::ShortIso,
             "2026-11-22T17:32:05.123+00:00 web1 shop.query[812]: query took 40ms user=123".into(),
         ),
+        (
+            Format::ShortPrecise,
+            "Nov 22 17:32:05.123456 web1 shop.query[812]: query took 40ms user=123".into(),
+        ),
+        (
+            Format::ShortFull,
+            "Sun 2026-11-22 17:32:05 UTC web1 shop.query[812]: query took 40ms user=123".into(),
+        ),
+        (
+            Format::WithUnit,
+            "Sun 2026-11-22 17:32:05 UTC web1 php8.2-fpm.service[812]: query took 40ms user=123"
+                .into(),
+        ),
         (Format::Json, EVENT.into()),
         (Format::Cat, "query took 40ms".into()),
         (
@@ -66,6 +79,7 @@ fn formats_a_gap() {
     for format in Format::ALL {
         let text = match format {
             Format::Json => GAP,
+            Format::JsonPretty => continue,
             Format::Logfmt => {
                 "gap=retention after=1042 before=2050 lost=1007 \
                  time=2026-11-22T17:32:05.123456+00:00 host=web1"
@@ -156,6 +170,29 @@ fn indents_further_lines() {
     assert_eq!(in_format(Format::Json, &forged).lines().count(), 1);
     // A final line end is not shown.
     assert_eq!(in_format(Format::Cat, &with_message("one\n")), "one");
+}
+
+#[test]
+fn cat_is_exact_where_no_terminal_is() {
+    let style = Style { exact: true, ..Style::new(Format::Cat) };
+    for msg in ["a\tb", "\u{1b}[2J", "one\n  two\r\n", "naïve \u{202e}", "\0", ""] {
+        assert_eq!(shown(&style, &with_message(msg)), msg);
+    }
+    // Only cat.
+    let style = Style { exact: true, ..Style::new(Format::Short) };
+    assert!(shown(&style, &with_message("\u{1b}[2J")).contains("\\x1b[2J"));
+    let style = Style { this_year: Some(2027), ..Style::new(Format::Short) };
+    assert!(shown(&style, EVENT).starts_with("Nov 22 2026 17:32:05.123 web1 "));
+}
+
+#[test]
+fn pretty_json_is_the_same_object() {
+    for line in [EVENT, GAP] {
+        let pretty = in_format(Format::JsonPretty, line);
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(value(&pretty), value(line));
+        assert!(pretty.lines().count() > 5 && pretty.starts_with("{\n  \""), "{pretty}");
+    }
 }
 
 #[test]

@@ -301,6 +301,12 @@ fn numbers_in_sentences_match_constants() {
                 size(TEXT_MAX),
                 size(PATTERN_SIZE_MAX)
             ),
+            format!("none of the last {} events has", tail::HINT_EVENTS),
+            format!(
+                "At most {} values of together {} are printed",
+                count(tail::VALUES_MAX as u64),
+                size(tail::VALUES_BYTES_MAX)
+            ),
             format!("together at most {PLACES_MAX} places"),
             format!("see the first {} of a text", size(PATTERN_TEXT_MAX)),
             format!("at most {} tags by name", count(views::ENTRIES_MAX as u64)),
