@@ -20,12 +20,15 @@ const DURATION: Duration = Duration::from_secs(6);
 /// How long an attack holds its connections before it begins again.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// The most that an acknowledged send of root, and an event on its way to a follower, may take besides what the machine
-/// itself takes.
-const DELAY_MAX: Duration = Duration::from_millis(100);
+/// The most that an acknowledged send of root may take longer than to an agent that is not attacked.
+///
+/// An unoptimized agent needs its threads for itself alone. On two cores, the attackers' readers and scans take them away
+/// for some scheduler ticks at each step of a send.
+const DELAY_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 3_000 } else { 100 });
 
-/// What the follower's MATCH may take besides for the events of the attackers, which an unoptimized agent tests slowly.
-const FILTER_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 900 } else { 0 });
+/// The most that an event may take to a follower besides. An unoptimized agent takes long to test the events of the
+/// attackers for its MATCH.
+const FILTER_MAX: Duration = Duration::from_secs(if cfg!(debug_assertions) { 25 } else { 0 });
 
 /// The timeout of the watchdog. The agent sends keep-alives twice as often.
 const WATCHDOG: Duration = Duration::from_secs(2);
