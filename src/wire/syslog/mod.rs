@@ -62,6 +62,15 @@ impl Syslog {
         Taken { consumed, draft }
     }
 
+    /// Decodes a datagram, which is one message and does not depend on the previous one. `cut`: its end is missing.
+    /// `None` if it is empty.
+    pub(super) fn datagram<'b>(&mut self, bytes: &'b [u8], cut: bool) -> Option<Draft<'b>> {
+        self.tag.clear();
+        self.level = Level::default();
+        let message = frame::datagram(bytes, cut)?;
+        Some(self.draft(message.bytes, Repaired { cut: message.cut, ..Repaired::default() }))
+    }
+
     fn draft<'b>(&mut self, bytes: &'b [u8], repaired: Repaired) -> Draft<'b> {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.read(text, repaired),
