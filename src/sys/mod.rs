@@ -15,6 +15,8 @@ pub mod child;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod clock;
 pub mod connect;
+#[cfg(feature = "agent")]
+pub mod datagram;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod files;
 #[cfg(feature = "agent")]
