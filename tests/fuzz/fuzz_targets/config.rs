@@ -42,6 +42,7 @@ fn machine() -> Machine {
         file: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         socket_mode: 0o666,
+        syslog: None,
         state: Some("/var/lib/pulsed".into()),
         user: |name| Ok((name == "root").then_some(0)),
         group: |name| match name {
