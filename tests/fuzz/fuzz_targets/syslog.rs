@@ -40,7 +40,8 @@ fn check_datagram(bytes: &[u8]) {
         line_of::line_of(&draft);
         format!("{draft:?}")
     });
-    let is_empty = !bytes.iter().any(|b| !matches!(b, b'\n' | b'\r' | b' ' | 0 | 0xef | 0xbb | 0xbf));
+    let is_empty =
+        !bytes.iter().any(|b| !matches!(b, b'\n' | b'\r' | b' ' | 0 | 0xef | 0xbb | 0xbf));
     assert!(is_empty || first.is_some(), "a datagram is lost");
     let again = decoder.decode(bytes, false).map(|draft| format!("{draft:?}"));
     assert_eq!(first, again, "the same datagram again");
