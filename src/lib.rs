@@ -1,7 +1,7 @@
 //! Pulse: watch an application live. One agent (pulsed), and two tools for it (pulse-send, pulse-tail).
 //!
 //! ```text
-//!   Unix socket · TCP bridge · POST /events · syslog lines      doors
+//!   Unix socket · TCP bridge · POST /events · syslog lines · datagrams      doors
 //!                             │ bytes
 //!                       wire: decode
 //!                             │ draft + origin

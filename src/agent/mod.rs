@@ -12,6 +12,7 @@
 mod access;
 mod client;
 mod clients;
+mod datagrams;
 mod error;
 mod follow;
 mod http;
@@ -30,7 +31,7 @@ mod views;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, SyncSetting};
+use crate::config::{self, Config, SyncSetting};
 use crate::diag;
 use crate::log::{self, Log, Opened};
 use crate::sys::signals::{Signal, Signals};
@@ -89,6 +90,7 @@ pub use limits::{
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;
+pub use transport::datagram::{DATAGRAM_USERS_MAX, DATAGRAMS_OF_ONE_MAX};
 pub use transport::handshakes::HANDSHAKES_PERCENT;
 pub use transport::tcp::HANDSHAKE_MAX;
 pub use views::{
@@ -126,6 +128,8 @@ pub struct InheritedSockets {
     pub socket: Option<UnixListener>,
     /// The monitor's.
     pub web: Option<std::net::TcpListener>,
+    /// The one for datagrams.
+    pub syslog: Option<UnixDatagram>,
 }
 
 /// Runs the agent until a signal stops it, on inherited sockets or on its own. `listening` is called once connections
@@ -156,6 +160,10 @@ pub fn run<E: Display + Send + 'static>(
             (listener, Some(file))
         }
     };
+    let syslog = match inherited.syslog {
+        Some(socket) => Some((socket, None)),
+        None => bind_syslog(&config)?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads())
         .event_interval(EVENT_INTERVAL)
@@ -164,7 +172,7 @@ pub fn run<E: Display + Send + 'static>(
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
-    let base = Base { unix: listener, web: inherited.web, manager, connections_max };
+    let base = Base { unix: listener, web: inherited.web, syslog, manager, connections_max };
     let served =
         runtime.block_on(serve(&config, running.log(), base, tls, link, reload, listening));
     // The path goes first: no client must connect to an agent that will not answer.
@@ -174,6 +182,20 @@ pub fn run<E: Display + Send + 'static>(
     served?;
     let dir = config.history.map(|history| history.dir).unwrap_or_default();
     closed.map_err(|cause| AgentError::Unfinished { dir, cause })
+}
+
+/// Creates the socket for datagrams, if it is configured. The default one may belong to another agent or program: then
+/// there is none.
+fn bind_syslog(config: &Config) -> Result<Option<(UnixDatagram, Option<SocketFile>)>, AgentError> {
+    let Some(path) = &config.syslog else { return Ok(None) };
+    match socket::bind_datagram(path, permissions(config)) {
+        Ok((socket, file)) => Ok(Some((socket, Some(file)))),
+        Err(error) if *path == config::beside(&config.socket.path) => {
+            diag::warning(format_args!("no socket for datagrams: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn system(doing: &'static str) -> impl Fn(io::Error) -> AgentError {
@@ -235,6 +257,7 @@ fn sync_policy(setting: SyncSetting) -> log::SyncPolicy {
 struct Base {
     unix: UnixListener,
     web: Option<std::net::TcpListener>,
+    syslog: Option<(UnixDatagram, Option<SocketFile>)>,
     manager: Option<Manager>,
     connections_max: usize,
 }
@@ -280,6 +303,10 @@ async fn serve<E: Display + Send + 'static>(
         accepting.spawn(accept::run(tcp, move |(stream, address)| {
             clients::accept_tcp(&for_tcp, stream, address);
         }));
+    }
+    if let Some((socket, file)) = base.syslog {
+        datagrams::spawn(&services, socket, file)
+            .map_err(system("use the socket for datagrams"))?;
     }
     let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
     let (socket, limits) = (&config.socket.path, services.limits.clone());

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem, Wrong};
 
 /// Every key, with its section.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 26] = [
     "host",
     "socket.path",
     "socket.mode",
@@ -21,6 +21,7 @@ pub const KEYS: [&str; 25] = [
     "history.age",
     "history.sync",
     "window.size",
+    "syslog.path",
     "tcp.listen",
     "tcp.cert",
     "tcp.key",

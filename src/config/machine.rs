@@ -17,6 +17,8 @@ pub struct Machine {
     pub socket: Option<PathBuf>,
     /// The default mode of the socket.
     pub socket_mode: u32,
+    /// The default socket for datagrams. `None`: beside the agent's socket.
+    pub syslog: Option<PathBuf>,
     /// The default directory of the history.
     pub state: Option<PathBuf>,
     /// Looks up the uid of a user.

@@ -12,6 +12,7 @@ mod keys;
 mod machine;
 mod raw;
 mod socket;
+mod syslog;
 mod tcp;
 mod tls;
 mod value;
@@ -39,6 +40,7 @@ pub use host::HOST_MAX;
 pub use keys::KEYS;
 pub use machine::{DEFAULT_MODE, Machine};
 pub use socket::{SOCKET_PATH_MAX, Socket};
+pub use syslog::beside;
 pub use tcp::Tcp;
 pub use tls::{TlsFiles, TlsKeys};
 pub use web::{Url, WEB_MODE, Web, WebListen};
@@ -57,6 +59,7 @@ pub const FILE_MAX: u64 = 1024 * 1024;
 ///     file: None,
 ///     socket: Some("/run/pulsed/pulsed.sock".into()),
 ///     socket_mode: DEFAULT_MODE,
+///     syslog: None,
 ///     state: Some("/var/lib/pulsed".into()),
 ///     user: |_| Ok(None),
 ///     group: |_| Ok(None),
@@ -73,6 +76,8 @@ pub struct Config {
     pub host: String,
     /// The Unix socket.
     pub socket: Socket,
+    /// The path of the socket for datagrams, whose mode, owner and group are those of `socket`. `None` if it is disabled.
+    pub syslog: Option<PathBuf>,
     /// The history on disk. `None` if it is disabled.
     pub history: Option<History>,
     /// The window in memory.
@@ -180,6 +185,7 @@ impl Config {
         let unused = raw.tcp.is_certificate_unused().then_some(Warning::NoListen);
         Ok(Self {
             host,
+            syslog: raw.syslog.check(&socket.path, machine)?,
             socket,
             history,
             tcp: raw.tcp.check(tokens.is_some())?,

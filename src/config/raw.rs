@@ -6,6 +6,7 @@ use toml::Spanned;
 use super::access::RawRule;
 use super::history::RawHistory;
 use super::socket::RawSocket;
+use super::syslog::RawSyslog;
 use super::tcp::RawTcp;
 use super::web::RawWeb;
 use super::window::RawWindow;
@@ -16,6 +17,7 @@ use super::window::RawWindow;
 pub(super) struct Raw {
     pub(super) host: Option<Spanned<String>>,
     pub(super) socket: RawSocket,
+    pub(super) syslog: RawSyslog,
     pub(super) history: RawHistory,
     pub(super) window: RawWindow,
     pub(super) tcp: RawTcp,

@@ -16,6 +16,7 @@ fn machine() -> Machine {
         file: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         socket_mode: DEFAULT_MODE,
+        syslog: None,
         state: Some("/var/lib/pulsed".into()),
         user: |name| Ok((name == "root").then_some(0)),
         group: |name| match name {
@@ -46,6 +47,7 @@ fn defaults_are_valid() {
             owner: None,
             group: None,
         },
+        syslog: Some("/run/pulsed/syslog.sock".into()),
         history: Some(History {
             dir: "/var/lib/pulsed".into(),
             size: 1 << 30,
@@ -62,6 +64,32 @@ fn defaults_are_valid() {
         warnings: Vec::new(),
     };
     assert_eq!(config, expected);
+}
+
+#[test]
+fn datagrams_are_received_beside_the_socket() {
+    let path = |text: &str| checked(text).expect(text).syslog;
+    let some = |path: &str| Some(PathBuf::from(path));
+    for (text, expected) in [
+        ("syslog.path = \"/s/log\"", some("/s/log")),
+        ("syslog.path = true", some("/run/pulsed/syslog.sock")),
+        ("syslog.path = false", None),
+        ("socket.path = \"/x/y.sock\"", some("/x/syslog.sock")),
+        ("socket.path = \"/x/y.sock\"\nsyslog.path = false", None),
+    ] {
+        assert_eq!(path(text), expected, "{text}");
+    }
+    for (value, why) in [
+        ("\"log\"", "not an absolute path"),
+        ("7", "a path in quotes, or false"),
+        (&format!("\"/{}\"", "x".repeat(SOCKET_PATH_MAX)), "108 bytes, of at most 107"),
+    ] {
+        let error = refused(&format!("syslog.path = {value}"));
+        assert!(error.starts_with("/etc/p.toml:1: syslog.path: "), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+    let inherited = Machine { syslog: some("/i/log"), ..machine() };
+    assert_eq!(Config::parse("", &inherited).expect("valid").syslog, some("/i/log"));
 }
 
 #[test]

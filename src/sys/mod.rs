@@ -16,6 +16,8 @@ pub mod child;
 pub mod clock;
 pub mod connect;
 #[cfg(feature = "agent")]
+pub mod datagram;
+#[cfg(feature = "agent")]
 pub mod directory;
 #[cfg(any(feature = "agent", feature = "tail"))]
 pub mod files;

@@ -1,5 +1,5 @@
-//! The agent's Unix socket (unix(7)). It replaces a dead agent's socket, never a live one's, and accepts no
-//! connection before its owner, group and mode are set.
+//! The agent's Unix sockets (unix(7)). They replace a dead agent's socket, never a live one's, and accept no
+//! connection or datagram before owner, group and mode are set.
 
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -7,16 +7,17 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown,
 };
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, getsockopt, sockopt,
 };
+use nix::sys::stat::{Mode, fchmod};
 
 use super::lock::{Lock, LockError, by};
-use super::{paths, users};
+use super::{datagram, paths, users};
 
 /// The longest path of a socket, in bytes: `sun_path` with its NUL is 108.
 pub const PATH_MAX: usize = 107;
@@ -41,26 +42,30 @@ pub enum BindError {
     /// A running agent, or another program, listens there. It keeps its socket.
     #[error(
         "cannot listen: {}: in use by a running agent{}; stop that agent first, or set another \
-         socket.path", path.display(), by(*pid)
+         {key}", path.display(), by(*pid)
     )]
     Running {
         /// The socket.
         path: PathBuf,
         /// The process that listens, if known.
         pid: Option<u32>,
+        /// The key that sets the path.
+        key: &'static str,
     },
-    /// The file is not a stream socket. It is left alone.
-    #[error("cannot listen: {}: exists and is not an agent's socket; remove it, or set another socket.path",
+    /// The file is not a socket of this kind. It is left alone.
+    #[error("cannot listen: {}: exists and is not an agent's socket; remove it, or set another {key}",
         path.display())]
     Occupied {
         /// The file.
         path: PathBuf,
+        /// The key that sets the path.
+        key: &'static str,
     },
     /// This user may not create files in the directory, as by default in `/run/pulsed`, where systemd creates the socket.
     #[error(
         "cannot listen: {}: this user ({user}) may not create files in {}: let systemd create the socket (systemctl \
          start pulsed.socket pulsed.service), give the directory to this user (chown {user} {}), or set another \
-         socket.path", path.display(), dir.display(), dir.display()
+         {key}", path.display(), dir.display(), dir.display()
     )]
     Directory {
         /// The socket.
@@ -69,6 +74,8 @@ pub enum BindError {
         dir: PathBuf,
         /// The name of the user that this process runs as.
         user: String,
+        /// The key that sets the path of the socket.
+        key: &'static str,
     },
     /// A system call failed.
     #[error("cannot {doing}: {}: {cause}", path.display())]
@@ -130,29 +137,62 @@ pub fn bind(
     permissions: Permissions,
 ) -> Result<(UnixListener, SocketFile), BindError> {
     create_default_directory(path)?;
-    let lock = lock(path)?;
-    remove_dead(path)?;
+    // Until listen(2) every connect(2) fails, so the mode that the umask left does no harm.
+    let (socket, file) = bind_kind(SockType::Stream, path, permissions)?;
+    socket::listen(&socket, BACKLOG).map_err(|e| BindError::io("listen", path, e))?;
+    Ok((UnixListener::from(socket), file))
+}
 
-    let socket = stream_socket().map_err(|e| BindError::io("create a socket", path, e))?;
+/// As [`bind`], for datagrams, each of which comes with the credentials of its sender.
+///
+/// # Errors
+/// [`BindError`]
+pub fn bind_datagram(
+    path: &Path,
+    permissions: Permissions,
+) -> Result<(UnixDatagram, SocketFile), BindError> {
+    let (socket, file) = bind_kind(SockType::Datagram, path, permissions)?;
+    Ok((UnixDatagram::from(socket), file))
+}
+
+fn bind_kind(
+    kind: SockType,
+    path: &Path,
+    permissions: Permissions,
+) -> Result<(OwnedFd, SocketFile), BindError> {
+    let lock = lock(kind, path)?;
+    remove_dead(kind, path)?;
+
+    let socket = new_socket(kind).map_err(|e| BindError::io("create a socket", path, e))?;
+    if kind == SockType::Datagram {
+        let prepared = datagram::pass_credentials(&socket);
+        prepared.map_err(|e| BindError::io("receive credentials on", path, e))?;
+        // Linux gives the file the mode of the socket: it accepts datagrams as soon as it is bound.
+        let closed = fchmod(&socket, Mode::empty());
+        closed.map_err(|e| BindError::io("change the mode", path, e))?;
+    }
     let address = UnixAddr::new(path).map_err(|e| BindError::io("bind", path, e))?;
     socket::bind(socket.as_raw_fd(), &address).map_err(|e| BindError::io("bind", path, e))?;
     let meta = metadata(path)?.ok_or_else(|| BindError::io("find", path, Errno::ENOENT))?;
     let file = SocketFile { path: path.into(), device: meta.dev(), inode: meta.ino(), _lock: lock };
 
-    // Until listen(2) every connect(2) fails, so the mode that the umask left does no harm.
     if permissions.owner.is_some() || permissions.group.is_some() {
         chown(path, permissions.owner, permissions.group)
             .map_err(|e| BindError::io("change owner and group", path, e))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(permissions.mode))
         .map_err(|e| BindError::io("change the mode", path, e))?;
-    socket::listen(&socket, BACKLOG).map_err(|e| BindError::io("listen", path, e))?;
-    Ok((UnixListener::from(socket), file))
+    Ok((socket, file))
 }
 
-fn stream_socket() -> nix::Result<OwnedFd> {
+fn new_socket(kind: SockType) -> nix::Result<OwnedFd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
+    socket::socket(AddressFamily::Unix, kind, flags, None)
+}
+
+/// The key that sets the path of a socket of this kind.
+fn key(kind: SockType) -> &'static str {
+    if kind == SockType::Datagram { "syslog.path" } else { "socket.path" }
 }
 
 fn create_default_directory(path: &Path) -> Result<(), BindError> {
@@ -172,45 +212,50 @@ fn create_directory(dir: &Path) -> io::Result<()> {
     }
 }
 
-fn lock(path: &Path) -> Result<Lock, BindError> {
+fn lock(kind: SockType, path: &Path) -> Result<Lock, BindError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = PathBuf::from(name);
     Lock::take(&file).map_err(|error| match error {
         // The process that listens may not be the one that holds the lock, and is the one to name.
-        LockError::Held { pid, .. } => match probe(path) {
-            Ok(Probe::Alive(listening)) => {
-                BindError::Running { path: path.into(), pid: listening.or(pid) }
-            }
-            _ => BindError::Running { path: path.into(), pid },
-        },
+        LockError::Held { pid, .. } => {
+            let pid = match probe(kind, path) {
+                Ok(Probe::Alive(listening)) => listening.or(pid),
+                _ => pid,
+            };
+            BindError::Running { path: path.into(), pid, key: key(kind) }
+        }
         LockError::Io { cause, .. } if cause.kind() == io::ErrorKind::PermissionDenied => {
             let uid = users::current();
             let name = users::user_name(uid).ok().flatten();
             let dir = path.parent().unwrap_or(path).into();
             let user = name.unwrap_or_else(|| uid.to_string());
-            BindError::Directory { path: path.into(), dir, user }
+            BindError::Directory { path: path.into(), dir, user, key: key(kind) }
         }
         LockError::Io { cause, .. } => BindError::io("lock", &file, cause),
     })
 }
 
 /// Removes a socket without a listener.
-fn remove_dead(path: &Path) -> Result<(), BindError> {
+fn remove_dead(kind: SockType, path: &Path) -> Result<(), BindError> {
     let Some(meta) = metadata(path)? else { return Ok(()) };
     if !meta.file_type().is_socket() {
-        return Err(BindError::Occupied { path: path.into() });
+        return Err(BindError::Occupied { path: path.into(), key: key(kind) });
     }
-    match probe(path) {
-        Ok(Probe::Alive(pid)) => Err(BindError::Running { path: path.into(), pid }),
+    match probe(kind, path) {
+        Ok(Probe::Alive(pid)) => Err(BindError::Running { path: path.into(), pid, key: key(kind) }),
         Ok(Probe::Dead) => match fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 Err(BindError::io("remove the dead socket", path, e))
             }
             _ => Ok(()),
         },
-        // A datagram socket: another program's.
-        Err(Errno::EPROTOTYPE) => Err(BindError::Occupied { path: path.into() }),
+        // A socket of the other kind: another program's.
+        Err(Errno::EPROTOTYPE) => Err(BindError::Occupied { path: path.into(), key: key(kind) }),
+        // A datagram socket that is connected to another one.
+        Err(Errno::EPERM) if kind == SockType::Datagram => {
+            Err(BindError::Running { path: path.into(), pid: None, key: key(kind) })
+        }
         Err(error) => Err(BindError::io("connect to the existing socket", path, error)),
     }
 }
@@ -230,8 +275,8 @@ enum Probe {
     Dead,
 }
 
-fn probe(path: &Path) -> nix::Result<Probe> {
-    let socket = stream_socket()?;
+fn probe(kind: SockType, path: &Path) -> nix::Result<Probe> {
+    let socket = new_socket(kind)?;
     match socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?) {
         Ok(()) => {
             let credentials = getsockopt(&socket, sockopt::PeerCredentials)?;

@@ -13,7 +13,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 /// Leaves a socket as a killed agent does. It never had a listener, which a child forked by another test
 /// could keep alive.
 fn leave_dead(path: &Path) {
-    let socket = stream_socket().expect("a socket");
+    let socket = new_socket(SockType::Stream).expect("a socket");
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(path).expect("short")).expect("bound");
 }
 
@@ -74,12 +74,12 @@ fn refuses_a_live_socket_and_names_its_process() {
 #[test]
 fn a_full_accept_queue_is_alive() {
     let (_dir, path) = place();
-    let socket = stream_socket().expect("a socket");
+    let socket = new_socket(SockType::Stream).expect("a socket");
     socket::bind(socket.as_raw_fd(), &UnixAddr::new(&path).expect("short")).expect("bound");
     socket::listen(&socket, Backlog::new(0).expect("small")).expect("listens");
     let mut waiting = Vec::new();
     loop {
-        let client = stream_socket().expect("a socket");
+        let client = new_socket(SockType::Stream).expect("a socket");
         let address = UnixAddr::new(&path).expect("short");
         match socket::connect(client.as_raw_fd(), &address) {
             Ok(()) => waiting.push(client),
@@ -123,6 +123,35 @@ fn leaves_other_files_alone() {
     let datagram = dir.path().join("datagram.sock");
     let _socket = UnixDatagram::bind(&datagram).expect("bound");
     assert!(matches!(bind(&datagram, OPEN), Err(BindError::Occupied { .. })));
+}
+
+#[test]
+fn binds_datagrams_as_streams() {
+    let (dir, path) = place();
+    let send = || UnixDatagram::unbound().and_then(|socket| socket.send_to(b"one", &path));
+    drop(UnixDatagram::bind(&path).expect("bound"));
+    for mode in [0o600, 0o666] {
+        let permissions = Permissions { mode, ..OPEN };
+        let (socket, file) = bind_datagram(&path, permissions).expect("a dead one is replaced");
+        assert_eq!(metadata(&path).expect("there").expect("there").mode() & 0o7777, mode);
+        send().expect("sent");
+        assert_eq!(socket.recv(&mut [0; 8]).expect("received"), 3);
+        let error = socket.recv(&mut [0; 8]).expect_err("it does not block");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+
+        let error = bind_datagram(&path, OPEN).expect_err("taken");
+        assert!(matches!(error, BindError::Running { pid: Some(_), .. }), "{error}");
+        assert!(error.to_string().contains("syslog.path"), "{error}");
+        send().expect("the first still receives");
+        drop((socket, file));
+        assert!(!path.exists());
+    }
+    // The same without a lock file.
+    let _foreign = UnixDatagram::bind(&path).expect("bound");
+    assert!(matches!(bind_datagram(&path, OPEN), Err(BindError::Running { .. })));
+    let stream = dir.path().join("stream.sock");
+    let _listener = UnixListener::bind(&stream).expect("bound");
+    assert!(matches!(bind_datagram(&stream, OPEN), Err(BindError::Occupied { .. })));
 }
 
 #[test]

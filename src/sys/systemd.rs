@@ -18,7 +18,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use sd_notify::NotifyState;
 
 use super::socket::Permissions;
-use super::users;
+use super::{datagram, users};
 
 /// Listening sockets from socket activation. They belong to the service manager: they are not removed at the
 /// end, and clients that connect while no agent runs wait in their queues.
@@ -30,6 +30,8 @@ pub struct Inherited {
     pub file: InheritedFile,
     /// The monitor's listener.
     pub web: Option<TcpListener>,
+    /// The socket for datagrams; it has a path.
+    pub syslog: Option<UnixDatagram>,
 }
 
 /// The file of an inherited socket, as it was at the start.
@@ -47,9 +49,9 @@ pub struct InheritedFile {
 pub enum InheritError {
     /// There are more than one of each kind.
     #[error(
-        "cannot use the inherited sockets: {0} sockets, and the agent serves one Unix socket, and one TCP \
-         socket for the monitor: leave one ListenStream= in pulsed.socket and in pulsed-web.socket \
-         (systemctl edit pulsed.socket)"
+        "cannot use the inherited sockets: {0} sockets, and the agent serves one Unix socket, one for \
+         datagrams, and one TCP socket for the monitor: leave one ListenStream= and one ListenDatagram= in \
+         pulsed.socket, and one ListenStream= in pulsed-web.socket (systemctl edit pulsed.socket)"
     )]
     Many(usize),
     /// It is not a listening Unix stream socket with a path.
@@ -113,16 +115,15 @@ impl Inherited {
     /// once, before there are other threads.
     ///
     /// # Errors
-    /// [`InheritError`] unless there is one listening Unix stream socket with a file, and at most one TCP socket.
+    /// [`InheritError`] unless there is one listening Unix stream socket with a file, and at most one TCP socket and
+    /// one Unix datagram socket.
     pub fn take() -> Result<Option<Self>, InheritError> {
         let mut inherited = ListenFd::from_env();
         let count = inherited.len();
-        if count > 2 {
-            return Err(InheritError::Many(count));
-        }
         // Their order is that of the units' names. A socket of another kind is given back.
         let web = (0..count).find_map(|at| inherited.take_tcp_listener(at).ok().flatten());
-        if count == 2 && web.is_none() {
+        let syslog = (0..count).find_map(|at| inherited.take_unix_datagram(at).ok().flatten());
+        if count > 1 + usize::from(web.is_some()) + usize::from(syslog.is_some()) {
             return Err(InheritError::Many(count));
         }
         let mut unix = (0..count).map(|at| inherited.take_unix_listener(at));
@@ -132,7 +133,12 @@ impl Inherited {
             let why = io::Error::new(io::ErrorKind::InvalidInput, "it is a TCP socket");
             return Err(InheritError::Kind(why));
         }
-        unix.map(|listener| Self::new(listener, web)).transpose()
+        if unix.is_none() && syslog.is_some() {
+            let why = io::Error::new(io::ErrorKind::InvalidInput, "it is a datagram socket");
+            return Err(InheritError::Kind(why));
+        }
+        let all = unix.map(|listener| Self::new(listener, web)).transpose()?;
+        Self::with_syslog(all, syslog)
     }
 
     fn new(listener: UnixListener, web: Option<TcpListener>) -> Result<Self, InheritError> {
@@ -154,7 +160,23 @@ impl Inherited {
         let file = InheritedFile::stat(path)
             .map_err(|cause| InheritError::Stat { path: path.to_owned(), cause })?;
         listener.set_nonblocking(true).map_err(InheritError::Kind)?;
-        Ok(Self { listener, file, web })
+        Ok(Self { listener, file, web, syslog: None })
+    }
+
+    fn with_syslog(
+        all: Option<Self>,
+        syslog: Option<UnixDatagram>,
+    ) -> Result<Option<Self>, InheritError> {
+        if let Some(socket) = &syslog {
+            path_of(socket).ok_or_else(|| {
+                let why = "the datagram socket beside it has no file";
+                InheritError::Kind(io::Error::new(io::ErrorKind::InvalidInput, why))
+            })?;
+            socket.set_nonblocking(true).map_err(InheritError::Kind)?;
+            // The unit sets it too, so that messages in the queue have them.
+            datagram::pass_credentials(socket).map_err(InheritError::Kind)?;
+        }
+        Ok(all.map(|all| Self { syslog, ..all }))
     }
 }
 
@@ -215,8 +237,13 @@ impl InheritedFile {
     }
 }
 
+/// The path of a socket. `None` if it has none.
+pub fn path_of(socket: &UnixDatagram) -> Option<PathBuf> {
+    socket.local_addr().ok()?.as_pathname().map(Path::to_owned)
+}
+
 /// `true` if both paths lead to one file, as /run and /var/run do.
-fn same_file(one: &Path, other: &Path) -> bool {
+pub fn same_file(one: &Path, other: &Path) -> bool {
     let file = |path| fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
     one == other || file(one).is_some_and(|one| Some(one) == file(other))
 }

@@ -1,9 +1,10 @@
 //! The protocol: bytes to requests and answers, and back (pulse-protocol(7)).
 //!
 //! Pure: no socket, no clock. [`Decoder`] is the agent's side, [`Answers`] the clients'. Both take bytes
-//! by `push` and return what they mean by `next`.
+//! by `push` and return what they mean by `next`. [`DatagramDecoder`] decodes datagrams.
 
 mod answers;
+mod datagram;
 mod decode;
 mod encode;
 mod event;
@@ -27,6 +28,7 @@ use serde::Deserialize;
 use crate::event::{Cursor, Draft, Timestamp};
 
 pub use answers::{Answer, Answers, BadAnswer};
+pub use datagram::{DATAGRAM_MAX, DatagramDecoder};
 pub use decode::{Decoder, REQUEST_MAX};
 pub use encode::{
     Claims, WHY_MAX, encode_at, encode_claims, encode_err, encode_ok, encode_refused, encode_send,

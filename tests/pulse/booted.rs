@@ -65,6 +65,48 @@ impl Booted {
 }
 
 #[test]
+fn datagrams_wait_for_the_agent_and_keep_their_senders() {
+    let Some(booted) = Booted::run(
+        r#"
+        # No agent runs yet: the first one starts it.
+        [ "$(systemctl show -P MainPID pulsed.service)" = 0 ]
+        as_daemon='setpriv --reuid=daemon --clear-groups logger -u /run/pulsed/syslog.sock'
+        $as_daemon -t early one
+        cat > /run/systemd/system/app.service <<'END'
+[Service]
+Type=oneshot
+User=daemon
+BindPaths=/run/pulsed/syslog.sock:/dev/log
+ExecStart=/usr/bin/logger -t bound two
+END
+        systemctl daemon-reload
+        systemctl start app.service
+        systemctl stop pulsed.service
+        $as_daemon -t stopped three
+        count() { pulse-tail -n all -o cat | grep -c -E '^(one|two|three)$'; }
+        until [ "$(count)" = 3 ]; do sleep 0.05; done
+        pulse-tail -n all -o json > events
+        stat -c '%a %U' /run/pulsed/syslog.sock > mode
+        "#,
+    ) else {
+        return;
+    };
+    let items = booted.items("events");
+    let events: Vec<&Value> =
+        items.iter().filter(|item| item.gap().is_none()).map(Item::event).collect();
+    let tags: Vec<_> = events.iter().map(|event| &event["tag"]).collect();
+    assert_eq!(tags, ["early", "bound", "stopped"]);
+    for event in events {
+        let origin = &event["origin"];
+        assert_eq!(origin["uid"], 1, "{event}");
+        // A lookup of the name that takes too long leaves it out.
+        assert!(origin["user"] == "daemon" || origin["user"].is_null(), "{event}");
+        assert!(event["origin"]["pid"].as_u64().is_some(), "{event}");
+    }
+    assert_eq!(booted.text("mode"), "666 root\n");
+}
+
+#[test]
 fn sandboxed_agent_identifies_senders() {
     let Some(booted) = Booted::run(
         r#"

@@ -9,6 +9,7 @@ mod booted;
 mod bridge;
 mod config;
 mod crash;
+mod datagram;
 mod docs;
 mod faults;
 mod flood;

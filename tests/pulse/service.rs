@@ -355,6 +355,9 @@ fn units_are_valid_and_sandboxed() {
 fn units_match_program_paths() {
     let (service, socket) = (unit("pulsed.service"), unit("pulsed.socket"));
     assert_eq!(value(&socket, "ListenStream"), SYSTEM_SOCKET);
+    let datagrams = pulsed::config::beside(std::path::Path::new(SYSTEM_SOCKET));
+    assert_eq!(value(&socket, "ListenDatagram"), datagrams.to_str().expect("UTF-8"));
+    assert_eq!(value(&socket, "PassCredentials"), "yes");
     assert_eq!(value(&socket, "SocketMode"), format!("{DEFAULT_MODE:04o}"));
     assert_eq!(format!("/var/lib/{}", value(&service, "StateDirectory")), SYSTEM_STATE);
 

@@ -36,8 +36,13 @@ impl Origins {
         // Procfs does not block for long. The worker's other tasks move to another thread meanwhile, which is faster
         // than handing this one over.
         let origin = tokio::task::block_in_place(|| peer.origin());
-        let user = self.name_within(peer.uid, ORIGIN_WAIT_MAX).await.ok().flatten();
+        let user = self.user(peer.uid).await;
         Origin { user, ..origin }
+    }
+
+    /// The name of a user for an origin. `None` if it is not known within [`ORIGIN_WAIT_MAX`].
+    pub(crate) async fn user(&self, uid: u32) -> Option<String> {
+        self.name_within(uid, ORIGIN_WAIT_MAX).await.ok().flatten()
     }
 
     /// The name of a user. `None` if the uid has no name.

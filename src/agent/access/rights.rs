@@ -107,6 +107,11 @@ impl Rights {
         &self.subject
     }
 
+    /// `true` if the rules were replaced since these rights were created.
+    pub(crate) fn rules_changed(&self) -> bool {
+        self.rules.has_changed().unwrap_or(false)
+    }
+
     /// `Ok` if events with this tag may be sent.
     pub(crate) fn may_send(&self, tag: &str) -> Result<(), Denied> {
         let by_rules = |scope: &TagScope| scope.allows(tag).then_some(()).ok_or(Denied::ByRules);

@@ -1,12 +1,14 @@
 //! The intake of one client: rights, rate, batch, unstored bytes, acknowledgement. It has no socket: whatever
 //! yields drafts calls [`Intake::push`], and [`Intake::flush`] before it waits.
 
+use std::borrow::Cow;
+
 use super::batch_pool;
 use super::runs::ConnectionRuns;
 use crate::agent::access::{Denied, GroupsUnavailable, Subject};
 use crate::agent::client::Client;
 use crate::agent::limits::{Lease, Rate};
-use crate::event::{Batch, Cursor, Draft, Seq, Tag};
+use crate::event::{Batch, Cursor, Draft, Origin, Seq, Tag};
 use crate::log::{Appended, Durability, Full, Log, NotStored, Sender};
 use crate::wire::Code;
 
@@ -23,7 +25,9 @@ const TURN_SIZE: usize = BATCH_SIZE / 4;
 pub(crate) struct Intake<'a> {
     log: Log,
     client: &'a Client,
-    /// The origin's JSON object.
+    /// What is verified about the sender: the client's, until a message of another process comes.
+    verified: Cow<'a, Origin>,
+    /// Its JSON object.
     origin: Vec<u8>,
     default_tag: String,
     runs: ConnectionRuns,
@@ -119,6 +123,7 @@ impl<'a> Intake<'a> {
         Self {
             log: log.for_sender(sender),
             client,
+            verified: Cow::Borrowed(verified),
             origin,
             default_tag: Tag::repaired(&name.unwrap_or_default()).as_str().to_owned(),
             runs,
@@ -130,6 +135,15 @@ impl<'a> Intake<'a> {
             excess: 0,
             appended: 0,
             denial_reported: false,
+        }
+    }
+
+    /// Sets the process whose messages follow, where one client is several processes of a user.
+    pub(crate) fn set_pid(&mut self, pid: Option<u32>) {
+        if self.verified.pid != pid {
+            self.verified.to_mut().pid = pid;
+            self.origin.clear();
+            self.verified.encode(&mut self.origin);
         }
     }
 
@@ -182,7 +196,7 @@ impl<'a> Intake<'a> {
             (true, false) | (false, true) => self.charge_events(1, draft)?,
         };
         let before = self.batch.size();
-        let origin = &self.client.origin;
+        let origin = &*self.verified;
         let conn = if ends {
             self.runs.end(run)
         } else {

@@ -111,12 +111,16 @@ impl Rate {
 
     async fn report_later(self: Arc<Self>) {
         tokio::time::sleep(REPORT_AFTER).await;
-        let refused = {
-            let mut state = self.state();
-            state.report_pending = false;
-            std::mem::take(&mut state.refused)
-        };
-        self.log.append_refused(refused);
+        self.state().report_pending = false;
+        self.report();
+    }
+
+    /// Reports the refused events that no gap line counts yet. Call it before the agent stops.
+    pub(crate) fn report(&self) {
+        let refused = std::mem::take(&mut self.state().refused);
+        if refused > 0 {
+            self.log.append_refused(refused);
+        }
     }
 
     /// Delays a connection that made `excess` requests beyond the rate. Connections of one key wait one after the

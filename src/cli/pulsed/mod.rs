@@ -15,9 +15,9 @@ use super::{Exit, Failure};
 use crate::agent::tls::{self, TlsError};
 use crate::agent::{self, AgentError, InheritedSockets};
 use crate::auth::tokens::TokenError;
-use crate::config::{Config, ConfigError, DEFAULT_MODE, Machine, Web, WebListen};
+use crate::config::{self, Config, ConfigError, DEFAULT_MODE, Machine, Web, WebListen};
 use crate::diag;
-use crate::sys::systemd::{InheritError, Inherited};
+use crate::sys::systemd::{self, InheritError, Inherited, same_file};
 use crate::sys::{host, paths, users};
 use status::StatusError;
 use token::TokenTask;
@@ -84,6 +84,11 @@ enum CommandError {
          (systemctl edit pulsed-web.socket), or disable it: systemctl disable --now pulsed-web.socket"
     )]
     InheritedWeb { configured: String, inherited: String },
+    #[error(
+        "syslog.path is {configured}, and the service manager passes {inherited}: change ListenDatagram= in \
+         pulsed.socket (systemctl edit pulsed.socket), or the configuration"
+    )]
+    InheritedSyslog { configured: String, inherited: String },
 }
 
 impl Failure for CommandError {
@@ -94,7 +99,8 @@ impl Failure for CommandError {
             | Self::Inherit(_)
             | Self::Tls(_)
             | Self::NoTokens
-            | Self::InheritedWeb { .. } => Exit::Config,
+            | Self::InheritedWeb { .. }
+            | Self::InheritedSyslog { .. } => Exit::Config,
             Self::Agent(AgentError::Tls(_)) => Exit::Config,
             Self::Agent(_) | Self::Token(_) => Exit::Failed,
             Self::Status(error) => error.exit(),
@@ -124,14 +130,16 @@ pub fn main() -> ExitCode {
 
 fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
     let (sockets, inherited) = match Inherited::take()? {
-        Some(Inherited { listener, file, web }) => {
-            (InheritedSockets { socket: Some(listener), web }, Some(file))
+        Some(Inherited { listener, file, web, syslog }) => {
+            (InheritedSockets { socket: Some(listener), web, syslog }, Some(file))
         }
         None => (InheritedSockets::default(), None),
     };
     let inherited_web = sockets.web.as_ref().and_then(|web| web.local_addr().ok());
+    let inherited_syslog = sockets.syslog.as_ref().and_then(systemd::path_of);
     let load = move || {
         let mut machine = machine();
+        machine.syslog = inherited_syslog.clone();
         // The path and mode of an inherited socket are the defaults. The file may confirm them.
         if let Some(socket) = &inherited {
             (machine.socket, machine.socket_mode) = (Some(socket.path().into()), socket.mode());
@@ -139,8 +147,9 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
         let config = load(file.as_deref(), &machine)?;
         if let Some(socket) = &inherited {
             socket.check(&config.socket.path, agent::permissions(&config))?;
+            let syslog = check_inherited_syslog(&config, inherited_syslog.as_deref())?;
             let web = check_inherited_web(config.web, inherited_web)?;
-            return Ok(Config { web, ..config });
+            return Ok(Config { web, syslog, ..config });
         }
         Ok::<_, CommandError>(config)
     };
@@ -149,6 +158,25 @@ fn start(file: Option<PathBuf>) -> Result<(), CommandError> {
     Ok(agent::run(config.clone(), sockets, link, load, |started| {
         welcome::welcome(&config, &started)
     })?)
+}
+
+/// The socket for datagrams of an agent with inherited sockets: the inherited one, or where the configuration says. By
+/// default a service does not create one itself.
+fn check_inherited_syslog(
+    config: &Config,
+    inherited: Option<&Path>,
+) -> Result<Option<PathBuf>, CommandError> {
+    let configured = config.syslog.as_deref();
+    match (configured, inherited) {
+        (Some(path), None) if path == config::beside(&config.socket.path) => Ok(None),
+        (_, Some(inherited)) if !configured.is_some_and(|path| same_file(path, inherited)) => {
+            Err(CommandError::InheritedSyslog {
+                configured: configured.map_or("false".into(), |path| path.display().to_string()),
+                inherited: inherited.display().to_string(),
+            })
+        }
+        _ => Ok(config.syslog.clone()),
+    }
 }
 
 /// The monitor of an agent with inherited sockets: on the inherited one, or where the configuration says. By default a
@@ -187,6 +215,7 @@ fn machine() -> Machine {
         file: paths::config_file(),
         socket: paths::agent_socket(),
         socket_mode: DEFAULT_MODE,
+        syslog: None,
         state: paths::state_dir(),
         user: users::user,
         group: users::group,

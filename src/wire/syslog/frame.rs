@@ -205,6 +205,30 @@ impl Frames {
     }
 }
 
+/// The message in a datagram. Line ends and NUL at its end, and what may stand before a priority, do not belong to it.
+/// `cut`: its end is missing. `None` if it is empty.
+pub(super) fn datagram(bytes: &[u8], cut: bool) -> Option<Message<'_>> {
+    let bytes = match Counted::read(bytes, true) {
+        Counted::Yes { start, len } if len == bytes.len() - start => &bytes[start..],
+        _ => without_filler(bytes),
+    };
+    let end = bytes.iter().rposition(|b| !matches!(b, b'\n' | b'\r' | 0)).map_or(0, |at| at + 1);
+    let text = &bytes[..end];
+    let cut = cut || text.len() > DRAFT_MAX;
+    let text = if cut { without_half_char(&text[..text.len().min(DRAFT_MAX)]) } else { text };
+    (!text.is_empty()).then_some(Message { bytes: text, cut })
+}
+
+/// Drops line ends, NUL, spaces and byte order marks before a message.
+fn without_filler(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        bytes = match bytes {
+            [b'\n' | b'\r' | b' ' | 0, rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+            _ => return bytes,
+        };
+    }
+}
+
 fn whole(bytes: &[u8], consumed: usize) -> Frame<'_> {
     let message = (!bytes.is_empty()).then_some(Message { bytes, cut: false });
     Frame { consumed, message }

@@ -13,6 +13,7 @@ mod when;
 
 use std::borrow::Cow;
 
+use self::frame::Message;
 use self::pri::Priority;
 use super::fields::{Fields, Repair, Repairs};
 use super::lines::BLANK;
@@ -60,14 +61,24 @@ impl Syslog {
     /// A buffer of `DRAFT_MAX` + 64 bytes is never incomplete.
     pub(super) fn next<'b>(&mut self, buffer: &'b [u8], at_end: bool) -> Taken<'b> {
         let Frame { consumed, message } = self.frames.next(buffer, at_end);
-        let draft = message.map(|message| {
-            let repairs = Repairs::default().with(Repair::Cut, message.cut);
-            match String::from_utf8_lossy(message.bytes) {
-                Cow::Borrowed(text) => self.read(text, repairs),
-                Cow::Owned(text) => self.read(&text, repairs.with(Repair::Utf8, true)).into_owned(),
-            }
-        });
-        Taken { consumed, draft }
+        Taken { consumed, draft: message.map(|message| self.draft(&message)) }
+    }
+
+    /// Decodes a datagram, which is one message and does not depend on the previous one. `cut`: its end is missing.
+    /// `None` if it is empty.
+    pub(super) fn datagram<'b>(&mut self, bytes: &'b [u8], cut: bool) -> Option<Draft<'b>> {
+        self.tag.clear();
+        self.level = Level::default();
+        self.header.clear();
+        frame::datagram(bytes, cut).map(|message| self.draft(&message))
+    }
+
+    fn draft<'b>(&mut self, message: &Message<'b>) -> Draft<'b> {
+        let repairs = Repairs::default().with(Repair::Cut, message.cut);
+        match String::from_utf8_lossy(message.bytes) {
+            Cow::Borrowed(text) => self.read(text, repairs),
+            Cow::Owned(text) => self.read(&text, repairs.with(Repair::Utf8, true)).into_owned(),
+        }
     }
 
     fn read<'b>(&mut self, text: &'b str, repairs: Repairs) -> Draft<'b> {

@@ -42,6 +42,7 @@ fn machine() -> Machine {
         file: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         socket_mode: 0o666,
+        syslog: None,
         state: Some("/var/lib/pulsed".into()),
         user: |name| Ok((name == "root").then_some(0)),
         group: |name| match name {
@@ -68,6 +69,10 @@ fn check(config: &Config) {
         }
     }
     check_path(config.tokens.as_ref().expect("a default path"), PATH_MAX + "/tokens".len());
+    if let Some(path) = &config.syslog {
+        // The default one is beside a socket whose own path may be the longest.
+        check_path(path, SOCKET_PATH_MAX + "syslog.sock".len());
+    }
     if let Some(tcp) = &config.tcp {
         assert!(tcp.tls.is_some() || tcp.listen.ip().is_loopback(), "{tcp:?}");
         for file in tcp.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]) {
@@ -82,6 +87,7 @@ fn check(config: &Config) {
             Subject::Group(Group::Name(name)) => {
                 name == "root" || config.access == Rules::default()
             }
+            Subject::Named { name, uid } => name == "root" && *uid == 0,
             Subject::User(id) | Subject::Group(Group::Id(id)) => *id != u32::MAX,
             Subject::Anyone => true,
         };

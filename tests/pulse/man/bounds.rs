@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use pulsed::agent::{
     ANSWER_VALID_FOR, BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND,
-    CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DESCRIPTORS_OF_CONNECTION,
-    DESCRIPTORS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, GONE_CHECK_EVERY,
-    GROUPS_WAIT_MAX, HANDSHAKE_MAX, HANDSHAKES_PERCENT, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE,
-    HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX,
-    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY,
-    REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
-    RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE, TURN_MAX,
-    UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED, DATAGRAM_USERS_MAX,
+    DATAGRAMS_OF_ONE_MAX, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED, DRAIN_MAX, ERRS_MAX,
+    EVENTS_PER_SECOND, GONE_CHECK_EVERY, GROUPS_WAIT_MAX, HANDSHAKE_MAX, HANDSHAKES_PERCENT,
+    HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX, IGNORED_MAX, METRIC_TAGS_MAX,
+    METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX,
+    READY_OF_ONE_MAX, REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX,
+    RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE,
+    TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
@@ -152,6 +152,8 @@ fn agent_limits_match_constants() {
         ("The memory of unfinished lines", size(HELD_MAX)),
         ("Of that, of one other user, one address or one token", size(HELD_OF_ONE_MAX)),
         ("What each connection may hold of an unfinished line in any case", size(HELD_FREE)),
+        ("Users whose datagrams are served at the same time", DATAGRAM_USERS_MAX.to_string()),
+        ("Datagrams of one user that wait", size(DATAGRAMS_OF_ONE_MAX)),
         ("The rest of a line that a stalled follower holds", size(REST_MAX)),
         ("Unstored events of one connection", size(UNSTORED_MAX)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
@@ -206,6 +208,8 @@ fn numbers_in_sentences_match_constants() {
             format!("waits {} and then gets", millis(tokens::LOOK_WAIT_MAX)),
             format!("sessions are not saved within {}", millis(sessions::SAVE_WAIT_MAX)),
             format!("not ended after {} s are closed", DRAIN_MAX.as_secs()),
+            format!("Datagrams of at most {DATAGRAM_USERS_MAX} users"),
+            format!("Beyond {} it is cut.", size(DRAFT_MAX)),
             format!("50,000, {burst}"),
             format!("16 MiB, {burst}, but of at most 1/{BURST_OF_HISTORY} of history.size"),
             format!("NAME is 1 to {} of A-Z a-z 0-9 _ . -,", tokens::NAME_MAX),

@@ -65,6 +65,7 @@ fn machine() -> Machine {
         host: "web1".into(),
         file: None,
         socket_mode: DEFAULT_MODE,
+        syslog: None,
         socket: Some("/run/pulsed/pulsed.sock".into()),
         state: Some("/var/lib/pulsed".into()),
         user: |_| Ok(Some(1000)),
@@ -109,7 +110,7 @@ fn defaults_match_program() {
     }
     assert_eq!(lines.lines().count(), 6, "defaults that do not depend on the machine: {lines}");
     assert_eq!(load(&lines), load(""));
-    let paths = ["socket.path", "history.dir", "tcp.tokens"];
+    let paths = ["socket.path", "syslog.path", "history.dir", "tcp.tokens"];
     let paths = paths.map(|key| format!("{key} = {}\n", example()[key].0));
     assert_eq!(load(&paths.concat()), load(""));
     // The monitor's address depends on what started the agent.

@@ -12,6 +12,7 @@ mod turns;
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use serde_json::Value;
@@ -32,6 +33,8 @@ enum Role {
     Local(u32),
     /// A local user with syslog lines.
     Syslog(u32),
+    /// A local user with datagrams.
+    Datagrams(u32),
     /// An unauthenticated TCP client, after this first line.
     Unauthenticated(Option<String>),
     /// An unauthenticated TCP client with syslog lines.
@@ -69,6 +72,9 @@ impl Role {
             "Unix, syslog lines, may send every tag" => Self::Syslog(SENDER),
             "Unix, syslog lines, may send `shop.*`" => Self::Syslog(SHOP),
             "Unix, syslog lines, has no right" => Self::Syslog(NONE),
+            "datagrams, may send every tag" => Self::Datagrams(SENDER),
+            "datagrams, may send `shop.*`" => Self::Datagrams(SHOP),
+            "datagrams, has no right" => Self::Datagrams(NONE),
             "TCP, no token" => Self::Unauthenticated(None),
             "TCP, wrong token" => Self::Unauthenticated(Some(format!("AUTH {WRONG}"))),
             "TCP, syslog lines" => Self::UnauthenticatedSyslog,
@@ -81,7 +87,9 @@ impl Role {
 
     fn connect(&self, agent: &Agent) -> Connection {
         match self {
-            Self::Local(uid) | Self::Syslog(uid) => Connection::Relayed(agent.connect_as(*uid)),
+            Self::Local(uid) | Self::Syslog(uid) | Self::Datagrams(uid) => {
+                Connection::Relayed(agent.connect_as(*uid))
+            }
             Self::UnauthenticatedSyslog | Self::Unauthenticated(None) => {
                 Connection::Own(agent.connect_tcp())
             }
@@ -96,6 +104,9 @@ impl Role {
 
     /// The cell for a verb, as the page writes it. `mark` is a message that no other event has.
     fn cell(&self, verb: &str, mark: &str, agent: &Agent) -> String {
+        if let Self::Datagrams(uid) = self {
+            return datagrams(*uid, verb, mark, agent);
+        }
         let mut connection = self.connect(agent);
         let client = connection.client();
         match (self, verb) {
@@ -121,15 +132,16 @@ impl Role {
             }
             (_, "TAIL") => {
                 client.write("TAIL {\"lines\":2,\"match\":\"msg=seed\"}\n");
-                let mut first = client.line();
-                // A new log begins with a gap.
-                if first.starts_with("{\"gap\":") {
-                    first = client.line();
-                }
+                // A new log begins with a gap, and others count dropped datagrams.
+                let mut next = || {
+                    let mut lines = std::iter::from_fn(|| Some(client.line()));
+                    lines.find(|line| !line.starts_with("{\"gap\":")).expect("no end")
+                };
+                let first = next();
                 if !first.starts_with('{') {
                     return code(&first);
                 }
-                let second = client.line();
+                let second = next();
                 if second.starts_with("OK ") && first.contains("\"tag\":\"shop.a\"") {
                     return "some".into();
                 }
@@ -197,7 +209,35 @@ fn syslog(client: &mut Client, verb: &str, mark: &str, agent: &Agent, silent: bo
         assert!(!silent && answer == REFUSAL, "{verb}: {answer}");
     }
     // The agent accepts or drops every line before it closes the connection.
-    let lines = agent.connect().tail(&format!("{{\"match\":\"msg~{mark}$\"}}"));
+    let mut lines = agent.connect().tail(&format!("{{\"match\":\"msg~{mark}$\"}}"));
+    // Of dropped datagrams.
+    lines.retain(|line| !line.starts_with("{\"gap\":"));
+    match (verb, lines.len()) {
+        (_, 0) => "no".into(),
+        ("SEND", 1) if lines[0].contains("\"tag\":\"shop.a\"") => "some".into(),
+        ("SEND", 2) => "yes".into(),
+        (_, 1) => "text".into(),
+        odd => format!("{odd:?}"),
+    }
+}
+
+/// The cell for a verb in datagrams.
+fn datagrams(uid: u32, verb: &str, mark: &str, agent: &Agent) -> String {
+    /// Gaps do not tell whose datagrams they count, so that one cell is tried at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let both = [format!("<13>shop.a: {mark}"), format!("<13>{OTHER}: {mark}")];
+    let one = [format!("<13>shop.a: {verb} {mark}")];
+    let messages = if verb == "SEND" { &both[..] } else { &one[..] };
+    let refused_before = agent.refused_by_rate();
+    let texts: Vec<&str> = messages.iter().map(String::as_str).collect();
+    agent.send_datagrams_as(uid, &texts);
+    let lines = wait_for("every datagram to be accepted or counted", || {
+        let mut lines = agent.connect().tail(&format!("{{\"match\":\"msg~{mark}$\"}}"));
+        lines.retain(|line| !line.starts_with("{\"gap\":"));
+        let refused = agent.refused_by_rate() - refused_before;
+        (lines.len() as u64 + refused == texts.len() as u64).then_some(lines)
+    });
     match (verb, lines.len()) {
         (_, 0) => "no".into(),
         ("SEND", 1) if lines[0].contains("\"tag\":\"shop.a\"") => "some".into(),
