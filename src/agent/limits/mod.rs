@@ -28,12 +28,12 @@ pub use rate::{BURST_OF_HISTORY, BURST_SECONDS, BYTES_PER_SECOND, EVENTS_PER_SEC
 pub(crate) use rate::{Lease, Rate};
 pub use turn::TURN_MAX;
 
-/// Concurrent connections, unless the limit of open files allows fewer ([`connections_within`]).
+/// Concurrent connections, unless the limit of open files allows fewer (`connections_within`).
 pub const CONNECTIONS_MAX: usize = 4096;
 
 /// Descriptors that are kept for everything but connections: history and its readers, lookups in procfs and in the user
 /// database, tokens, certificates, listening sockets, refused connections. The agent uses some 40 of them, and
-/// [`LINGERING_MAX`].
+/// `LINGERING_MAX`.
 pub const DESCRIPTORS_RESERVED: u64 = 256;
 
 /// The descriptors that one connection takes at most: its socket, and while its origin is looked up, that of the

@@ -22,7 +22,7 @@ use crate::wire::DATAGRAM_MAX;
 /// Users whose datagrams are served at the same time. Those of further ones are dropped until a user is idle.
 pub const DATAGRAM_USERS_MAX: usize = 64;
 
-/// Bytes of one user's datagrams that may wait or be decoded, each counted with [`HEAD_SIZE`]. The buffers may be twice
+/// Bytes of one user's datagrams that may wait or be decoded, each counted with `HEAD_SIZE`. The buffers may be twice
 /// as large.
 pub const DATAGRAMS_OF_ONE_MAX: usize = 512 << 10;
 

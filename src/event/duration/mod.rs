@@ -1,6 +1,6 @@
 //! Durations: one grammar for every door, option, MATCH and configuration key (pulse-protocol(7)).
 //!
-//! [`parse`] reads a duration as a value (`40ms`, `1m30s`, `0.25`), [`find`] the duration that a
+//! [`parse`] reads a duration as a value (`40ms`, `1m30s`, `0.25`), [`find()`] the duration that a
 //! message reports ("query took 40ms"), [`named`] the value of a key that names its unit
 //! (`duration_ms`), and [`key`] tells what a key names.
 

@@ -17,7 +17,7 @@ use super::fields::Repairs;
 use super::lines::BLANK;
 use crate::event::Draft;
 
-/// The keys of an object of ours, for the manual. Those of other loggers are in [`roles`].
+/// The keys of an object of ours, for the manual. Those of other loggers are in `roles`.
 pub const KEYS: [&str; 7] = ["tag", "level", "msg", "run", "took", "fields", "time"];
 
 /// The longest number, in characters. A longer one becomes text.
