@@ -1,6 +1,7 @@
 //! Work that may block for long, such as access to a file that hangs: on one blocking thread at most, and never
 //! awaited for longer than a caller is ready to wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,8 +60,8 @@ impl SingleFlight {
         state.requested += 1;
         if state.running.is_none() {
             state.running = Some(Instant::now());
-            let turn = Turn(self.shared.clone());
-            drop(tokio::task::spawn_blocking(move || turn.run()));
+            let shared = self.shared.clone();
+            drop(tokio::task::spawn_blocking(move || shared.run()));
         }
         state.requested
     }
@@ -70,34 +71,23 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// The thread that is at work. Its end lets the next request start another one, also after a panic.
-struct Turn(Arc<Shared>);
-
-impl Turn {
+    /// Serves requests until there are no more. A run that panics serves none, and the next request gets another run.
     fn run(&self) {
+        let mut tried = *self.served.borrow();
         loop {
-            let request = {
-                let mut state = self.0.state();
-                if state.requested == *self.0.served.borrow() {
+            {
+                let mut state = self.state();
+                if state.requested == tried {
                     state.running = None;
                     return;
                 }
                 state.running = Some(Instant::now());
-                state.requested
-            };
-            (self.0.work)();
-            self.0.served.send_replace(request);
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        // After a return, another thread may be at work already.
-        if std::thread::panicking() {
-            self.0.state().running = None;
+                tried = state.requested;
+            }
+            if catch_unwind(AssertUnwindSafe(|| (self.work)())).is_ok() {
+                self.served.send_replace(tried);
+            }
         }
     }
 }
@@ -136,8 +126,11 @@ mod tests {
             let _ = waiting.lock().expect("no panic").recv();
         });
         let short = Duration::from_millis(1);
-        for _ in 0..100 {
+        for n in 0.. {
             assert!(!flight.run(short).await);
+            if n >= 100 && begun.load(Ordering::SeqCst) > 0 {
+                break;
+            }
         }
         assert_eq!(begun.load(Ordering::SeqCst), 1);
         // The stuck run ends, and one more serves all that asked meanwhile.
@@ -152,7 +145,8 @@ mod tests {
         let flight = SingleFlight::new(move || {
             assert!(runs.fetch_add(1, Ordering::SeqCst) > 0, "the first run fails");
         });
-        assert!(!flight.run(Duration::from_millis(50)).await);
+        // A panic that is being reported does not keep the requests that come meanwhile from their run.
+        assert!(!flight.run(Duration::from_millis(1)).await);
         assert!(flight.run(LONG).await);
     }
 }
