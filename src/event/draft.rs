@@ -119,6 +119,25 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A valid name of a field from any text, in ASCII. `None` if nothing of the text is left.
+pub fn repaired_field_name(name: &str) -> Option<String> {
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let clean: String = name
+        .trim_start_matches('_')
+        .chars()
+        .map(|c| if named(c) { c } else { '-' })
+        .take(FIELD_NAME_MAX)
+        .collect();
+    (!clean.is_empty()).then_some(clean)
+}
+
+/// A valid name of a field with a number, for a name that is taken.
+pub fn numbered_field_name(name: &str, number: usize) -> String {
+    let end = format!(".{number}");
+    let kept = name.len().min(FIELD_NAME_MAX - end.len());
+    format!("{}{end}", &name[..kept])
+}
+
 /// Checks the name of a field: 1 to [`FIELD_NAME_MAX`] of `[A-Za-z0-9_.-]`, not beginning with `_`.
 ///
 /// # Errors

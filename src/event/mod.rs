@@ -20,7 +20,8 @@ mod time;
 
 pub use cursor::{Cursor, CursorError, LogId, Seq};
 pub use draft::{
-    BadField, Draft, FIELD_NAME_MAX, FIELDS_MAX, Field, RUN_MAX, Value, check_field_name, check_run,
+    BadField, Draft, FIELD_NAME_MAX, FIELDS_MAX, Field, RUN_MAX, Value, check_field_name,
+    check_run, numbered_field_name, repaired_field_name,
 };
 pub use encode::{Abandoned, Batch, Stamp};
 pub use gap::{Gap, Why};

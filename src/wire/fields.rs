@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::event::{FIELD_NAME_MAX, FIELDS_MAX, Field, Value, check_field_name, json};
+use crate::event::{
+    FIELDS_MAX, Field, Value, check_field_name, json, numbered_field_name, repaired_field_name,
+};
 
 /// The field that lists the repairs. Only the agent sets it.
 const REPAIRED: &str = "repaired";
@@ -175,7 +177,7 @@ impl<'a> Fields<'a> {
             return name;
         }
         self.repairs.add(Repair::Fields);
-        valid_name(&name).into()
+        repaired_field_name(&name).map_or(NAMELESS.into(), Cow::Owned)
     }
 
     /// The name, or, if it is taken, the name with the first free number from 2 on.
@@ -189,11 +191,7 @@ impl<'a> Fields<'a> {
             self.repairs.add(Repair::Fields);
         }
         // More numbers than fields, so that one is free.
-        let mut numbered = (2..=FIELDS_MAX + 2).map(|number| {
-            let end = format!(".{number}");
-            let kept = name.len().min(FIELD_NAME_MAX - end.len());
-            format!("{}{end}", &name[..kept])
-        });
+        let mut numbered = (2..=FIELDS_MAX + 2).map(|number| numbered_field_name(&name, number));
         numbered.find(|name| !taken(name)).map_or(name.clone(), Cow::Owned)
     }
 
@@ -244,21 +242,10 @@ fn without_controls<'v>(value: &'v Value<'_>) -> Value<'v> {
     }
 }
 
-/// Makes a field name from any text.
-fn valid_name(name: &str) -> String {
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let clean: String = name
-        .trim_start_matches('_')
-        .chars()
-        .map(|c| if named(c) { c } else { '-' })
-        .take(FIELD_NAME_MAX)
-        .collect();
-    if clean.is_empty() { NAMELESS.into() } else { clean }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::FIELD_NAME_MAX;
 
     fn fields(given: &[&'static str]) -> Vec<Field<'static>> {
         let mut fields = Fields::default();

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::harness::{Agent, FIRST, TIMEOUT, Tool, parse, seq_of, wait_for};
 
 /// All events of an agent.
-fn events(agent: &Agent) -> Vec<Value> {
+pub(crate) fn events(agent: &Agent) -> Vec<Value> {
     agent.connect().tail("{}").iter().map(|line| parse(line).event().clone()).collect()
 }
 
 /// The events that `pulse-send` makes from these arguments and this input, without what the agent adds.
 #[track_caller]
-fn events_from(arguments: &[&str], input: &str) -> Vec<Value> {
+pub(crate) fn events_from(arguments: &[&str], input: &str) -> Vec<Value> {
     let agent = Agent::start();
     agent.send(arguments).input(input).ok();
     let mut events = events(&agent);

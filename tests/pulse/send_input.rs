@@ -2,25 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Agent, parse};
-
-/// All events of an agent.
-fn events(agent: &Agent) -> Vec<Value> {
-    agent.connect().tail("{}").iter().map(|line| parse(line).event().clone()).collect()
-}
-
-/// The events that `pulse-send` makes from these arguments and this input, without what the agent adds.
-#[track_caller]
-fn events_from(arguments: &[&str], input: &str) -> Vec<Value> {
-    let agent = Agent::start();
-    agent.send(arguments).input(input).ok();
-    let mut events = events(&agent);
-    for event in &mut events {
-        let keys = event.as_object_mut().expect("an object");
-        keys.retain(|key, _| !["seq", "time", "host", "origin"].contains(&key.as_str()));
-    }
-    events
-}
+use crate::harness::Agent;
+use crate::pulse_send::{events, events_from};
 
 #[test]
 fn long_messages_are_cut() {

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
-
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -11,8 +10,8 @@ use super::{Limits, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, QuotaKey, TooMany};
 use crate::event::Seq;
 use crate::log::Lane;
 
-/// The share of a worker thread that the followers of one user, address or token may use to test lines with regular expressions. Beyond it, they
-/// are served on a thread of their own.
+/// The share of a worker thread that the followers of one user, address or token may use to test lines with regular
+/// expressions. Beyond it, they are served on a thread of their own.
 pub const SCAN_SHARE: f64 = 0.2;
 
 /// Unused time that they keep.

@@ -1,21 +1,17 @@
 //! Work on many lines in turns, so that other tasks and watchers need not wait for all of it.
 
-use std::time::{Duration, Instant};
-
+use crate::agent::limits::turn::Turn;
 use crate::event::Line;
-
-/// The length of a turn. The line that is being folded is finished.
-pub(super) const TURN_MAX: Duration = Duration::from_micros(500);
 
 /// Passes lines to `each` for the length of a turn. `true` if there may be more.
 pub(super) fn turn<'a>(
     lines: &mut impl Iterator<Item = Line<'a>>,
     mut each: impl FnMut(&Line<'a>),
 ) -> bool {
-    let begin = Instant::now();
+    let turn = Turn::begin();
     for line in lines {
         each(&line);
-        if begin.elapsed() >= TURN_MAX {
+        if turn.is_over() {
             return true;
         }
     }
@@ -24,7 +20,10 @@ pub(super) fn turn<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::agent::limits::TURN_MAX;
     use crate::log::lines_of;
 
     const LINES: &str = concat!(

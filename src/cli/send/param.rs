@@ -1,7 +1,10 @@
 //! `--sd-param`, as logger has it, becomes a field that is named as the agent names a parameter of RFC 5424.
 
 use super::template::Claim;
-use crate::event::{FIELD_NAME_MAX, Field, Value, duration};
+use crate::event::{Field, Value, duration, numbered_field_name, repaired_field_name};
+
+/// The name of a parameter of whose name nothing is left.
+const NAMELESS: &str = "param";
 
 /// A parameter of structured data.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +28,8 @@ impl Param {
         }
         let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let value = quoted.map_or_else(|| value.to_owned(), unescape);
-        Ok(Self { name: field_name(name), value })
+        let name = repaired_field_name(name).unwrap_or_else(|| NAMELESS.into());
+        Ok(Self { name, value })
     }
 
     /// The field, or the duration. `taken` returns whether a field has this name already: it is numbered then.
@@ -39,25 +43,11 @@ impl Param {
         let mut name = self.name.clone();
         let mut number = 2;
         while name == "took" || taken(&name) {
-            let end = format!(".{number}");
-            let kept = self.name.len().min(FIELD_NAME_MAX - end.len());
-            name = format!("{}{end}", &self.name[..kept]);
+            name = numbered_field_name(&self.name, number);
             number += 1;
         }
         Claim::Field(Field { name: name.into(), value: Value::Text(self.value.into()) })
     }
-}
-
-/// Makes the name of a field from any text, in ASCII.
-fn field_name(name: &str) -> String {
-    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let clean: String = name
-        .trim_start_matches('_')
-        .chars()
-        .map(|c| if named(c) { c } else { '-' })
-        .take(FIELD_NAME_MAX)
-        .collect();
-    if clean.is_empty() { "param".into() } else { clean }
 }
 
 /// Removes the backslash before `"`, `\` and `]` (RFC 5424, section 6.3.3).
@@ -74,6 +64,7 @@ fn unescape(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::FIELD_NAME_MAX;
 
     fn field(text: &str, taken: &[&str]) -> Option<(String, String)> {
         match Param::parse(text).ok()?.claim(|name| taken.contains(&name)) {

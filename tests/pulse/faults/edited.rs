@@ -8,7 +8,7 @@ use super::{SMALL_WINDOW, everything, gaps, number_of, numbered};
 use crate::harness::{Agent, FIRST, Gap, Item, assert_contiguous, parse, wait_for};
 
 /// The history files, in order.
-fn files(agent: &Agent) -> Vec<PathBuf> {
+pub(crate) fn files(agent: &Agent) -> Vec<PathBuf> {
     let entries = fs::read_dir(agent.history()).expect("a history");
     let mut files: Vec<PathBuf> =
         entries.map(|entry| entry.expect("a readable entry").path()).collect();

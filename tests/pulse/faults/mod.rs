@@ -3,7 +3,7 @@
 
 pub(crate) mod clock;
 mod disk;
-mod edited;
+pub(crate) mod edited;
 mod place;
 mod process;
 pub(crate) mod sync;

@@ -3,29 +3,20 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::access::SENDER;
+use crate::faults::edited::files as segments;
 use crate::faults::sync::{HANGS, SLOW, prepare_with_library};
 use crate::faults::{SMALL_WINDOW, everything, gaps, number_of, numbered, trouble};
 use crate::harness::{Agent, Client, FIRST, TIMEOUT, Tool, as_root, parse, report};
 
 /// A small history: 16 files of 256 KiB.
 const SMALL_HISTORY: &str = "history.size = \"4MiB\"";
-
-/// The segments, in order.
-fn segments(agent: &Agent) -> Vec<PathBuf> {
-    let entries = fs::read_dir(agent.history()).expect("a history");
-    let mut files: Vec<PathBuf> =
-        entries.map(|entry| entry.expect("a readable entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
-    files.sort();
-    files
-}
 
 /// Sends these numbers, of about 1 KiB each, and waits until they are stored.
 #[track_caller]

@@ -212,6 +212,11 @@ fn syslog(client: &mut Client, verb: &str, mark: &str, agent: &Agent, silent: bo
     let mut lines = agent.connect().tail(&format!("{{\"match\":\"msg~{mark}$\"}}"));
     // Of dropped datagrams.
     lines.retain(|line| !line.starts_with("{\"gap\":"));
+    cell_from_events(verb, &lines)
+}
+
+/// The cell for a verb that became these events, where nothing is answered.
+fn cell_from_events(verb: &str, lines: &[String]) -> String {
     match (verb, lines.len()) {
         (_, 0) => "no".into(),
         ("SEND", 1) if lines[0].contains("\"tag\":\"shop.a\"") => "some".into(),
@@ -238,13 +243,7 @@ fn datagrams(uid: u32, verb: &str, mark: &str, agent: &Agent) -> String {
         let refused = agent.refused_by_rate() - refused_before;
         (lines.len() as u64 + refused == texts.len() as u64).then_some(lines)
     });
-    match (verb, lines.len()) {
-        (_, 0) => "no".into(),
-        ("SEND", 1) if lines[0].contains("\"tag\":\"shop.a\"") => "some".into(),
-        ("SEND", 2) => "yes".into(),
-        (_, 1) => "text".into(),
-        odd => format!("{odd:?}"),
-    }
+    cell_from_events(verb, &lines)
 }
 
 /// The rows of the table whose header begins so, the header first.
