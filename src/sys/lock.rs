@@ -87,6 +87,12 @@ impl Lock {
     }
 }
 
+/// The process that took the lock file last, as it wrote there itself. `None` if there is no such file.
+pub fn holder(path: &Path) -> Option<u32> {
+    let file = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path).ok()?;
+    read_pid(&file)
+}
+
 fn read_pid(file: &File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;

@@ -14,7 +14,7 @@ use crate::log::error::OpenError;
 use crate::log::state::DiskPosition;
 use crate::sys::directory::{self, Directory};
 use crate::sys::files::NewFile;
-use crate::sys::lock::{Lock, LockError, by};
+use crate::sys::lock::{self, Lock, LockError, by};
 
 /// How many numbers are reserved at a time.
 pub(crate) const RESERVED_AHEAD: u64 = 1 << 24;
@@ -244,20 +244,21 @@ impl Files {
         let created = directory::create_all(dir, DIRECTORY_MODE);
         created.map_err(fail("create the history directory", dir))?;
         let taken = |pid| OpenError::Taken { dir: dir.to_owned(), pid };
-        let lock = Lock::take(&dir.join(LOCK)).map_err(|error| match error {
-            LockError::Held { pid, .. } => taken(pid),
-            LockError::Io { path, cause } => OpenError::Io { doing: "lock", path, cause },
-        })?;
         let held = Directory::open(dir).map_err(fail("open", dir))?;
         let opened = match held.update(SYNCED) {
             Err(e) if e.kind() == ErrorKind::NotFound => held.create(SYNCED, FILE_MODE),
             opened => opened,
         };
         let synced = opened.map_err(fail("open", &dir.join(SYNCED)))?;
-        // On a file system without locks, the lock file would have failed.
+        // Before the lock file, which a refused attempt must not take even for a moment: the agent that runs may be
+        // about to create it again. On a file system without locks, the lock file fails.
         if let Err(TryLockError::WouldBlock) = synced.try_lock() {
-            return Err(taken(None));
+            return Err(taken(lock::holder(&dir.join(LOCK))));
         }
+        let lock = Lock::take(&dir.join(LOCK)).map_err(|error| match error {
+            LockError::Held { pid, .. } => taken(pid),
+            LockError::Io { path, cause } => OpenError::Io { doing: "lock", path, cause },
+        })?;
         Ok(Self { dir: Arc::new(held), synced, lock, written: None })
     }
 }
@@ -279,6 +280,7 @@ fn used_by_another(pid: Option<u32>) -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -332,7 +334,6 @@ mod tests {
         ledger.write_state(state).expect("written");
         fs::remove_file(root.path().join(LOCK)).expect("removed");
         assert!(matches!(Ledger::open(root.path()), Err(OpenError::Taken { .. })));
-        // The attempt has created another lock file, and released it.
         assert_eq!(ledger.standing().expect("looked"), Standing::Unlocked);
         ledger.relock().expect("free");
         assert_eq!(ledger.standing().expect("looked"), Standing::Held);
@@ -347,6 +348,28 @@ mod tests {
         drop(second);
         let error = ledger.relock().expect_err("numbers were given out");
         assert!(error.to_string().contains("another agent"), "{error}");
+    }
+
+    #[test]
+    fn refused_attempts_do_not_disturb_the_holder() {
+        let root = tempfile::tempdir().expect("a directory");
+        let ledger = Ledger::open(root.path()).expect("opened");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(matches!(Ledger::open(root.path()), Err(OpenError::Taken { .. })));
+                }
+            });
+            for _ in 0..1000 {
+                fs::remove_file(root.path().join(LOCK)).expect("removed");
+                if let Err(error) = ledger.relock() {
+                    done.store(true, Ordering::Relaxed);
+                    panic!("{error}");
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]
