@@ -142,9 +142,12 @@ impl Log {
         let mut state = self.shared.lock();
         let gap = gap(state.newest().seq);
         state.append_gap(gap, self.shared.options());
+        let wake_writer = state.wake_writer();
         drop(state);
         self.shared.appended.notify_waiters();
-        self.shared.wake_writer();
+        if wake_writer {
+            self.shared.wake_writer();
+        }
     }
 
     /// Waits until everything up to `last` is stored: at most [`super::STALL_MAX`] without progress of the

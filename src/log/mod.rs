@@ -19,17 +19,17 @@
 //! directory and its lock are still in place.
 //!
 //! # Modes of history
-//! *Writing*: lines are written as soon as they are appended. *Live-only*: the disk returned an error,
+//! *Writing*: lines are written soon after they are appended. *Live-only*: the disk returned an error,
 //! or did not complete a write within [`STALL_MAX`] while senders waited. Readers still get every line,
 //! the writer retries, and the next write that succeeds ends the mode. *Closed*: the agent stops.
 //! `state::History` is the state machine.
 //!
 //! # Writing
 //! [`Log::append`] stamps and encodes a batch into the window under one short lock, and wakes the
-//! readers and the writer thread. The writer takes up to 1 MiB of lines and writes them with one system
-//! call. A line begins a new segment if the newest is full, spans more than a sixteenth of the maximum
+//! readers and the writer thread. The writer gathers lines that no sender waits for ([`GATHER_TIME`],
+//! [`GATHER_LINES`]), takes up to 1 MiB of them and writes them with one system call. A line begins a new segment if the newest is full, spans more than a sixteenth of the maximum
 //! age, has a later time, or was changed by another process. The syncer thread fsyncs the files, then
-//! the directory, and then notes the position. A sender with a small batch that finds the writer asleep
+//! the directory, and then notes the position. A sender with a small batch that waits and finds the writer asleep
 //! writes it itself ([`Log::write_here`]), because a wake-up takes longer than the write. If the window
 //! is full of lines that are not written, senders wait.
 //!
@@ -38,7 +38,7 @@
 //!
 //! # Reading
 //! A reader is a number. Each read gets the window's extents without a copy, or up to 512 KiB of one
-//! segment, which at most [`HISTORY_READERS`] readers do at a time on blocking threads. What is missing
+//! segment, which at most [`HISTORY_READERS`] readers do at a time on threads of lower priority. What is missing
 //! is a gap: `retention` before the oldest line, else `storage`. The index of gaps makes its `lost`
 //! exact for the numbers of this process.
 //!
@@ -99,5 +99,5 @@ pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open, open_reporting};
 pub use sender::Sender;
 pub use shared::HISTORY_READERS;
-pub use state::{Counters, HOLD_MIN, SHARE_TIME, WINDOW_SIZE_MIN};
+pub use state::{Counters, GATHER_LINES, GATHER_TIME, HOLD_MIN, SHARE_TIME, WINDOW_SIZE_MIN};
 pub use worker::{CLOSE_STALL_MAX, CLOSE_WAIT_MAX};

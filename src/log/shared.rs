@@ -13,6 +13,7 @@ use super::retry;
 use super::state::{History, Segment, State, name_of};
 use crate::diag::{self, Throttle};
 use crate::event::Seq;
+use crate::sys::background;
 use crate::sys::directory::Directory;
 
 /// How many readers may read history at the same time. Others wait for their turn.
@@ -74,6 +75,13 @@ impl Shared {
         self.to_write.notify_one();
     }
 
+    /// Makes the writer thread write at once everything up to `last`.
+    pub(crate) fn want_stored(&self, last: Seq) {
+        if self.lock().want_stored(last) {
+            self.wake_writer();
+        }
+    }
+
     /// Wakes the syncer thread.
     pub(crate) fn wake_syncer(&self) {
         self.to_sync.notify_one();
@@ -122,7 +130,7 @@ impl Shared {
                 let _turns = (turn, in_lane);
                 (read(), read)
             };
-            let outcome = tokio::task::spawn_blocking(attempt).await;
+            let outcome = background::spawn(attempt).await;
             let (outcome, again) = outcome.map_err(io::Error::other)?;
             match outcome {
                 Err(cause) if retry::is_passing(&cause) => self.report_passing(&cause),

@@ -16,7 +16,11 @@ pub(crate) async fn append(shared: &Shared, append: impl Fn() -> Result<Seq, Ful
         let progress = shared.progress.notified();
         match append() {
             Ok(last) => return last,
-            Err(Full) => progress_or_stall(shared, progress).await,
+            Err(Full) => {
+                let newest = shared.lock().newest().seq;
+                shared.want_stored(newest);
+                progress_or_stall(shared, progress).await;
+            }
         }
     }
 }
@@ -28,6 +32,7 @@ pub(crate) async fn stored(shared: &Shared, last: Seq) {
         if shared.lock().is_stored_or_live_only(last) {
             return;
         }
+        shared.want_stored(last);
         progress_or_stall(shared, progress).await;
     }
 }
@@ -63,6 +68,7 @@ pub(crate) async fn sync(
             state.stored() >= Some(last)
         };
         if !stored {
+            shared.want_stored(last);
             progress_or_stall(shared, progress).await;
         } else {
             shared.wake_syncer();

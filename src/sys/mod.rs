@@ -1,5 +1,5 @@
 //! The operating system: paths, files, sockets, peers, users, signals. The only user of nix, directories,
-//! signal-hook, listenfd and sd-notify.
+//! rustix, signal-hook, listenfd and sd-notify.
 //!
 //! ```
 //! use pulsed::sys::paths;
@@ -9,6 +9,8 @@
 //! assert!(own.is_none_or(|path| path.ends_with("pulsed/pulsed.sock")));
 //! ```
 
+#[cfg(feature = "agent")]
+pub mod background;
 #[cfg(feature = "agent")]
 mod cgroup;
 pub mod child;

@@ -26,8 +26,13 @@ const PURE_ROWS: usize = 3;
 const IMPURE: &str = r"\b(tokio|nix|signal_hook|directories)::|\bstd::(fs|net|os|env|process|thread)\b|\b(SystemTime|Instant|UnixStream|TcpStream)\b|\be?print(ln)?!";
 
 /// Crates that only one module uses.
-const RESERVED: [(&str, &str); 4] =
-    [("nix", "sys"), ("directories", "sys"), ("signal_hook", "sys"), ("signal_hook_tokio", "sys")];
+const RESERVED: [(&str, &str); 5] = [
+    ("nix", "sys"),
+    ("rustix", "sys"),
+    ("directories", "sys"),
+    ("signal_hook", "sys"),
+    ("signal_hook_tokio", "sys"),
+];
 
 /// Stages of the agent, each with those that it must not name. Only what drives a connection, the session and http,
 /// knows both ingest and follow, and neither knows the other.

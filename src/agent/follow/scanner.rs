@@ -8,10 +8,11 @@ use std::future::pending;
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
 
-use tokio::task::{spawn_blocking, yield_now};
+use tokio::task::yield_now;
 
 use crate::agent::limits::turn::Turn;
 use crate::agent::limits::{Scans, TURN_MAX};
+use crate::sys::background;
 
 /// The longest turn of a scan on a thread of its own.
 const SLOW_TURN_MAX: Duration = Duration::from_millis(20);
@@ -54,7 +55,7 @@ impl Scanner {
         scan: impl FnOnce(Turn) -> T + Send + 'static,
     ) -> T {
         let _turn = self.scans.turn().await;
-        match spawn_blocking(|| scan(Turn::of(SLOW_TURN_MAX))).await {
+        match background::spawn(|| scan(Turn::of(SLOW_TURN_MAX))).await {
             Ok(scanned) => scanned,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

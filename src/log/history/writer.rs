@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::asides::Asides;
 use super::ledger::Ledger;
@@ -15,7 +15,7 @@ use crate::event::{Gap, Timestamp, Why};
 use crate::log::options::HistoryOptions;
 use crate::log::retry;
 use crate::log::shared::Shared;
-use crate::log::state::{Extent, History, State};
+use crate::log::state::{Extent, GATHER_TIME, History, State};
 
 /// How much is written at a time, in bytes. A longer extent is written alone.
 const WRITE_SIZE: usize = 1 << 20;
@@ -108,7 +108,8 @@ impl Writer {
         if !left && let Some(history) = state.history_mut() {
             history.end_write();
         }
-        let wake = left && state.wake_writer();
+        let newest = state.newest().seq;
+        let wake = left && state.want_stored(newest);
         drop(state);
         if wake {
             self.shared.wake_writer();
@@ -123,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// Sleeps until there is something to do, or the log is being closed.
+    /// Sleeps until there is something to do, or the log is being closed. Lines that no sender waits for are gathered.
     fn wait_for_work(&self) {
         let mut state = self.shared.lock();
         while !state.has_unwritten() && !state.is_stopping() {
@@ -132,12 +133,24 @@ impl Writer {
                 return;
             }
             if let Some(history) = state.history_mut() {
-                history.note_writer_asleep();
+                history.gathering().sleep();
+                history.end_write();
             }
             state = self.shared.sleep_writer(state, expires);
         }
+        let begin = Instant::now();
+        let mut gathers = state.begin_gathering();
+        while gathers {
+            let left = GATHER_TIME.saturating_sub(begin.elapsed());
+            state = self.shared.sleep_writer(state, Some(left));
+            let is_gathering = |history: &mut History| history.gathering().is_gathering();
+            gathers =
+                begin.elapsed() < GATHER_TIME && state.history_mut().is_some_and(is_gathering);
+        }
         // Senders need not wake this thread now.
-        state.wake_writer();
+        if let Some(history) = state.history_mut() {
+            history.gathering().write();
+        }
     }
 
     fn next_task(&self, work: &mut Work) -> Option<Task> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::aging::{Aging, Moment};
+use super::gathering::Gathering;
 use super::reservation::Reservation;
 use super::segments::{Segment, Segments};
 use super::stuck::Stuck;
@@ -27,8 +28,7 @@ use crate::log::options::{Durability, STALL_MAX, SyncPolicy};
 #[derive(Debug)]
 pub(crate) struct History {
     mode: Mode,
-    /// The writer thread sleeps and must be woken for more.
-    writer_asleep: bool,
+    gathering: Gathering,
     segments: Segments,
     /// Everything up to here is on disk, or a gap line there says that it is missing.
     stored: Seq,
@@ -100,7 +100,7 @@ impl History {
     ) -> Self {
         Self {
             mode: Mode::Writing { busy_since: None },
-            writer_asleep: false,
+            gathering: Gathering::new(stored),
             segments,
             stored,
             unsynced: Unsynced::new(stored),
@@ -198,20 +198,14 @@ impl History {
         }
     }
 
-    /// The writer thread is about to sleep.
-    pub(crate) fn note_writer_asleep(&mut self) {
-        self.writer_asleep = true;
-        self.end_write();
-    }
-
-    /// Counts the writer thread as awake. `true` if it slept and must be notified.
-    pub(crate) fn wake_writer(&mut self) -> bool {
-        std::mem::take(&mut self.writer_asleep)
+    /// What the writer thread does.
+    pub(crate) fn gathering(&mut self) -> &mut Gathering {
+        &mut self.gathering
     }
 
     /// `true` if the writer thread sleeps and the disk accepts writes.
     pub(crate) fn is_idle(&self) -> bool {
-        self.writer_asleep && self.is_writing()
+        self.gathering.is_asleep() && self.is_writing()
     }
 
     /// A write begins: from now on it may stall.

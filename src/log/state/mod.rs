@@ -4,6 +4,7 @@
 mod aging;
 mod blocks;
 mod gaps;
+mod gathering;
 mod history;
 mod reservation;
 mod segments;
@@ -27,6 +28,7 @@ use unstored::Unstored;
 
 pub use aging::HOLD_MIN;
 pub(crate) use aging::{Aging, Moment};
+pub use gathering::{GATHER_LINES, GATHER_TIME};
 pub(crate) use history::{DueSync, History, NextSync};
 pub(crate) use reservation::Reservation;
 pub(crate) use segments::{DiskPosition, Segment, Segments, name_of, path_in};
@@ -262,14 +264,33 @@ impl State {
         self.stored().is_some_and(|stored| stored.next() < self.window.next())
     }
 
-    /// `true` if the writer thread sleeps with nothing left to write.
-    pub(crate) fn is_writer_idle(&self) -> bool {
-        self.history.as_ref().is_some_and(History::is_idle) && !self.has_unwritten()
+    /// How many lines of the window are not written to history.
+    fn unwritten(&self) -> u64 {
+        self.stored().map_or(0, |stored| self.window.next().get() - stored.next().get())
     }
 
-    /// Counts the writer thread as awake. `true` if it slept and must be notified.
+    /// `true` if a sender may write what is not written, because it is little and the writer thread sleeps.
+    pub(crate) fn is_writer_idle(&self) -> bool {
+        self.history.as_ref().is_some_and(History::is_idle) && self.unwritten() < GATHER_LINES
+    }
+
+    /// The writer thread is about to gather lines. `false` if it must write now.
+    pub(crate) fn begin_gathering(&mut self) -> bool {
+        let lines = self.unwritten();
+        let Some(history) = &mut self.history else { return false };
+        let stored = history.stored();
+        !self.stopping && history.is_writing() && history.gathering().begin(stored, lines)
+    }
+
+    /// Lines were appended. `true` if the writer thread must be notified.
     pub(crate) fn wake_writer(&mut self) -> bool {
-        self.history.as_mut().is_some_and(History::wake_writer)
+        let lines = self.unwritten();
+        self.history.as_mut().is_some_and(|history| history.gathering().note_appended(lines))
+    }
+
+    /// A sender waits for everything up to `last`. `true` if the writer thread must be notified.
+    pub(crate) fn want_stored(&mut self, last: Seq) -> bool {
+        self.history.as_mut().is_some_and(|history| history.gathering().want(last))
     }
 
     /// `true` if everything up to `last` is stored, or will not be waited for because history is off,

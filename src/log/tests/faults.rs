@@ -195,8 +195,8 @@ async fn stalled_disk_goes_live_only_and_recovers() {
         panic!("two gaps")
     };
     assert_eq!(start, gap_of_start(last.get()));
-    // The write that hung was completed after all: it had the first batches.
-    assert_eq!((stored.after.get() % 100, stored.why), (1, Why::Storage));
+    // The write that hung was completed after all: it had the first lines.
+    assert_eq!(stored.why, Why::Storage);
     assert!(stored.after > seq(1) && stored.last() <= gap.last());
     assert_eq!(stored.lost, Some(stored.last().get() - stored.after.get()));
 }

@@ -1,7 +1,9 @@
 //! Concurrent senders and readers, and waiting for the disk.
 
+use std::time::Instant;
+
 use super::*;
-use crate::log::NotStored;
+use crate::log::{GATHER_LINES, GATHER_TIME, NotStored};
 
 const SENDERS: usize = 4;
 const BATCHES: usize = 150;
@@ -113,5 +115,33 @@ async fn sync_always_means_synced() {
     let (first, last) = append(&log, &["a"]).await;
     log.sync(first, last, Durability::Stored).await.expect("stored");
     assert_eq!(log.counters().synced, Some(last));
+    running.close().expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_are_gathered_until_a_sender_waits() {
+    let site = Site::new();
+    let running = site.open().running;
+    let log = running.log();
+    let last = append(log, &["first"]).await.1;
+    log.sync(last, last, Durability::Stored).await.expect("stored");
+    let (begin, mut stored) = (Instant::now(), Vec::new());
+    for n in 0..GATHER_LINES / 2 {
+        append(log, &[n.to_string()]).await;
+        // Long enough for a write.
+        tokio::task::yield_now().await;
+        stored.extend(log.counters().stored);
+    }
+    stored.dedup();
+    let writes_max = begin.elapsed().as_millis() / GATHER_TIME.as_millis() + 2;
+    assert!(stored.len() as u128 <= writes_max, "{stored:?} in {:?}", begin.elapsed());
+    let last = log.newest().seq;
+    log.sync(last, last, Durability::Stored).await.expect("stored");
+    assert_eq!(log.counters().stored, Some(last));
+    // Also without a sender that waits, it is written.
+    let last = append(log, &["last"]).await.1;
+    while log.counters().stored != Some(last) {
+        tokio::time::sleep(GATHER_TIME).await;
+    }
     running.close().expect("closed");
 }

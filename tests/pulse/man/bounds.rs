@@ -23,8 +23,8 @@ use pulsed::filter::{
     PATTERN_SIZE_MAX, PATTERN_TEXT_MAX, PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX,
 };
 use pulsed::log::{
-    CLOSE_STALL_MAX, CLOSE_WAIT_MAX, HISTORY_READERS, HOLD_MIN, SHARE_TIME, STALL_MAX,
-    SYNC_WAIT_MAX,
+    CLOSE_STALL_MAX, CLOSE_WAIT_MAX, GATHER_LINES, GATHER_TIME, HISTORY_READERS, HOLD_MIN,
+    SHARE_TIME, STALL_MAX, SYNC_WAIT_MAX,
 };
 use pulsed::render::{FIELD_SHOWN_MAX, MESSAGE_SHOWN_MAX};
 use pulsed::sys::interrupt::GRACE;
@@ -156,6 +156,8 @@ fn agent_limits_match_constants() {
         ("Datagrams of one user that wait", size(DATAGRAMS_OF_ONE_MAX)),
         ("The rest of a line that a stalled follower holds", size(REST_MAX)),
         ("Unstored events of one connection", size(UNSTORED_MAX)),
+        ("The time until an event is written that no sender waits for", millis(GATHER_TIME)),
+        ("Such events that wait at most", count(GATHER_LINES)),
         ("The timeout of a disk without progress", seconds(STALL_MAX)),
         ("The timeout of a requested fsync", seconds(SYNC_WAIT_MAX)),
         ("The timeout of a stop for a disk without progress", seconds(CLOSE_STALL_MAX)),
