@@ -111,7 +111,8 @@ impl Server {
 
     /// Serves messages for as long as the name and the rights are valid.
     async fn serve(&self, client: &Client, inbox: &mut Inbox, decoder: &mut DatagramDecoder) {
-        let runs = self.services.runs.of_connection(client.quota_key.clone());
+        // Datagrams have no connection whose end could end a run.
+        let runs = self.services.runs.of_request(client.quota_key.clone());
         let mut intake = Intake::new(self.services.log.clone(), client, runs);
         let since = Instant::now();
         loop {

@@ -10,7 +10,7 @@ use crate::event::{
 const REPAIRED: &str = "repaired";
 
 /// The field that holds, as JSON text, what exceeds [`FIELDS_MAX`].
-const MORE: &str = "more";
+pub(super) const MORE: &str = "more";
 
 /// The time by the sender's clock.
 pub(super) const SENT: &str = "sent";
@@ -75,6 +75,12 @@ impl Repairs {
         self.0 == 0
     }
 
+    /// The repairs with these names, separated by spaces.
+    fn from_text(text: &str) -> Self {
+        let made = text.split(' ').filter_map(|name| REPAIRS.iter().position(|it| *it == name));
+        Self(made.fold(0, |bits, at| bits | 1 << at))
+    }
+
     /// The names, separated by spaces. `None` if there were none.
     fn text(self) -> Option<Cow<'static, str>> {
         let made = |at: usize| self.0 & 1 << at != 0;
@@ -109,6 +115,17 @@ impl<'a> Fields<'a> {
             fields.header("facility", name);
         }
         fields
+    }
+
+    /// Continues with the fields of a draft that was finished.
+    pub(super) fn resume(mut fields: Vec<Field<'a>>) -> Self {
+        let mut repairs = Repairs::default();
+        if let Some(Value::Text(text)) =
+            fields.pop_if(|field| field.name == REPAIRED).map(|field| field.value)
+        {
+            repairs = Repairs::from_text(&text);
+        }
+        Self { fields, repairs, ..Self::default() }
     }
 
     /// Adds a field of the header. `name` must be valid and unique.

@@ -20,7 +20,7 @@ systemctl start pulsed.socket pulsed-web.socket
 ";
 
 /// The output and the files of a booted system.
-struct Booted {
+pub(crate) struct Booted {
     out: TempDir,
 }
 
@@ -28,7 +28,7 @@ impl Booted {
     /// Boots one, runs the script in it, and shuts it down. `None`, with a report, if this machine does not
     /// allow that.
     #[track_caller]
-    fn run(script: &str) -> Option<Self> {
+    pub(crate) fn run(script: &str) -> Option<Self> {
         let what = "the service under a real systemd";
         if !as_root(what) {
             return None;
@@ -59,7 +59,7 @@ impl Booted {
     }
 
     /// The parsed lines of a file that the script wrote.
-    fn items(&self, name: &str) -> Vec<Item> {
+    pub(crate) fn items(&self, name: &str) -> Vec<Item> {
         self.text(name).lines().map(parse).collect()
     }
 }

@@ -16,6 +16,7 @@ mod flood;
 mod habits;
 mod interop;
 mod language;
+mod languages;
 mod layers;
 mod man;
 mod origin;

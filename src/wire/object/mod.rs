@@ -13,7 +13,7 @@ mod usual;
 use std::borrow::Cow;
 
 use self::json::members;
-use super::fields::Repairs;
+use super::fields::{MORE, Repairs};
 use super::lines::BLANK;
 use crate::event::Draft;
 
@@ -48,6 +48,18 @@ pub(super) fn draft(text: &str, repairs: Repairs) -> Option<Draft<'_>> {
         return Some(draft);
     }
     Some(reader::read(members, repairs).draft)
+}
+
+/// Makes a draft of an object below a header of syslog, which names tag, level and fields. The tag of the header counts,
+/// because it says which program sent the message: text of users in a message cannot choose another one. Returns the
+/// header's draft if the text is no object, or if the header alone has too many fields: JSON text within JSON text
+/// within JSON text would exceed the bound of a line.
+pub(super) fn draft_under<'a>(header: Draft<'a>, text: &'a str) -> Draft<'a> {
+    let is_full = header.fields.iter().any(|field| field.name == MORE);
+    match members(text, Some("fields")) {
+        Some(members) if !is_full => reader::read_under(header, members),
+        _ => header,
+    }
 }
 
 /// Makes a draft of an object whose end was cut off. `None` if too little of it is there.

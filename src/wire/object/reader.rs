@@ -12,17 +12,26 @@ use crate::wire::fields::{Fields, Repair, Repairs, SENT};
 
 /// Makes a draft of the members of an object, whatever they are.
 pub(super) fn read(members: Members<'_>, repairs: Repairs) -> Object<'_> {
-    let mut reader = Reader { fields: Fields::new(None, repairs), ..Reader::default() };
-    reader.note_repairs(members.had_duplicates, members.had_surrogate);
-    for (key, raw) in members.all {
-        reader.member(key, raw);
-    }
-    reader.finish()
+    let reader = Reader { fields: Fields::new(None, repairs), ..Reader::default() };
+    reader.read(members)
+}
+
+/// As [`read`], below this header.
+pub(super) fn read_under<'a>(mut header: Draft<'a>, members: Members<'a>) -> Draft<'a> {
+    let mut fields = std::mem::take(&mut header.fields);
+    let sent = fields.iter().position(|field| field.name == SENT);
+    let sent = sent.map(|at| fields.remove(at).value);
+    let reader = Reader { fields: Fields::resume(fields), header, sent, ..Reader::default() };
+    reader.read(members).draft
 }
 
 #[derive(Debug, Default)]
 struct Reader<'a> {
     fields: Fields<'a>,
+    /// What a header said before the object. Its tag takes precedence.
+    header: Draft<'a>,
+    /// The time in the header.
+    sent: Option<Value<'a>>,
     msg: Option<Said<'a>>,
     tag: Option<Said<'a>>,
     time: Option<Said<'a>>,
@@ -38,6 +47,14 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn read(mut self, members: Members<'a>) -> Object<'a> {
+        self.note_repairs(members.had_duplicates, members.had_surrogate);
+        for (key, raw) in members.all {
+            self.member(key, raw);
+        }
+        self.finish()
+    }
+
     /// Takes a member of the outermost object.
     fn member(&mut self, key: Cow<'a, str>, raw: &'a str) {
         if raw == "null" {
@@ -261,19 +278,21 @@ impl<'a> Reader<'a> {
         let tag = self.finish_tag();
         let msg = self.finish_msg();
         if let Some(said) = self.time.take() {
-            let value = self.scalar(said.raw);
-            self.fields.add_first(SENT, value);
+            self.sent = Some(self.scalar(said.raw));
+        }
+        if let Some(sent) = self.sent {
+            self.fields.add_first(SENT, sent);
         }
         // Only a given duration ends a run.
         let found = self.measured.seconds(&self.shape).filter(|_| self.run.is_none());
-        let took = self.took.or(found);
+        let took = self.took.or(self.header.took).or(found);
         Object {
             names_level: level.is_some() || self.levels.has_bad,
             gives_took: self.took.is_some(),
             members: Cow::default(),
             draft: Draft {
                 tag,
-                level: level.unwrap_or_default(),
+                level: level.unwrap_or(self.header.level),
                 msg,
                 run: self.run,
                 took,
@@ -283,6 +302,11 @@ impl<'a> Reader<'a> {
     }
 
     fn finish_tag(&mut self) -> Option<Tag<'a>> {
+        if let Some(tag) = self.header.tag.take() {
+            let other = self.tag.take();
+            self.keep(other);
+            return Some(tag);
+        }
         let text = match self.tag.take() {
             Some(said) => match string(said.raw) {
                 Some((text, _)) => text,

@@ -17,12 +17,16 @@ use self::frame::Message;
 use self::pri::Priority;
 use super::fields::{Fields, Repair, Repairs};
 use super::lines::BLANK;
+use super::object;
 use crate::event::{Draft, Field, Level, Tag};
 
 pub(super) use self::frame::{Frame, Frames, without_half_char};
 
 /// The fields of a header that a line without a priority inherits.
 const INHERITED: [&str; 3] = ["facility", "host", "pid"];
+
+/// The mark of a JSON object in a message of syslog (CEE, "lumberjack"), which rsyslog and syslog-ng know.
+const CEE: &str = "@cee:";
 
 /// The decoder of one syslog connection.
 #[derive(Debug, Default)]
@@ -97,7 +101,7 @@ impl Syslog {
             });
         draft.level = priority.level();
         self.keep(&draft);
-        draft
+        with_object(draft)
     }
 
     /// Keeps what a further line of the message inherits.
@@ -128,5 +132,16 @@ impl Syslog {
             fields: fields.finish(),
             ..Draft::default()
         }
+    }
+}
+
+/// Reads a message that is a JSON object, as nginx and JSON loggers write it. Any other message stays text.
+fn with_object(draft: Draft<'_>) -> Draft<'_> {
+    match draft.msg {
+        Cow::Borrowed(text) if text.starts_with(['{', ' ', '@']) => {
+            let text = text.strip_prefix(CEE).unwrap_or(text).trim_start_matches(BLANK);
+            object::draft_under(draft, text)
+        }
+        _ => draft,
     }
 }

@@ -181,7 +181,7 @@ fn decodes_other_programs() {
         ("<14>: x", "info - | : x"),
         ("<14> x: y", "info x | y"),
         ("<14>[x]: y", "info - | [x]: y"),
-        ("<14>{\"msg\": \"x\"}", "info - | {\"msg\": \"x\"}"),
+        ("<14>{\"msg\": x}", "info - | {\"msg\": x}"),
         ("<14>SEND {\"msg\":1}", "info - | SEND {\"msg\":1}"),
         (
             "<14>Nov  2 17:48:17 it could not be opened: x",

@@ -117,6 +117,25 @@ fn a_datagram_is_one_event_in_any_form() {
 }
 
 #[test]
+fn an_object_keeps_the_tag_of_its_header_and_begins_runs_without_a_connection() {
+    let agent = Agent::start();
+    agent.send_datagrams(&[
+        br#"<13>web[7]: {"tag":"sudo","level":"err","msg":"begins","run":"r","user":"anna"}"#,
+        br#"<13>web: @cee: {"msg":"ends","run":"r","took":"2s"}"#,
+        br#"<13>web: {"msg": broken}"#,
+    ]);
+    let events = agent.wait_for_events("tag=web", 3);
+    let begin = &events[0];
+    assert_eq!((&begin["level"], &begin["run"]), (&"err".into(), &"r".into()), "{begin}");
+    let fields = serde_json::json!({"pid": 7, "user": "anna", "tag": "sudo"});
+    assert_eq!(begin["fields"], fields, "{begin}");
+    assert!(begin["origin"]["conn"].is_null(), "{begin}");
+    assert_eq!((&events[1]["run"], &events[1]["took"]), (&"r".into(), &2.into()));
+    assert_eq!(events[2]["msg"], r#"{"msg": broken}"#);
+    assert_eq!(agent.stats()["runs"]["open"], 0);
+}
+
+#[test]
 fn each_message_has_the_credentials_of_its_sender() {
     if !as_root("datagrams of another user") {
         return;

@@ -1,7 +1,7 @@
 //! Headers as senders write them, not as the RFCs do.
 
 use super::{drafts, drafts_in, show, shown};
-use crate::event::{DRAFT_MAX, Value};
+use crate::event::{DRAFT_MAX, FIELDS_MAX, Value};
 
 /// The event of one message, without its level.
 fn of(message: &str) -> String {
@@ -51,7 +51,7 @@ fn free_text_with_a_colon_stays_message() {
         "http://x.example/ is away",
         "the result was: 5",
         "[warn] disk: 99%",
-        "{\"level\": \"info\"}",
+        "{\"level\": info}",
         "\"quoted\": x",
         "<html>: x",
         "retry in 5 s: timeout",
@@ -219,4 +219,64 @@ fn a_message_that_never_ends_is_bounded() {
         assert!(text.msg.len() < DRAFT_MAX && text.msg.len() > DRAFT_MAX - 8, "{}", text.msg.len());
         assert_eq!(text.fields[0].value, Value::Text("cut".into()));
     }
+}
+
+#[test]
+fn reads_a_message_that_is_an_object() {
+    for (bytes, event) in [
+        (
+            r#"<190>Nov  2 17:48:17 vm nginx: {"msg":"GET /","status":200,"took":0.004,"user":"anna"}"#,
+            r#"info nginx took:0.004 sent="Nov  2 17:48:17" facility="local7" status=200 user="anna" | GET /"#,
+        ),
+        // The mark of CEE.
+        (r#"<13>shop[7]: @cee: {"msg":"x","a":"b: c"}"#, r#"notice shop pid=7 a="b: c" | x"#),
+        (r#"<13>shop: @cee:{"msg":"x"}"#, "notice shop | x"),
+        (r#"<14>{"msg":"x"}"#, "info - | x"),
+        // The object's level and time take precedence, and the header's tag.
+        (
+            r#"<14>Nov  2 17:48:17 vm shop[7]: {"level":"warn","tag":"sudo","logger":"a","time":5,"msg":"x"}"#,
+            r#"warning shop sent=5 pid=7 logger="a" tag="sudo" | x"#,
+        ),
+        (r#"<14>{"tag":"shop.login","msg":"x"}"#, "info shop.login | x"),
+        (r#"<11>shop: {"level":"odd","msg":"x"}"#, r#"err shop level="odd" repaired="level" | x"#),
+        // Repairs of both.
+        (
+            r#"<14>Nov  2 17:48:17 vm we ird: {"pid":1,"facility":"x","seq":2,"repaired":3,"msg":"x"}"#,
+            r#"info we_ird sent="Nov  2 17:48:17" pid=1 facility="x" seq=2 repaired.2=3 repaired="tag claim" | x"#,
+        ),
+        (
+            r#"<14>1 - - a 7 - [x@1 took="40ms" k="v"] {"pid":1,"k":"w","msg":"x"}"#,
+            r#"info a took:0.04 pid=7 k="v" pid.2=1 k.2="w" repaired="fields" | x"#,
+        ),
+        // No objects.
+        (r#"<14>shop: {"msg":"x"} y"#, r#"info shop | {"msg":"x"} y"#),
+        (r#"<14>shop: {user} logged in"#, "info shop | {user} logged in"),
+        (r#"<14>shop: @cee: none"#, "info shop | @cee: none"),
+        (r#"<14>shop: [1]"#, "info shop | [1]"),
+    ] {
+        assert_eq!(shown(bytes.as_bytes()), [event], "{bytes}");
+    }
+}
+
+#[test]
+fn the_fields_of_a_header_and_an_object_are_bounded() {
+    let parameters: String = (0..FIELDS_MAX).map(|n| format!(" h{n}=\"v\"")).collect();
+    let members: String = (0..FIELDS_MAX).map(|n| format!(",\"o{n}\":{n}")).collect();
+    let bytes = format!("<14>1 - - a - - [x@1{parameters}] {{\"msg\":\"x\"{members}}}");
+    let draft = &drafts(bytes.as_bytes())[0];
+    assert_eq!((&*draft.msg, draft.fields.len()), ("x", FIELDS_MAX));
+    let value = |at: usize| match &draft.fields[at].value {
+        Value::Text(text) => text.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((value(0).as_str(), value(FIELDS_MAX - 1).as_str()), ("v", "fields"));
+    let more: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&value(FIELDS_MAX - 2)).expect("JSON");
+    assert!(more.contains_key("o0") && more.contains_key(&format!("o{}", FIELDS_MAX - 1)));
+    // A header whose own fields are too many keeps the object as text.
+    let parameters = format!("{parameters} h{FIELDS_MAX}=\"{}\"", "\\a".repeat(DRAFT_MAX / 3));
+    let bytes = format!("<14>1 - - a - - [x@1{parameters}] {{\"msg\":\"x\"{members}}}");
+    assert!(bytes.len() < DRAFT_MAX);
+    let draft = &drafts(bytes.as_bytes())[0];
+    assert!(draft.msg.starts_with("{\"msg\""), "{:.100}", draft.msg);
 }
