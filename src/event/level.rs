@@ -78,11 +78,12 @@ impl Level {
             b"crit" | b"critical" | b"fatal" | b"ftl" | b"dpanic" | b"c" | b"f" => Self::Crit,
             b"err" | b"error" | b"severe" | b"fail" | b"e" => Self::Err,
             b"warning" | b"warn" | b"wrn" | b"w" => Self::Warning,
-            b"notice" | b"note" | b"n" => Self::Notice,
+            b"notice" | b"note" | b"success" | b"n" => Self::Notice,
             b"info" | b"information" | b"informational" | b"inf" | b"i" => Self::Info,
+            b"log" | b"http" | b"config" | b"default" | b"any" => Self::Info,
             b"debug" | b"debg" | b"dbug" | b"dbg" | b"d" => Self::Debug,
             b"trace" | b"trac" | b"trce" | b"trc" | b"t" => Self::Debug,
-            b"verbose" | b"vrb" | b"v" => Self::Debug,
+            b"verbose" | b"vrb" | b"v" | b"silly" => Self::Debug,
             b"fine" | b"finer" | b"finest" => Self::Debug,
             _ => return Err(UnknownLevel(text.into())),
         };
@@ -205,10 +206,13 @@ mod tests {
             ("crit CRITICAL fatal FATAL Ftl dpanic F C", Level::Crit),
             ("err ERROR Error SEVERE E fail", Level::Err),
             ("warning WARN Warn wrn W", Level::Warning),
-            ("notice NOTICE note N", Level::Notice),
-            ("info INFO Information informational inf I INFO+2", Level::Info),
+            ("notice NOTICE note SUCCESS N", Level::Notice),
             (
-                "debug DEBUG dbg DBUG trace TRACE trc verbose Verbose VRB fine FINEST D T V DEBUG-4",
+                "info INFO Information informational inf I INFO+2 LOG http CONFIG DEFAULT ANY",
+                Level::Info,
+            ),
+            (
+                "debug DEBUG dbg DBUG trace TRACE trc verbose Verbose VRB fine FINEST silly D T V DEBUG-4",
                 Level::Debug,
             ),
         ] {

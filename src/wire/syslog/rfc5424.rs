@@ -132,7 +132,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Parses `-` or `[id name="value"…]…`. Returns what follows. `None` if it is neither.
+/// Parses `-` or `[id name="value"…]…`. Returns what follows. `None` if it is neither. HAProxy writes numbers without
+/// quotes.
 fn structured_data<'a>(
     text: &'a str,
     each: &mut dyn FnMut(&'a str, &'a str, Cow<'a, str>),
@@ -160,12 +161,20 @@ fn structured_data<'a>(
     }
 }
 
-/// Splits off `name="value"`.
+/// Splits off `name="value"` or `name=value`.
 fn split_param(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
-    let (name, value) = text.split_once("=\"")?;
-    if name.is_empty() || name.contains([' ', ']', '"', '=']) {
+    let (name, value) = text.split_once('=')?;
+    if name.is_empty() || name.contains([' ', ']', '"']) {
         return None;
     }
+    let Some(value) = value.strip_prefix('"') else {
+        let (value, after) = value.split_at(value.find([' ', ']', '"'])?);
+        return (!value.is_empty() && !after.starts_with('"')).then_some((
+            name,
+            value.into(),
+            after,
+        ));
+    };
     let mut escaped = false;
     let end = value.bytes().position(|b| {
         let ends = b == b'"' && !escaped;

@@ -127,7 +127,12 @@ fn mistakes_in_rfc_5424_cost_only_themselves() {
         ("T alpha app - - [x@1 a=\"b\"]hello", r#"app host="alpha" sent=T a="b" ! | hello"#),
         ("T alpha app - - [] hello", r#"app host="alpha" sent=T | hello"#),
         ("T alpha app - - [x@1 ] hello", r#"app host="alpha" sent=T | hello"#),
-        ("T alpha app - - [x@1 a=b] hello", r#"app host="alpha" sent=T ! | [x@1 a=b] hello"#),
+        (
+            "T alpha app - - [x@1 a=b c=204] hello",
+            r#"app host="alpha" sent=T a="b" c="204" | hello"#,
+        ),
+        ("T alpha app - - [x@1 a=b\"] hello", "app host=\"alpha\" sent=T ! | [x@1 a=b\"] hello"),
+        ("T alpha app - - [x@1 a=] hello", "app host=\"alpha\" sent=T ! | [x@1 a=] hello"),
         ("T alpha app - - [x@1 a=\"b] hello", "app host=\"alpha\" sent=T ! | [x@1 a=\"b] hello"),
         ("T alpha app 7 - [x", r#"app host="alpha" pid=7 sent=T ! | [x"#),
     ] {
