@@ -1,0 +1,421 @@
+<?php
+declare(strict_types=1);
+
+namespace Pulse;
+
+/**
+ * The connection to the agent. Writes without blocking, and waits only within a budget for each request. After a failure it
+ * does nothing for a while.
+ *
+ * All methods run inside of {@see Silent::call()}.
+ */
+final class Connection
+{
+    /** How long the agent is not tried again after the first failure, in seconds. Doubles with each further one. */
+    public const RETRY_MIN = 0.1;
+
+    /** The longest time that the agent is not tried again, in seconds. */
+    public const RETRY_MAX = 30;
+
+    /** How long a TCP or TLS connection may take to establish, including its token, in seconds. */
+    public const TCP_MAX = 0.25;
+
+    /** How much is written to TLS at once, in bytes: one record. */
+    private const RECORD = 16384;
+
+    /** The answers that the agent sends before it only counts refusals. */
+    private const ANSWERS_MAX = 100;
+
+    /** The chunk sizes of a persistent stream: what the worker's last request knew of it. */
+    private const IN_USE = 8193;
+    private const IDLE = 8194;
+    private const IDLE_LOST = 8195;
+
+    /** Refused events: by their tag, or over the rate. At least so many. */
+    public int $refused = 0;
+
+    /** Why the last attempt failed. */
+    public string $trouble = '';
+
+    /** Events that earlier requests of this worker lost. */
+    public int $inherited = 0;
+
+    /** @var resource|null */
+    private $stream = null;
+
+    /** The rest of a line of which the agent has the beginning. */
+    private string $rest = '';
+
+    /** The end of the answers that were read. */
+    private string $answer = "\n";
+
+    private int $answers = 0;
+    private bool $tls = false;
+    private bool $checksEnd = false;
+    private int $failures = 0;
+
+    /** As hrtime(true). */
+    private int $closedUntil = 0;
+
+    /** What is left of the budget, in nanoseconds. */
+    private int $budget = 0;
+
+    private bool $consulted = false;
+
+    /** @var list<resource> TLS streams of the parent process, which must stay open: closing one would end its session */
+    private array $foreign = [];
+
+    public function __construct(private readonly Options $options)
+    {
+        $this->refill();
+    }
+
+    /** Gives the next request its budget. */
+    public function refill(): void
+    {
+        $this->budget = (int) ($this->options->budget * 1e6);
+    }
+
+    /** Whether an attempt would be made. */
+    public function isOpen(): bool
+    {
+        return $this->closedUntil === 0 || \hrtime(true) >= $this->closedUntil;
+    }
+
+    /** Writes whole lines. Returns those that the agent does not have: all, or the last ones. */
+    public function write(string $lines): string
+    {
+        if (!$this->isOpen()) {
+            return $lines;
+        }
+        $retried = false;
+        while (true) {
+            if ($this->stream === null) {
+                if (!$this->connect()) {
+                    $this->fail();
+                    return $lines;
+                }
+                $retried = $retried || $this->rest !== '';
+            }
+            if ($this->checksEnd && $this->hasEnded() || !$this->push($lines)) {
+                $this->close();
+                if ($retried) {
+                    $this->trouble = 'the connection is closed again and again';
+                    $this->fail();
+                    return $lines;
+                }
+                $retried = true;
+                continue;
+            }
+            if ($lines === '' && $this->rest === '') {
+                $this->failures = 0;
+                $this->closedUntil = 0;
+            } else {
+                $this->trouble = 'the agent does not read';
+                $this->fail();
+            }
+            return $lines;
+        }
+    }
+
+    /**
+     * Writes as much as the budget permits, and removes from `$lines` what needs no further attempt. `false` if the connection
+     * is closed.
+     */
+    private function push(string &$lines): bool
+    {
+        $data = $this->rest . $lines;
+        $rest = \strlen($this->rest);
+        $total = \strlen($data);
+        $done = 0;
+        while ($done < $total) {
+            $piece = $done === 0 && !$this->tls ? $data : \substr($data, $done, $this->tls ? self::RECORD : \PHP_INT_MAX);
+            do {
+                $written = \fwrite($this->stream, $piece);
+                if ($written === false) {
+                    // What the agent has of a line is worthless without its rest.
+                    $lines = \substr($data, self::lineStart($data, $done, $rest));
+                    $this->rest = '';
+                    return false;
+                }
+            } while ($written === 0 && $this->wait());
+            if ($written === 0) {
+                break;
+            }
+            $done += $written;
+        }
+        if ($done === $total) {
+            $this->rest = '';
+            $lines = '';
+            return true;
+        }
+        if ($this->tls) {
+            // A record must be repeated as it was, or not at all.
+            $lines = \substr($data, self::lineStart($data, $done, $rest));
+            $this->rest = '';
+            $this->close();
+            return true;
+        }
+        $next = $done === 0 && $rest === 0 || $data[$done - 1] === "\n" ? $done : \strpos($data, "\n", $done) + 1;
+        $next = \max($next, $rest);
+        $this->rest = \substr($data, $done, $next - $done);
+        $lines = \substr($data, $next);
+        return true;
+    }
+
+    /** Where the first line begins that was not written as a whole. The rest of an older line is not one. */
+    private static function lineStart(string $data, int $done, int $rest): int
+    {
+        if ($done <= $rest) {
+            return $rest;
+        }
+        $end = \strrpos($data, "\n", $done - 1 - \strlen($data));
+        return $end === false ? $rest : \max($rest, $end + 1);
+    }
+
+    /** Waits until the stream takes more. `false` if the budget is used up. */
+    private function wait(): bool
+    {
+        if (!$this->consulted && $this->options->persistent) {
+            $this->consult();
+            if ($this->closedUntil !== 0) {
+                return false;
+            }
+        }
+        if ($this->budget <= 0) {
+            return false;
+        }
+        $begun = \hrtime(true);
+        $none = [];
+        $streams = [$this->stream];
+        $ready = \stream_select($none, $streams, $none, 0, \intdiv($this->budget, 1000));
+        $this->budget -= \hrtime(true) - $begun;
+        return $ready !== 0 && $this->budget > 0;
+    }
+
+    /** Reads and drops the agent's answers, and counts refusals. */
+    public function drain(): void
+    {
+        while ($this->stream !== null) {
+            $data = \fread($this->stream, 8192);
+            if ($data === false || $data === '') {
+                return;
+            }
+            $text = $this->answer . $data;
+            $refused = \substr_count($text, "\nERR ");
+            $this->answers += $refused;
+            $this->refused += $refused;
+            if (\preg_match('/\nERR \d+ (\d+) refused/', $text, $found) === 1) {
+                // The answer to our SYNC counts all since the one before.
+                $this->refused += \max(0, (int) $found[1] - $this->answers);
+                $this->answers = 0;
+            } elseif ($this->answers >= self::ANSWERS_MAX && \fwrite($this->stream, "SYNC\n") === 5) {
+                $this->answers = 0;
+            }
+            $end = \substr($text, (int) \strrpos($text, "\n"), 5);
+            $this->answer = $end === "\nERR " ? '' : $end;
+        }
+    }
+
+    /** Ends the use of the connection by a request. */
+    public function rest(int $lost): void
+    {
+        if (!$this->options->persistent) {
+            return;
+        }
+        $now = \hrtime(true);
+        if ($lost > 0 || $this->closedUntil > $now) {
+            $ahead = (int) \ceil(\max(0, $this->closedUntil - $now) / 1e9);
+            Worker::keep($ahead > 0 ? \time() + $ahead : 0, $lost);
+        } elseif ($this->consulted) {
+            Worker::keep(0, 0);
+        }
+        if ($this->rest !== '') {
+            // The next request does not know the rest of this line.
+            $this->close();
+        }
+        if ($this->stream !== null) {
+            \stream_set_chunk_size($this->stream, $lost > 0 ? self::IDLE_LOST : self::IDLE);
+        }
+    }
+
+    /** Begins the use of the connection by the next request. */
+    public function wake(): void
+    {
+        if ($this->options->persistent && $this->stream !== null) {
+            \stream_set_chunk_size($this->stream, self::IN_USE);
+        }
+    }
+
+    /** Forgets the connection of the parent process, without ending it. */
+    public function forget(): void
+    {
+        if ($this->stream !== null && $this->tls) {
+            $this->foreign[] = $this->stream;
+        } elseif ($this->stream !== null) {
+            \fclose($this->stream);
+        }
+        $this->stream = null;
+        $this->rest = '';
+        $this->answer = "\n";
+        $this->refused = $this->answers = 0;
+    }
+
+    /** Closes the connection: the agent ends its open runs. */
+    public function close(): void
+    {
+        if ($this->stream !== null) {
+            \fclose($this->stream);
+        }
+        $this->stream = null;
+        $this->rest = '';
+        $this->answer = "\n";
+        $this->answers = 0;
+    }
+
+    private function fail(): void
+    {
+        $delay = \min(self::RETRY_MAX, self::RETRY_MIN * 2 ** \min(16, $this->failures++));
+        $this->closedUntil = \hrtime(true) + (int) ($delay * 1e9);
+    }
+
+    /** Asks what earlier requests of this worker kept. */
+    private function consult(): void
+    {
+        $this->consulted = true;
+        [$until, $lost] = Worker::kept();
+        $this->inherited += $lost;
+        $ahead = $until - \time();
+        if ($ahead > 0) {
+            $this->closedUntil = \hrtime(true) + $ahead * 1_000_000_000;
+            $this->failures = \max($this->failures, (int) \ceil(\log($ahead / self::RETRY_MIN, 2)) + 1);
+        }
+    }
+
+    private function hasEnded(): bool
+    {
+        $this->drain();
+        return $this->stream === null || \feof($this->stream);
+    }
+
+    private function connect(): bool
+    {
+        if ($this->options->server !== null) {
+            return $this->connectTcp($this->options->server);
+        }
+        foreach ($this->sockets() as $path) {
+            // The length of sun_path with its NUL is 108.
+            if (\strlen($path) < 108 && $this->open('unix://' . $path, 0.01, null)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** @return list<string> */
+    private function sockets(): array
+    {
+        if ($this->options->socket !== null) {
+            return [$this->options->socket];
+        }
+        $sockets = [];
+        $uid = \function_exists('posix_geteuid') ? \posix_geteuid() : null;
+        if ($uid !== 0) {
+            $directory = Options::env('XDG_RUNTIME_DIR');
+            if ($directory === null && $uid !== null && \fileowner("/run/user/$uid") === $uid) {
+                $directory = "/run/user/$uid";
+            }
+            if ($directory !== null) {
+                $sockets[] = $directory . '/pulsed/pulsed.sock';
+            }
+        }
+        $sockets[] = Options::SYSTEM_SOCKET;
+        return $sockets;
+    }
+
+    /** @param resource|null $context */
+    private function open(string $address, float $timeout, $context): bool
+    {
+        $flags = \STREAM_CLIENT_CONNECT | ($this->options->persistent ? \STREAM_CLIENT_PERSISTENT : 0);
+        for ($again = 0; $again < 2; $again++) {
+            $stream = $context === null
+                ? \stream_socket_client($address, $code, $why, $timeout, $flags)
+                : \stream_socket_client($address, $code, $why, $timeout, $flags, $context);
+            if ($stream === false) {
+                $this->trouble = "cannot connect: $why";
+                return false;
+            }
+            $before = $this->options->persistent ? \stream_set_chunk_size($stream, self::IN_USE) : 0;
+            if ($before !== self::IN_USE) {
+                break;
+            }
+            // The last request was cut off: what it left open ends with its connection.
+            \fclose($stream);
+        }
+        \stream_set_blocking($stream, false);
+        $this->stream = $stream;
+        $reused = $before === self::IDLE || $before === self::IDLE_LOST;
+        if ($this->options->persistent && $before !== self::IDLE && !$this->consulted) {
+            $until = $this->closedUntil;
+            $this->consult();
+            $this->closedUntil = $until;
+        }
+        if ($reused) {
+            $this->answers = 0;
+        }
+        return $reused || $this->options->server === null || $this->authenticate($timeout);
+    }
+
+    private function connectTcp(string $server): bool
+    {
+        if ($this->options->persistent && !$this->consulted) {
+            $this->consult();
+            if (!$this->isOpen()) {
+                return false;
+            }
+        }
+        if (\preg_match('/^(\[[0-9a-fA-F:.]+\]|[^:\/\s]+)(?::(\d{1,5}))?$/D', $server, $part) !== 1) {
+            $this->trouble = 'the option server is not HOST[:PORT]';
+            return false;
+        }
+        $host = $part[1];
+        $plain = $this->options->ca === null
+            && (\preg_match('/^127\.\d+\.\d+\.\d+$/D', $host) === 1 || $host === '[::1]' || $host === 'localhost');
+        $this->tls = !$plain;
+        $this->checksEnd = true;
+        $context = null;
+        if (!$plain) {
+            $ssl = ['verify_peer' => true, 'verify_peer_name' => true, 'peer_name' => \trim($host, '[]')];
+            $context = \stream_context_create(['ssl' => $ssl + ($this->options->ca === null ? [] : ['cafile' => $this->options->ca])]);
+        }
+        // A connection is that of one token: the path makes it another persistent stream.
+        $identity = \substr(\hash('sha256', (string) $this->options->token), 0, 16);
+        $address = ($plain ? 'tcp://' : 'tls://') . $host . ':' . ($part[2] ?? '7465') . '/' . $identity;
+        return $this->open($address, self::TCP_MAX, $context);
+    }
+
+    /** Sends the token, and waits for the agent's answer. */
+    private function authenticate(float $timeout): bool
+    {
+        $end = \hrtime(true) + (int) ($timeout * 1e9);
+        $answer = '';
+        if (\fwrite($this->stream, 'AUTH ' . $this->options->token . "\n") !== false) {
+            while (!\str_contains($answer, "\n") && ($left = $end - \hrtime(true)) > 0) {
+                $streams = [$this->stream];
+                $none = [];
+                \stream_select($streams, $none, $none, 0, \intdiv($left, 1000));
+                $data = \fread($this->stream, 8192);
+                if ($data === false || $data === '' && \feof($this->stream)) {
+                    break;
+                }
+                $answer .= $data;
+            }
+        }
+        if (\str_starts_with($answer, 'OK ')) {
+            return true;
+        }
+        $this->trouble = $answer === '' ? 'no answer to the token' : Values::cut(\trim($answer), 100);
+        $this->close();
+        return false;
+    }
+}

@@ -1,0 +1,261 @@
+<?php
+declare(strict_types=1);
+
+namespace Pulse;
+
+/**
+ * Collects lines and writes them: at once for begins of runs, else when 64 KiB have gathered, with the next event once the
+ * oldest line is 50 ms old, and at the end of the request.
+ */
+final class Sender
+{
+    /** Lines are written before they are longer than this, in bytes. More is not held while the agent is away. */
+    public const BATCH_MAX = 65536;
+
+    /** Lines are written with the next event once the oldest is this old, in nanoseconds. */
+    public const AGE_MAX = 50_000_000;
+
+    /** How many runs of a request are open at most. A begin beyond that is an event without a run. */
+    public const OPEN_MAX = 200;
+
+    /** How much of the message of an open run is kept for its end, in bytes. */
+    public const OPENED_MAX = 128;
+
+    /** What is given back to PHP at a fatal error, so that the end of the request can be sent: bytes. */
+    private const RESERVE = 32768;
+
+    /** @internal */
+    public static ?self $shared = null;
+
+    public Options $options;
+    private Connection $connection;
+    private ?Request $request = null;
+    private string $pending = '';
+
+    /** When the oldest pending line came, as hrtime(true). */
+    private int $oldest = 0;
+
+    private int $lost = 0;
+    private int $pid;
+    private int $severity = 7;
+
+    /** Whether an earlier failure left the pending lines full. */
+    private bool $full = false;
+
+    private bool $writing = false;
+
+    /** Whether the request has ended, so that each further event is written at once. */
+    private bool $ended = false;
+
+    private bool $registered = false;
+    private string $reserve = '';
+    private string $prefix = '';
+    private int $runs = 0;
+
+    /** @var array<string, array{int, string, string}> when each open run began, its tag and its message */
+    private array $open = [];
+
+    private function __construct()
+    {
+        $this->options = new Options();
+        $this->connection = new Connection($this->options);
+        $this->pid = (int) \getmypid();
+        $this->prefix = self::prefix($this->pid);
+    }
+
+    public static function shared(): self
+    {
+        return self::$shared ??= new self();
+    }
+
+    /** @param array<mixed> $given */
+    public function configure(array $given): void
+    {
+        try {
+            $this->flush();
+            $this->options = new Options($given);
+            Silent::call($this->connection->close(...));
+            $this->connection = new Connection($this->options);
+            $this->severity = Options::severity($this->options->level);
+            $this->request = null;
+            foreach ($this->options->problems as $name) {
+                $this->event("unknown or invalid option: $name", [], $this->options->tag . '.pulse', 'warning');
+            }
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+        }
+    }
+
+    /**
+     * Sends an event. With `$run` and `$took`, it ends that run.
+     *
+     * @param array<mixed> $fields
+     */
+    public function event(
+        string $message,
+        array $fields = [],
+        ?string $tag = null,
+        ?string $level = null,
+        ?float $took = null,
+        ?string $run = null,
+    ): void {
+        try {
+            if ($run !== null) {
+                unset($this->open[$run]);
+            }
+            if ($level !== null && $this->severity < 7 && $run === null && Options::severity($level) > $this->severity) {
+                return;
+            }
+            if ($this->full && !$this->connection->isOpen()) {
+                $this->lost++;
+                return;
+            }
+            $pid = \getmypid();
+            if ($pid !== $this->pid) {
+                $this->forked((int) $pid);
+            }
+            $request = $this->request ?? $this->request();
+            $tag ??= $this->options->tag;
+            $this->append(Line::encode($tag, $level, $message, $fields, $request->common($fields), $took, $run));
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+        }
+    }
+
+    /**
+     * Begins a run, and writes its begin at once. Returns its name, or null if it is not tracked.
+     *
+     * @param array<mixed> $fields
+     */
+    public function begin(string $message, array $fields = [], ?string $tag = null, ?string $level = null): ?string
+    {
+        try {
+            if (\count($this->open) >= self::OPEN_MAX || $this->full && !$this->connection->isOpen()) {
+                $this->event($message, $fields, $tag, $level);
+                return null;
+            }
+            $pid = \getmypid();
+            if ($pid !== $this->pid) {
+                $this->forked((int) $pid);
+            }
+            $request = $this->request ?? $this->request();
+            $tag ??= $this->options->tag;
+            $run = $this->prefix . ++$this->runs;
+            $line = Line::encode($tag, $level, $message, $fields, $request->common($fields), null, $run);
+            $this->open[$run] = [\hrtime(true), $tag, Values::cut($message, self::OPENED_MAX)];
+            $this->append($line);
+            $this->flush();
+            return $run;
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+            return null;
+        }
+    }
+
+    /** The message of an open run. Null if it is not open, or is one of the parent process. */
+    public function opened(string $run): ?string
+    {
+        return $this->open[$run][2] ?? null;
+    }
+
+    /** The request, which begins with the first event if nothing began it. */
+    public function request(): Request
+    {
+        if ($this->request === null) {
+            $this->request = new Request($_SERVER, $this->options->user);
+            $this->register();
+        }
+        return $this->request;
+    }
+
+    /** @param array<mixed>|null $server */
+    public function beginRequest(?array $server): void
+    {
+        try {
+            $this->endRequest();
+            $this->ended = false;
+            $this->request = new Request($server ?? $_SERVER, $this->options->user);
+            $this->connection->refill();
+            Silent::call($this->connection->wake(...));
+            $this->register();
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+        }
+    }
+
+    public function endRequest(): void
+    {
+        try {
+            $this->reserve = '';
+            if ((int) \getmypid() !== $this->pid) {
+                $this->forked((int) \getmypid());
+            }
+            foreach ($this->open as $run => [$begun, $tag, $message]) {
+                $took = (\hrtime(true) - $begun) / 1e9;
+                $this->event($message, ['left_open' => true], $tag, 'warning', $took, $run);
+            }
+            $this->flush();
+            $dropped = \substr_count($this->pending, "\n");
+            $this->pending = '';
+            $this->full = false;
+            $this->lost += $dropped;
+            Silent::call(fn () => $this->connection->rest($this->lost));
+            $this->request = null;
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+        }
+    }
+
+    /** Writes what is pending. */
+    public function flush(): void
+    {
+        if ($this->writing) {
+            return;
+        }
+        $this->writing = true;
+        \set_error_handler(static fn (): bool => true);
+        try {
+            $this->connection->drain();
+            if ($this->connection->refused > 0 || $this->lost + $this->connection->inherited > 0 && $this->connection->isOpen()) {
+                $this->tell();
+            }
+            if ($this->pending !== '') {
+                $lines = $this->pending;
+                $this->pending = '';
+                $lines = $this->connection->write($lines);
+                if ($lines !== '' || $this->pending !== '') {
+                    $this->keep($lines);
+                }
+            }
+        } catch (\Throwable $thrown) {
+            $this->caught($thrown);
+        } finally {
+            \restore_error_handler();
+            $this->writing = false;
+        }
+    }
+
+    private function append(string $line): void
+    {
+        $now = \hrtime(true);
+        if ($this->pending === '') {
+            $this->oldest = $now;
+            $this->pending = $line;
+            if ($this->ended) {
+                $this->flush();
+            }
+            return;
+        }
+        if (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
+            $this->flush();
+            $this->keep($line);
+            $this->oldest = $now;
+            return;
+        }
+        $this->pending .= $line;
+        if ($now - $this->oldest > self::AGE_MAX) {
+            $this->flush();
+            $this->oldest = $now;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+<?php
+declare(strict_types=1);
+
+namespace Pulse;
+
+/**
+ * Two small numbers that outlive a request of a worker: until when the agent is not tried again, and how many events were
+ * lost.
+ *
+ * PHP forgets all variables at the end of a request, but not its persistent streams. This is one that is never written to, a
+ * UDP socket to the discard port of the loopback interface, and the numbers are in its chunk size. It is opened only after a
+ * failure. If it cannot be opened, the numbers are 0 in each request.
+ */
+final class Worker
+{
+    /** The largest count of lost events that is kept. */
+    public const LOST_MAX = 0x1FFFF;
+
+    /** Until is kept in seconds modulo this. */
+    private const CLOCK = 4096;
+
+    /** The chunk size of a stream that was not used before. */
+    private const UNUSED = 8192;
+
+    private const MARK = 1 << 29;
+
+    /** @var resource|null */
+    private static $stream = null;
+
+    /** Keeps both. `$until` is seconds of time(), at most an hour from now. */
+    public static function keep(int $until, int $lost): void
+    {
+        $number = ($until % self::CLOCK) << 17 | \min($lost, self::LOST_MAX);
+        if (self::open()) {
+            \stream_set_chunk_size(self::$stream, self::MARK | $number);
+        }
+    }
+
+    /**
+     * Returns until when the agent is not tried again, and how many events were lost.
+     *
+     * @return array{int, int}
+     */
+    public static function kept(): array
+    {
+        if (!self::open()) {
+            return [0, 0];
+        }
+        $number = \stream_set_chunk_size(self::$stream, self::UNUSED);
+        if (!\is_int($number) || ($number & self::MARK) === 0) {
+            return [0, 0];
+        }
+        \stream_set_chunk_size(self::$stream, $number);
+        $now = \time();
+        $ahead = (($number >> 17 & (self::CLOCK - 1)) - $now % self::CLOCK + self::CLOCK) % self::CLOCK;
+        return [$ahead <= Connection::RETRY_MAX ? $now + $ahead : 0, $number & self::LOST_MAX];
+    }
+
+    private static function open(): bool
+    {
+        if (self::$stream === null) {
+            $flags = \STREAM_CLIENT_CONNECT | \STREAM_CLIENT_PERSISTENT;
+            $stream = \stream_socket_client('udp://127.0.0.1:9', $code, $why, 0.01, $flags);
+            self::$stream = $stream === false ? null : $stream;
+        }
+        return self::$stream !== null;
+    }
+}
