@@ -133,7 +133,7 @@ final class Errors
         self::$sending = true;
         try {
             $text = Values::cut($text, self::MESSAGE_MAX) . " in $file:$line";
-            $sender->event($text, $fields, $sender->options()->tag . '.error', $level);
+            $sender->event($text, $fields, $sender->options->tag . '.error', $level);
         } finally {
             self::$sending = false;
         }

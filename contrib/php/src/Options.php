@@ -44,6 +44,9 @@ final class Options
     /** A request or statement that takes at least this many seconds is slow. 0: none is. */
     public float $slow = 1.0;
 
+    /** `fatal`, or `all`: warnings and notices too, with the error handler of {@see Errors::observe()}. */
+    public string $errors = 'fatal';
+
     /** Whether the connection stays open for the next request. Default: not in cli, where there is none. */
     public bool $persistent;
 
@@ -101,6 +104,12 @@ final class Options
                     return false;
                 }
                 $this->level = \strtolower($value);
+                return true;
+            case 'errors':
+                if ($value !== 'fatal' && $value !== 'all') {
+                    return false;
+                }
+                $this->errors = $value;
                 return true;
             case 'budget':
             case 'slow':
