@@ -224,6 +224,7 @@ final class Connection
             return;
         }
         $now = \hrtime(true);
+        $this->consulted = $this->consulted || $lost > 0 || $this->closedUntil > $now;
         if ($lost > 0 || $this->closedUntil > $now) {
             $ahead = (int) \ceil(\max(0, $this->closedUntil - $now) / 1e9);
             Worker::keep($ahead > 0 ? \time() + $ahead : 0, $lost);

@@ -132,7 +132,8 @@ final class Line
             return \json_encode($text, self::JSON);
         } catch (\JsonException) {
             if (self::$escapes === null) {
-                self::$escapes = ['"' => '\\"', '\\' => '\\\\'];
+                // 0xFF would begin a command of telnet. 0xFE is no UTF-8 either.
+                self::$escapes = ['"' => '\\"', '\\' => '\\\\', "\xFF" => "\xFE"];
                 for ($code = 0; $code < 32; $code++) {
                     self::$escapes[\chr($code)] = \sprintf('\\u%04x', $code);
                 }

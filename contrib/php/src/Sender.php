@@ -28,6 +28,14 @@ final class Sender
     public static ?self $shared = null;
 
     public Options $options;
+
+    /**
+     * Called when the request ends: with `false` after the page, and with `true` after its shutdown functions.
+     *
+     * @var (\Closure(bool): void)|null
+     */
+    public ?\Closure $atEnd = null;
+
     private Connection $connection;
     private ?Request $request = null;
     private string $pending = '';
@@ -36,10 +44,13 @@ final class Sender
     private int $oldest = 0;
 
     private int $lost = 0;
+
+    /** When answers were last read, as hrtime(true). */
+    private int $drained = 0;
     private int $pid;
     private int $severity = 7;
 
-    /** Whether an earlier failure left the pending lines full. */
+    /** Whether a line did not fit any more after a failure. */
     private bool $full = false;
 
     private bool $writing = false;
@@ -112,7 +123,7 @@ final class Sender
             }
             $pid = \getmypid();
             if ($pid !== $this->pid) {
-                $this->forked((int) $pid);
+                $this->forked();
             }
             $request = $this->request ?? $this->request();
             $tag ??= $this->options->tag;
@@ -136,7 +147,7 @@ final class Sender
             }
             $pid = \getmypid();
             if ($pid !== $this->pid) {
-                $this->forked((int) $pid);
+                $this->forked();
             }
             $request = $this->request ?? $this->request();
             $tag ??= $this->options->tag;
@@ -187,19 +198,19 @@ final class Sender
     {
         try {
             $this->reserve = '';
-            if ((int) \getmypid() !== $this->pid) {
-                $this->forked((int) \getmypid());
+            if (\getmypid() !== $this->pid) {
+                $this->forked();
             }
+            $this->end(true);
             foreach ($this->open as $run => [$begun, $tag, $message]) {
                 $took = (\hrtime(true) - $begun) / 1e9;
                 $this->event($message, ['left_open' => true], $tag, 'warning', $took, $run);
             }
             $this->flush();
-            $dropped = \substr_count($this->pending, "\n");
+            $this->lost += \substr_count($this->pending, "\n");
             $this->pending = '';
             $this->full = false;
-            $this->lost += $dropped;
-            Silent::call(fn () => $this->connection->rest($this->lost));
+            $this->rest();
             $this->request = null;
         } catch (\Throwable $thrown) {
             $this->caught($thrown);
@@ -215,23 +226,66 @@ final class Sender
         $this->writing = true;
         \set_error_handler(static fn (): bool => true);
         try {
-            $this->connection->drain();
-            if ($this->connection->refused > 0 || $this->lost + $this->connection->inherited > 0 && $this->connection->isOpen()) {
-                $this->tell();
+            $now = \hrtime(true);
+            if ($now - $this->drained > self::AGE_MAX) {
+                $this->drained = $now;
+                $this->connection->drain();
             }
-            if ($this->pending !== '') {
-                $lines = $this->pending;
-                $this->pending = '';
+            $lines = $this->pending;
+            $this->pending = '';
+            if ($lines !== '') {
                 $lines = $this->connection->write($lines);
-                if ($lines !== '' || $this->pending !== '') {
-                    $this->keep($lines);
+            }
+            if ($lines === '') {
+                $this->full = false;
+                if ($this->lost > 0 || $this->connection->refused > 0 || $this->connection->inherited > 0) {
+                    $this->tell();
                 }
+            } else {
+                // Lines that a signal handler sent meanwhile follow.
+                $this->pending = $lines . $this->pending;
             }
         } catch (\Throwable $thrown) {
             $this->caught($thrown);
         } finally {
             \restore_error_handler();
             $this->writing = false;
+        }
+    }
+
+    /** Runs last of all shutdown functions: the first time it is called, it registers itself again. */
+    public static function shutdown(bool $last = false): void
+    {
+        $sender = self::$shared;
+        if ($sender === null) {
+            return;
+        }
+        if (!$last) {
+            $sender->reserve = '';
+            \register_shutdown_function([self::class, 'shutdown'], true);
+            $sender->end(false);
+            return;
+        }
+        $sender->endRequest();
+        $sender->ended = true;
+    }
+
+    /** Ends the request if the shutdown function did not run: another one called `exit`. */
+    public function __destruct()
+    {
+        if (!$this->ended || $this->open || $this->pending !== '') {
+            $this->endRequest();
+        }
+    }
+
+    private function end(bool $last): void
+    {
+        $atEnd = $this->atEnd;
+        if ($last) {
+            $this->atEnd = null;
+        }
+        if ($atEnd !== null) {
+            $atEnd($last);
         }
     }
 
@@ -243,12 +297,18 @@ final class Sender
             $this->pending = $line;
             if ($this->ended) {
                 $this->flush();
+                $this->rest();
             }
             return;
         }
         if (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
             $this->flush();
-            $this->keep($line);
+            if (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
+                $this->full = true;
+                $this->lost++;
+                return;
+            }
+            $this->pending .= $line;
             $this->oldest = $now;
             return;
         }
@@ -257,5 +317,73 @@ final class Sender
             $this->flush();
             $this->oldest = $now;
         }
+    }
+
+    /** Ends the request's use of the connection, unless runs are open: the next request then ends them by a new connection. */
+    private function rest(): void
+    {
+        if (!$this->open) {
+            Silent::call(fn () => $this->connection->rest($this->lost));
+        }
+    }
+
+    /** Reports what was lost, as an event of its own. */
+    private function tell(): void
+    {
+        $connection = $this->connection;
+        $lost = $this->lost + $connection->inherited;
+        $refused = $connection->refused;
+        $message = $lost > 0 ? "$lost events were not sent" : "$refused events were refused";
+        $fields = \array_filter(['lost' => $lost, 'refused' => $refused]);
+        if ($lost > 0 && $connection->trouble !== '') {
+            $fields['why'] = $connection->trouble;
+        }
+        $common = $this->request()->common($fields);
+        $line = Line::encode($this->options->tag . '.pulse', 'warning', $message, $fields, $common, null, null);
+        if ($connection->write($line) === '') {
+            $this->lost = $connection->inherited = $connection->refused = 0;
+            $connection->trouble = '';
+        }
+    }
+
+    private function register(): void
+    {
+        if (!$this->registered) {
+            $this->registered = true;
+            $this->reserve = \str_repeat("\0", self::RESERVE);
+            \register_shutdown_function([self::class, 'shutdown']);
+        }
+    }
+
+    /** Begins anew in a child process: pending lines, open runs and the connection are those of its parent. */
+    private function forked(): void
+    {
+        $this->pid = (int) \getmypid();
+        $this->prefix = self::prefix($this->pid);
+        $this->runs = 0;
+        $this->open = [];
+        $this->pending = '';
+        $this->lost = 0;
+        $this->full = false;
+        $this->writing = false;
+        Silent::call($this->connection->forget(...));
+    }
+
+    /** The beginning of the names of runs: unique on this machine, also after a restart of the worker. */
+    private static function prefix(int $pid): string
+    {
+        return \base_convert((string) $pid, 10, 36) . '-' . \base_convert((string) (int) (\microtime(true) * 1e6), 10, 36) . '-';
+    }
+
+    /**
+     * A fault of this library must not reach the page, and is a lost event. An exception from elsewhere was thrown by a signal
+     * handler or a tick function of the page, and goes on.
+     */
+    private function caught(\Throwable $thrown): void
+    {
+        if (\strncmp($thrown->getFile(), __DIR__, \strlen(__DIR__)) !== 0) {
+            throw $thrown;
+        }
+        $this->lost++;
     }
 }
