@@ -22,7 +22,7 @@ final class Database
      */
     public function __construct(public readonly string $driver, string $database, public readonly bool $binds)
     {
-        $this->name = Statements::cut(\rtrim("$driver:$database", ':'), self::NAME_MAX);
+        $this->name = Values::cut(\rtrim("$driver:$database", ':'), self::NAME_MAX);
     }
 
     /** Of a DSN of PDO. What follows `dbname=` is all that is taken from it, because a DSN can contain a password. */
@@ -81,19 +81,41 @@ final class Database
                 'mysql', 'pgsql' => self::withoutValues($error, $statement),
                 // It names columns and tables only.
                 'sqlite' => $error,
-                default => (string) \strtok($error, " \n"),
+                default => \substr($error, 0, \strcspn($error, " \n")),
             };
         }
-        return Statements::cut($error, self::ERROR_MAX);
+        return Values::cut($error, self::ERROR_MAX);
     }
 
-    /** @param list<mixed> $info as of errorInfo() */
-    public function errorInfoText(array $info, string $statement, bool $prepared): string
+    /**
+     * The error of errorInfo(), as PDO's exceptions have it.
+     *
+     * @param array<mixed> $info
+     */
+    public static function infoText(array $info): string
     {
-        $text = \is_string($info[2] ?? null) ? $info[2] : '';
-        $code = \is_scalar($info[1] ?? null) ? (string) $info[1] : '';
-        $state = \is_string($info[0] ?? null) ? $info[0] : '';
-        return $this->errorText(\rtrim("SQLSTATE[$state]: $code $text"), $statement, $prepared);
+        $texts = \array_map(static fn (mixed $value): string => \is_scalar($value) ? (string) $value : '', $info);
+        [$state, $code, $text] = $texts + ['', '', ''];
+        return \rtrim("SQLSTATE[$state]: $code $text");
+    }
+
+    /** Sends that a statement could not be prepared. `$begun` is when that began, as hrtime(true). */
+    public function unprepared(mixed $text, string $error, int $begun): void
+    {
+        if (\is_string($text)) {
+            Statements::shared()->failed($text, ['db' => $this->name], $this->errorText($error, $text, false), $begun);
+        }
+    }
+
+    /** The rows that a statement of PDO returned or changed. Null if they are not known. */
+    public function rowsOf(\PDOStatement $statement): ?int
+    {
+        $rows = $statement->rowCount();
+        if ($this->driver === 'sqlite' || $rows === 0) {
+            // SQLite returns rows one by one. Other drivers count zero rows for a result that is not buffered.
+            return $statement->columnCount() > 0 ? null : $rows;
+        }
+        return $rows;
     }
 
     private static function withoutValues(string $error, string $statement): string

@@ -17,7 +17,7 @@ final class Statement
     public function __construct(
         private string $text,
         private array $fields,
-        private ?string $tag,
+        private string $tag,
         private ?string $run,
         private ?int $shape,
     ) {
@@ -32,8 +32,11 @@ final class Statement
         if ($rows !== null && $rows >= 0) {
             $this->fields['rows'] = (int) $rows;
         }
-        (Sender::$shared ?? Sender::shared())
-            ->event($this->text, $this->fields, $this->tag, null, $ns / 1e9, $this->run);
+        $sender = Sender::$shared ?? Sender::shared();
+        $took = $ns / 1e9;
+        $slow = $sender->options->slow;
+        $level = $took >= $slow && $slow > 0 ? 'warning' : null;
+        $sender->event($this->text, $this->fields, $this->tag, $level, $took, $this->run);
         (Statements::$shared ?? Statements::shared())->ran($this->shape ?? Shape::key($this->text), $ns);
     }
 

@@ -12,7 +12,7 @@ namespace Pulse;
  */
 final class Statements
 {
-    /** The bytes of a statement's text that are sent. A longer text is cut, and the field `sql_bytes` has its length. */
+    /** The bytes of a statement's text that are sent. A longer one is cut, and its length is in the field `cut`. */
     public const TEXT_MAX = 4096;
 
     /** The statements of a request whose begin is always written. */
@@ -29,7 +29,10 @@ final class Statements
 
     public static ?self $shared = null;
 
-    /** The number of statements in this request. */
+    /** The request whose statements are counted. */
+    private ?Request $request = null;
+
+    /** The number of statements in it. */
     private int $count = 0;
 
     /** @var array<int, int> the fast runs in a row, by shape, at most {@see FAST_RUNS} */
@@ -38,14 +41,6 @@ final class Statements
     public static function shared(): self
     {
         return self::$shared ??= new self();
-    }
-
-    /** Counts from zero again. Called at the begin of a request. */
-    public static function beginRequest(): void
-    {
-        if (self::$shared !== null) {
-            self::$shared->count = 0;
-        }
     }
 
     /**
@@ -57,8 +52,14 @@ final class Statements
     {
         $length = \strlen($text);
         if ($length > self::TEXT_MAX) {
-            $text = self::cut($text, self::TEXT_MAX);
-            $fields['sql_bytes'] = $length;
+            $text = Values::cut($text, self::TEXT_MAX);
+            $fields['cut'] = "msg=$length";
+        }
+        $sender = Sender::$shared ?? Sender::shared();
+        $request = $sender->request();
+        if ($request !== $this->request) {
+            $this->request = $request;
+            $this->count = 0;
         }
         $shape = null;
         $sends = ++$this->count <= self::BEGINS_MAX;
@@ -66,10 +67,26 @@ final class Statements
             $shape = Shape::key($text);
             $sends = ($this->fast[$shape] ?? 0) < self::FAST_RUNS;
         }
-        $sender = Sender::$shared ?? Sender::shared();
-        $tag = $sender->statementTag();
+        $tag = $sender->options->tag . '.query';
         $run = $sends ? $sender->begin($text, $fields, $tag) : null;
         return new Statement($text, $fields, $tag, $run, $shape);
+    }
+
+    /**
+     * Sends a statement that failed, without a begin. `$begun` is when it began, as hrtime(true).
+     *
+     * @param array<string, mixed> $fields
+     */
+    public function failed(string $text, array $fields, string $error, int $begun): void
+    {
+        $took = (\hrtime(true) - $begun) / 1e9;
+        $length = \strlen($text);
+        if ($length > self::TEXT_MAX) {
+            $text = Values::cut($text, self::TEXT_MAX);
+            $fields['cut'] = "msg=$length";
+        }
+        $sender = Sender::shared();
+        $sender->event($text, $fields + ['error' => $error], $sender->options->tag . '.query', 'error', $took);
     }
 
     /** Counts a run of a shape, which took this many nanoseconds. */
@@ -92,20 +109,6 @@ final class Statements
         }
     }
 
-    /** The first bytes of a text, at most `$max`, without a character of UTF-8 that is cut in two. */
-    public static function cut(string $text, int $max): string
-    {
-        if (\strlen($text) <= $max) {
-            return $text;
-        }
-        $end = $max;
-        // A character has at most three continuation bytes; more of them are no UTF-8.
-        while ($end > $max - 4 && (\ord($text[$end]) & 0xC0) === 0x80) {
-            $end--;
-        }
-        return \substr($text, 0, $end > $max - 4 ? $end : $max);
-    }
-
     /**
      * Bound values as one text.
      *
@@ -123,10 +126,10 @@ final class Statements
                 $value === null => 'NULL',
                 \is_bool($value) => $value ? 'true' : 'false',
                 \is_int($value), \is_float($value) => (string) $value,
-                \is_string($value) => "'" . self::cut($value, 128) . (\strlen($value) > 128 ? '…' : '') . "'",
+                \is_string($value) => "'" . Values::cut($value, 128) . (\strlen($value) > 128 ? '…' : '') . "'",
                 default => '(' . \get_debug_type($value) . ')',
             };
-            $pieces[] = \is_int($name) ? $text : self::cut($name, 64) . '=' . $text;
+            $pieces[] = \is_int($name) ? $text : Values::cut($name, 64) . '=' . $text;
         }
         return \implode(', ', $pieces);
     }
