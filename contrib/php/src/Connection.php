@@ -353,6 +353,9 @@ final class Connection
             // The last request was cut off: what it left open ends with its connection.
             \fclose($stream);
         }
+        if (!$this->options->persistent && !$this->tls) {
+            $stream = self::closeOnExec($stream);
+        }
         \stream_set_blocking($stream, false);
         $this->stream = $stream;
         $reused = $before === self::IDLE || $before === self::IDLE_LOST;
@@ -362,9 +365,41 @@ final class Connection
             $this->closedUntil = $until;
         }
         if ($reused) {
-            $this->answers = 0;
+            $this->drain();
         }
         return $reused || $this->options->server === null || $this->authenticate($timeout);
+    }
+
+    /**
+     * Returns the connection on a descriptor that children of exec() and proc_open() do not inherit. PHP opens sockets without
+     * FD_CLOEXEC, and has no function that sets it, but the kernel sets it on a descriptor that a message brings.
+     *
+     * @param resource $stream
+     * @return resource
+     */
+    private static function closeOnExec($stream)
+    {
+        if (!\function_exists('socket_recvmsg') || !\defined('MSG_CMSG_CLOEXEC')) {
+            return $stream;
+        }
+        $pair = [];
+        if (!\socket_create_pair(\AF_UNIX, \SOCK_STREAM, 0, $pair)) {
+            return $stream;
+        }
+        $rights = ['level' => \SOL_SOCKET, 'type' => \SCM_RIGHTS];
+        $message = ['iov' => ['.'], 'control' => [$rights + ['data' => [$stream]]]];
+        $received = ['name' => [], 'buffer_size' => 1, 'controllen' => \socket_cmsg_space(\SOL_SOCKET, \SCM_RIGHTS, 1)];
+        if (\socket_sendmsg($pair[0], $message, 0) !== 1
+            || \socket_recvmsg($pair[1], $received, \MSG_CMSG_CLOEXEC | \MSG_DONTWAIT) !== 1) {
+            return $stream;
+        }
+        $socket = $received['control'][0]['data'][0] ?? null;
+        $same = $socket instanceof \Socket ? \socket_export_stream($socket) : false;
+        if ($same === false) {
+            return $stream;
+        }
+        \fclose($stream);
+        return $same;
     }
 
     private function connectTcp(string $server): bool
