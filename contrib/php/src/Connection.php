@@ -70,10 +70,19 @@ final class Connection
         $this->refill();
     }
 
-    /** Gives the next request its budget. */
+    /** Gives the next request the first half of its budget. The other half is for its end. */
     public function refill(): void
     {
-        $this->budget = (int) ($this->options->budget * 1e6);
+        $this->budget = (int) ($this->options->budget * 5e5);
+    }
+
+    /** Gives the end of the request the other half, and tries again at once if there is a connection. */
+    public function refillForEnd(): void
+    {
+        $this->budget = \max(0, $this->budget) + (int) ($this->options->budget * 5e5);
+        if ($this->stream !== null) {
+            $this->closedUntil = 0;
+        }
     }
 
     /** Whether an attempt would be made. */

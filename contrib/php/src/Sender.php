@@ -206,9 +206,14 @@ final class Sender
                 $took = (\hrtime(true) - $begun) / 1e9;
                 $this->event($message, ['left_open' => true], $tag, 'warning', $took, $run);
             }
+            $this->connection->refillForEnd();
             $this->flush();
-            $this->lost += \substr_count($this->pending, "\n");
-            $this->pending = '';
+            if ($this->pending !== '') {
+                $this->lost += \substr_count($this->pending, "\n");
+                $this->pending = '';
+                $this->connection->refillForEnd();
+                $this->flush();
+            }
             $this->full = false;
             $this->rest();
             $this->request = null;
