@@ -12,11 +12,12 @@ final class Page
     private static ?string $run = null;
     private static string $message = '';
     private static int $begun = 0;
+    private static int $pid = 0;
 
     /** Where applications keep the user in a session. */
     private const KEYS = ['user', 'user_id', 'userid', 'username', 'login', 'uid'];
 
-    /** Begins the request. It ends with its last shutdown function, or with {@see Page::end()}. */
+    /** Begins the request. It ends with its last shutdown function, or with {@see \Pulse::endRequest()}. */
     public static function begin(): void
     {
         $sender = Sender::shared();
@@ -27,14 +28,16 @@ final class Page
             Errors::observe();
         }
         self::$begun = \hrtime(true);
+        self::$pid = (int) \getmypid();
         self::$message = $request->method === '' ? $request->page : $request->method . ' ' . $request->page;
+        $sender->atEnd = static fn (bool $last) => $last ? self::end() : Errors::atEnd();
         self::$run = $sender->begin(self::$message, [], $sender->options->tag . '.request');
     }
 
-    /** Ends the request. */
-    public static function end(): void
+    private static function end(): void
     {
-        if (self::$begun === 0) {
+        if (self::$begun === 0 || \getmypid() !== self::$pid) {
+            // A child process ends here: the request is its parent's.
             return;
         }
         $took = (\hrtime(true) - self::$begun) / 1e9;
