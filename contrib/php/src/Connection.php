@@ -20,6 +20,9 @@ final class Connection
     /** How long a TCP or TLS connection may take to establish, including its token, in seconds. */
     public const TCP_MAX = 0.25;
 
+    /** An attempt to connect that takes longer than this is not made again for `RETRY_MAX`, in nanoseconds. */
+    private const SLOW = 20_000_000;
+
     /** How much is written to TLS at once, in bytes: one record. */
     private const RECORD = 16384;
 
@@ -60,6 +63,7 @@ final class Connection
     /** What is left of the budget, in nanoseconds. */
     private int $budget = 0;
 
+    private Worker $worker;
     private bool $consulted = false;
 
     /** @var list<resource> TLS streams of the parent process, which must stay open: closing one would end its session */
@@ -67,6 +71,7 @@ final class Connection
 
     public function __construct(private readonly Options $options)
     {
+        $this->worker = new Worker(\substr(\md5($options->server ?? $options->socket ?? ''), 0, 8));
         $this->refill();
     }
 
@@ -76,10 +81,15 @@ final class Connection
         $this->budget = (int) ($this->options->budget * 5e5);
     }
 
-    /** Gives the end of the request the other half, and tries again at once if there is a connection. */
+    /** Gives the end of the request the other half. */
     public function refillForEnd(): void
     {
         $this->budget = \max(0, $this->budget) + (int) ($this->options->budget * 5e5);
+    }
+
+    /** Makes the next attempt possible at once if there is a connection. */
+    public function reopen(): void
+    {
         if ($this->stream !== null) {
             $this->closedUntil = 0;
         }
@@ -100,8 +110,9 @@ final class Connection
         $retried = false;
         while (true) {
             if ($this->stream === null) {
+                $begun = \hrtime(true);
                 if (!$this->connect()) {
-                    $this->fail();
+                    $this->fail(\hrtime(true) - $begun > self::SLOW);
                     return $lines;
                 }
                 $retried = $retried || $this->rest !== '';
@@ -232,13 +243,15 @@ final class Connection
         if (!$this->options->persistent) {
             return;
         }
-        $now = \hrtime(true);
-        $this->consulted = $this->consulted || $lost > 0 || $this->closedUntil > $now;
-        if ($lost > 0 || $this->closedUntil > $now) {
-            $ahead = (int) \ceil(\max(0, $this->closedUntil - $now) / 1e9);
-            Worker::keep($ahead > 0 ? \time() + $ahead : 0, $lost);
-        } elseif ($this->consulted) {
-            Worker::keep(0, 0);
+        $wait = $this->closedUntil - \hrtime(true);
+        if (($lost > 0 || $wait > 0) && !$this->consulted) {
+            $until = $this->closedUntil;
+            $this->consult();
+            $this->closedUntil = $until;
+        }
+        $lost += $this->inherited;
+        if ($this->consulted) {
+            $this->worker->keep($wait > 0 ? \time() + (int) \ceil($wait / 1e9) : 0, $lost);
         }
         if ($this->rest !== '') {
             // The next request does not know the rest of this line.
@@ -283,9 +296,9 @@ final class Connection
         $this->answers = 0;
     }
 
-    private function fail(): void
+    private function fail(bool $slow = false): void
     {
-        $delay = \min(self::RETRY_MAX, self::RETRY_MIN * 2 ** \min(16, $this->failures++));
+        $delay = $slow ? self::RETRY_MAX : \min(self::RETRY_MAX, self::RETRY_MIN * 2 ** \min(16, $this->failures++));
         $this->closedUntil = \hrtime(true) + (int) ($delay * 1e9);
     }
 
@@ -293,7 +306,7 @@ final class Connection
     private function consult(): void
     {
         $this->consulted = true;
-        [$until, $lost] = Worker::kept();
+        [$until, $lost] = $this->worker->kept();
         $this->inherited += $lost;
         $ahead = $until - \time();
         if ($ahead > 0) {

@@ -58,6 +58,7 @@ final class Sender
     /** Whether the request has ended, so that each further event is written at once. */
     private bool $ended = false;
 
+    private bool $ending = false;
     private bool $registered = false;
     private string $reserve = '';
     private string $prefix = '';
@@ -206,17 +207,21 @@ final class Sender
                 $took = (\hrtime(true) - $begun) / 1e9;
                 $this->event($message, ['left_open' => true], $tag, 'warning', $took, $run);
             }
+            $this->ending = false;
             $this->connection->refillForEnd();
+            $this->connection->reopen();
             $this->flush();
             if ($this->pending !== '') {
                 $this->lost += \substr_count($this->pending, "\n");
                 $this->pending = '';
-                $this->connection->refillForEnd();
+                $this->connection->reopen();
                 $this->flush();
             }
             $this->full = false;
             $this->rest();
-            $this->request = null;
+            if (!$this->ended) {
+                $this->request = null;
+            }
         } catch (\Throwable $thrown) {
             $this->caught($thrown);
         }
@@ -271,16 +276,22 @@ final class Sender
             $sender->end(false);
             return;
         }
-        $sender->endRequest();
-        $sender->ended = true;
+        $sender->endLast();
     }
 
     /** Ends the request if the shutdown function did not run: another one called `exit`. */
     public function __destruct()
     {
         if (!$this->ended || $this->open || $this->pending !== '') {
-            $this->endRequest();
+            $this->endLast();
         }
+    }
+
+    /** Ends the request, and remembers it for events of other shutdown functions and of destructors. */
+    private function endLast(): void
+    {
+        $this->ended = true;
+        $this->endRequest();
     }
 
     private function end(bool $last): void
@@ -300,7 +311,7 @@ final class Sender
         if ($this->pending === '') {
             $this->oldest = $now;
             $this->pending = $line;
-            if ($this->ended) {
+            if ($this->ended && !$this->ending) {
                 $this->flush();
                 $this->rest();
             }

@@ -25,14 +25,19 @@ final class Worker
     private const MARK = 1 << 29;
 
     /** @var resource|null */
-    private static $stream = null;
+    private $stream = null;
+
+    /** @param string $name of the agent: the numbers are per agent */
+    public function __construct(private readonly string $name)
+    {
+    }
 
     /** Keeps both. `$until` is seconds of time(), at most an hour from now. */
-    public static function keep(int $until, int $lost): void
+    public function keep(int $until, int $lost): void
     {
         $number = ($until % self::CLOCK) << 17 | \min($lost, self::LOST_MAX);
-        if (self::open()) {
-            \stream_set_chunk_size(self::$stream, self::MARK | $number);
+        if ($this->open()) {
+            \stream_set_chunk_size($this->stream, self::MARK | $number);
         }
     }
 
@@ -41,28 +46,28 @@ final class Worker
      *
      * @return array{int, int}
      */
-    public static function kept(): array
+    public function kept(): array
     {
-        if (!self::open()) {
+        if (!$this->open()) {
             return [0, 0];
         }
-        $number = \stream_set_chunk_size(self::$stream, self::UNUSED);
+        $number = \stream_set_chunk_size($this->stream, self::UNUSED);
         if (!\is_int($number) || ($number & self::MARK) === 0) {
             return [0, 0];
         }
-        \stream_set_chunk_size(self::$stream, $number);
+        \stream_set_chunk_size($this->stream, $number);
         $now = \time();
         $ahead = (($number >> 17 & (self::CLOCK - 1)) - $now % self::CLOCK + self::CLOCK) % self::CLOCK;
         return [$ahead <= Connection::RETRY_MAX ? $now + $ahead : 0, $number & self::LOST_MAX];
     }
 
-    private static function open(): bool
+    private function open(): bool
     {
-        if (self::$stream === null) {
+        if ($this->stream === null) {
             $flags = \STREAM_CLIENT_CONNECT | \STREAM_CLIENT_PERSISTENT;
-            $stream = \stream_socket_client('udp://127.0.0.1:9', $code, $why, 0.01, $flags);
-            self::$stream = $stream === false ? null : $stream;
+            $stream = \stream_socket_client('udp://127.0.0.1:9/' . $this->name, $code, $why, 0.01, $flags);
+            $this->stream = $stream === false ? null : $stream;
         }
-        return self::$stream !== null;
+        return $this->stream !== null;
     }
 }
