@@ -3,14 +3,14 @@ declare(strict_types=1);
 
 namespace Pulse;
 
-/** The shape of a statement: its text without values, as a number. Statements that differ in values alone share a shape. */
+/**
+ * The shape of a statement: its text without quoted values and with all digits alike, as a number. Statements that differ in
+ * quoted values alone share a shape, and so do those whose numbers have the same lengths.
+ */
 final class Shape
 {
     /** How many bytes of a text are considered. */
     public const TEXT_MAX = 1024;
-
-    /** What values and lists of values consist of, outside of quotes. */
-    private const DROPPED = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ',', '?', ' '];
 
     /**
      * Two different shapes get the same number with a probability of 1 in 2^32; then they share a count.
@@ -30,6 +30,6 @@ final class Shape
                 $text .= $pieces[$i];
             }
         }
-        return \crc32(\str_replace(self::DROPPED, '', $text));
+        return \crc32(\strtr($text, '123456789', '000000000'));
     }
 }
