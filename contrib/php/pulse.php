@@ -26,7 +26,7 @@ if (!class_exists('Pulse', false)) {
          * @param string $message
          * @param array<mixed> $fields nested values are flattened: `['a' => ['b' => 1]]` is the field `a.b`
          * @param string|null $tag default: the option `tag`
-         * @param string|null $level a syslog level; default: info
+         * @param string|int|null $level a syslog level by name or number; default: info
          * @param float|string|null $took a duration: seconds, or text such as `40ms`
          */
         public static function send(
@@ -47,6 +47,9 @@ if (!class_exists('Pulse', false)) {
                     $fields['took'] = $took;
                     $took = null;
                 }
+            }
+            if (is_int($level)) {
+                $level = (string) $level;
             }
             $sender->event($message, $fields, is_string($tag) ? $tag : null, is_string($level) ? $level : null, $took);
         }
@@ -113,7 +116,7 @@ if (!class_exists('Pulse', false)) {
          */
         public static function user(mixed $user): void
         {
-            Pulse\Sender::shared()->request()->setUser($user);
+            Pulse\Sender::shared()->request()->setUser(Pulse\Values::scalar($user));
         }
     }
 }

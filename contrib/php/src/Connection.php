@@ -69,7 +69,7 @@ final class Connection
     /** @var list<resource> TLS streams of the parent process, which must stay open: closing one would end its session */
     private array $foreign = [];
 
-    public function __construct(private readonly Options $options)
+    public function __construct(public Options $options)
     {
         $this->worker = new Worker(\substr(\md5($options->server ?? $options->socket ?? ''), 0, 8));
         $this->refill();

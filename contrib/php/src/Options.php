@@ -68,6 +68,13 @@ final class Options
         $this->problems = \array_slice($this->problems, 0, 8);
     }
 
+    /** Whether both are about the same connection. */
+    public function hasSameAgent(self $other): bool
+    {
+        return $this->socket === $other->socket && $this->server === $other->server && $this->token === $other->token
+            && $this->ca === $other->ca && $this->persistent === $other->persistent;
+    }
+
     /** The severity of a level by name. An unknown one is as `info`. */
     public static function severity(string $level): int
     {

@@ -44,10 +44,10 @@ final class Request
         $this->user = $user ?? (self::text($server, 'REMOTE_USER') ?: null);
     }
 
-    /** Sets the user. */
+    /** Sets the user, or what returns the user. */
     public function setUser(mixed $user): void
     {
-        $this->user = Values::scalar($user);
+        $this->user = \is_callable($user) && !\is_string($user) ? $user : Values::scalar($user);
         $this->common = null;
     }
 

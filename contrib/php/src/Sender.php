@@ -36,6 +36,9 @@ final class Sender
      */
     public ?\Closure $atEnd = null;
 
+    /** @var array<mixed> the options of all calls */
+    private array $given = [];
+
     private Connection $connection;
     private ?Request $request = null;
     private string $pending = '';
@@ -80,18 +83,30 @@ final class Sender
         return self::$shared ??= new self();
     }
 
-    /** @param array<mixed> $given */
+    /**
+     * Sets options. Those of earlier calls stay.
+     *
+     * @param array<mixed> $given
+     */
     public function configure(array $given): void
     {
         try {
             $this->flush();
-            $this->options = new Options($given);
-            Silent::call($this->connection->close(...));
-            $this->connection = new Connection($this->options);
-            $this->severity = Options::severity($this->options->level);
-            $this->request = null;
-            foreach ($this->options->problems as $name) {
-                $this->event("unknown or invalid option: $name", [], $this->options->tag . '.pulse', 'warning');
+            $this->given = $given + $this->given;
+            $options = new Options($this->given);
+            if (!$options->hasSameAgent($this->options)) {
+                Silent::call($this->connection->close(...));
+                $this->connection = new Connection($options);
+            }
+            $this->options = $options;
+            $this->connection->options = $options;
+            $this->severity = Options::severity($options->level);
+            if (isset($given['user'])) {
+                $this->request?->setUser($options->user);
+            }
+            foreach ($options->problems as $name) {
+                unset($this->given[$name]);
+                $this->event("unknown or invalid option: $name", [], $options->tag . '.pulse', 'warning');
             }
         } catch (\Throwable $thrown) {
             $this->caught($thrown);
@@ -234,6 +249,7 @@ final class Sender
             return;
         }
         $this->writing = true;
+        $lines = '';
         \set_error_handler(static fn (): bool => true);
         try {
             $now = \hrtime(true);
@@ -256,6 +272,9 @@ final class Sender
                 $this->pending = $lines . $this->pending;
             }
         } catch (\Throwable $thrown) {
+            // Where the write was interrupted is unknown: the next event begins on a new connection.
+            $this->lost += \substr_count($lines, "\n");
+            $this->connection->close();
             $this->caught($thrown);
         } finally {
             \restore_error_handler();
