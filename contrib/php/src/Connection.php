@@ -12,15 +12,18 @@ namespace Pulse;
 final class Connection
 {
     /** How long the agent is not tried again after the first failure, in seconds. Doubles with each further one. */
-    public const RETRY_MIN = 0.1;
+    public const RETRY_MIN = 0.02;
 
     /** The longest time that the agent is not tried again, in seconds. */
-    public const RETRY_MAX = 30;
+    public const RETRY_MAX = 2.0;
+
+    /** How long it is not tried again if an attempt to connect took longer than 20 ms, in seconds. */
+    public const SLOW_RETRY = 30;
 
     /** How long a TCP or TLS connection may take to establish, including its token, in seconds. */
     public const TCP_MAX = 0.25;
 
-    /** An attempt to connect that takes longer than this is not made again for `RETRY_MAX`, in nanoseconds. */
+    /** In nanoseconds. */
     private const SLOW = 20_000_000;
 
     /** How much is written to TLS at once, in bytes: one record. */
@@ -298,7 +301,7 @@ final class Connection
 
     private function fail(bool $slow = false): void
     {
-        $delay = $slow ? self::RETRY_MAX : \min(self::RETRY_MAX, self::RETRY_MIN * 2 ** \min(16, $this->failures++));
+        $delay = $slow ? self::SLOW_RETRY : \min(self::RETRY_MAX, self::RETRY_MIN * 2 ** \min(16, $this->failures++));
         $this->closedUntil = \hrtime(true) + (int) ($delay * 1e9);
     }
 

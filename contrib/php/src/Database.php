@@ -52,14 +52,26 @@ final class Database
      */
     public function begin(string $text, ?array $binds = null, ?int $rowset = null): Statement
     {
-        $fields = ['db' => $this->name];
+        $fields = $this->fields($binds);
         if ($rowset !== null) {
             $fields['rowset'] = $rowset;
         }
+        return (Statements::$shared ?? Statements::shared())->begin($text, $fields);
+    }
+
+    /**
+     * The fields of a statement.
+     *
+     * @param array<mixed>|null $binds
+     * @return array<string, mixed>
+     */
+    public function fields(?array $binds): array
+    {
+        $fields = ['db' => $this->name];
         if ($this->binds && $binds !== null && $binds !== []) {
             $fields['binds'] = Statements::bindsText($binds);
         }
-        return (Statements::$shared ?? Statements::shared())->begin($text, $fields);
+        return $fields;
     }
 
     /** Sends the begin of a connection attempt, if the driver uses a network. */
@@ -103,7 +115,8 @@ final class Database
     public function unprepared(mixed $text, string $error, int $begun): void
     {
         if (\is_string($text)) {
-            Statements::shared()->failed($text, ['db' => $this->name], $this->errorText($error, $text, false), $begun);
+            $took = (\hrtime(true) - $begun) / 1e9;
+            Statements::shared()->executed($text, $this->fields(null), $took, $this->errorText($error, $text, false));
         }
     }
 

@@ -57,6 +57,7 @@ final class Sender
     private bool $full = false;
 
     private bool $writing = false;
+    private bool $hasSignals;
 
     /** Whether the request has ended, so that each further event is written at once. */
     private bool $ended = false;
@@ -76,6 +77,7 @@ final class Sender
         $this->connection = new Connection($this->options);
         $this->pid = (int) \getmypid();
         $this->prefix = self::prefix($this->pid);
+        $this->hasSignals = \function_exists('pcntl_async_signals');
     }
 
     public static function shared(): self
@@ -249,7 +251,8 @@ final class Sender
             return;
         }
         $this->writing = true;
-        $lines = '';
+        // A signal handler of the page that throws must not interrupt a write. It runs after it.
+        $async = $this->hasSignals && \pcntl_async_signals(false);
         \set_error_handler(static fn (): bool => true);
         try {
             $now = \hrtime(true);
@@ -272,13 +275,14 @@ final class Sender
                 $this->pending = $lines . $this->pending;
             }
         } catch (\Throwable $thrown) {
-            // Where the write was interrupted is unknown: the next event begins on a new connection.
-            $this->lost += \substr_count($lines, "\n");
-            $this->connection->close();
             $this->caught($thrown);
         } finally {
             \restore_error_handler();
             $this->writing = false;
+            if ($async) {
+                \pcntl_async_signals(true);
+                \pcntl_signal_dispatch();
+            }
         }
     }
 

@@ -32,12 +32,12 @@ final class Statement
         if ($rows !== null && $rows >= 0) {
             $this->fields['rows'] = (int) $rows;
         }
-        $sender = Sender::$shared ?? Sender::shared();
         $took = $ns / 1e9;
-        $slow = $sender->options->slow;
-        $level = $took >= $slow && $slow > 0 ? 'warning' : null;
-        $sender->event($this->text, $this->fields, $this->tag, $level, $took, $this->run);
-        (Statements::$shared ?? Statements::shared())->ran($this->shape ?? Shape::key($this->text), $ns);
+        $statements = Statements::$shared ?? Statements::shared();
+        $level = $statements->level($took, $this->fields);
+        (Sender::$shared ?? Sender::shared())
+            ->event($this->text, $this->fields, $this->tag, $level, $took, $this->run);
+        $statements->ran($this->shape ?? Shape::key($this->text), $ns);
     }
 
     /** Sends its end with an error. */

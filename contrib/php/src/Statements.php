@@ -73,20 +73,38 @@ final class Statements
     }
 
     /**
-     * Sends a statement that failed, without a begin. `$begun` is when it began, as hrtime(true).
+     * Sends a statement that has executed, without a begin. It took this many seconds, and failed if there is an error.
      *
      * @param array<string, mixed> $fields
      */
-    public function failed(string $text, array $fields, string $error, int $begun): void
+    public function executed(string $text, array $fields, float $took, ?string $error = null): void
     {
-        $took = (\hrtime(true) - $begun) / 1e9;
         $length = \strlen($text);
         if ($length > self::TEXT_MAX) {
             $text = Values::cut($text, self::TEXT_MAX);
             $fields['cut'] = "msg=$length";
         }
+        if ($error !== null) {
+            $fields['error'] = $error;
+        }
         $sender = Sender::shared();
-        $sender->event($text, $fields + ['error' => $error], $sender->options->tag . '.query', 'error', $took);
+        $level = $error === null ? $this->level($took, $fields) : 'error';
+        $sender->event($text, $fields, $sender->options->tag . '.query', $level, $took);
+    }
+
+    /**
+     * The level of a statement that did not fail. One that is slow gets a field for that.
+     *
+     * @param array<string, mixed> $fields
+     */
+    public function level(float $took, array &$fields): ?string
+    {
+        $slow = (Sender::$shared ?? Sender::shared())->options->slow;
+        if ($took < $slow || $slow <= 0) {
+            return null;
+        }
+        $fields['slow'] = true;
+        return 'warning';
     }
 
     /** Counts a run of a shape, which took this many nanoseconds. */

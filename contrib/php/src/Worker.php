@@ -58,7 +58,7 @@ final class Worker
         \stream_set_chunk_size($this->stream, $number);
         $now = \time();
         $ahead = (($number >> 17 & (self::CLOCK - 1)) - $now % self::CLOCK + self::CLOCK) % self::CLOCK;
-        return [$ahead <= Connection::RETRY_MAX ? $now + $ahead : 0, $number & self::LOST_MAX];
+        return [$ahead <= Connection::SLOW_RETRY ? $now + $ahead : 0, $number & self::LOST_MAX];
     }
 
     private function open(): bool
