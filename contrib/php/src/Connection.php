@@ -52,10 +52,15 @@ final class Connection
     /** The rest of a line of which the agent has the beginning. */
     private string $rest = '';
 
-    /** The end of the answers that were read. */
-    private string $answer = "\n";
+    /** The beginning of an answer of which the end was not read yet. */
+    private string $answer = '';
 
+    /** Refusals that were answered since the last SYNC. */
     private int $answers = 0;
+
+    /** Whether a SYNC was not answered yet. */
+    private bool $syncing = false;
+
     private bool $tls = false;
     private bool $checksEnd = false;
     private int $failures = 0;
@@ -179,8 +184,10 @@ final class Connection
             $this->close();
             return true;
         }
-        $next = $done === 0 && $rest === 0 || $data[$done - 1] === "\n" ? $done : \strpos($data, "\n", $done) + 1;
-        $next = \max($next, $rest);
+        $next = $rest;
+        if ($done > $rest) {
+            $next = $data[$done - 1] === "\n" ? $done : (int) \strpos($data, "\n", $done) + 1;
+        }
         $this->rest = \substr($data, $done, $next - $done);
         $lines = \substr($data, $next);
         return true;
@@ -222,21 +229,34 @@ final class Connection
         while ($this->stream !== null) {
             $data = \fread($this->stream, 8192);
             if ($data === false || $data === '') {
-                return;
+                break;
             }
-            $text = $this->answer . $data;
-            $refused = \substr_count($text, "\nERR ");
-            $this->answers += $refused;
-            $this->refused += $refused;
-            if (\preg_match('/\nERR \d+ (\d+) refused/', $text, $found) === 1) {
-                // The answer to our SYNC counts all since the one before.
-                $this->refused += \max(0, (int) $found[1] - $this->answers);
-                $this->answers = 0;
-            } elseif ($this->answers >= self::ANSWERS_MAX && \fwrite($this->stream, "SYNC\n") === 5) {
-                $this->answers = 0;
+            $lines = \explode("\n", $this->answer . $data);
+            $this->answer = \substr(\array_pop($lines), 0, 64);
+            foreach ($lines as $line) {
+                if (\preg_match('/^(?:OK |ERR \d+ (\d+) refused, rest )/', $line, $found) === 1) {
+                    // The answer to our SYNC counts all since the one before.
+                    $this->refused += $this->syncing ? \max(0, (int) ($found[1] ?? 0) - $this->answers) : 0;
+                    $this->answers = 0;
+                    $this->syncing = false;
+                } elseif (\str_starts_with($line, 'ERR ')) {
+                    $this->answers++;
+                    $this->refused++;
+                }
             }
-            $end = \substr($text, (int) \strrpos($text, "\n"), 5);
-            $this->answer = $end === "\nERR " ? '' : $end;
+            if ($this->answers >= self::ANSWERS_MAX) {
+                $this->sync();
+            }
+        }
+    }
+
+    /** Asks how many events were refused, so that the agent answers further refusals. */
+    private function sync(): void
+    {
+        if (!$this->syncing && $this->rest === '' && $this->stream !== null) {
+            $written = (int) \fwrite($this->stream, "SYNC\n");
+            $this->syncing = $written > 0;
+            $this->rest = $this->syncing ? \substr("SYNC\n", $written) : '';
         }
     }
 
@@ -255,6 +275,9 @@ final class Connection
         $lost += $this->inherited;
         if ($this->consulted) {
             $this->worker->keep($wait > 0 ? \time() + (int) \ceil($wait / 1e9) : 0, $lost);
+        }
+        if ($this->answers > 0) {
+            $this->sync();
         }
         if ($this->rest !== '') {
             // The next request does not know the rest of this line.
@@ -283,8 +306,9 @@ final class Connection
         }
         $this->stream = null;
         $this->rest = '';
-        $this->answer = "\n";
+        $this->answer = '';
         $this->refused = $this->answers = 0;
+        $this->syncing = false;
     }
 
     /** Closes the connection: the agent ends its open runs. */
@@ -295,8 +319,9 @@ final class Connection
         }
         $this->stream = null;
         $this->rest = '';
-        $this->answer = "\n";
+        $this->answer = '';
         $this->answers = 0;
+        $this->syncing = false;
     }
 
     private function fail(bool $slow = false): void
