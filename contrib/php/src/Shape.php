@@ -32,4 +32,26 @@ final class Shape
         }
         return \crc32(\strtr($text, '123456789', '000000000'));
     }
+
+    /** A statement of MySQL with each quoted text replaced by `'?'`. Names in backquotes stay. */
+    public static function withoutTexts(string $text): string
+    {
+        $masked = '';
+        for ($at = 0, $length = \strlen($text); $at < $length;) {
+            $plain = \strcspn($text, "'\"", $at);
+            $masked .= \substr($text, $at, $plain);
+            $at += $plain;
+            if ($at >= $length) {
+                break;
+            }
+            $quote = $text[$at++];
+            $masked .= $quote . '?' . $quote;
+            // To the end of the quoted text. A doubled quote begins another one, and becomes a part of it.
+            while (($at += \strcspn($text, $quote . '\\', $at)) < $length && $text[$at] === '\\') {
+                $at += 2;
+            }
+            $at++;
+        }
+        return $masked;
+    }
 }
