@@ -50,11 +50,7 @@ final class Statements
      */
     public function begin(string $text, array $fields): Statement
     {
-        $length = \strlen($text);
-        if ($length > self::TEXT_MAX) {
-            $text = Values::cut($text, self::TEXT_MAX);
-            $fields['cut'] = "msg=$length";
-        }
+        $text = self::text($text, $fields);
         $sender = Sender::$shared ?? Sender::shared();
         $request = $sender->request();
         if ($request !== $this->request) {
@@ -79,11 +75,7 @@ final class Statements
      */
     public function executed(string $text, array $fields, float $took, ?string $error = null): void
     {
-        $length = \strlen($text);
-        if ($length > self::TEXT_MAX) {
-            $text = Values::cut($text, self::TEXT_MAX);
-            $fields['cut'] = "msg=$length";
-        }
+        $text = self::text($text, $fields);
         if ($error !== null) {
             $fields['error'] = $error;
         }
@@ -125,6 +117,24 @@ final class Statements
         } elseif ($runs < self::FAST_RUNS) {
             $this->fast[$shape] = $runs + 1;
         }
+    }
+
+    /**
+     * The text of a statement in one line: line breaks, with the spaces around them, become a space.
+     *
+     * @param array<string, mixed> $fields
+     */
+    private static function text(string $text, array &$fields): string
+    {
+        $length = \strlen($text);
+        if ($length > self::TEXT_MAX) {
+            $text = Values::cut($text, self::TEXT_MAX);
+            $fields['cut'] = "msg=$length";
+        }
+        if (\str_contains($text, "\n")) {
+            $text = \trim(\implode(' ', \array_map('trim', \explode("\n", $text))));
+        }
+        return $text;
     }
 
     /**
