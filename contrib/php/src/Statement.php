@@ -52,7 +52,11 @@ final class Statement
     /** The same with the error of an exception, which is returned as the page would see it without this library. */
     public function thrown(\Throwable $error, Database $database, bool $prepared): \Throwable
     {
-        $this->fail($database->errorText($error->getMessage(), $this->text, $prepared));
+        $text = $error->getMessage();
+        if ($error instanceof \mysqli_sql_exception) {
+            $text = $error->getCode() . " $text";
+        }
+        $this->fail($database->errorText($text, $this->text, $prepared));
         return Frames::hide($error);
     }
 }

@@ -176,27 +176,27 @@ class mysqli extends \mysqli
 
     public function begin_transaction(mixed ...$args): bool
     {
-        return $this->pulseTrack('BEGIN', fn () => parent::begin_transaction(...$args));
+        return $this->pulseTransaction('BEGIN', fn () => parent::begin_transaction(...$args));
     }
 
     public function commit(mixed ...$args): bool
     {
-        return $this->pulseTrack('COMMIT', fn () => parent::commit(...$args));
+        return $this->pulseTransaction('COMMIT', fn () => parent::commit(...$args));
     }
 
     public function rollback(mixed ...$args): bool
     {
-        return $this->pulseTrack('ROLLBACK', fn () => parent::rollback(...$args));
+        return $this->pulseTransaction('ROLLBACK', fn () => parent::rollback(...$args));
     }
 
     public function savepoint(mixed ...$args): bool
     {
-        return $this->pulseTrack('SAVEPOINT', fn () => parent::savepoint(...$args));
+        return $this->pulseTransaction('SAVEPOINT', fn () => parent::savepoint(...$args));
     }
 
     public function release_savepoint(mixed ...$args): bool
     {
-        return $this->pulseTrack('RELEASE SAVEPOINT', fn () => parent::release_savepoint(...$args));
+        return $this->pulseTransaction('RELEASE SAVEPOINT', fn () => parent::release_savepoint(...$args));
     }
 
     /** @internal */
@@ -237,6 +237,18 @@ class mysqli extends \mysqli
             throw $open->thrown($error, $this->pulseDatabase(), false);
         }
         $this->pulseEnd($open, $done, $text);
+        return $done;
+    }
+
+    private function pulseTransaction(string $text, \Closure $call): bool
+    {
+        $open = $this->pulseDatabase()->begin($text);
+        try {
+            $done = $call();
+        } catch (\Throwable $error) {
+            throw $open->thrown($error, $this->pulseDatabase(), false);
+        }
+        $done ? $open->end(null) : $this->pulseEnd($open, false, $text);
         return $done;
     }
 
