@@ -26,7 +26,7 @@ final class Connection
     /** In nanoseconds. */
     private const SLOW = 20_000_000;
 
-    /** How much is written to TLS at once, in bytes: one record. */
+    /** How much is written at once in further attempts, and to TLS: one record, in bytes. */
     private const RECORD = 16384;
 
     /** The answers that the agent sends before it only counts refusals. */
@@ -62,6 +62,9 @@ final class Connection
     private bool $syncing = false;
 
     private bool $tls = false;
+
+    /** Whether the last write found the connection closed. */
+    private bool $broken = false;
     private bool $checksEnd = false;
     private int $failures = 0;
 
@@ -109,11 +112,11 @@ final class Connection
         return $this->closedUntil === 0 || \hrtime(true) >= $this->closedUntil;
     }
 
-    /** Writes whole lines. Returns those that the agent does not have: all, or the last ones. */
-    public function write(string $lines): string
+    /** Writes whole lines. Leaves those that the agent does not have: all, or the last ones. */
+    public function write(string &$lines): void
     {
         if (!$this->isOpen()) {
-            return $lines;
+            return;
         }
         $retried = false;
         while (true) {
@@ -121,16 +124,15 @@ final class Connection
                 $begun = \hrtime(true);
                 if (!$this->connect()) {
                     $this->fail(\hrtime(true) - $begun > self::SLOW);
-                    return $lines;
+                    return;
                 }
-                $retried = $retried || $this->rest !== '';
             }
             if ($this->checksEnd && $this->hasEnded() || !$this->push($lines)) {
                 $this->close();
                 if ($retried) {
                     $this->trouble = 'the connection is closed again and again';
                     $this->fail();
-                    return $lines;
+                    return;
                 }
                 $retried = true;
                 continue;
@@ -142,7 +144,7 @@ final class Connection
                 $this->trouble = 'the agent does not read';
                 $this->fail();
             }
-            return $lines;
+            return;
         }
     }
 
@@ -152,55 +154,62 @@ final class Connection
      */
     private function push(string &$lines): bool
     {
-        $data = $this->rest . $lines;
-        $rest = \strlen($this->rest);
-        $total = \strlen($data);
-        $done = 0;
-        while ($done < $total) {
-            $piece = $done === 0 && !$this->tls ? $data : \substr($data, $done, $this->tls ? self::RECORD : \PHP_INT_MAX);
-            do {
-                $written = \fwrite($this->stream, $piece);
-                if ($written === false) {
-                    // What the agent has of a line is worthless without its rest.
-                    $lines = \substr($data, self::lineStart($data, $done, $rest));
-                    $this->rest = '';
-                    return false;
-                }
-            } while ($written === 0 && $this->wait());
-            if ($written === 0) {
-                break;
+        if ($this->rest !== '') {
+            $done = $this->put($this->rest);
+            $this->rest = \substr($this->rest, $done);
+            if ($this->broken) {
+                return false;
             }
-            $done += $written;
+            if ($this->rest !== '') {
+                return true;
+            }
         }
-        if ($done === $total) {
-            $this->rest = '';
+        $done = $this->put($lines);
+        if ($done === \strlen($lines)) {
             $lines = '';
             return true;
         }
-        if ($this->tls) {
-            // A record must be repeated as it was, or not at all.
-            $lines = \substr($data, self::lineStart($data, $done, $rest));
-            $this->rest = '';
-            $this->close();
-            return true;
+        $end = $done === 0 ? false : \strrpos($lines, "\n", $done - 1 - \strlen($lines));
+        $begin = $end === false ? 0 : $end + 1;
+        if ($this->broken || $this->tls) {
+            // What the agent has of a line is worthless without its rest. A record of TLS must be repeated as it was, or not
+            // at all.
+            $lines = \substr($lines, $begin);
+            if (!$this->broken) {
+                $this->close();
+            }
+            return !$this->broken;
         }
-        $next = $rest;
-        if ($done > $rest) {
-            $next = $data[$done - 1] === "\n" ? $done : (int) \strpos($data, "\n", $done) + 1;
+        if ($begin < $done) {
+            $begin = (int) \strpos($lines, "\n", $done) + 1;
+            $this->rest = \substr($lines, $done, $begin - $done);
         }
-        $this->rest = \substr($data, $done, $next - $done);
-        $lines = \substr($data, $next);
+        $lines = \substr($lines, $begin);
         return true;
     }
 
-    /** Where the first line begins that was not written as a whole. The rest of an older line is not one. */
-    private static function lineStart(string $data, int $done, int $rest): int
+    /** Writes as much as the budget permits. Returns how many bytes. Sets `broken` if the connection is closed. */
+    private function put(string $data): int
     {
-        if ($done <= $rest) {
-            return $rest;
+        $this->broken = false;
+        $total = \strlen($data);
+        $done = 0;
+        while ($done < $total) {
+            // Usually the first piece is the last one.
+            $piece = $done === 0 && !$this->tls ? $data : \substr($data, $done, self::RECORD);
+            do {
+                $written = \fwrite($this->stream, $piece);
+            } while ($written === 0 && $this->wait());
+            if ($written === false) {
+                $this->broken = true;
+                return $done;
+            }
+            if ($written === 0) {
+                return $done;
+            }
+            $done += $written;
         }
-        $end = \strrpos($data, "\n", $done - 1 - \strlen($data));
-        return $end === false ? $rest : \max($rest, $end + 1);
+        return $done;
     }
 
     /** Waits until the stream takes more. `false` if the budget is used up. */
@@ -352,7 +361,20 @@ final class Connection
     private function connect(): bool
     {
         if ($this->options->server !== null) {
-            return $this->connectTcp($this->options->server);
+            if ($this->options->persistent && !$this->consulted) {
+                $this->consult();
+                if (!$this->isOpen()) {
+                    return false;
+                }
+            }
+            $this->checksEnd = true;
+            $bridge = Bridge::fromOptions($this->options);
+            if ($bridge === null) {
+                $this->trouble = 'the option server is not HOST[:PORT]';
+                return false;
+            }
+            $this->tls = $bridge->context !== null;
+            return $this->open($bridge->address, self::TCP_MAX, $bridge->context);
         }
         foreach ($this->sockets() as $path) {
             // The length of sun_path with its NUL is 108.
@@ -404,7 +426,7 @@ final class Connection
             \fclose($stream);
         }
         if (!$this->options->persistent && !$this->tls) {
-            $stream = self::closeOnExec($stream);
+            $stream = CloseOnExec::stream($stream);
         }
         \stream_set_blocking($stream, false);
         $this->stream = $stream;
@@ -417,91 +439,14 @@ final class Connection
         if ($reused) {
             $this->drain();
         }
-        return $reused || $this->options->server === null || $this->authenticate($timeout);
-    }
-
-    /**
-     * Returns the connection on a descriptor that children of exec() and proc_open() do not inherit. PHP opens sockets without
-     * FD_CLOEXEC, and has no function that sets it, but the kernel sets it on a descriptor that a message brings.
-     *
-     * @param resource $stream
-     * @return resource
-     */
-    private static function closeOnExec($stream)
-    {
-        if (!\function_exists('socket_recvmsg') || !\defined('MSG_CMSG_CLOEXEC')) {
-            return $stream;
-        }
-        $pair = [];
-        if (!\socket_create_pair(\AF_UNIX, \SOCK_STREAM, 0, $pair)) {
-            return $stream;
-        }
-        $rights = ['level' => \SOL_SOCKET, 'type' => \SCM_RIGHTS];
-        $message = ['iov' => ['.'], 'control' => [$rights + ['data' => [$stream]]]];
-        $received = ['name' => [], 'buffer_size' => 1, 'controllen' => \socket_cmsg_space(\SOL_SOCKET, \SCM_RIGHTS, 1)];
-        if (\socket_sendmsg($pair[0], $message, 0) !== 1
-            || \socket_recvmsg($pair[1], $received, \MSG_CMSG_CLOEXEC | \MSG_DONTWAIT) !== 1) {
-            return $stream;
-        }
-        $socket = $received['control'][0]['data'][0] ?? null;
-        $same = $socket instanceof \Socket ? \socket_export_stream($socket) : false;
-        if ($same === false) {
-            return $stream;
-        }
-        \fclose($stream);
-        return $same;
-    }
-
-    private function connectTcp(string $server): bool
-    {
-        if ($this->options->persistent && !$this->consulted) {
-            $this->consult();
-            if (!$this->isOpen()) {
-                return false;
-            }
-        }
-        if (\preg_match('/^(\[[0-9a-fA-F:.]+\]|[^:\/\s]+)(?::(\d{1,5}))?$/D', $server, $part) !== 1) {
-            $this->trouble = 'the option server is not HOST[:PORT]';
-            return false;
-        }
-        $host = $part[1];
-        $plain = $this->options->ca === null
-            && (\preg_match('/^127\.\d+\.\d+\.\d+$/D', $host) === 1 || $host === '[::1]' || $host === 'localhost');
-        $this->tls = !$plain;
-        $this->checksEnd = true;
-        $context = null;
-        if (!$plain) {
-            $ssl = ['verify_peer' => true, 'verify_peer_name' => true, 'peer_name' => \trim($host, '[]')];
-            $context = \stream_context_create(['ssl' => $ssl + ($this->options->ca === null ? [] : ['cafile' => $this->options->ca])]);
-        }
-        // A connection is that of one token: the path makes it another persistent stream.
-        $identity = \substr(\hash('sha256', (string) $this->options->token), 0, 16);
-        $address = ($plain ? 'tcp://' : 'tls://') . $host . ':' . ($part[2] ?? '7465') . '/' . $identity;
-        return $this->open($address, self::TCP_MAX, $context);
-    }
-
-    /** Sends the token, and waits for the agent's answer. */
-    private function authenticate(float $timeout): bool
-    {
-        $end = \hrtime(true) + (int) ($timeout * 1e9);
-        $answer = '';
-        if (\fwrite($this->stream, 'AUTH ' . $this->options->token . "\n") !== false) {
-            while (!\str_contains($answer, "\n") && ($left = $end - \hrtime(true)) > 0) {
-                $streams = [$this->stream];
-                $none = [];
-                \stream_select($streams, $none, $none, 0, \intdiv($left, 1000));
-                $data = \fread($this->stream, 8192);
-                if ($data === false || $data === '' && \feof($this->stream)) {
-                    break;
-                }
-                $answer .= $data;
-            }
-        }
-        if (\str_starts_with($answer, 'OK ')) {
+        if ($reused || $this->options->server === null) {
             return true;
         }
-        $this->trouble = $answer === '' ? 'no answer to the token' : Values::cut(\trim($answer), 100);
-        $this->close();
-        return false;
+        $refusal = Bridge::authenticate($stream, (string) $this->options->token, $timeout);
+        if ($refusal !== null) {
+            $this->trouble = $refusal;
+            $this->close();
+        }
+        return $refusal === null;
     }
 }

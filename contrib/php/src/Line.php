@@ -6,11 +6,14 @@ namespace Pulse;
 /** Encodes an event as one line of pulse-protocol(7): `SEND {…}\n`. Pure, and bounded. */
 final class Line
 {
-    /** The length of a line, in bytes. The agent cuts what follows `SEND` at 64 KiB. */
-    public const LINE_MAX = 60000;
-
     /** The length of a message, in bytes. A longer one is cut, and its length is in the field `cut`. */
     public const MESSAGE_MAX = 8192;
+
+    /** The length of a message as JSON, in bytes. Control characters take six bytes each. */
+    public const ENCODED_MAX = 16384;
+
+    /** The length of the fields of an event as JSON, in bytes. With all other bounds, a line is shorter than 64 KiB. */
+    public const FIELDS_ENCODED_MAX = 20480;
 
     /** The length of a tag, in bytes, as in the agent. */
     public const TAG_MAX = 128;
@@ -36,7 +39,6 @@ final class Line
     /**
      * @param array<mixed> $fields
      * @param string $common members of `fields` that every event of the request has, as JSON; a key in `$fields` must not be in it
-     * @param int $share divides the bounds of texts
      */
     public static function encode(
         string $tag,
@@ -46,7 +48,6 @@ final class Line
         string $common,
         ?float $took,
         ?string $run,
-        int $share = 1,
     ): string {
         $line = 'SEND {"tag":' . (self::$tags[$tag] ?? self::tag($tag));
         if ($level !== null) {
@@ -54,18 +55,23 @@ final class Line
         }
         $cut = [];
         $length = \strlen($message);
-        if ($length > self::MESSAGE_MAX / $share) {
-            $message = Values::cut($message, \intdiv(self::MESSAGE_MAX, $share));
+        if ($length > self::MESSAGE_MAX) {
+            $message = Values::cut($message, self::MESSAGE_MAX);
             $cut[] = 'msg=' . $length;
         }
-        $line .= ',"msg":' . self::text($message);
+        $text = self::text($message);
+        if (\strlen($text) > self::ENCODED_MAX) {
+            $cut = ['msg=' . $length];
+            $text = self::text(Values::cut($message, \intdiv(self::ENCODED_MAX, 6) - 1));
+        }
+        $line .= ',"msg":' . $text;
         if ($run !== null) {
             $line .= ',"run":"' . $run . '"';
         }
         if ($took !== null && \is_finite($took)) {
             $line .= ',"took":' . \sprintf('%.6F', \max(0.0, $took));
         }
-        $own = $fields ? self::fields($fields, $cut, $share) : '';
+        $own = $fields ? self::fields($fields, $cut) : '';
         if ($cut) {
             $own .= ($own === '' ? '' : ',') . '"cut":' . self::text(Values::cut(\implode(' ', $cut), 512));
         }
@@ -76,10 +82,6 @@ final class Line
         } else {
             $line .= "}\n";
         }
-        if (\strlen($line) > self::LINE_MAX && $share === 1) {
-            // Control characters take six bytes each.
-            return self::encode($tag, $level, $message, $fields, $common, $took, $run, 16);
-        }
         return $line;
     }
 
@@ -89,37 +91,55 @@ final class Line
      * @param array<mixed> $fields
      * @param list<string> $cut
      */
-    private static function fields(array $fields, array &$cut, int $share): string
+    private static function fields(array $fields, array &$cut): string
     {
-        $simple = $share === 1 && \count($fields) <= Values::FIELDS_MAX;
-        $room = Values::STRING_MAX;
-        if ($simple) {
-            foreach ($fields as $value) {
-                if (\is_string($value)) {
-                    if (($room -= \strlen($value)) < 0) {
-                        $simple = false;
-                        break;
-                    }
-                } elseif (!\is_int($value) && !\is_bool($value) && $value !== null
-                    && !(\is_float($value) && \is_finite($value))) {
-                    $simple = false;
-                    break;
-                }
+        $room = \count($fields) <= Values::FIELDS_MAX ? Values::STRING_MAX : -1;
+        foreach ($fields as $name => $value) {
+            if (\is_string($value)) {
+                $room -= \strlen($value);
+            } elseif (!\is_int($value) && !\is_bool($value) && $value !== null
+                && !(\is_float($value) && \is_finite($value))) {
+                $room = -1;
             }
-        }
-        if (!$simple) {
-            $fields = Values::flatten($fields, $cut, $share);
+            if (\is_string($name)) {
+                $room -= \strlen($name);
+            }
+            if ($room < 0) {
+                return self::anyFields($fields, $cut);
+            }
         }
         try {
             return \substr(\json_encode($fields, self::JSON), 1, -1);
         } catch (\JsonException) {
-            $own = '';
-            foreach ($fields as $name => $value) {
-                $value = \is_string($value) ? self::text($value) : \json_encode($value, self::JSON);
-                $own .= ($own === '' ? '' : ',') . self::text((string) $name) . ':' . $value;
-            }
-            return $own;
+            return self::anyFields($fields, $cut);
         }
+    }
+
+    /**
+     * @param array<mixed> $fields
+     * @param list<string> $cut
+     */
+    private static function anyFields(array $fields, array &$cut): string
+    {
+        $own = '';
+        $left = 0;
+        foreach (Values::flatten($fields, $cut) as $name => $value) {
+            $name = self::text((string) $name);
+            $text = \is_string($value) ? self::text($value) : \json_encode($value, self::JSON);
+            $room = self::FIELDS_ENCODED_MAX - \strlen($own) - \strlen($name) - 2;
+            if (\strlen($text) > $room) {
+                // The control characters of a shorter text fit.
+                $text = self::text(Values::cut((string) $value, \max(0, \intdiv($room, 6) - 1)));
+                $left++;
+            }
+            if (\strlen($text) <= $room) {
+                $own .= ($own === '' ? '' : ',') . $name . ':' . $text;
+            }
+        }
+        if ($left > 0) {
+            $cut[] = "fields=$left";
+        }
+        return $own;
     }
 
     /**

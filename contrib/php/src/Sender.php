@@ -22,7 +22,7 @@ final class Sender
     public const OPENED_MAX = 128;
 
     /** What is given back to PHP at a fatal error, so that the end of the request can be sent: bytes. */
-    private const RESERVE = 32768;
+    private const RESERVE = 16384;
 
     /** @internal */
     public static ?self $shared = null;
@@ -263,7 +263,7 @@ final class Sender
             $lines = $this->pending;
             $this->pending = '';
             if ($lines !== '') {
-                $lines = $this->connection->write($lines);
+                $this->connection->write($lines);
             }
             if ($lines === '') {
                 $this->full = false;
@@ -379,7 +379,8 @@ final class Sender
         }
         $common = $this->request()->common($fields);
         $line = Line::encode($this->options->tag . '.pulse', 'warning', $message, $fields, $common, null, null);
-        if ($connection->write($line) === '') {
+        $connection->write($line);
+        if ($line === '') {
             $this->lost = $connection->inherited = $connection->refused = 0;
             $connection->trouble = '';
         }

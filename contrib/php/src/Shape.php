@@ -33,12 +33,16 @@ final class Shape
         return \crc32(\strtr($text, '123456789', '000000000'));
     }
 
-    /** A statement of MySQL with each quoted text replaced by `'?'`. Names in backquotes stay. */
-    public static function withoutTexts(string $text): string
+    /**
+     * A statement with each quoted text replaced by `'?'`.
+     *
+     * @param string $quotes MySQL quotes texts with both, other databases quote names with `"`
+     */
+    public static function withoutTexts(string $text, string $quotes = "'\""): string
     {
         $masked = '';
         for ($at = 0, $length = \strlen($text); $at < $length;) {
-            $plain = \strcspn($text, "'\"", $at);
+            $plain = \strcspn($text, $quotes, $at);
             $masked .= \substr($text, $at, $plain);
             $at += $plain;
             if ($at >= $length) {

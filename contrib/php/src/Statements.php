@@ -120,7 +120,8 @@ final class Statements
     }
 
     /**
-     * The text of a statement in one line: line breaks, with the spaces around them, become a space.
+     * The text of a statement in one line: line breaks, with the spaces around them, become a space. The quoted texts of one
+     * about passwords are replaced, unless the option `binds` is set.
      *
      * @param array<string, mixed> $fields
      */
@@ -130,6 +131,14 @@ final class Statements
         if ($length > self::TEXT_MAX) {
             $text = Values::cut($text, self::TEXT_MAX);
             $fields['cut'] = "msg=$length";
+        }
+        if (\strpbrk($text, "'\"") !== false && !(Sender::$shared ?? Sender::shared())->options->binds) {
+            // Passwords of database users, and those that an application compares in a text.
+            if (\stripos($text, 'identified') !== false) {
+                $text = Shape::withoutTexts($text);
+            } elseif (\stripos($text, 'passw') !== false) {
+                $text = Shape::withoutTexts($text, "'");
+            }
         }
         if (\str_contains($text, "\n")) {
             $text = \trim(\implode(' ', \array_map('trim', \explode("\n", $text))));

@@ -22,7 +22,7 @@ final class Values
     public const STRING_MAX = 4096;
 
     /** The length of all strings in the fields of an event, in bytes. */
-    public const TOTAL_MAX = 24576;
+    public const TOTAL_MAX = 16384;
 
     /** The length of a field's name, in bytes, as in the agent. */
     public const NAME_MAX = 64;
@@ -48,15 +48,14 @@ final class Values
      *
      * @param array<mixed> $fields
      * @param list<string> $cut receives `name=LENGTH` of each string that was cut
-     * @param int $share divides the bounds of strings
      * @return array<string, string|int|float|bool|null>
      */
-    public static function flatten(array $fields, array &$cut, int $share = 1): array
+    public static function flatten(array $fields, array &$cut): array
     {
         $flat = [];
-        $room = \intdiv(self::TOTAL_MAX, $share);
+        $room = self::TOTAL_MAX;
         $visits = self::VISITS_MAX;
-        $left = self::walk($fields, '', 1, $flat, $cut, \intdiv(self::STRING_MAX, $share), $room, $visits);
+        $left = self::walk($fields, '', 1, $flat, $cut, $room, $visits);
         if ($left > 0) {
             $flat['more'] = $left;
         }
@@ -76,7 +75,6 @@ final class Values
         int $depth,
         array &$flat,
         array &$cut,
-        int $max,
         int &$room,
         int &$visits,
     ): int {
@@ -96,7 +94,7 @@ final class Values
             }
             if (\is_array($value)) {
                 if ($depth < self::DEPTH_MAX) {
-                    $left += self::walk($value, $name . '.', $depth + 1, $flat, $cut, $max, $room, $visits);
+                    $left += self::walk($value, $name . '.', $depth + 1, $flat, $cut, $room, $visits);
                     continue;
                 }
                 $value = '[array of ' . \count($value) . ']';
@@ -104,7 +102,7 @@ final class Values
             $value = self::scalar($value);
             if (\is_string($value)) {
                 $length = \strlen($value);
-                $limit = \min($max, $room);
+                $limit = \min(self::STRING_MAX, $room);
                 if ($length > $limit) {
                     $value = self::cut($value, $limit);
                     $cut[] = $name . '=' . $length;
