@@ -88,7 +88,7 @@ final class Database
      */
     public function errorText(string $error, string $statement, bool $prepared): string
     {
-        if ($prepared && !$this->binds) {
+        if (($prepared || Statements::namesPassword($statement)) && !$this->binds) {
             $error = match ($this->driver) {
                 'mysql', 'pgsql' => self::withoutValues($error, $statement),
                 // It names columns and tables only.

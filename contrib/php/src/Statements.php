@@ -132,18 +132,19 @@ final class Statements
             $text = Values::cut($text, self::TEXT_MAX);
             $fields['cut'] = "msg=$length";
         }
-        if (\strpbrk($text, "'\"") !== false && !(Sender::$shared ?? Sender::shared())->options->binds) {
-            // Passwords of database users, and those that an application compares in a text.
-            if (\stripos($text, 'identified') !== false) {
-                $text = Shape::withoutTexts($text);
-            } elseif (\stripos($text, 'passw') !== false) {
-                $text = Shape::withoutTexts($text, "'");
-            }
+        if (\strpbrk($text, "'\"") !== false && self::namesPassword($text) && !Sender::shared()->options->binds) {
+            $text = Shape::withoutTexts($text, \stripos($text, 'passw') === false ? "'\"" : "'");
         }
         if (\str_contains($text, "\n")) {
             $text = \trim(\implode(' ', \array_map('trim', \explode("\n", $text))));
         }
         return $text;
+    }
+
+    /** Whether a statement may contain a password: of a user of the database, or one that an application compares. */
+    public static function namesPassword(string $text): bool
+    {
+        return \stripos($text, 'passw') !== false || \stripos($text, 'identified') !== false;
     }
 
     /**
