@@ -26,8 +26,8 @@ final class Connection
     /** In nanoseconds. */
     private const SLOW = 20_000_000;
 
-    /** How much is written at once in further attempts, and to TLS: one record, in bytes. */
-    private const RECORD = 16384;
+    /** How much is written at once in further attempts, and to TLS, in bytes. */
+    private const RECORD = 8192;
 
     /** The answers that the agent sends before it only counts refusals. */
     private const ANSWERS_MAX = 100;

@@ -10,10 +10,10 @@ final class Line
     public const MESSAGE_MAX = 8192;
 
     /** The length of a message as JSON, in bytes. Control characters take six bytes each. */
-    public const ENCODED_MAX = 16384;
+    public const ENCODED_MAX = 12288;
 
     /** The length of the fields of an event as JSON, in bytes. With all other bounds, a line is shorter than 64 KiB. */
-    public const FIELDS_ENCODED_MAX = 20480;
+    public const FIELDS_ENCODED_MAX = 16384;
 
     /** The length of a tag, in bytes, as in the agent. */
     public const TAG_MAX = 128;

@@ -16,7 +16,7 @@ final class Sender
     public const AGE_MAX = 50_000_000;
 
     /** How many runs of a request are open at most. A begin beyond that is an event without a run. */
-    public const OPEN_MAX = 200;
+    public const OPEN_MAX = 100;
 
     /** How much of the message of an open run is kept for its end, in bytes. */
     public const OPENED_MAX = 128;

@@ -22,7 +22,7 @@ final class Values
     public const STRING_MAX = 4096;
 
     /** The length of all strings in the fields of an event, in bytes. */
-    public const TOTAL_MAX = 16384;
+    public const TOTAL_MAX = 12288;
 
     /** The length of a field's name, in bytes, as in the agent. */
     public const NAME_MAX = 64;
