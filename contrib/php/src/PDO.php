@@ -39,10 +39,8 @@ class PDO extends \PDO
         $database = Database::fromDsn(\is_string($dsn) ? $dsn : '', Sender::shared()->options->binds);
         $open = \is_string($dsn) ? $database->beginConnect() : null;
         try {
-            // Without arguments it reports that they are missing.
-            $dsn === null && \func_num_args() === 0
-                ? parent::__construct()
-                : parent::__construct($dsn, $username, $password, $options);
+            // Those that were given: the parent reports missing ones, and a trace contains them.
+            parent::__construct(...\func_get_args());
         } catch (\Throwable $error) {
             throw $open === null ? Frames::hide($error) : $open->thrown($error, $database, false);
         }

@@ -46,8 +46,9 @@ class mysqli extends \mysqli
             parent::__construct();
             return;
         }
-        $this->pulseConnect($database, function () use ($hostname, $username, $password, $database, $port, $socket): bool {
-            parent::__construct($hostname, $username, $password, $database, $port, $socket);
+        $args = \func_get_args();
+        $this->pulseConnect($database, function () use ($args): bool {
+            parent::__construct(...$args);
             return \mysqli_connect_errno() === 0;
         });
     }

@@ -40,3 +40,5 @@ $fails(fn () => $db->executeQuery('SELEC'));
 $fails(fn () => $db->executeStatement('SELEC'));
 $fails(fn () => $db->prepare('SELEC ?'));
 $fails(fn () => $db->executeQuery('SELECT a FROM d WHERE a = ?', []));
+// The test waits for it.
+Pulse::send('end of the script', [], 'test');

@@ -109,3 +109,5 @@ foreach (['/orders', '/broken'] as $path) {
 }
 // As `artisan queue:work --once`.
 $app->make('queue.worker')->setCache($app->make('cache.store'))->runNextJob('database', 'default', new Illuminate\Queue\WorkerOptions());
+// The test waits for it.
+Pulse::send('end of the script', [], 'test');

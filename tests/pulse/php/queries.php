@@ -207,3 +207,5 @@ $cases = [
     },
 ];
 $cases[$argv[2]]();
+// The test waits for it.
+Pulse::send('end of the script', [], 'test');

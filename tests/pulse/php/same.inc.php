@@ -1,8 +1,8 @@
 <?php
 // What the scripts share that run the same operations with a class of PHP and with the tracking one, and print all that a
-// page can see. $argv[1] is `plain` or `tracked`, $argv[2] the library.
+// page can see. $argv[1] is the library, $argv[2] `plain` or `tracked`.
 
-require $argv[2];
+require $argv[1];
 
 error_reporting(E_ALL);
 set_error_handler(function (int $level, string $text): bool {
@@ -13,7 +13,7 @@ set_error_handler(function (int $level, string $text): bool {
 
 function tracked(): bool
 {
-    return $GLOBALS['argv'][1] === 'tracked';
+    return $GLOBALS['argv'][2] === 'tracked';
 }
 
 /** Prints a value in full. Only the names of the tracking classes are replaced. */
@@ -53,7 +53,7 @@ function op(string $name, callable $do): void
             if ($e instanceof mysqli_sql_exception) {
                 echo '  ', $e->getSqlState(), "\n";
             }
-            echo str_replace(__DIR__ . '/', '', preg_replace('/^/m', '    ', $e->getTraceAsString())), "\n";
+            echo str_replace([__DIR__ . '/', 'Object(Pulse\\'], ['', 'Object('], preg_replace('/^/m', '    ', $e->getTraceAsString())), "\n";
         }
     }
 }
