@@ -121,14 +121,10 @@ final class Database
     }
 
     /** The rows that a statement of PDO returned or changed. Null if they are not known. */
-    public function rowsOf(\PDOStatement $statement): ?int
+    public function rows(int $rowCount, int $columnCount): ?int
     {
-        $rows = $statement->rowCount();
-        if ($this->driver === 'sqlite' || $rows === 0) {
-            // SQLite returns rows one by one. Other drivers count zero rows for a result that is not buffered.
-            return $statement->columnCount() > 0 ? null : $rows;
-        }
-        return $rows;
+        // SQLite returns rows one by one. Other drivers count zero rows for a result that is not buffered.
+        return $columnCount > 0 && ($rowCount === 0 || $this->driver === 'sqlite') ? null : $rowCount;
     }
 
     private static function withoutValues(string $error, string $statement): string

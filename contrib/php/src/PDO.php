@@ -92,9 +92,13 @@ class PDO extends \PDO
             $this->pulseFail($open, $text);
             return false;
         }
-        $open->end($this->pulseDatabase->rowsOf($statement));
         if ($statement instanceof PDOStatement) {
             $statement->pulseAttach($this->pulseDatabase);
+            $open->end($statement->pulseRows());
+        } else {
+            // A class of the page may have methods of its own.
+            $isPlain = \get_class($statement) === \PDOStatement::class;
+            $open->end($isPlain ? $this->pulseDatabase->rows($statement->rowCount(), $statement->columnCount()) : null);
         }
         return $statement;
     }
@@ -120,7 +124,7 @@ class PDO extends \PDO
             $statement->pulseAttach($this->pulseDatabase);
         } elseif ($statement === false) {
             $text = $args[0] ?? $args['query'] ?? null;
-            $this->pulseDatabase?->unprepared($text, Database::infoText($this->errorInfo()), $begun);
+            $this->pulseDatabase?->unprepared($text, Database::infoText(parent::errorInfo()), $begun);
         }
         return $statement;
     }
@@ -186,7 +190,7 @@ class PDO extends \PDO
 
     private function pulseFail(Statement $open, string $text): void
     {
-        $open->fail($this->pulseDatabase->errorText(Database::infoText($this->errorInfo()), $text, false));
+        $open->fail($this->pulseDatabase->errorText(Database::infoText(parent::errorInfo()), $text, false));
     }
 
     private function pulseForward(\Closure $call): mixed

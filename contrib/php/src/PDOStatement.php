@@ -18,6 +18,16 @@ class PDOStatement extends \PDOStatement
         $this->pulseDatabase = $database;
     }
 
+    /**
+     * The rows that were returned or changed. Calls no methods of a derived class.
+     *
+     * @internal
+     */
+    public function pulseRows(): ?int
+    {
+        return $this->pulseDatabase?->rows(parent::rowCount(), parent::columnCount());
+    }
+
     public function execute(mixed ...$args): bool
     {
         $database = $this->pulseDatabase;
@@ -31,7 +41,7 @@ class PDOStatement extends \PDOStatement
         } catch (\Throwable $error) {
             throw $open->thrown($error, $database, true);
         }
-        $done ? $open->end($database->rowsOf($this)) : $this->pulseFail($open, $database);
+        $done ? $open->end($this->pulseRows()) : $this->pulseFail($open, $database);
         return $done;
     }
 
@@ -48,8 +58,8 @@ class PDOStatement extends \PDOStatement
             throw $open->thrown($error, $database, true);
         }
         // Without an error there was no further rowset.
-        $done || $this->errorCode() === '00000'
-            ? $open->end($done ? $database->rowsOf($this) : null)
+        $done || parent::errorCode() === '00000'
+            ? $open->end($done ? $this->pulseRows() : null)
             : $this->pulseFail($open, $database);
         return $done;
     }
@@ -68,6 +78,6 @@ class PDOStatement extends \PDOStatement
 
     private function pulseFail(Statement $open, Database $database): void
     {
-        $open->fail($database->errorText(Database::infoText($this->errorInfo()), $this->queryString, true));
+        $open->fail($database->errorText(Database::infoText(parent::errorInfo()), $this->queryString, true));
     }
 }

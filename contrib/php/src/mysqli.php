@@ -136,7 +136,7 @@ class mysqli extends \mysqli
     public function next_result(mixed ...$args): bool
     {
         $text = $this->pulseMulti;
-        if ($text !== null && !$this->more_results()) {
+        if ($text !== null && !parent::more_results()) {
             $this->pulseMulti = $text = null;
         }
         return $this->pulseTrack($text, fn () => parent::next_result(...$args), ++$this->pulseRowset);

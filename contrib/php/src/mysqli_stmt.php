@@ -58,7 +58,7 @@ class mysqli_stmt extends \mysqli_stmt
     public function next_result(mixed ...$args): bool
     {
         $call = fn () => parent::next_result(...$args);
-        if ($this->pulseText === null || !$this->more_results()) {
+        if ($this->pulseText === null || !parent::more_results()) {
             return $this->pulseForward($call);
         }
         return $this->pulseTrack($call, null, ++$this->pulseRowset);

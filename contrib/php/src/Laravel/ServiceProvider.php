@@ -76,7 +76,8 @@ final class ServiceProvider extends \Illuminate\Support\ServiceProvider
             }
         });
         // If auto_prepend_file has not begun it already. A worker begins its requests below.
-        if (Sender::shared()->atEnd === null && !$this->app->runningInConsole()) {
+        $isWorker = $this->app->runningInConsole() || isset($_SERVER['LARAVEL_OCTANE']);
+        if (Sender::shared()->atEnd === null && !$isWorker) {
             Page::begin();
         }
     }
