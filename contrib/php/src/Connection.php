@@ -29,6 +29,9 @@ final class Connection
     /** How much is written at once in further attempts, and to TLS, in bytes. */
     private const RECORD = 8192;
 
+    /** How often answers are read in a row. */
+    private const READS_MAX = 32;
+
     /** The answers that the agent sends before it only counts refusals. */
     private const ANSWERS_MAX = 100;
 
@@ -235,7 +238,7 @@ final class Connection
     /** Reads and drops the agent's answers, and counts refusals. */
     public function drain(): void
     {
-        while ($this->stream !== null) {
+        for ($reads = 0; $this->stream !== null && $reads < self::READS_MAX; $reads++) {
             $data = \fread($this->stream, 8192);
             if ($data === false || $data === '') {
                 break;
@@ -287,6 +290,10 @@ final class Connection
         }
         if ($this->answers > 0) {
             $this->sync();
+        }
+        if ($this->checksEnd && $this->failures > 0) {
+            // The machine may be gone, and the kernel notices it after a quarter of an hour.
+            $this->close();
         }
         if ($this->rest !== '') {
             // The next request does not know the rest of this line.

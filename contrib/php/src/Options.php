@@ -84,7 +84,8 @@ final class Options
     /** The value of an environment variable. Null if it is empty. */
     public static function env(string $name): ?string
     {
-        $value = \getenv($name);
+        // Some hosts disable getenv().
+        $value = \function_exists('getenv') ? \getenv($name) : ($_SERVER[$name] ?? null);
         return \is_string($value) && $value !== '' ? $value : null;
     }
 

@@ -59,6 +59,9 @@ final class Sender
     private bool $writing = false;
     private bool $hasSignals;
 
+    /** Whether this may be a child process of the one that began. */
+    private bool $forks;
+
     /** Whether the request has ended, so that each further event is written at once. */
     private bool $ended = false;
 
@@ -75,8 +78,9 @@ final class Sender
     {
         $this->options = new Options();
         $this->connection = new Connection($this->options);
-        $this->pid = (int) \getmypid();
+        $this->pid = self::pid();
         $this->prefix = self::prefix($this->pid);
+        $this->forks = \function_exists('pcntl_fork');
         $this->hasSignals = \function_exists('pcntl_async_signals');
     }
 
@@ -139,8 +143,7 @@ final class Sender
                 $this->lost++;
                 return;
             }
-            $pid = \getmypid();
-            if ($pid !== $this->pid) {
+            if ($this->forks && self::pid() !== $this->pid) {
                 $this->forked();
             }
             $request = $this->request ?? $this->request();
@@ -163,8 +166,7 @@ final class Sender
                 $this->event($message, $fields, $tag, $level);
                 return null;
             }
-            $pid = \getmypid();
-            if ($pid !== $this->pid) {
+            if ($this->forks && self::pid() !== $this->pid) {
                 $this->forked();
             }
             $request = $this->request ?? $this->request();
@@ -191,7 +193,7 @@ final class Sender
     public function request(): Request
     {
         if ($this->request === null) {
-            $this->request = new Request($_SERVER, $this->options->user);
+            $this->request = new Request(self::server(), $this->options->user);
             $this->register();
         }
         return $this->request;
@@ -203,7 +205,7 @@ final class Sender
         try {
             $this->endRequest();
             $this->ended = false;
-            $this->request = new Request($server ?? $_SERVER, $this->options->user);
+            $this->request = new Request($server ?? self::server(), $this->options->user);
             $this->connection->refill();
             Silent::call($this->connection->wake(...));
             $this->register();
@@ -216,7 +218,7 @@ final class Sender
     {
         try {
             $this->reserve = '';
-            if (\getmypid() !== $this->pid) {
+            if ($this->forks && self::pid() !== $this->pid) {
                 $this->forked();
             }
             $this->end(true);
@@ -398,7 +400,7 @@ final class Sender
     /** Begins anew in a child process: pending lines, open runs and the connection are those of its parent. */
     private function forked(): void
     {
-        $this->pid = (int) \getmypid();
+        $this->pid = self::pid();
         $this->prefix = self::prefix($this->pid);
         $this->runs = 0;
         $this->open = [];
@@ -407,6 +409,18 @@ final class Sender
         $this->full = false;
         $this->writing = false;
         Silent::call($this->connection->forget(...));
+    }
+
+    /** @return array<mixed> `$_SERVER`, unless the page has removed it */
+    private static function server(): array
+    {
+        return \is_array($_SERVER ?? null) ? $_SERVER : [];
+    }
+
+    private static function pid(): int
+    {
+        // Some hosts disable it.
+        return \function_exists('getmypid') ? (int) \getmypid() : 0;
     }
 
     /** The beginning of the names of runs: unique on this machine, also after a restart of the worker. */
