@@ -15,8 +15,10 @@ use crate::harness::{Running, TIMEOUT, Tool, report, wait_for};
 const FPM: &str = "php-fpm8.2";
 
 /// The settings of every PHP: those of `php.ini` depend on the machine.
-pub(super) const SETTINGS: [&str; 8] = [
+pub(super) const SETTINGS: [&str; 9] = [
     "zend_extension=opcache",
+    // Without it, children of exec inherit the connection.
+    "extension=sockets",
     "opcache.enable=1",
     "opcache.enable_cli=1",
     "display_errors=1",
@@ -87,12 +89,20 @@ pub(super) struct Site {
 impl Site {
     /// Serves this directory with each of these pools.
     pub(super) fn start(root: &Path, pools: &[Pool]) -> Self {
+        Self::start_with(root, pools, &[])
+    }
+
+    /// The same with these extensions of PHP.
+    pub(super) fn start_with(root: &Path, pools: &[Pool], extensions: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let nginx = write(dir.path(), "nginx.conf", &nginx_config(dir.path(), root, pools));
         let fpm = write(dir.path(), "fpm.conf", &fpm_config(dir.path(), pools));
         let mut tool = Tool::new(FPM).args(&["-n", "-F", "-R", "-y", &fpm]);
         for setting in SETTINGS {
             tool = tool.args(&["-d", setting]);
+        }
+        for extension in extensions {
+            tool = tool.args(&["-d", &format!("extension={extension}")]);
         }
         let mut site = Self { fpm: tool.start(), nginx: None, dir };
         for pool in pools {

@@ -1,4 +1,4 @@
 <?php
-setcookie('basket', 'a b', ['expires' => 2000000000, 'path' => '/', 'httponly' => true, 'samesite' => 'Lax']);
+setcookie('basket', 'a b', ['path' => '/', 'httponly' => true, 'samesite' => 'Lax']);
 setcookie('gone', '', 1);
 var_dump(headers_list());
