@@ -8,8 +8,8 @@ use super::queries::{
     add_user, assert_same, events, find, has_extensions, in_short, running, script, statements,
     wait_for_abandoned, wait_for_running,
 };
-use super::site::are_installed;
-use crate::harness::Agent;
+use super::site::{are_installed, library};
+use crate::harness::{Agent, Tool};
 
 const MEMORY: &str = "sqlite::memory:";
 
@@ -70,6 +70,25 @@ fn public_interface_is_that_of_the_parents() {
     let differences = script("api.php", "/nowhere", &[]).ok();
     let count: Option<usize> = differences.strip_suffix(" methods\n").and_then(|count| count.parse().ok());
     assert!(count.is_some_and(|count| count > 100), "{differences}");
+}
+
+#[test]
+fn readme_states_the_bounds() {
+    let program = "require $argv[1]; use Pulse\\Statements as S;
+        echo json_encode([S::TEXT_MAX, S::BEGINS_MAX, S::FAST_RUNS, S::FAST_NS]);";
+    let path = library("pulse.php");
+    let bounds = Tool::new("php").args(&["-r", program, path.to_str().expect("UTF-8")]).ok();
+    assert_eq!(bounds, format!("[{TEXT_MAX},{BEGINS_MAX},{FAST_RUNS},1000000]"));
+    let readme = std::fs::read_to_string(library("README.md")).expect("a README");
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    for stated in [
+        format!("of a text over {} KiB", TEXT_MAX >> 10),
+        format!("After {BEGINS_MAX} statements in a request"),
+        format!("the last {FAST_RUNS} of its shape"),
+        "took less than 1 ms each".into(),
+    ] {
+        assert!(readme.contains(&stated), "{stated}");
+    }
 }
 
 #[test]
