@@ -46,7 +46,7 @@ final class Connection
     /** Why the last attempt failed. */
     public string $trouble = '';
 
-    /** Events that earlier requests of this worker lost. */
+    /** Events that earlier requests of this worker lost, and lines that broke with their connection. */
     public int $inherited = 0;
 
     /** @var resource|null */
@@ -126,7 +126,9 @@ final class Connection
             if ($this->stream === null) {
                 $begun = \hrtime(true);
                 if (!$this->connect()) {
-                    $this->fail(\hrtime(true) - $begun > self::SLOW);
+                    if ($this->isOpen()) {
+                        $this->fail(\hrtime(true) - $begun > self::SLOW);
+                    }
                     return;
                 }
             }
@@ -161,6 +163,7 @@ final class Connection
             $done = $this->put($this->rest);
             $this->rest = \substr($this->rest, $done);
             if ($this->broken) {
+                $this->inherited++;
                 return false;
             }
             if ($this->rest !== '') {
@@ -278,8 +281,20 @@ final class Connection
         if (!$this->options->persistent) {
             return;
         }
+        if ($this->answers > 0) {
+            $this->sync();
+        }
+        if ($this->checksEnd && $this->failures > 0 && $this->rest === '') {
+            // The machine may be gone, and the kernel notices it after a quarter of an hour.
+            $this->close();
+        }
+        if ($this->rest !== '') {
+            // The next request does not know the rest of this line.
+            $this->inherited++;
+            $this->close();
+        }
         $wait = $this->closedUntil - \hrtime(true);
-        if (($lost > 0 || $wait > 0) && !$this->consulted) {
+        if (($lost + $this->inherited > 0 || $wait > 0) && !$this->consulted) {
             $until = $this->closedUntil;
             $this->consult();
             $this->closedUntil = $until;
@@ -287,17 +302,6 @@ final class Connection
         $lost += $this->inherited;
         if ($this->consulted) {
             $this->worker->keep($wait > 0 ? \time() + (int) \ceil($wait / 1e9) : 0, $lost);
-        }
-        if ($this->answers > 0) {
-            $this->sync();
-        }
-        if ($this->checksEnd && $this->failures > 0) {
-            // The machine may be gone, and the kernel notices it after a quarter of an hour.
-            $this->close();
-        }
-        if ($this->rest !== '') {
-            // The next request does not know the rest of this line.
-            $this->close();
         }
         if ($this->stream !== null) {
             \stream_set_chunk_size($this->stream, $lost > 0 ? self::IDLE_LOST : self::IDLE);

@@ -21,6 +21,9 @@ final class Sender
     /** How much of the message of an open run is kept for its end, in bytes. */
     public const OPENED_MAX = 128;
 
+    /** How often a script of cli, which may run for days, gets half of the budget again, in nanoseconds. */
+    private const REFILL = 1_000_000_000;
+
     /** What is given back to PHP at a fatal error, so that the end of the request can be sent: bytes. */
     private const RESERVE = 16384;
 
@@ -50,6 +53,9 @@ final class Sender
 
     /** When answers were last read, as hrtime(true). */
     private int $drained = 0;
+
+    /** When the budget was last refilled, as hrtime(true). */
+    private int $refilled;
     private int $pid;
     private int $severity = 7;
 
@@ -78,6 +84,7 @@ final class Sender
     {
         $this->options = new Options();
         $this->connection = new Connection($this->options);
+        $this->refilled = \hrtime(true);
         $this->pid = self::pid();
         $this->prefix = self::prefix($this->pid);
         $this->forks = \function_exists('pcntl_fork');
@@ -222,6 +229,7 @@ final class Sender
                 $this->forked();
             }
             $this->end(true);
+            $this->ending = true;
             foreach ($this->open as $run => [$begun, $tag, $message]) {
                 $took = (\hrtime(true) - $begun) / 1e9;
                 $this->event($message, ['left_open' => true], $tag, 'warning', $took, $run);
@@ -258,6 +266,10 @@ final class Sender
         \set_error_handler(static fn (): bool => true);
         try {
             $now = \hrtime(true);
+            if ($now - $this->refilled > self::REFILL && !$this->options->persistent) {
+                $this->refilled = $now;
+                $this->connection->refill();
+            }
             if ($now - $this->drained > self::AGE_MAX) {
                 $this->drained = $now;
                 $this->connection->drain();
@@ -390,9 +402,9 @@ final class Sender
 
     private function register(): void
     {
+        $this->reserve = \str_repeat("\0", self::RESERVE);
         if (!$this->registered) {
             $this->registered = true;
-            $this->reserve = \str_repeat("\0", self::RESERVE);
             \register_shutdown_function([self::class, 'shutdown']);
         }
     }
