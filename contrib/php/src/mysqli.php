@@ -18,6 +18,9 @@ class mysqli extends \mysqli
     /** The statement that was begun with MYSQLI_ASYNC, and whose result was not reaped yet. */
     private ?Statement $pulseAsync = null;
 
+    /** Whether the number of its rows is known when it is reaped. */
+    private bool $pulseAsyncStored = true;
+
     /** The text of the last multi_query(). */
     private ?string $pulseMulti = null;
 
@@ -92,6 +95,7 @@ class mysqli extends \mysqli
         if ($result !== false && ($mode & \MYSQLI_ASYNC) !== 0) {
             $this->pulseAsync?->end(null);
             $this->pulseAsync = $open;
+            $this->pulseAsyncStored = ($mode & \MYSQLI_USE_RESULT) === 0;
         } elseif ($result instanceof \mysqli_result) {
             $open->end($mode === \MYSQLI_STORE_RESULT ? $result->num_rows : null);
         } else {
@@ -112,7 +116,11 @@ class mysqli extends \mysqli
         } catch (\Throwable $error) {
             throw $open->thrown($error, $this->pulseDatabase(), false);
         }
-        $result instanceof \mysqli_result ? $open->end($result->num_rows) : $this->pulseEnd($open, $result, '');
+        if ($result instanceof \mysqli_result) {
+            $open->end($this->pulseAsyncStored ? $result->num_rows : null);
+        } else {
+            $this->pulseEnd($open, $result, '');
+        }
         return $result;
     }
 
