@@ -19,6 +19,7 @@ mod language;
 mod layers;
 mod man;
 mod origin;
+mod php;
 mod promises;
 mod protocol;
 mod pulse_send;
