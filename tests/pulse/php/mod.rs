@@ -1,7 +1,14 @@
 //! The PHP library (`contrib/php`), with the PHP of Debian's packages, through the real agent.
 
+mod application;
+mod frameworks;
 mod hostile;
 mod limits;
+mod mariadb;
+mod mysqli;
+mod pages;
+mod pdo;
+mod queries;
 mod send;
 mod site;
 mod workers;
