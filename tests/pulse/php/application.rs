@@ -28,7 +28,8 @@ impl WordPress {
     fn copy(database: &MariaDb) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let site = Self { jar: dir.path().join("jar").display().to_string(), dir };
-        let copied = crate::harness::Tool::new("cp").args(&["-aL", WORDPRESS]).arg(site.root()).run();
+        let copied =
+            crate::harness::Tool::new("cp").args(&["-aL", WORDPRESS]).arg(site.root()).run();
         assert_eq!(copied.code, Some(0), "{copied:#?}");
         let settings = [
             ("DB_NAME", "wordpress".to_owned()),
@@ -127,17 +128,31 @@ fn wordpress_shows_users_pages_queries_and_errors() {
     let site = Site::start_with(&wordpress.root(), &pools, &EXTENSIONS);
     wordpress.install(&site);
     wordpress.log_in(&site);
-    for target in ["/", "/?s=hello", "/wp-login.php", "/wp-admin/index.php", "/wp-admin/edit.php", "/wp-admin/users.php"] {
+    for target in [
+        "/",
+        "/?s=hello",
+        "/wp-login.php",
+        "/wp-admin/index.php",
+        "/wp-admin/edit.php",
+        "/wp-admin/users.php",
+    ] {
         assert_same_page(&wordpress, &site, target);
     }
-    let ended = wait_for_event(&agent, "tag=php.request took>=0 user=anna page=/wp-admin/users.php");
-    assert_eq!((&ended["fields"]["status"], &ended["msg"]), (&200.into(), &"GET /wp-admin/users.php".into()));
+    let ended =
+        wait_for_event(&agent, "tag=php.request took>=0 user=anna page=/wp-admin/users.php");
+    assert_eq!(
+        (&ended["fields"]["status"], &ended["msg"]),
+        (&200.into(), &"GET /wp-admin/users.php".into())
+    );
 
-    symlink(library("wordpress/db.php"), wordpress.root().join("wp-content/db.php")).expect("a writable directory");
+    symlink(library("wordpress/db.php"), wordpress.root().join("wp-content/db.php"))
+        .expect("a writable directory");
     assert_same_page(&wordpress, &site, "/wp-admin/edit.php");
     let query = wait_for_event(&agent, "tag=php.query took>=0 msg~wp_posts");
     assert_eq!(query["fields"]["page"], "/wp-admin/edit.php", "{query}");
-    let shapes = view(&agent, "queries", |shown| shown["shapes"].as_array().is_some_and(|shapes| shapes.len() > 3));
+    let shapes = view(&agent, "queries", |shown| {
+        shown["shapes"].as_array().is_some_and(|shapes| shapes.len() > 3)
+    });
     assert!(shapes["shapes"].to_string().contains("SELECT"), "{shapes}");
 
     let plugin = "<?php add_action('init', function () { if (isset($_GET['broken'])) {
@@ -146,10 +161,18 @@ fn wordpress_shows_users_pages_queries_and_errors() {
     let broken = wordpress.get(&site, "pulse", "/?broken=1", &[]);
     assert!(broken.starts_with("HTTP/1.1 500"), "{broken}");
     let error = wait_for_event(&agent, "tag=php.error");
-    assert!(error["msg"].as_str().is_some_and(|msg| msg.starts_with("Uncaught LogicException: the basket is broken")));
+    assert!(
+        error["msg"]
+            .as_str()
+            .is_some_and(|msg| msg.starts_with("Uncaught LogicException: the basket is broken"))
+    );
     assert_eq!(error["fields"]["user"], "anna", "{error}");
     let users = view(&agent, "users", |shown| shown["users"][0]["errors"] == 2);
-    assert_eq!((&users["users"][0]["user"], &users["users"][0]["page"]), (&"anna".into(), &"/".into()), "{users}");
+    assert_eq!(
+        (&users["users"][0]["user"], &users["users"][0]["page"]),
+        (&"anna".into(), &"/".into()),
+        "{users}"
+    );
 
     database.kill();
     let away = wordpress.get(&site, "pulse", "/", &[]);

@@ -25,14 +25,20 @@ impl MariaDb {
         let user = User::from_uid(geteuid()).ok().flatten().expect("a user with a name").name;
         let user = format!("--user={user}");
         let install = Tool::new("mariadb-install-db").args(&["--no-defaults", &user, &data]);
-        let done = install.args(&["--auth-root-authentication-method=normal", "--skip-test-db"]).run();
+        let done =
+            install.args(&["--auth-root-authentication-method=normal", "--skip-test-db"]).run();
         assert_eq!(done.code, Some(0), "{done:#?}");
         let mut server = Self { dir, server: None };
         let socket = format!("--socket={}", server.socket().display());
         let pid = format!("--pid-file={}", server.dir().join("pid").display());
         let error = format!("--log-error={}", server.dir().join("log").display());
-        let tool = Tool::new("mariadbd").args(&["--no-defaults", &user, &data, &socket, &pid, &error]);
-        let small = ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--performance-schema=off"];
+        let tool =
+            Tool::new("mariadbd").args(&["--no-defaults", &user, &data, &socket, &pid, &error]);
+        let small = [
+            "--innodb-buffer-pool-size=16M",
+            "--innodb-log-file-size=8M",
+            "--performance-schema=off",
+        ];
         let quick = ["--skip-networking", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"];
         server.server = Some(tool.args(&small).args(&quick).start());
         wait_for("MariaDB", || (server.query("select 1").code == Some(0)).then_some(()));

@@ -1,6 +1,7 @@
 //! The PHP library (`contrib/php`), with the PHP of Debian's packages, through the real agent.
 
 mod application;
+mod errors;
 mod frameworks;
 mod hostile;
 mod limits;

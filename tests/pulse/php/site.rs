@@ -65,7 +65,12 @@ impl Pool {
 
     /// PHP with one `auto_prepend_file` line.
     pub(super) fn with_library(name: &'static str, agent: &Path) -> Self {
-        Self { agent: Some(agent.to_owned()), prepend: library("prepend.php"), name, ..Self::plain() }
+        Self {
+            agent: Some(agent.to_owned()),
+            prepend: library("prepend.php"),
+            name,
+            ..Self::plain()
+        }
     }
 }
 
@@ -108,7 +113,12 @@ impl Site {
         for pool in pools {
             wait_for("php-fpm", || UnixStream::connect(site.path("fpm", pool.name)).ok());
         }
-        let nginx = Tool::new("nginx").args(&["-p", site.dir.path().to_str().expect("UTF-8"), "-c", &nginx]);
+        let nginx = Tool::new("nginx").args(&[
+            "-p",
+            site.dir.path().to_str().expect("UTF-8"),
+            "-c",
+            &nginx,
+        ]);
         site.nginx = Some(nginx.start());
         for pool in pools {
             wait_for("nginx", || UnixStream::connect(site.path("web", pool.name)).ok());
@@ -218,7 +228,9 @@ fn fpm_config(dir: &Path, pools: &[Pool]) -> String {
     let user = if geteuid().is_root() { "user = root\ngroup = root\n" } else { "" };
     for pool in pools {
         let name = pool.name;
-        text += &format!("[{name}]\n{user}listen = {dir}/fpm-{name}.sock\npm = static\npm.max_children = 1\n");
+        text += &format!(
+            "[{name}]\n{user}listen = {dir}/fpm-{name}.sock\npm = static\npm.max_children = 1\n"
+        );
         text += &format!("php_admin_value[error_log] = {dir}/log-{name}\n");
         for setting in &pool.settings {
             let (setting, value) = setting.split_once('=').expect("name=value");
