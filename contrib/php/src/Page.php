@@ -28,7 +28,7 @@ final class Page
             Errors::observe();
         }
         self::$begun = \hrtime(true);
-        self::$pid = (int) \getmypid();
+        self::$pid = self::pid();
         self::$message = $request->method === '' ? $request->page : $request->method . ' ' . $request->page;
         $sender->atEnd = static fn (bool $last) => $last ? self::end() : Errors::atEnd();
         self::$run = $sender->begin(self::$message, [], $sender->options->tag . '.request');
@@ -36,7 +36,7 @@ final class Page
 
     private static function end(): void
     {
-        if (self::$begun === 0 || \getmypid() !== self::$pid) {
+        if (self::$begun === 0 || self::pid() !== self::$pid) {
             // A child process ends here: the request is its parent's.
             return;
         }
@@ -45,7 +45,7 @@ final class Page
         $sender = Sender::shared();
         $failed = Errors::atEnd();
         $fields = [];
-        $status = \http_response_code();
+        $status = \function_exists('http_response_code') ? \http_response_code() : null;
         if (\is_int($status)) {
             $fields['status'] = $status;
         }
@@ -53,7 +53,7 @@ final class Page
             $fields['errors'] = Errors::seen();
         }
         $level = null;
-        if ($failed || $status >= 500) {
+        if ($failed || \is_int($status) && $status >= 500) {
             $level = 'err';
         } elseif ($sender->options->slow > 0 && $took >= $sender->options->slow) {
             $level = 'warning';
@@ -62,6 +62,12 @@ final class Page
         // Without its run it is an event of its own, with a duration.
         $sender->event(self::$message, $fields, $sender->options->tag . '.request', $level, $took, self::$run);
         self::$run = null;
+    }
+
+    private static function pid(): int
+    {
+        // Some hosts disable it.
+        return \function_exists('getmypid') ? (int) \getmypid() : 0;
     }
 
     /** The user, if the server, WordPress or an open session knows one. Starts no session. */
