@@ -11,6 +11,7 @@ final class Page
 {
     private static ?string $run = null;
     private static string $message = '';
+    private static string $tag = '';
     private static int $begun = 0;
     private static int $pid = 0;
 
@@ -30,8 +31,9 @@ final class Page
         self::$begun = \hrtime(true);
         self::$pid = self::pid();
         self::$message = $request->method === '' ? $request->page : $request->method . ' ' . $request->page;
+        self::$tag = $sender->options->tag . '.request';
         $sender->atEnd = static fn (bool $last) => $last ? self::end() : Errors::atEnd();
-        self::$run = $sender->begin(self::$message, [], $sender->options->tag . '.request');
+        self::$run = $sender->begin(self::$message, [], self::$tag);
     }
 
     private static function end(): void
@@ -60,7 +62,7 @@ final class Page
             $fields['slow'] = true;
         }
         // Without its run it is an event of its own, with a duration.
-        $sender->event(self::$message, $fields, $sender->options->tag . '.request', $level, $took, self::$run);
+        $sender->event(self::$message, $fields, self::$tag, $level, $took, self::$run);
         self::$run = null;
     }
 
