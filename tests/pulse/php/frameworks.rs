@@ -38,7 +38,8 @@ fn doctrine_statements_are_shown() {
     }
     let agent = Agent::start();
     run("doctrine.php", &agent, |mode, dir| vec![mode.into(), format!("{dir}/d.sqlite")]);
-    let ends: Vec<_> = statements(&agent).into_iter().filter(|text| !text.starts_with("begin")).collect();
+    let ends: Vec<_> =
+        statements(&agent).into_iter().filter(|text| !text.starts_with("begin")).collect();
     let syntax = r#"error=SQLSTATE[HY000]: General error: 1 near "SELEC": syntax error"#;
     let expected = [
         "end CREATE TABLE d (a INTEGER PRIMARY KEY, b VARCHAR(20)) rows=0",
@@ -83,7 +84,10 @@ fn laravel_statements_jobs_users_and_errors_are_shown() {
     // A connection with another PDO has no begins.
     has("only SELECT 9 WHERE 1 = ?");
     // One statement is not shown twice.
-    assert_eq!(shown.iter().filter(|text| text.as_str() == "end select * from \"users\"").count(), 1);
+    assert_eq!(
+        shown.iter().filter(|text| text.as_str() == "end select * from \"users\"").count(),
+        1
+    );
 
     let jobs: Vec<_> = events(&agent, "tag=php.job").iter().map(in_short).collect();
     let failed = "end job SendMail error=RuntimeException: the mail server is away";
@@ -95,7 +99,15 @@ fn laravel_statements_jobs_users_and_errors_are_shown() {
     let errors = events(&agent, "tag=php.error");
     let [query, basket] = &errors[..] else { panic!("{errors:#?}") };
     assert_eq!((&query["fields"]["user"], &basket["fields"]["user"]), (&"5".into(), &"5".into()));
-    assert!(query["msg"].as_str().is_some_and(|msg| msg.contains("UNIQUE constraint failed: users.name")));
-    assert!(basket["msg"].as_str().is_some_and(|msg| msg.starts_with("LogicException: the basket is broken")));
+    assert!(
+        query["msg"]
+            .as_str()
+            .is_some_and(|msg| msg.contains("UNIQUE constraint failed: users.name"))
+    );
+    assert!(
+        basket["msg"]
+            .as_str()
+            .is_some_and(|msg| msg.starts_with("LogicException: the basket is broken"))
+    );
     assert!(!agent.history_text().contains("berta"), "a bound value");
 }

@@ -4,7 +4,8 @@ use nix::sys::signal::Signal;
 
 use super::mariadb::{MariaDb, PROGRAMS};
 use super::queries::{
-    add_user, assert_same, find, has_extensions, script, statements, wait_for_abandoned, wait_for_running,
+    add_user, assert_same, find, has_extensions, script, statements, wait_for_abandoned,
+    wait_for_running,
 };
 use super::site::are_installed;
 use crate::harness::Agent;
@@ -39,7 +40,8 @@ fn mysqli_statements_are_shown() {
     };
     let agent = Agent::start();
     assert_eq!(script("queries.php", agent.socket_text(), &["mysqli", &socket]).ok(), "");
-    let ends: Vec<_> = statements(&agent).into_iter().filter(|text| !text.starts_with("begin")).collect();
+    let ends: Vec<_> =
+        statements(&agent).into_iter().filter(|text| !text.starts_with("begin")).collect();
     let syntax = |near: &str| {
         format!(
             "1064 You have an error in your SQL syntax; check the manual that corresponds to your \

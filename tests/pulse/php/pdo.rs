@@ -68,7 +68,8 @@ fn public_interface_is_that_of_the_parents() {
         return;
     }
     let differences = script("api.php", "/nowhere", &[]).ok();
-    let count: Option<usize> = differences.strip_suffix(" methods\n").and_then(|count| count.parse().ok());
+    let count: Option<usize> =
+        differences.strip_suffix(" methods\n").and_then(|count| count.parse().ok());
     assert!(count.is_some_and(|count| count > 100), "{differences}");
 }
 
@@ -171,7 +172,8 @@ fn rows_and_transactions_are_reported() {
         return;
     }
     let agent = Agent::start();
-    let ends: Vec<_> = run(&agent, &["rows", MEMORY]).into_iter().filter(|text| text.starts_with("end")).collect();
+    let ends: Vec<_> =
+        run(&agent, &["rows", MEMORY]).into_iter().filter(|text| text.starts_with("end")).collect();
     let expected = [
         "end CREATE TABLE t (a INTEGER PRIMARY KEY) rows=0",
         "end INSERT INTO t VALUES (1), (2), (3) rows=3",
@@ -198,15 +200,28 @@ fn begins_of_fast_shapes_are_left_out_after_a_hundred() {
     // None is lost: each has its end.
     assert_eq!(count("end SELECT wait(), ?") + count("only SELECT wait(), ?"), 1000);
     assert_eq!(count("begin"), count("end"));
-    let begins = |what: &str| all.iter().take_while(|text| !text.starts_with(what)).filter(|text| text.starts_with("begin")).count();
+    let begins = |what: &str| {
+        all.iter()
+            .take_while(|text| !text.starts_with(what))
+            .filter(|text| text.starts_with("begin"))
+            .count()
+    };
     assert_eq!(begins("only"), BEGINS_MAX);
     // The slow one in the middle makes its shape slow, until it was fast so many times again. A busy machine may
     // make others slow.
     let slow = find(&agent, "tag=php.query took>=5ms msg~wait");
     assert!(!slow.is_empty());
-    assert!(count("begin SELECT wait(), ?") >= BEGINS_MAX + FAST_RUNS, "{}", count("begin SELECT wait(), ?"));
+    assert!(
+        count("begin SELECT wait(), ?") >= BEGINS_MAX + FAST_RUNS,
+        "{}",
+        count("begin SELECT wait(), ?")
+    );
     assert!(count("only SELECT wait(), ?") > 100, "{}", count("only SELECT wait(), ?"));
-    assert!((FAST_RUNS..20).contains(&count("begin SELECT 'text")), "{}", count("begin SELECT 'text"));
+    assert!(
+        (FAST_RUNS..20).contains(&count("begin SELECT 'text")),
+        "{}",
+        count("begin SELECT 'text")
+    );
     assert_eq!(count("begin SELECT 1 AS never_seen_before"), 1);
 }
 
@@ -218,7 +233,9 @@ fn texts_are_cut_repaired_and_in_one_line() {
     let agent = Agent::start();
     run(&agent, &["sizes", MEMORY]);
     let ends = find(&agent, "tag=php.query took>=0");
-    let [megabyte, letters, invalid, lines, quotes] = &ends[..] else { panic!("{} events", ends.len()) };
+    let [megabyte, letters, invalid, lines, quotes] = &ends[..] else {
+        panic!("{} events", ends.len())
+    };
     let msg = |event: &Value| event["msg"].as_str().expect("a message").to_owned();
     assert_eq!(msg(megabyte).len(), TEXT_MAX);
     assert_eq!(megabyte["fields"]["cut"], format!("msg={}", (1 << 20) + "SELECT ''".len()));
@@ -242,7 +259,12 @@ fn bound_values_are_sent_only_if_asked() {
     let agent = Agent::start();
     let text = "SELECT 1 WHERE 1 = ? OR 2 = ? OR 3 = ? binds=";
     let [first, second] = ["'anna', 2, NULL", "'anna', 'anna', 3"];
-    let expected = [format!("begin {text}{first}"), format!("end {text}{first}"), format!("begin {text}{second}"), format!("end {text}{second}")];
+    let expected = [
+        format!("begin {text}{first}"),
+        format!("end {text}{first}"),
+        format!("begin {text}{second}"),
+        format!("end {text}{second}"),
+    ];
     assert_eq!(run(&agent, &["binds", MEMORY, "binds"]), expected);
 }
 
@@ -254,7 +276,9 @@ fn persistent_connections_and_other_statement_classes() {
     let begins = |case: &str| {
         let agent = Agent::start();
         let all = run(&agent, &[case, MEMORY]);
-        all.iter().filter_map(|text| text.strip_prefix("begin ").map(str::to_owned)).collect::<Vec<_>>()
+        all.iter()
+            .filter_map(|text| text.strip_prefix("begin ").map(str::to_owned))
+            .collect::<Vec<_>>()
     };
     assert_eq!(begins("persistent"), ["SELECT 1", "SELECT 2", "SELECT 3"]);
     // Executions of a statement of the page's own class are not seen.
@@ -268,8 +292,14 @@ fn connection_attempts_show_no_password() {
     }
     let agent = Agent::start();
     let shown = run(&agent, &["connect", MEMORY]);
-    assert_eq!((shown[0].as_str(), shown[2].as_str()), ("begin connect to mysql:shop", "begin connect to pgsql"));
-    assert!(shown[1].starts_with("end connect to mysql:shop error=SQLSTATE[HY000] [2002]"), "{shown:?}");
+    assert_eq!(
+        (shown[0].as_str(), shown[2].as_str()),
+        ("begin connect to mysql:shop", "begin connect to pgsql")
+    );
+    assert!(
+        shown[1].starts_with("end connect to mysql:shop error=SQLSTATE[HY000] [2002]"),
+        "{shown:?}"
+    );
     assert!(!agent.history_text().contains("geheim"));
 }
 
@@ -282,7 +312,8 @@ fn each_rowset_of_many_statements_is_shown() {
     let text = "SELECT 1; SELECT SLEEP(0.01); SELECT 3";
     let shown = run(&agent, &["many", &dsn, "web"]);
     let begins: Vec<_> = shown.iter().filter(|text| text.starts_with("begin")).skip(1).collect();
-    let rowsets = ["", " rowset=2", " rowset=3", " rowset=4"].map(|rowset| format!("begin {text}{rowset}"));
+    let rowsets =
+        ["", " rowset=2", " rowset=3", " rowset=4"].map(|rowset| format!("begin {text}{rowset}"));
     assert_eq!(begins, rowsets.iter().collect::<Vec<_>>());
     assert_eq!(shown[5], format!("end {text} rows=1 rowset=2"));
 }

@@ -29,7 +29,9 @@ pub(super) fn has_extensions(names: &[&str], what: &str) -> bool {
 pub(super) fn script(name: &str, socket: &str, arguments: &[&str]) -> Tool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pulse/php").join(name);
     let mut tool = Tool::new("php").env("PULSED_SOCKET", socket);
-    for setting in ["display_errors=1", "html_errors=0", "log_errors=0", "zend.exception_ignore_args=0"] {
+    for setting in
+        ["display_errors=1", "html_errors=0", "log_errors=0", "zend.exception_ignore_args=0"]
+    {
         tool = tool.args(&["-d", setting]);
     }
     tool.arg(path).arg(library("pulse.php")).args(arguments)
@@ -50,7 +52,8 @@ pub(super) fn add_user(database: &MariaDb) {
 pub(super) fn assert_same(name: &str, socket: &str, arguments: &[&str]) {
     let run = |mode| script(name, socket, &[&[mode], arguments].concat()).run();
     let (plain, tracked) = (run("plain"), run("tracked"));
-    let differing = plain.out.lines().zip(tracked.out.lines()).enumerate().find(|(_, (a, b))| a != b);
+    let differing =
+        plain.out.lines().zip(tracked.out.lines()).enumerate().find(|(_, (a, b))| a != b);
     assert_eq!(differing, None, "the first different line");
     assert_eq!(plain.out.len(), tracked.out.len());
     assert_eq!((plain.code, &plain.err), (Some(0), &String::new()), "{plain:#?}");
