@@ -93,7 +93,7 @@ fn laravel_statements_jobs_users_and_errors_are_shown() {
     let failed = "end job SendMail error=RuntimeException: the mail server is away";
     let [begin, end] = ["begin job SendMail", "end job SendMail"];
     assert_eq!(jobs, [begin, end, begin, failed, begin, end]);
-    let by_worker = events(&agent, "tag=php.query page=SendMail msg=\"SELECT 7\" took>=0");
+    let by_worker = events(&agent, "tag=php.query page=SendMail \"msg=SELECT 7\" took>=0");
     assert_eq!(by_worker.len(), 1);
 
     let errors = events(&agent, "tag=php.error");
