@@ -13,6 +13,13 @@ if (!class_exists('Pulse', false)) {
         }
     });
 
+    // Not by the autoloader, which a signal handler of the page could interrupt: it would not find the class.
+    (static function (): void {
+        foreach (['Values', 'Line', 'Options', 'Silent', 'Worker', 'Request', 'Connection', 'Run', 'Sender'] as $class) {
+            require_once __DIR__ . "/src/$class.php";
+        }
+    })();
+
     /**
      * Sends events to pulsed(8). No method throws, warns, prints, or waits longer than the option `budget` in a request.
      *

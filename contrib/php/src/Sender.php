@@ -193,6 +193,9 @@ final class Sender
     /** The message of an open run. Null if it is not open, or is one of the parent process. */
     public function opened(string $run): ?string
     {
+        if ($this->forks && self::pid() !== $this->pid) {
+            $this->forked();
+        }
         return $this->open[$run][2] ?? null;
     }
 

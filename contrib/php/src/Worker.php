@@ -8,8 +8,8 @@ namespace Pulse;
  * lost.
  *
  * PHP forgets all variables at the end of a request, but not its persistent streams. This is one that is never written to, a
- * UDP socket to the discard port of the loopback interface, and the numbers are in its chunk size. It is opened only after a
- * failure. If it cannot be opened, the numbers are 0 in each request.
+ * UDP socket to the discard port of the loopback interface, and the numbers are in its chunk size. It is closed while both are
+ * 0. If it cannot be opened, the numbers are 0 in each request.
  */
 final class Worker
 {
@@ -35,6 +35,10 @@ final class Worker
     /** Keeps both. `$until` is seconds of time(), at most an hour from now. */
     public function keep(int $until, int $lost): void
     {
+        if ($until === 0 && $lost === 0) {
+            $this->close();
+            return;
+        }
         $number = ($until % self::CLOCK) << 17 | \min($lost, self::LOST_MAX);
         if ($this->open()) {
             \stream_set_chunk_size($this->stream, self::MARK | $number);
@@ -53,12 +57,22 @@ final class Worker
         }
         $number = \stream_set_chunk_size($this->stream, self::UNUSED);
         if (!\is_int($number) || ($number & self::MARK) === 0) {
+            $this->close();
             return [0, 0];
         }
         \stream_set_chunk_size($this->stream, $number);
         $now = \time();
         $ahead = (($number >> 17 & (self::CLOCK - 1)) - $now % self::CLOCK + self::CLOCK) % self::CLOCK;
         return [$ahead <= Connection::SLOW_RETRY ? $now + $ahead : 0, $number & self::LOST_MAX];
+    }
+
+    private function close(): void
+    {
+        // The stream may be there from an earlier request.
+        if ($this->open()) {
+            \fclose($this->stream);
+            $this->stream = null;
+        }
     }
 
     private function open(): bool

@@ -68,7 +68,6 @@ $fields = [
     'throws' => new Throws(),
     'cycle' => $cycle,
     'deep' => $deep,
-    'bush' => $bush,
     'reference' => &$value,
     'resource' => STDIN,
     'closed' => $closed,
@@ -91,7 +90,7 @@ $fields = [
 
 $begun = hrtime(true);
 Pulse::send('hostile', $fields);
-foreach ($fields as $name => $value) {
+foreach ($fields + ['bush' => $bush] as $name => $value) {
     Pulse::send("field $name", ['value' => $value]);
     Pulse::send($value, $value, $value, $value, $value);
     Pulse::begin($value, $value, $value, $value)->end($value, $value, $value);

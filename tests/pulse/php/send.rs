@@ -209,8 +209,10 @@ fn a_forked_child_has_its_own_connection() {
     .ok();
     let all = events(&agent);
     let pid = |event: &serde_json::Value| event["origin"]["pid"].clone();
+    let before =
+        all.iter().find(|event| event["msg"] == "before").expect("the parent's first event");
     let (parents, children): (Vec<_>, Vec<_>) =
-        all.iter().cloned().partition(|event| pid(event) == pid(&all[0]));
+        all.iter().cloned().partition(|event| pid(event) == pid(before));
     assert_eq!(messages(&parents), ["before", "of the parent", "pending", "after", "parent ends"]);
     assert_eq!(messages(&children), ["child", "of the child", "of the child"]);
     assert_eq!(children[2]["fields"]["left_open"], true);
