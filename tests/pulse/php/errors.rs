@@ -45,12 +45,12 @@ fn errors_are_sent_with_their_request() {
         ("parse_error", 200, "syntax error, unexpected token \"=\"", 3),
         ("user_error", 200, "given up", 3),
         ("time_limit", 200, "Maximum execution time of 1 second exceeded", 6),
-        ("memory_small", 200, "Allowed memory size of 16777216 bytes exhausted", 10),
+        ("memory_small", 200, "Allowed memory size of 16777216 bytes exhausted", 9),
         ("recursion", 200, "Allowed memory size of 16777216 bytes exhausted", 5),
         // Its shutdown function clears the error.
         ("shutdown_after_fatal", 502, "Uncaught Error: Call to undefined function", 10),
         ("shutdown_fatal", 200, "Uncaught Error: Call to undefined function", 4),
-        ("error_handler_throws", 200, "Uncaught ErrorException: Undefined variable", 11),
+        ("error_handler_throws", 200, "Uncaught ErrorException: Undefined variable", 10),
     ] {
         site.get("up", &format!("/{page}.php?secret=1"), &[]);
         let error = &wait_for_events(&agent, &format!("tag=php.error page=/{page}.php"), 1)[0];
