@@ -88,7 +88,7 @@ $cases = [
     'sizes' => function () {
         $db = pdo();
         $db->query("SELECT '" . str_repeat('x', 1 << 20) . "'");
-        $db->query("SELECT 'ab" . str_repeat('é', 4096) . "'");
+        $db->query("SELECT 'abc" . str_repeat('é', 4096) . "'");
         $db->query("SELECT '\xff\xfe'");
         $db->query("\n  SELECT 1,\n    2\n");
         $db->query("SELECT '{\"msg\":1}\t\"'");
