@@ -242,8 +242,9 @@ final class Sender
             $this->connection->reopen();
             $this->flush();
             if ($this->pending !== '') {
-                $this->lost += \substr_count($this->pending, "\n");
+                $dropped = $this->pending;
                 $this->pending = '';
+                $this->lost += \substr_count($dropped, "\n");
                 $this->connection->reopen();
                 $this->flush();
             }
@@ -263,11 +264,16 @@ final class Sender
         if ($this->writing) {
             return;
         }
+        // A signal handler of the page that throws must not interrupt a write. It runs before or after it.
+        $async = $this->hasSignals && \pcntl_async_signals();
+        $silent = false;
         $this->writing = true;
-        // A signal handler of the page that throws must not interrupt a write. It runs after it.
-        $async = $this->hasSignals && \pcntl_async_signals(false);
-        \set_error_handler(static fn (): bool => true);
         try {
+            if ($async) {
+                \pcntl_async_signals(false);
+            }
+            $silent = true;
+            \set_error_handler(static fn (): bool => true);
             $now = \hrtime(true);
             if ($now - $this->refilled > self::REFILL && !$this->options->persistent) {
                 $this->refilled = $now;
@@ -294,7 +300,9 @@ final class Sender
         } catch (\Throwable $thrown) {
             $this->caught($thrown);
         } finally {
-            \restore_error_handler();
+            if ($silent) {
+                \restore_error_handler();
+            }
             $this->writing = false;
             if ($async) {
                 \pcntl_async_signals(true);
@@ -345,31 +353,26 @@ final class Sender
         }
     }
 
+    /** A signal handler may call this while it runs: `pending` only grows here. */
     private function append(string $line): void
     {
         $now = \hrtime(true);
         if ($this->pending === '') {
             $this->oldest = $now;
-            $this->pending = $line;
-            if ($this->ended && !$this->ending) {
-                $this->flush();
-                $this->rest();
-            }
-            return;
-        }
-        if (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
+        } elseif (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
             $this->flush();
             if (\strlen($this->pending) + \strlen($line) > self::BATCH_MAX) {
                 $this->full = true;
                 $this->lost++;
                 return;
             }
-            $this->pending .= $line;
             $this->oldest = $now;
-            return;
         }
         $this->pending .= $line;
-        if ($now - $this->oldest > self::AGE_MAX) {
+        if ($this->ended && !$this->ending) {
+            $this->flush();
+            $this->rest();
+        } elseif ($now - $this->oldest > self::AGE_MAX) {
             $this->flush();
             $this->oldest = $now;
         }

@@ -16,11 +16,24 @@ final class Silent
      */
     public static function call(callable $call): mixed
     {
-        \set_error_handler(static fn (): bool => true);
+        // An exception of a signal handler must not leave this handler behind.
+        $async = \function_exists('pcntl_async_signals') && \pcntl_async_signals();
+        $silent = false;
         try {
+            if ($async) {
+                \pcntl_async_signals(false);
+            }
+            $silent = true;
+            \set_error_handler(static fn (): bool => true);
             return $call();
         } finally {
-            \restore_error_handler();
+            if ($silent) {
+                \restore_error_handler();
+            }
+            if ($async) {
+                \pcntl_async_signals(true);
+                \pcntl_signal_dispatch();
+            }
         }
     }
 }
