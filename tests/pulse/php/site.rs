@@ -155,7 +155,7 @@ impl Site {
         without_date(&done.stdout)
     }
 
-    /// The same as text, which must be the answer of a page that succeeds.
+    /// The same as text.
     pub(super) fn text(&self, pool: &str, target: &str, arguments: &[&str]) -> String {
         String::from_utf8_lossy(&self.get(pool, target, arguments)).into_owned()
     }
