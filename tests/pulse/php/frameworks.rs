@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::queries::{events, has_extensions, in_short, script, statements};
-use crate::harness::{Agent, report};
+use super::site::library;
+use crate::harness::{Agent, Tool, report};
 
 const DOCTRINE: &str = "/usr/share/php/Doctrine/DBAL/autoload.php";
 const LARAVEL: &str = "/usr/share/php/Illuminate/autoload.php";
@@ -110,4 +111,24 @@ fn laravel_statements_jobs_users_and_errors_are_shown() {
             .is_some_and(|msg| msg.starts_with("LogicException: the basket is broken"))
     );
     assert!(!agent.history_text().contains("berta"), "a bound value");
+}
+
+#[test]
+fn texts_in_statements_of_wordpress_are_replaced() {
+    let cases = [
+        ("SELECT 1", "SELECT 1"),
+        ("a = 'x' AND `b` = \"y\" AND c = 5", "a = '?' AND `b` = \"?\" AND c = 5"),
+        (r"'it\'s' x", "'?' x"),
+        ("'a''b' x", "'?''?' x"),
+        ("a = '' b", "a = '?' b"),
+        ("'open", "'?'"),
+        (r"'open\", "'?'"),
+        ("", ""),
+    ];
+    for (text, expected) in cases {
+        let program = "require $argv[1]; echo Pulse\\Shape::withoutTexts($argv[2]);";
+        let library = library("pulse.php");
+        let arguments = ["-r", program, "--", library.to_str().expect("UTF-8"), text];
+        assert_eq!(Tool::new("php").args(&arguments).ok(), expected, "{text}");
+    }
 }

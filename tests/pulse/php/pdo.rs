@@ -269,6 +269,23 @@ fn bound_values_are_sent_only_if_asked() {
 }
 
 #[test]
+fn passwords_in_texts_are_replaced() {
+    if !has_sqlite("passwords in statements") {
+        return;
+    }
+    let agent = Agent::start();
+    let shown = run(&agent, &["passwords", MEMORY]);
+    let begins: Vec<_> = shown.iter().filter(|text| text.starts_with("begin")).collect();
+    let expected = [
+        r#"begin CREATE USER x IDENTIFIED BY "?""#,
+        r#"begin SELECT * FROM "users" WHERE password = '?'"#,
+        "begin ALTER USER x IDENTIFIED BY '?'",
+    ];
+    assert_eq!(begins, expected);
+    assert!(!agent.history_text().contains("geheim"));
+}
+
+#[test]
 fn persistent_connections_and_other_statement_classes() {
     if !has_sqlite("persistent connections") {
         return;

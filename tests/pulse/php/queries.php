@@ -128,6 +128,13 @@ $cases = [
         $db->setAttribute(PDO::ATTR_STATEMENT_CLASS, ['PDOStatement']);
         $db->prepare('SELECT 4')->execute();
     },
+    // They fail, and a database quotes them in its error.
+    'passwords' => function () {
+        $db = pdo([PDO::ATTR_ERRMODE => PDO::ERRMODE_SILENT]);
+        $db->exec("CREATE USER x IDENTIFIED BY \"geheim\"");
+        $db->query("SELECT * FROM \"users\" WHERE password = 'geheim'");
+        $db->query("ALTER USER x\n  IDENTIFIED BY 'it\\'s geheim'");
+    },
     'connect' => function () {
         attempt(fn () => new Pulse\PDO('mysql:host=127.0.0.1;port=1;dbname=shop;user=x;password=geheim', 'web', 'geheim'));
         attempt(fn () => new Pulse\PDO('pgsql:host=127.0.0.1;port=1;dbname=postgresql://web:geheim@x/shop'));
