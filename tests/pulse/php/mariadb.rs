@@ -24,7 +24,10 @@ impl MariaDb {
         let data = format!("--datadir={}", dir.path().join("data").display());
         let user = User::from_uid(geteuid()).ok().flatten().expect("a user with a name").name;
         let user = format!("--user={user}");
-        let install = Tool::new("mariadb-install-db").args(&["--no-defaults", &user, &data]);
+        // Servers with one directory for temporary tables delete those of each other.
+        let temporary = dir.path().to_str().expect("UTF-8").to_owned();
+        let install = Tool::new("mariadb-install-db").env("TMPDIR", &temporary);
+        let install = install.args(&["--no-defaults", &user, &data]);
         let done =
             install.args(&["--auth-root-authentication-method=normal", "--skip-test-db"]).run();
         assert_eq!(done.code, Some(0), "{done:#?}");
@@ -32,8 +35,8 @@ impl MariaDb {
         let socket = format!("--socket={}", server.socket().display());
         let pid = format!("--pid-file={}", server.dir().join("pid").display());
         let error = format!("--log-error={}", server.dir().join("log").display());
-        let tool =
-            Tool::new("mariadbd").args(&["--no-defaults", &user, &data, &socket, &pid, &error]);
+        let tool = Tool::new("mariadbd").env("TMPDIR", &temporary);
+        let tool = tool.args(&["--no-defaults", &user, &data, &socket, &pid, &error]);
         let small = [
             "--innodb-buffer-pool-size=16M",
             "--innodb-log-file-size=8M",
