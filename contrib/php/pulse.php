@@ -15,7 +15,8 @@ if (!class_exists('Pulse', false)) {
 
     // Not by the autoloader, which a signal handler of the page could interrupt: it would not find the class.
     (static function (): void {
-        foreach (['Values', 'Line', 'Options', 'Silent', 'Worker', 'Request', 'Connection', 'Run', 'Sender'] as $class) {
+        $classes = ['Values', 'Line', 'Options', 'Silent', 'Worker', 'Request', 'Answers', 'Connection', 'Run', 'Sender'];
+        foreach ($classes as $class) {
             require_once __DIR__ . "/src/$class.php";
         }
     })();

@@ -29,19 +29,12 @@ final class Connection
     /** How much is written at once in further attempts, and to TLS, in bytes. */
     private const RECORD = 8192;
 
-    /** How often answers are read in a row. */
-    private const READS_MAX = 32;
-
-    /** The answers that the agent sends before it only counts refusals. */
-    private const ANSWERS_MAX = 100;
-
     /** The chunk sizes of a persistent stream: what the worker's last request knew of it. */
     private const IN_USE = 8193;
     private const IDLE = 8194;
     private const IDLE_LOST = 8195;
 
-    /** Refused events: by their tag, or over the rate. At least so many. */
-    public int $refused = 0;
+    public readonly Answers $answers;
 
     /** Why the last attempt failed. */
     public string $trouble = '';
@@ -54,15 +47,6 @@ final class Connection
 
     /** The rest of a line of which the agent has the beginning. */
     private string $rest = '';
-
-    /** The beginning of an answer of which the end was not read yet. */
-    private string $answer = '';
-
-    /** Refusals that were answered since the last SYNC. */
-    private int $answers = 0;
-
-    /** Whether a SYNC was not answered yet. */
-    private bool $syncing = false;
 
     private bool $tls = false;
 
@@ -85,6 +69,7 @@ final class Connection
 
     public function __construct(public Options $options)
     {
+        $this->answers = new Answers();
         $this->worker = new Worker(\substr(\md5($options->server ?? $options->socket ?? ''), 0, 8));
         $this->refill();
     }
@@ -238,40 +223,24 @@ final class Connection
         return $ready !== 0 && $this->budget > 0;
     }
 
-    /** Reads and drops the agent's answers, and counts refusals. */
+    /** Reads the agent's answers. */
     public function drain(): void
     {
-        for ($reads = 0; $this->stream !== null && $reads < self::READS_MAX; $reads++) {
-            $data = \fread($this->stream, 8192);
-            if ($data === false || $data === '') {
-                break;
-            }
-            $lines = \explode("\n", $this->answer . $data);
-            $this->answer = \substr(\array_pop($lines), 0, 64);
-            foreach ($lines as $line) {
-                if (\preg_match('/^(?:OK |ERR \d+ (\d+) refused, rest )/', $line, $found) === 1) {
-                    // The answer to our SYNC counts all since the one before.
-                    $this->refused += $this->syncing ? \max(0, (int) ($found[1] ?? 0) - $this->answers) : 0;
-                    $this->answers = 0;
-                    $this->syncing = false;
-                } elseif (\str_starts_with($line, 'ERR ')) {
-                    $this->answers++;
-                    $this->refused++;
-                }
-            }
-            if ($this->answers >= self::ANSWERS_MAX) {
-                $this->sync();
-            }
+        if ($this->stream !== null) {
+            $this->answers->read($this->stream);
+            $this->sync(false);
         }
     }
 
     /** Asks how many events were refused, so that the agent answers further refusals. */
-    private function sync(): void
+    private function sync(bool $atEnd): void
     {
-        if (!$this->syncing && $this->rest === '' && $this->stream !== null) {
+        if ($this->stream !== null && $this->rest === '' && $this->answers->needSync($atEnd)) {
             $written = (int) \fwrite($this->stream, "SYNC\n");
-            $this->syncing = $written > 0;
-            $this->rest = $this->syncing ? \substr("SYNC\n", $written) : '';
+            if ($written > 0) {
+                $this->answers->synced();
+                $this->rest = \substr("SYNC\n", $written);
+            }
         }
     }
 
@@ -281,9 +250,7 @@ final class Connection
         if (!$this->options->persistent) {
             return;
         }
-        if ($this->answers > 0) {
-            $this->sync();
-        }
+        $this->sync(true);
         if ($this->checksEnd && $this->failures > 0 && $this->rest === '') {
             // The machine may be gone, and the kernel notices it after a quarter of an hour.
             $this->close();
@@ -326,9 +293,8 @@ final class Connection
         }
         $this->stream = null;
         $this->rest = '';
-        $this->answer = '';
-        $this->refused = $this->answers = 0;
-        $this->syncing = false;
+        $this->answers->reset();
+        $this->answers->refused = 0;
     }
 
     /** Closes the connection: the agent ends its open runs. */
@@ -339,9 +305,7 @@ final class Connection
         }
         $this->stream = null;
         $this->rest = '';
-        $this->answer = '';
-        $this->answers = 0;
-        $this->syncing = false;
+        $this->answers->reset();
     }
 
     private function fail(bool $slow = false): void

@@ -290,7 +290,7 @@ final class Sender
             }
             if ($lines === '') {
                 $this->full = false;
-                if ($this->lost > 0 || $this->connection->refused > 0 || $this->connection->inherited > 0) {
+                if ($this->lost > 0 || $this->connection->answers->refused > 0 || $this->connection->inherited > 0) {
                     $this->tell();
                 }
             } else {
@@ -391,7 +391,7 @@ final class Sender
     {
         $connection = $this->connection;
         $lost = $this->lost + $connection->inherited;
-        $refused = $connection->refused;
+        $refused = $connection->answers->refused;
         $message = $lost > 0 ? "$lost events were not sent" : "$refused events were refused";
         $fields = \array_filter(['lost' => $lost, 'refused' => $refused]);
         if ($lost > 0 && $connection->trouble !== '') {
@@ -401,7 +401,7 @@ final class Sender
         $line = Line::encode($this->options->tag . '.pulse', 'warning', $message, $fields, $common, null, null);
         $connection->write($line);
         if ($line === '') {
-            $this->lost = $connection->inherited = $connection->refused = 0;
+            $this->lost = $connection->inherited = $connection->answers->refused = 0;
             $connection->trouble = '';
         }
     }
