@@ -41,11 +41,12 @@ const SEARCHED: [&str; 9] = [
 ];
 
 /// Not searched: the list above, and the fuzzers' inputs and builds.
-const EXCLUDED: [&str; 4] = [
+const EXCLUDED: [&str; 5] = [
     "tests/pulse/language.rs",
     "tests/fuzz/corpus",
     "tests/fuzz/target",
     "tests/page/node_modules",
+    "tests/pulse/php/versions/node_modules",
 ];
 
 /// The Unix account or group `nobody`, in quotes, in code quotes or after `=`.

@@ -20,6 +20,7 @@ mod languages;
 mod layers;
 mod man;
 mod origin;
+mod php;
 mod promises;
 mod protocol;
 mod pulse_send;

@@ -1,0 +1,6 @@
+<?php
+ini_set('memory_limit', '16M');
+$text = 'x';
+while (true) {
+    $text .= $text;
+}

@@ -1,0 +1,3 @@
+<?php
+include __DIR__ . '/there_is_none.php';
+require __DIR__ . '/there_is_none.php';

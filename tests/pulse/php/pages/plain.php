@@ -1,0 +1,2 @@
+<!DOCTYPE html>
+<p><?php echo PHP_SAPI === 'cli' ? 'cli' : $_SERVER['REQUEST_METHOD'], "\n" ?></p>

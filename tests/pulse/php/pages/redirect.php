@@ -1,0 +1,3 @@
+<?php
+header('Location: /plain.php', true, 303);
+exit;

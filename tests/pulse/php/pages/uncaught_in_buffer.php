@@ -1,0 +1,4 @@
+<?php
+ob_start();
+echo "buffered\n";
+throw new Exception("<b>markup</b>");
