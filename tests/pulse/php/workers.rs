@@ -115,6 +115,9 @@ fn a_worker_finds_a_restarted_agent_and_reports_what_was_lost_meanwhile() {
     let site = site(&agent);
     get(&site, &["plain"]);
     held(&agent, 1);
+    crate::harness::wait_for("a line on disk", || {
+        agent.history_text().contains("plain").then_some(())
+    });
     agent.signal(Signal::SIGKILL);
     agent.wait();
     get(&site, &["plain", "many", "plain", "open"]);

@@ -166,7 +166,8 @@ fn immutable_file_makes_no_flood_push_out_events_of_others() {
     let files = segments(&agent);
     assert!(set_immutable(&stuck, "-i"));
     assert_eq!(trouble, None);
-    let on_disk: u64 = files.iter().map(|path| fs::metadata(path).expect("there").len()).sum();
+    // The agent may be about to remove some.
+    let on_disk: u64 = files.iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum();
     assert!(on_disk <= 4 << 20, "{on_disk}");
     assert!(files.contains(&stuck));
     let items: Vec<_> = lines.iter().map(|line| parse(line)).collect();
