@@ -2,7 +2,7 @@
 //!
 //! [`parse`] reads a duration as a value (`40ms`, `1m30s`, `0.25`), [`find()`] the duration that a
 //! message reports ("query took 40ms"), [`named`] the value of a key that names its unit
-//! (`duration_ms`), and [`key`] tells what a key names.
+//! (`duration_ms`), and [`key`] tells what a key names. [`print()`] appends one to a line.
 
 mod backward;
 mod clock;
@@ -12,6 +12,7 @@ mod exact;
 mod find;
 mod number;
 mod place;
+mod print;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,5 +23,6 @@ mod words;
 pub use context::{Key, key, named};
 pub use exact::{Exact, SECONDS_MAX, check};
 pub use find::find;
+pub use print::print;
 pub use unit::unit_len;
 pub use value::{parse, parse_exact};
