@@ -278,6 +278,27 @@ pub(super) const fn may_end_key(last: u8) -> bool {
     letter || !last.is_ascii_alphabetic()
 }
 
+/// `false` for most keys of fields that name no duration. Tests the two last letters, in any case: they must be those of a
+/// word that names a duration, or of a unit.
+#[inline]
+fn may_name_duration(key: &[u8]) -> bool {
+    let [.., before, last] = *key else { return true };
+    match [before | 0x20, last | 0x20] {
+        [_, b's'] if !before.is_ascii_alphanumeric() || last == b'S' => true,
+        // took, dur and hour, time, duration, elapsed, latency, service.
+        [b'o', b'k'] | [b'u', b'r'] | [b'm', b'e'] | [b'o', b'n'] | [b'e', b'd'] => true,
+        [b'c', b'y' | b'e'] => true,
+        // sec, second, minute, week, month, year.
+        [b'e', b'c' | b'k'] | [b'n', b'd'] | [b't', b'e' | b'h'] | [b'a', b'r'] => true,
+        // ms, us, ns, and the plurals.
+        [
+            b'm' | b'u' | b'n' | b'c' | b'o' | b'd' | b'i' | b'e' | b'r' | b'y' | b'k' | b'h',
+            b's',
+        ] => true,
+        _ => !last.is_ascii_alphanumeric(),
+    }
+}
+
 /// The duration of a number without a unit that is the value of a key: in seconds with at least three
 /// decimals (`request_time=0.045`), or in the unit that the key names (`duration_ms=45`).
 #[inline(never)]
@@ -341,6 +362,9 @@ pub fn named(key: &str, number: &str) -> Option<f64> {
 }
 
 fn measured_key(key: &[u8]) -> Option<KeyUnit> {
+    if !may_name_duration(key) {
+        return None;
+    }
     let unit = key_unit(key, key.len())?;
     Before::default().read(key, Backward::new(key, key.len()), true)?;
     Some(unit)
@@ -379,4 +403,71 @@ fn key_unit(bytes: &[u8], key_end: usize) -> Option<KeyUnit> {
         })
     };
     (1..LIMIT_REACH).any(&mut names).then_some(KeyUnit::Named(unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_key_of_a_duration_may_be_one() {
+        for word in [
+            "took",
+            "dur",
+            "responsetime",
+            "time",
+            "duration",
+            "elapsed",
+            "latency",
+            "service",
+            "runtime",
+            "s",
+            "ms",
+            "us",
+            "ns",
+            "nsec",
+            "usecs",
+            "millis",
+            "micros",
+            "nanos",
+            "sec",
+            "secs",
+            "second",
+            "milliseconds",
+            "mins",
+            "minute",
+            "minutes",
+            "hour",
+            "hours",
+            "days",
+            "week",
+            "weeks",
+            "month",
+            "months",
+            "year",
+            "years",
+        ] {
+            for word in [
+                word.to_owned(),
+                word.to_uppercase(),
+                format!("{}{}", word[..1].to_uppercase(), &word[1..]),
+            ] {
+                for key in [format!("took_{word}"), format!("took.{word}_")] {
+                    assert!(key_unit(key.as_bytes(), key.len()).is_some(), "{key}");
+                    assert!(may_name_duration(key.as_bytes()), "{key}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn refuses_no_key_of_a_duration(
+            key in "(took|time|query|elapsed|duration|response|total|[_.-]|é|s|S|Ms|ms|us|ns|sec|Seconds|mins|HOURS|days|year|[a-zA-Z0-9_. ]){0,5}",
+        ) {
+            let bytes = key.as_bytes();
+            prop_assert!(key_unit(bytes, bytes.len()).is_none() || may_name_duration(bytes), "{:?}", key);
+        }
+    }
 }
