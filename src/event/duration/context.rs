@@ -205,10 +205,10 @@ fn ends_with_total(bytes: &[u8]) -> bool {
 }
 
 /// `true` for the two words of *back off* and *keep-alive*.
-#[inline(never)]
+#[inline]
 fn is_halves_of_limit(first: &[u8], second: &[u8]) -> bool {
-    let backs = is(first, b"back") || is(first, b"backing") || is(first, b"backed");
-    (backs && is(second, b"off")) || (is(first, b"keep") && is(second, b"alive"))
+    let backs = || is(first, b"back") || is(first, b"backing") || is(first, b"backed");
+    (is(second, b"off") && backs()) || (is(second, b"alive") && is(first, b"keep"))
 }
 
 /// The word directly after a number, or after a space or a hyphen. Empty if it belongs to another number

@@ -22,8 +22,7 @@ const PLURAL_MIN: u64 = 100;
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
     let digit = next_digit(bytes, 0)?;
-    // A fold, because most messages have none and `any` branches at each byte.
-    if bytes.iter().fold(false, |any, b| any | (*b == ESC)) {
+    if memchr::memchr(ESC, bytes).is_some() {
         return Search::new(&escape::strip(msg)).run(0);
     }
     Search::new(msg).run(digit)
@@ -240,26 +239,56 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The first digit from `start` on. Looks at eight bytes at once, because most are no digits.
+/// The first digit from `start` on. Looks at many bytes at once, because most are no digits.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
     let mut at = start;
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        // A digit becomes a byte below 10, and the subtraction borrows into its highest bit. Only bytes after
-        // the first digit may be marked by mistake.
-        let values = u64::from_le_bytes(*eight) ^ (EACH * u64::from(b'0'));
-        let marks = values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80);
+    // The next number is often near.
+    if let Some(marks) = eight_at(bytes, at).map(digit_marks) {
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize / 8);
         }
-        at += eight.len();
+        at += 8;
+    }
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+        // A fold, because `any` branches at each byte.
+        if block.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
+            break;
+        }
+        at += block.len();
+    }
+    while let Some(marks) = eight_at(bytes, at).map(digit_marks) {
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    if let Some(last) = bytes.last_chunk::<8>()
+        && at > start
+    {
+        // Read again with some of the bytes before them, which are no digits.
+        let marks = digit_marks(u64::from_le_bytes(*last));
+        return (marks != 0).then(|| bytes.len() - 8 + marks.trailing_zeros() as usize / 8);
     }
     while !bytes.get(at)?.is_ascii_digit() {
         at += 1;
     }
     Some(at)
+}
+
+#[inline]
+fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The highest bit of each byte that is a digit. Only the first mark is exact.
+#[inline]
+const fn digit_marks(eight: u64) -> u64 {
+    /// A one in each byte.
+    const EACH: u64 = u64::MAX / 255;
+    // A digit becomes a byte below 10, and the subtraction borrows into its highest bit, but also from the bytes after it.
+    let values = eight ^ (EACH * b'0' as u64);
+    values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80)
 }
 
 /// Where the ASCII letters and digits end that begin at `start`.
