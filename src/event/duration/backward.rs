@@ -107,7 +107,7 @@ impl<'a> Backward<'a> {
     }
 
     /// The word that ends here. `None` at the end of the reach.
-    #[inline]
+    #[inline(always)]
     pub(super) fn word(&mut self) -> Option<Found<'a>> {
         let end = self.at;
         let mut reach = &self.bytes[self.floor..end];

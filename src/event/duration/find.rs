@@ -22,7 +22,7 @@ const PLURAL_MIN: u64 = 100;
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
     let digit = next_digit(bytes, 0)?;
-    if memchr::memchr(ESC, bytes).is_some() {
+    if has_escape(bytes) {
         return Search::new(&escape::strip(msg)).run(0);
     }
     Search::new(msg).run(digit)
@@ -75,7 +75,14 @@ impl<'a> Search<'a> {
     /// Searches from `at` on, before which there is no digit.
     fn run(mut self, mut at: usize) -> Option<f64> {
         let mut best: Option<(Rank, Exact)> = None;
+        let mut may_be_total = None;
         while let Some(digit) = next_digit(self.bytes, at) {
+            // Only a total would outrank what was found.
+            if matches!(best, Some((Rank::Cued, _)))
+                && !*may_be_total.get_or_insert_with(|| may_have_total(self.bytes))
+            {
+                break;
+            }
             let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
             if joins_before(self.text, start) {
                 // All further digits of this word follow a letter or a digit.
@@ -239,6 +246,16 @@ impl<'a> Search<'a> {
     }
 }
 
+/// `true` if an escape sequence may begin somewhere.
+#[inline]
+fn has_escape(bytes: &[u8]) -> bool {
+    // Folds, because `any` branches at each byte.
+    let is_in = |bytes: &[u8]| bytes.iter().fold(false, |any, b| any | (*b == ESC));
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    blocks.iter().any(|block| is_in(block))
+        || bytes.last_chunk::<32>().map_or_else(|| is_in(rest), |last| is_in(last))
+}
+
 /// The first digit from `start` on. Looks at many bytes at once, because most are no digits.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
@@ -250,7 +267,8 @@ fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
         }
         at += 8;
     }
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+    let (blocks, _) = bytes.get(at..)?.as_chunks::<32>();
+    for block in blocks {
         // A fold, because `any` branches at each byte.
         if block.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
             break;
@@ -274,6 +292,19 @@ fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
         at += 1;
     }
     Some(at)
+}
+
+/// `false` for most texts in which no number is a total: without `+`, and without three letters of *total*.
+#[inline(never)]
+fn may_have_total(bytes: &[u8]) -> bool {
+    // Folds, because `any` branches at each byte.
+    let letters = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let letters = letters.zip(bytes.get(2..).unwrap_or_default());
+    let is_part = |((a, b), c): ((&u8, &u8), &u8)| {
+        (a | 0x20 == b'o') & (b | 0x20 == b't') & (c | 0x20 == b'a')
+    };
+    bytes.iter().fold(false, |any, b| any | (*b == b'+'))
+        || letters.fold(false, |any, three| any | is_part(three))
 }
 
 #[inline]

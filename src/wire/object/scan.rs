@@ -1,6 +1,8 @@
 //! A scanner of JSON text (RFC 8259): finds where each member of an object ends, in one pass, and accepts exactly what
 //! serde_json accepts. Nothing is decoded, and nothing recurses. Allocates only for nested values.
 
+use crate::event::json;
+
 /// Reads the members of an object, in order: each key, then its value or the members within it.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
@@ -137,54 +139,10 @@ fn escaped_end(bytes: &[u8], mut at: usize) -> Result<usize, NotJson> {
 }
 
 /// The first byte from `start` on that ends a string, begins an escape, or may not be in a string. The end of the text if
-/// there is none. Looks at many bytes at once: most strings are short, some are long, and few have an escape.
+/// there is none.
 #[inline]
 fn plain_end(bytes: &[u8], start: usize) -> usize {
-    let mut at = start;
-    match eight_at(bytes, at).map(marks) {
-        Some(0) => at += 8,
-        Some(marks) => return at + marks.trailing_zeros() as usize / 8,
-        None => return plain_end_by_one(bytes, at),
-    }
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        if block.iter().fold(false, |any, b| any | (*b == b'"') | (*b == b'\\') | (*b < b' ')) {
-            break;
-        }
-        at += block.len();
-    }
-    while let Some(marks) = eight_at(bytes, at).map(marks) {
-        if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    plain_end_by_one(bytes, at)
-}
-
-#[inline]
-fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
-}
-
-/// The highest bit of each byte that is a quote, a backslash or a control character. Only the first mark is exact: the
-/// subtractions borrow from the bytes after it.
-#[inline]
-const fn marks(eight: u64) -> u64 {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
-    // With this bit turned, the quote is next to the control characters: 0x22 becomes 0x20, and 0x20 becomes 0x22.
-    let controls_and_quotes = (eight ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
-    let backslashes = (eight ^ (EACH * 0x5c)).wrapping_sub(EACH);
-    // Bytes of characters that are not ASCII have the bit from the beginning.
-    (controls_and_quotes | backslashes) & !eight & (EACH * 0x80)
-}
-
-#[inline]
-fn plain_end_by_one(bytes: &[u8], mut at: usize) -> usize {
-    while bytes.get(at).is_some_and(|b| !matches!(b, b'"' | b'\\' | 0..b' ')) {
-        at += 1;
-    }
-    at
+    start + json::plain_len(bytes.get(start..).unwrap_or_default())
 }
 
 /// The end of a number: no leading zero, and digits on both sides of the point.
