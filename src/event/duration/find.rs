@@ -6,9 +6,10 @@
 //! ([`super::context`]) refuse it or rank it. The first of the highest rank is the duration.
 
 use super::clock::Stopwatch;
-use super::context::{Context, Cue, keyed, may_end_key};
+use super::context::{Context, Cue};
 use super::escape::{self, ESC};
 use super::exact::{Exact, check};
+use super::keys::{keyed, may_end_key};
 use super::number::Number;
 use super::place::{
     Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,

@@ -10,6 +10,7 @@ mod context;
 mod escape;
 mod exact;
 mod find;
+mod keys;
 mod number;
 mod place;
 mod print;
@@ -20,9 +21,9 @@ mod unit;
 mod value;
 mod words;
 
-pub use context::{Key, key, named};
 pub use exact::{Exact, SECONDS_MAX, check};
 pub use find::find;
+pub use keys::{Key, key, named};
 pub use print::print;
 pub use unit::unit_len;
 pub use value::{parse, parse_exact};
