@@ -143,15 +143,26 @@ pub fn numbered_field_name(name: &str, number: usize) -> String {
 /// # Errors
 /// [`BadField::Reserved`], [`BadField::Name`].
 pub fn check_field_name(name: &str) -> Result<(), BadField> {
-    let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if name.starts_with('_') {
         return Err(BadField::Reserved(name.into()));
     }
-    if name.is_empty() || name.len() > FIELD_NAME_MAX || !name.bytes().all(named) {
+    let is_named = |name: &str| name.bytes().fold(true, |all, b| all & IN_NAMES[usize::from(b)]);
+    if name.is_empty() || name.len() > FIELD_NAME_MAX || !is_named(name) {
         return Err(BadField::Name(name.chars().take(FIELD_NAME_MAX).collect()));
     }
     Ok(())
 }
+
+/// The bytes of names of fields.
+static IN_NAMES: [bool; 256] = {
+    let mut named = [false; 256];
+    let mut b = 0;
+    while b < named.len() {
+        named[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'_' | b'.' | b'-');
+        b += 1;
+    }
+    named
+};
 
 /// Checks a `run`: 1 to [`RUN_MAX`] characters.
 ///

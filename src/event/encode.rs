@@ -1,7 +1,7 @@
 //! Encodes events. A body is everything in a line after the host. It is encoded outside of any
 //! lock; the log prepends the stamp when it appends the event.
 
-use super::{Draft, Field, Level, Seq, Timestamp, json};
+use super::{Draft, Field, Level, Seq, Timestamp, duration, json};
 
 /// Encoded bodies of events that are not stamped yet.
 ///
@@ -152,7 +152,7 @@ impl Body<'_> {
         }
         if let Some(seconds) = self.took {
             out.extend_from_slice(b",\"took\":");
-            out.extend_from_slice(seconds.to_string().as_bytes());
+            duration::print(seconds, out);
         }
         if self.abandoned {
             out.extend_from_slice(b",\"abandoned\":true");
@@ -214,7 +214,7 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{DRAFT_MAX, LINE_MAX, Origin, RUN_MAX, Tag, Value, duration};
+    use crate::event::{DRAFT_MAX, LINE_MAX, Origin, RUN_MAX, Tag, Value};
 
     fn line_of(draft: &Draft<'_>, origin: &Origin) -> String {
         let mut encoded = Vec::new();

@@ -8,8 +8,7 @@ use super::Value;
 pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    // A fold, because most texts need no escape and `any` branches at each byte.
-    if !bytes.iter().fold(false, |any, b| any | must_escape(*b)) {
+    if plain_len(bytes) == bytes.len() {
         out.extend_from_slice(bytes);
     } else {
         escape(out, bytes);
@@ -36,6 +35,52 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Null => out.extend_from_slice(b"null"),
     }
+}
+
+/// How many bytes of a text stand before the first one that a JSON string cannot hold without an escape: a quote, a
+/// backslash or a control character. Looks at many bytes at once: most texts are short, some are long, and few have one.
+#[inline]
+pub fn plain_len(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    match eight_at(bytes, at).map(marks) {
+        Some(0) => at += 8,
+        Some(marks) => return marks.trailing_zeros() as usize / 8,
+        None => return bytes.iter().position(|b| must_escape(*b)).unwrap_or(bytes.len()),
+    }
+    for block in bytes[at..].as_chunks::<32>().0 {
+        // A fold, because `any` branches at each byte. The first test is that of `marks`.
+        if block.iter().map(|b| (b ^ 0x02 < 0x21) | (*b == b'\\')).fold(false, |any, b| any | b) {
+            break;
+        }
+        at += block.len();
+    }
+    while let Some(marks) = eight_at(bytes, at).map(marks) {
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    // Read again with some of the bytes before them, which are plain.
+    let marks = bytes.last_chunk::<8>().map_or(0, |last| marks(u64::from_le_bytes(*last)));
+    if marks == 0 { bytes.len() } else { bytes.len() - 8 + marks.trailing_zeros() as usize / 8 }
+}
+
+#[inline]
+fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The highest bit of each byte that needs an escape. Only the first mark is exact: the subtractions borrow from the
+/// bytes after it.
+#[inline]
+const fn marks(eight: u64) -> u64 {
+    /// A one in each byte.
+    const EACH: u64 = u64::MAX / 255;
+    // With this bit turned, the quote is next to the control characters: 0x22 becomes 0x20, and 0x20 becomes 0x22.
+    let controls_and_quotes = (eight ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
+    let backslashes = (eight ^ (EACH * 0x5c)).wrapping_sub(EACH);
+    // Bytes of characters that are not ASCII have the bit from the beginning.
+    (controls_and_quotes | backslashes) & !eight & (EACH * 0x80)
 }
 
 const fn must_escape(b: u8) -> bool {
@@ -294,6 +339,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn finds_the_first_byte_that_needs_an_escape(
+            bytes in prop::collection::vec(prop_oneof![20 => b' '..=b'~', 1 => any::<u8>()], 0..90),
+        ) {
+            let expected = bytes.iter().position(|b| must_escape(*b)).unwrap_or(bytes.len());
+            prop_assert_eq!(plain_len(&bytes), expected);
+            // Each place of each byte.
+            for b in 0..=u8::MAX {
+                let mut bytes = vec![b'x'; bytes.len()];
+                if let Some(last) = bytes.last_mut() {
+                    *last = b;
+                }
+                let expected = bytes.len() - usize::from(!bytes.is_empty() && must_escape(b));
+                prop_assert_eq!(plain_len(&bytes), expected);
+            }
+        }
+
         #[test]
         fn strings_round_trip(text in "\\PC{0,20}|[\\x00-\\x7f]{0,20}|[\"\\\\ub0-9é]{0,9}") {
             let mut out = Vec::new();

@@ -52,6 +52,20 @@ impl Level {
         }
     }
 
+    fn named(name: &str) -> Option<Self> {
+        Some(match name.as_bytes() {
+            b"emerg" => Self::Emerg,
+            b"alert" => Self::Alert,
+            b"crit" => Self::Crit,
+            b"err" => Self::Err,
+            b"warning" => Self::Warning,
+            b"notice" => Self::Notice,
+            b"info" => Self::Info,
+            b"debug" => Self::Debug,
+            _ => return None,
+        })
+    }
+
     /// The level of a syslog severity. Uses only the lowest three bits.
     pub const fn from_severity(severity: u8) -> Self {
         Self::ALL[(severity & 7) as usize]
@@ -64,6 +78,10 @@ impl Level {
     /// # Errors
     /// [`UnknownLevel`] for any other text.
     pub fn from_typed(text: &str) -> Result<Self, UnknownLevel> {
+        // Most senders write the names of the event line.
+        if let Some(level) = Self::named(text) {
+            return Ok(level);
+        }
         let name = without_difference(text);
         let mut lower = [0; NAME_MAX];
         let lower = lower.get_mut(..name.len()).map(|lower| {
@@ -178,8 +196,7 @@ impl FromStr for Level {
     type Err = UnknownLevel;
 
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
-        let found = Self::ALL.into_iter().find(|level| level.name() == text);
-        found.ok_or_else(|| UnknownLevel(text.into()))
+        Self::named(text).ok_or_else(|| UnknownLevel(text.into()))
     }
 }
 

@@ -24,10 +24,16 @@ impl<'a> Tag<'a> {
         if text.len() > TAG_MAX {
             return Err(BadTag::Long);
         }
-        if let Some(bad) = text.chars().find(|c| !c.is_ascii() || !is_tag_byte(*c as u8)) {
-            return Err(BadTag::Character(bad));
+        if !text.bytes().fold(true, |all, b| all & IN_TAGS[usize::from(b)]) {
+            let bad = text.chars().find(|c| !c.is_ascii() || !is_tag_byte(*c as u8));
+            return Err(BadTag::Character(bad.unwrap_or_default()));
         }
-        if text.split('.').any(str::is_empty) {
+        let (mut in_part, mut has_empty) = (false, false);
+        for b in text.bytes() {
+            has_empty |= b == b'.' && !in_part;
+            in_part = b != b'.';
+        }
+        if has_empty || !in_part {
             return Err(BadTag::Part);
         }
         Ok(Self(text))
@@ -68,6 +74,17 @@ const fn is_tag_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b':' | b'-')
 }
 
+/// As [`is_tag_byte`], by byte.
+static IN_TAGS: [bool; 256] = {
+    let mut tagged = [false; 256];
+    let mut b = 0;
+    while b < tagged.len() {
+        tagged[b] = is_tag_byte(b as u8);
+        b += 1;
+    }
+    tagged
+};
+
 /// Why a text is not a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTag {
@@ -105,6 +122,12 @@ mod tests {
         }
         assert_eq!(Tag::new("a b"), Err(BadTag::Character(' ')));
         assert_eq!(Tag::new("naïve"), Err(BadTag::Character('ï')));
+        assert_eq!(Tag::new("a..\u{0}"), Err(BadTag::Character('\0')), "before the parts");
+        for c in (0..=u8::MAX).map(char::from) {
+            let is_ok = c.is_ascii_alphanumeric() || "_/:-".contains(c);
+            assert_eq!(Tag::new(format!("a{c}b")).is_ok(), is_ok || c == '.', "{c:?}");
+            assert_eq!(Tag::new(c.to_string()).is_ok(), is_ok, "{c:?}");
+        }
     }
 
     #[test]

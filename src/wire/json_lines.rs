@@ -1,12 +1,11 @@
 //! The dialect of JSON lines: each line is an event, and nothing is answered. For loggers with a socket
 //! handler.
 
-use std::borrow::Cow;
-
 use super::event;
 use super::fields::{Repair, Repairs};
 use super::lines::BLANK;
 use super::syslog::{Frame, Frames, Taken};
+use crate::event::Draft;
 
 /// The decoder of one connection.
 #[derive(Debug, Default)]
@@ -21,18 +20,18 @@ impl JsonLines {
         let Frame { consumed, message } = self.frames.next_line(buffer, at_end);
         let draft = message.and_then(|message| {
             let repairs = Repairs::default().with(Repair::Cut, message.cut);
-            let text = String::from_utf8_lossy(message.bytes);
-            if text.trim_start_matches(BLANK).is_empty() {
-                return None;
+            if let Ok(text) = std::str::from_utf8(message.bytes) {
+                return read(text, repairs, message.cut);
             }
-            Some(match text {
-                Cow::Borrowed(text) => event::read_object(text, repairs, message.cut),
-                Cow::Owned(text) => {
-                    let repairs = repairs.with(Repair::Utf8, true);
-                    event::read_object(&text, repairs, message.cut).into_owned()
-                }
-            })
+            let text = String::from_utf8_lossy(message.bytes);
+            read(&text, repairs.with(Repair::Utf8, true), message.cut).map(Draft::into_owned)
         });
         Taken { consumed, draft }
     }
+}
+
+/// Reads a line. `None` if it is blank.
+fn read(text: &str, repairs: Repairs, cut: bool) -> Option<Draft<'_>> {
+    let is_blank = text.trim_start_matches(BLANK).is_empty();
+    (!is_blank).then(|| event::read_object(text, repairs, cut))
 }

@@ -14,6 +14,37 @@ pub(super) struct Backward<'a> {
 /// The reach of words, in bytes.
 const REACH: usize = 96;
 
+/// What a byte is between and within words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Upper,
+    Lower,
+    Digit,
+    /// It may end a key or a clause, or belong to it.
+    Mark,
+    /// It only stands between words.
+    Other,
+}
+
+/// By byte, because each byte of several words is looked at.
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut at = 0;
+    while at < kinds.len() {
+        kinds[at] = match at as u8 {
+            b'A'..=b'Z' => Kind::Upper,
+            b'a'..=b'z' => Kind::Lower,
+            b'0'..=b'9' => Kind::Digit,
+            b')' | b'_' | b'-' | b'.' | b';' | b'|' | b'\n' | b'\r' | b'!' | b'?' | b'=' => {
+                Kind::Mark
+            }
+            _ => Kind::Other,
+        };
+        at += 1;
+    }
+    kinds
+};
+
 /// A word, and where it begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'a> {
@@ -38,22 +69,36 @@ impl<'a> Backward<'a> {
     pub(super) fn skip(&mut self, in_key: bool) -> bool {
         while self.at > self.floor {
             let last = self.at - 1;
-            let next = self.bytes.get(self.at);
-            match self.bytes[last] {
-                b if b.is_ascii_alphanumeric() => return true,
-                b')' => self.at = self.opening(last).unwrap_or(last),
-                b'_' | b'-' => self.at = last,
-                b'.' if in_key => self.at = last,
-                _ if in_key => return false,
-                b';' | b'|' | b'\n' | b'\r' => return false,
-                // The end of a sentence.
-                b'.' | b'!' | b'?' if next.is_none_or(u8::is_ascii_whitespace) => return false,
-                // A pair whose value was read.
-                b'=' if next != Some(&b' ') => return false,
-                _ => self.at = last,
+            match KINDS[usize::from(self.bytes[last])] {
+                Kind::Other if !in_key => self.at = last,
+                Kind::Other => return false,
+                Kind::Mark => {
+                    if !self.skip_mark(last, in_key) {
+                        return false;
+                    }
+                }
+                Kind::Upper | Kind::Lower | Kind::Digit => return true,
             }
         }
         false
+    }
+
+    /// Skips a byte that may end the clause. Returns `false` if it does.
+    fn skip_mark(&mut self, last: usize, in_key: bool) -> bool {
+        let next = self.bytes.get(self.at);
+        self.at = match self.bytes[last] {
+            b')' => self.opening(last).unwrap_or(last),
+            b'_' | b'-' => last,
+            b'.' if in_key => last,
+            _ if in_key => return false,
+            b';' | b'|' | b'\n' | b'\r' => return false,
+            // The end of a sentence.
+            b'.' | b'!' | b'?' if next.is_none_or(u8::is_ascii_whitespace) => return false,
+            // A pair whose value was read.
+            b'=' if next != Some(&b' ') => return false,
+            _ => last,
+        };
+        true
     }
 
     fn opening(&self, close: usize) -> Option<usize> {
@@ -62,26 +107,30 @@ impl<'a> Backward<'a> {
     }
 
     /// The word that ends here. `None` at the end of the reach.
+    #[inline(always)]
     pub(super) fn word(&mut self) -> Option<Found<'a>> {
         let end = self.at;
-        let mut start = end;
-        let reach = &self.bytes[self.floor..end];
-        for (at, b) in reach.iter().enumerate().rev() {
-            if !b.is_ascii_alphanumeric() {
-                break;
-            }
-            start = self.floor + at;
-            if b.is_ascii_uppercase() && at > 0 && reach[at - 1].is_ascii_lowercase() {
-                break;
+        let mut reach = &self.bytes[self.floor..end];
+        while let [before @ .., b] = reach {
+            match KINDS[usize::from(*b)] {
+                Kind::Lower | Kind::Digit => reach = before,
+                Kind::Upper => {
+                    reach = before;
+                    if before.last().is_some_and(u8::is_ascii_lowercase) {
+                        break;
+                    }
+                }
+                Kind::Mark | Kind::Other => break,
             }
         }
+        let start = self.floor + reach.len();
         // A word that the floor cuts is not known.
         if start == end || (start == self.floor && start > 0) {
             return None;
         }
         let word = &self.bytes[start..end];
         let is_number = word[0].is_ascii_digit();
-        let mut is_duration = false;
+        let (mut start, mut is_duration) = (start, false);
         if is_number {
             let digits = word.iter().take_while(|b| b.is_ascii_digit()).count();
             is_duration = digits < word.len() && Unit::from_name(&word[digits..]).is_some();

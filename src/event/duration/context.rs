@@ -1,26 +1,17 @@
 //! The words around a number: whether it was measured, or is a limit, an interval, a moment.
 
 use super::backward::{Backward, Found};
-use super::exact::Exact;
-use super::number::Number;
 use super::place::after_space;
-use super::unit::Unit;
 use super::words::Word;
 
 /// How many words before a number a limit reaches.
-const LIMIT_REACH: usize = 3;
+pub(super) const LIMIT_REACH: usize = 3;
 
 /// How many words before a number a cue reaches.
 const CUE_REACH: usize = 2;
 
 /// How many durations of a list a limit reaches.
 const LIST_MAX: usize = 4;
-
-/// The least decimals of a number without a unit.
-const DECIMALS_MIN: usize = 3;
-
-/// Numbers without a unit are below this many seconds. Greater ones are times of day.
-const NAMED_MAX: f64 = 1e6;
 
 /// What the words say about a number that may be a measured duration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +70,7 @@ impl Context {
 
 /// What was read of the words before a number.
 #[derive(Debug, Default)]
-struct Before<'a> {
+pub(super) struct Before<'a> {
     context: Context,
     /// How many words were counted.
     counted: usize,
@@ -103,7 +94,12 @@ struct Before<'a> {
 
 impl<'a> Before<'a> {
     /// Reads words until one says enough. `None` if the number was not measured.
-    fn read(&mut self, bytes: &'a [u8], mut words: Backward<'a>, in_key: bool) -> Option<()> {
+    pub(super) fn read(
+        &mut self,
+        bytes: &'a [u8],
+        mut words: Backward<'a>,
+        in_key: bool,
+    ) -> Option<()> {
         while self.counted < LIMIT_REACH && words.skip(in_key) {
             let Some(found) = words.word() else { break };
             let before = found.start.checked_sub(1).map(|at| bytes[at]);
@@ -205,10 +201,10 @@ fn ends_with_total(bytes: &[u8]) -> bool {
 }
 
 /// `true` for the two words of *back off* and *keep-alive*.
-#[inline(never)]
+#[inline]
 fn is_halves_of_limit(first: &[u8], second: &[u8]) -> bool {
-    let backs = is(first, b"back") || is(first, b"backing") || is(first, b"backed");
-    (backs && is(second, b"off")) || (is(first, b"keep") && is(second, b"alive"))
+    let backs = || is(first, b"back") || is(first, b"backing") || is(first, b"backed");
+    (is(second, b"off") && backs()) || (is(second, b"alive") && is(first, b"keep"))
 }
 
 /// The word directly after a number, or after a space or a hyphen. Empty if it belongs to another number
@@ -231,16 +227,16 @@ fn word_after(bytes: &[u8], end: usize) -> &[u8] {
 
 /// The `=` or `:` that a number is the value of.
 #[derive(Clone, Copy, Debug)]
-struct Separator {
+pub(super) struct Separator {
     /// Where the key ends.
-    key_end: usize,
+    pub(super) key_end: usize,
     /// A colon as in a sentence, with a space after it.
     is_prose: bool,
 }
 
 impl Separator {
     #[inline]
-    fn find(bytes: &[u8], start: usize) -> Option<Self> {
+    pub(super) fn find(bytes: &[u8], start: usize) -> Option<Self> {
         match bytes[..start] {
             [.., b'=' | b':' | b'"' | b'\''] | [.., b'=' | b':' | b' ' | b'\t', b' ' | b'\t'] => {
                 Self::find_slowly(bytes, start)
@@ -269,114 +265,4 @@ fn skip_quotes(bytes: &[u8], end: usize) -> (usize, bool) {
     let quote = |b: &&u8| matches!(**b, b'"' | b'\'' | b'\\');
     let quotes = bytes[..end].iter().rev().take(4).take_while(quote).count();
     (end - quotes, quotes > 0)
-}
-
-/// `false` for the letters that no key of a duration in a message ends with. Most keys end with one of them.
-#[inline]
-pub(super) const fn may_end_key(last: u8) -> bool {
-    let letter = matches!(last | 0x20, b'k' | b'e' | b'n' | b'd' | b'y' | b's' | b'c');
-    letter || !last.is_ascii_alphabetic()
-}
-
-/// The duration of a number without a unit that is the value of a key: in seconds with at least three
-/// decimals (`request_time=0.045`), or in the unit that the key names (`duration_ms=45`).
-#[inline(never)]
-pub(super) fn keyed(bytes: &[u8], start: usize) -> Option<(Exact, usize)> {
-    let separator = Separator::find(bytes, start)?;
-    let key = &bytes[..separator.key_end];
-    if !may_end_key(*key.last()?) {
-        return None;
-    }
-    let names_unit = Unit::may_end(key);
-    let number = Number::read(bytes, start).filter(|number| number.is_short)?;
-    if !names_unit && number.decimals < DECIMALS_MIN {
-        return None;
-    }
-    let ends = matches!(
-        bytes.get(number.end),
-        None | Some(
-            b' ' | b'\t' | b'\r' | b'\n' | b',' | b';' | b')' | b']' | b'}' | b'"' | b'\'' | b'|'
-        )
-    );
-    if !ends {
-        return None;
-    }
-    let unit = key_unit(bytes, separator.key_end)?;
-    if unit == KeyUnit::Implied && number.decimals < DECIMALS_MIN {
-        return None;
-    }
-    let exact = Exact::new(number, unit.unit())?;
-    (exact.seconds() < NAMED_MAX).then_some((exact, number.end))
-}
-
-/// What the key of a field says about its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// The key names a duration and its unit: `duration_ms`, `elapsedMs`.
-    Named,
-    /// The key names a duration and no unit: `elapsed`, `request_time`.
-    Implied,
-}
-
-/// What a key says about its number. `None` if it names no duration, and for a limit (`timeout_ms`) or a
-/// moment (`start_time_ms`).
-pub fn key(key: &str) -> Option<Key> {
-    Some(match measured_key(key.as_bytes())? {
-        KeyUnit::Named(_) => Key::Named,
-        KeyUnit::Implied => Key::Implied,
-    })
-}
-
-/// The duration in seconds of a number whose key names its unit. `None` unless the key is [`Key::Named`].
-pub fn named(key: &str, number: &str) -> Option<f64> {
-    let KeyUnit::Named(unit) = measured_key(key.as_bytes())? else { return None };
-    let seconds = match Number::read(number.as_bytes(), 0) {
-        Some(read) if read.end == number.len() => Exact::new(read, unit)?.seconds(),
-        _ => {
-            let (factor, shift) = unit.seconds();
-            number.parse::<f64>().ok()? * f64::from(factor) / 10_f64.powi(shift as i32)
-        }
-    };
-    (0.0..NAMED_MAX).contains(&seconds).then_some(seconds)
-}
-
-fn measured_key(key: &[u8]) -> Option<KeyUnit> {
-    let unit = key_unit(key, key.len())?;
-    Before::default().read(key, Backward::new(key, key.len()), true)?;
-    Some(unit)
-}
-
-/// The unit of a key's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KeyUnit {
-    /// The key names a duration and no unit: seconds.
-    Implied,
-    Named(Unit),
-}
-
-impl KeyUnit {
-    const fn unit(self) -> Unit {
-        match self {
-            Self::Implied => Unit::Second,
-            Self::Named(unit) => unit,
-        }
-    }
-}
-
-fn key_unit(bytes: &[u8], key_end: usize) -> Option<KeyUnit> {
-    let mut words = Backward::new(bytes, key_end);
-    let mut next = || if words.skip(true) { words.word() } else { None };
-    let last = next()?.word;
-    if Word::names_duration(last) {
-        return Some(KeyUnit::Implied);
-    }
-    let unit = Unit::from_key(last)?;
-    let mut names = |distance| {
-        next().is_some_and(|Found { word, .. }| {
-            Word::names_duration(word)
-                || Word::parse(word) == Word::Total
-                || distance == 1 && Word::names_work(word)
-        })
-    };
-    (1..LIMIT_REACH).any(&mut names).then_some(KeyUnit::Named(unit))
 }

@@ -6,9 +6,10 @@
 //! ([`super::context`]) refuse it or rank it. The first of the highest rank is the duration.
 
 use super::clock::Stopwatch;
-use super::context::{Context, Cue, keyed, may_end_key};
+use super::context::{Context, Cue};
 use super::escape::{self, ESC};
 use super::exact::{Exact, check};
+use super::keys::{keyed, may_end_key};
 use super::number::Number;
 use super::place::{
     Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,
@@ -22,8 +23,7 @@ const PLURAL_MIN: u64 = 100;
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
     let digit = next_digit(bytes, 0)?;
-    // A fold, because most messages have none and `any` branches at each byte.
-    if bytes.iter().fold(false, |any, b| any | (*b == ESC)) {
+    if has_escape(bytes) {
         return Search::new(&escape::strip(msg)).run(0);
     }
     Search::new(msg).run(digit)
@@ -76,7 +76,14 @@ impl<'a> Search<'a> {
     /// Searches from `at` on, before which there is no digit.
     fn run(mut self, mut at: usize) -> Option<f64> {
         let mut best: Option<(Rank, Exact)> = None;
+        let mut may_be_total = None;
         while let Some(digit) = next_digit(self.bytes, at) {
+            // Only a total would outrank what was found.
+            if matches!(best, Some((Rank::Cued, _)))
+                && !*may_be_total.get_or_insert_with(|| may_have_total(self.bytes))
+            {
+                break;
+            }
             let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
             if joins_before(self.text, start) {
                 // All further digits of this word follow a letter or a digit.
@@ -240,26 +247,80 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The first digit from `start` on. Looks at eight bytes at once, because most are no digits.
+/// `true` if an escape sequence may begin somewhere.
+#[inline]
+fn has_escape(bytes: &[u8]) -> bool {
+    // Folds, because `any` branches at each byte.
+    let is_in = |bytes: &[u8]| bytes.iter().fold(false, |any, b| any | (*b == ESC));
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    blocks.iter().any(|block| is_in(block))
+        || bytes.last_chunk::<32>().map_or_else(|| is_in(rest), |last| is_in(last))
+}
+
+/// The first digit from `start` on. Looks at many bytes at once, because most are no digits.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
     let mut at = start;
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        // A digit becomes a byte below 10, and the subtraction borrows into its highest bit. Only bytes after
-        // the first digit may be marked by mistake.
-        let values = u64::from_le_bytes(*eight) ^ (EACH * u64::from(b'0'));
-        let marks = values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80);
+    // The next number is often near.
+    if let Some(marks) = eight_at(bytes, at).map(digit_marks) {
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize / 8);
         }
-        at += eight.len();
+        at += 8;
+    }
+    let (blocks, _) = bytes.get(at..)?.as_chunks::<32>();
+    for block in blocks {
+        // A fold, because `any` branches at each byte.
+        if block.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
+            break;
+        }
+        at += block.len();
+    }
+    while let Some(marks) = eight_at(bytes, at).map(digit_marks) {
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    if let Some(last) = bytes.last_chunk::<8>()
+        && at > start
+    {
+        // Read again with some of the bytes before them, which are no digits.
+        let marks = digit_marks(u64::from_le_bytes(*last));
+        return (marks != 0).then(|| bytes.len() - 8 + marks.trailing_zeros() as usize / 8);
     }
     while !bytes.get(at)?.is_ascii_digit() {
         at += 1;
     }
     Some(at)
+}
+
+/// `false` for most texts in which no number is a total: without `+`, and without three letters of *total*.
+#[inline(never)]
+fn may_have_total(bytes: &[u8]) -> bool {
+    // Folds, because `any` branches at each byte.
+    let letters = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let letters = letters.zip(bytes.get(2..).unwrap_or_default());
+    let is_part = |((a, b), c): ((&u8, &u8), &u8)| {
+        (a | 0x20 == b'o') & (b | 0x20 == b't') & (c | 0x20 == b'a')
+    };
+    bytes.iter().fold(false, |any, b| any | (*b == b'+'))
+        || letters.fold(false, |any, three| any | is_part(three))
+}
+
+#[inline]
+fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The highest bit of each byte that is a digit. Only the first mark is exact.
+#[inline]
+const fn digit_marks(eight: u64) -> u64 {
+    /// A one in each byte.
+    const EACH: u64 = u64::MAX / 255;
+    // A digit becomes a byte below 10, and the subtraction borrows into its highest bit, but also from the bytes after it.
+    let values = eight ^ (EACH * b'0' as u64);
+    values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80)
 }
 
 /// Where the ASCII letters and digits end that begin at `start`.

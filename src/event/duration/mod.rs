@@ -2,7 +2,7 @@
 //!
 //! [`parse`] reads a duration as a value (`40ms`, `1m30s`, `0.25`), [`find()`] the duration that a
 //! message reports ("query took 40ms"), [`named`] the value of a key that names its unit
-//! (`duration_ms`), and [`key`] tells what a key names.
+//! (`duration_ms`), and [`key`] tells what a key names. [`print()`] appends one to a line.
 
 mod backward;
 mod clock;
@@ -10,8 +10,10 @@ mod context;
 mod escape;
 mod exact;
 mod find;
+mod keys;
 mod number;
 mod place;
+mod print;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -19,8 +21,9 @@ mod unit;
 mod value;
 mod words;
 
-pub use context::{Key, key, named};
 pub use exact::{Exact, SECONDS_MAX, check};
 pub use find::find;
+pub use keys::{Key, key, named};
+pub use print::print;
 pub use unit::unit_len;
 pub use value::{parse, parse_exact};

@@ -155,7 +155,19 @@ pub(super) struct Paths {
 impl Paths {
     /// `true` if `/`, `?` or `&` stands before `start` in the same word. `start` must not decrease:
     /// each byte is read at most once.
+    #[inline]
     pub(super) fn contain(&mut self, bytes: &[u8], start: usize) -> bool {
+        // Most numbers stand after a space.
+        if let Some(b' ') = start.checked_sub(1).and_then(|before| bytes.get(before))
+            && start > self.end
+        {
+            (self.end, self.in_path) = (start, false);
+            return false;
+        }
+        self.read(bytes, start)
+    }
+
+    fn read(&mut self, bytes: &[u8], start: usize) -> bool {
         let mut at = start;
         let found = loop {
             if at <= self.end {

@@ -44,6 +44,9 @@ impl Unit {
     #[inline]
     pub(super) fn may_begin(bytes: &[u8]) -> bool {
         let Some(first) = bytes.first() else { return false };
+        if !FIRST[usize::from(*first)] {
+            return false;
+        }
         let second = bytes.get(1).map_or(b' ', |b| b | 0x20);
         match first | 0x20 {
             b'm' => matches!(second, b's' | b'i') || !second.is_ascii_alphabetic(),
@@ -123,6 +126,18 @@ impl Unit {
         })
     }
 }
+
+/// The first bytes of the names of units that are measured.
+static FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let names = b"mshdnuMSHDNU\xc2\xce\xe2";
+    let mut at = 0;
+    while at < names.len() {
+        first[names[at] as usize] = true;
+        at += 1;
+    }
+    first
+};
 
 /// The length of the name of a unit up to days that a text begins with, in bytes. 0 if there is none.
 pub fn unit_len(text: &str) -> usize {

@@ -45,11 +45,13 @@ pub(super) enum Word {
 
 impl Word {
     /// The meaning of a word in any case.
+    #[inline]
     pub(super) fn parse(word: &[u8]) -> Self {
         WORDS.find(word).unwrap_or_else(|| Self::compound(word))
     }
 
     /// Words of which only a part has a meaning: `readtimeout`, `p99`.
+    #[inline]
     fn compound(word: &[u8]) -> Self {
         let ends = |with: &[u8]| {
             let from = word.len().checked_sub(with.len());
@@ -59,7 +61,9 @@ impl Word {
             |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
         match word {
             [b'p' | b'P', digits @ ..] if percentile(digits) => Self::Limit,
-            _ if ends(b"timeout") || ends(b"timeouts") || ends(b"interval") => Self::Limit,
+            [.., b't' | b'T'] if ends(b"timeout") => Self::Limit,
+            [.., b's' | b'S'] if ends(b"timeouts") => Self::Limit,
+            [.., b'l' | b'L'] if ends(b"interval") => Self::Limit,
             _ => Self::Other,
         }
     }

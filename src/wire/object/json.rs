@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::scan::{Key, Scanner};
 
 /// Up to this many members of an object, duplicate keys are searched one by one.
 const SEARCHED_MAX: usize = 32;
@@ -25,63 +27,43 @@ pub(super) struct Members<'a> {
 /// The members of an object, in order. The key `repeated` may occur several times. `None` if the text
 /// is not an object.
 pub(super) fn members<'a>(text: &'a str, repeated: Option<&'static str>) -> Option<Members<'a>> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let visitor = Reader { members: Members::default(), repeated };
-    let members = reader.deserialize_map(visitor).ok()?;
-    reader.end().ok()?;
-    Some(members)
-}
-
-struct Reader<'a> {
-    members: Members<'a>,
-    repeated: Option<&'static str>,
-}
-
-impl<'de> Visitor<'de> for Reader<'de> {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let Self { mut members, repeated } = self;
-        // Not built for the usual object: the first one of a thread costs a system call.
-        let mut index: Option<HashMap<Cow<'_, str>, usize>> = None;
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            let value = map.next_value::<&RawValue>()?.get();
-            let key = match plain(key.get()) {
-                Some(inside) if !has_escape(inside) => Cow::Borrowed(inside),
-                _ => {
-                    let (key, whole) = string(key.get()).unwrap_or_default();
-                    members.had_surrogate |= !whole;
-                    key
+    let mut members = Members::default();
+    // Not built for most objects: the first one of a thread costs a system call.
+    let mut index: Option<HashMap<Cow<'_, str>, usize>> = None;
+    let mut scanner = Scanner::new(text).ok()?;
+    while let Some(Key { inside, has_escape }) = scanner.key().ok()? {
+        let raw = scanner.value().ok()?.raw;
+        let key = if has_escape {
+            let (key, whole) = decoded(&format!("\"{inside}\""));
+            members.had_surrogate |= !whole;
+            Cow::Owned(key)
+        } else {
+            Cow::Borrowed(inside)
+        };
+        let all = &mut members.all;
+        let earlier = if all.len() <= SEARCHED_MAX {
+            all.iter().position(|(other, _)| *other == key)
+        } else {
+            let known = || all.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
+            let index = index.get_or_insert_with(|| known().collect());
+            match index.entry(key.clone()) {
+                Entry::Occupied(entry) => Some(*entry.get()),
+                Entry::Vacant(entry) => {
+                    entry.insert(all.len());
+                    None
                 }
-            };
-            let all = &mut members.all;
-            let earlier = if all.len() <= SEARCHED_MAX {
-                all.iter().position(|(other, _)| *other == key)
-            } else {
-                let known = || all.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
-                let index = index.get_or_insert_with(|| known().collect());
-                match index.entry(key.clone()) {
-                    Entry::Occupied(entry) => Some(*entry.get()),
-                    Entry::Vacant(entry) => {
-                        entry.insert(all.len());
-                        None
-                    }
-                }
-            };
-            match earlier.filter(|_| repeated.is_none_or(|name| name != key)) {
-                Some(at) => {
-                    all[at].1 = value;
-                    members.had_duplicates = true;
-                }
-                None => all.push((key, value)),
             }
+        };
+        match earlier.filter(|_| repeated.is_none_or(|name| name != key)) {
+            Some(at) => {
+                all[at].1 = raw;
+                members.had_duplicates = true;
+            }
+            None => all.push((key, raw)),
         }
-        Ok(members)
     }
+    scanner.finish().ok()?;
+    Some(members)
 }
 
 /// The elements of an array. Empty if the text is not one.
@@ -112,10 +94,16 @@ pub(super) fn string(raw: &str) -> Option<(Cow<'_, str>, bool)> {
     if !has_escape(inside) {
         return Some((inside.into(), true));
     }
-    Some(match serde_json::from_str(raw) {
-        Ok(text) => (Cow::Owned(text), true),
-        Err(_) => (Cow::Owned(unescape(inside)), false),
-    })
+    let (text, whole) = decoded(raw);
+    Some((text.into(), whole))
+}
+
+/// The text of a JSON string with escapes, and `true` unless half a surrogate pair became U+FFFD.
+pub(super) fn decoded(raw: &str) -> (String, bool) {
+    match serde_json::from_str(raw) {
+        Ok(text) => (text, true),
+        Err(_) => (unescape(plain(raw).unwrap_or_default()), false),
+    }
 }
 
 /// A fold, because most texts have no escape and `any` branches at each byte.

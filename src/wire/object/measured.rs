@@ -43,6 +43,11 @@ impl<'a> Measured<'a> {
         }
     }
 
+    /// `true` if the unit of its number must be known.
+    pub(super) fn needs_unit(&self) -> bool {
+        self.seconds.is_none() && self.unnamed.is_some()
+    }
+
     /// The duration in seconds. `shape` tells the unit of a number without one.
     pub(super) fn seconds(&self, shape: &Shape) -> Option<f64> {
         self.seconds.or_else(|| {

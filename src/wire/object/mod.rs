@@ -6,6 +6,7 @@ mod level;
 mod measured;
 mod reader;
 mod roles;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod usual;
@@ -41,13 +42,12 @@ pub struct Object<'a> {
 
 /// Makes a draft of an object. `None` if the text is none.
 pub(super) fn draft(text: &str, repairs: Repairs) -> Option<Draft<'_>> {
-    let members = members(text, Some("fields"))?;
     if repairs == Repairs::default()
-        && let Some(draft) = usual::draft(&members)
+        && let Some(draft) = usual::draft(text)
     {
         return Some(draft);
     }
-    Some(reader::read(members, repairs).draft)
+    Some(reader::read(members(text, Some("fields"))?, repairs).draft)
 }
 
 /// Makes a draft of an object below a header of syslog, which names tag, level and fields. The tag of the header counts,

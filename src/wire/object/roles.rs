@@ -26,53 +26,125 @@ pub(super) struct Said<'a> {
     pub(super) raw: &'a str,
 }
 
-/// The meaning of a key, or of the keys of nested objects joined by dots, and its rank: of two keys with
-/// the same meaning, the one with the lower rank wins, and the other is a field.
+/// What keys mean, also those of nested objects joined by dots, and their ranks: of two keys with the same meaning, the
+/// one with the lower rank wins, and the other is a field.
+const ROLES: [(&str, Role, u8); 52] = [
+    ("msg", Role::Msg, 0),
+    ("message", Role::Msg, 1),
+    // journald; GELF; Serilog; OpenTelemetry; structlog; the json-file driver of Docker.
+    ("MESSAGE", Role::Msg, 2),
+    ("short_message", Role::Msg, 2),
+    ("@m", Role::Msg, 2),
+    ("body", Role::Msg, 3),
+    ("Body", Role::Msg, 3),
+    ("body.stringValue", Role::Msg, 3),
+    ("Message", Role::Msg, 3),
+    ("@mt", Role::Msg, 4),
+    ("event", Role::Msg, 5),
+    ("log", Role::Msg, 6),
+    ("level", Role::Level, 0),
+    ("severity", Role::Level, 1),
+    ("log.level", Role::Level, 1),
+    ("levelname", Role::Level, 1),
+    ("severityText", Role::Level, 1),
+    ("SeverityText", Role::Level, 1),
+    ("severity_text", Role::Level, 1),
+    ("PRIORITY", Role::Level, 1),
+    ("@l", Role::Level, 1),
+    ("level_name", Role::Level, 2),
+    ("lvl", Role::Level, 2),
+    ("loglevel", Role::Level, 2),
+    ("logLevel", Role::Level, 2),
+    ("LogLevel", Role::Level, 2),
+    ("Level", Role::Level, 2),
+    ("severityNumber", Role::Severity, 3),
+    ("SeverityNumber", Role::Severity, 3),
+    ("severity_number", Role::Severity, 3),
+    ("tag", Role::Tag, 0),
+    ("logger", Role::Tag, 1),
+    ("log.logger", Role::Tag, 1),
+    ("logger_name", Role::Tag, 1),
+    ("loggerName", Role::Tag, 1),
+    ("SYSLOG_IDENTIFIER", Role::Tag, 1),
+    ("service.name", Role::Tag, 2),
+    ("resource.service.name", Role::Tag, 2),
+    ("Resource.service.name", Role::Tag, 2),
+    ("time", Role::Time, 0),
+    ("ts", Role::Time, 1),
+    ("timestamp", Role::Time, 1),
+    ("@timestamp", Role::Time, 1),
+    ("datetime", Role::Time, 1),
+    ("datetime.date", Role::Time, 1),
+    ("asctime", Role::Time, 1),
+    ("@t", Role::Time, 1),
+    ("Timestamp", Role::Time, 1),
+    ("timeMillis", Role::Time, 1),
+    ("__REALTIME_TIMESTAMP", Role::Time, 1),
+    ("timeUnixNano", Role::Time, 1),
+    ("instant.epochSecond", Role::Time, 1),
+];
+
+/// The meaning of a key and its rank. `None` for a field.
 pub(super) fn role(path: &str) -> Option<(Role, u8)> {
-    Some(match path {
-        "msg" => (Role::Msg, 0),
-        "message" => (Role::Msg, 1),
-        // journald; GELF; Serilog; OpenTelemetry; structlog; the json-file driver of Docker.
-        "MESSAGE" | "short_message" | "@m" => (Role::Msg, 2),
-        "body" | "Body" | "body.stringValue" | "Message" => (Role::Msg, 3),
-        "@mt" => (Role::Msg, 4),
-        "event" => (Role::Msg, 5),
-        "log" => (Role::Msg, 6),
-        "level" => (Role::Level, 0),
-        "severity" | "log.level" | "levelname" | "severityText" | "SeverityText"
-        | "severity_text" | "PRIORITY" | "@l" => (Role::Level, 1),
-        "level_name" | "lvl" | "loglevel" | "logLevel" | "LogLevel" | "Level" => (Role::Level, 2),
-        "severityNumber" | "SeverityNumber" | "severity_number" => (Role::Severity, 3),
-        "tag" => (Role::Tag, 0),
-        "logger" | "log.logger" | "logger_name" | "loggerName" | "SYSLOG_IDENTIFIER" => {
-            (Role::Tag, 1)
-        }
-        "service.name" | "resource.service.name" | "Resource.service.name" => (Role::Tag, 2),
-        "time" => (Role::Time, 0),
-        "ts"
-        | "timestamp"
-        | "@timestamp"
-        | "datetime"
-        | "datetime.date"
-        | "asctime"
-        | "@t"
-        | "Timestamp"
-        | "timeMillis"
-        | "__REALTIME_TIMESTAMP"
-        | "timeUnixNano"
-        | "instant.epochSecond" => (Role::Time, 1),
-        _ => return None,
-    })
+    if !may_mean(path) {
+        return None;
+    }
+    ROLES.iter().find(|(key, ..)| *key == path).map(|(_, role, rank)| (*role, *rank))
 }
+
+/// `false` for most keys that are fields and nothing else, wherever they stand in an object.
+#[inline]
+pub(super) fn may_mean(key: &str) -> bool {
+    let Some(first) = key.as_bytes().first() else { return false };
+    LENGTHS[usize::from(*first) % LETTERS] >> key.len().min(LENGTH_MAX) & 1 != 0
+}
+
+/// How many first bytes are told apart.
+const LETTERS: usize = 32;
+
+/// Keys of this length and above are told apart only by their first byte.
+const LENGTH_MAX: usize = 31;
+
+/// For each first byte, bit N is set if a key with a meaning has N bytes.
+static LENGTHS: [u32; LETTERS] = {
+    let mut lengths = [0; LETTERS];
+    let mut at = 0;
+    while at < ROLES.len() {
+        note_length(&mut lengths, ROLES[at].0);
+        at += 1;
+    }
+    at = 0;
+    while at < CLAIMS.len() {
+        note_length(&mut lengths, CLAIMS[at]);
+        at += 1;
+    }
+    at = 0;
+    while at < OTHERS.len() {
+        note_length(&mut lengths, OTHERS[at]);
+        at += 1;
+    }
+    lengths
+};
+
+const fn note_length(lengths: &mut [u32; LETTERS], key: &str) {
+    let len = if key.len() < LENGTH_MAX { key.len() } else { LENGTH_MAX };
+    lengths[key.as_bytes()[0] as usize % LETTERS] |= 1 << len;
+}
+
+/// Keys that are read without a role, or that may be the tag.
+const OTHERS: [&str; 5] = ["fields", "run", "took", "name", "channel"];
 
 /// `true` if the value of this message key may be something other than a string.
 pub(super) fn is_any_message(path: &str) -> bool {
     matches!(path, "msg" | "message" | "MESSAGE")
 }
 
-/// What only the agent says. In an object, these keys become fields.
+/// What only the agent says.
+const CLAIMS: [&str; 8] = ["seq", "host", "origin", "gap", "conn", "abandoned", "repaired", "sent"];
+
+/// `true` for what only the agent says. In an object, these keys become fields.
 pub(super) fn is_claim(key: &str) -> bool {
-    matches!(key, "seq" | "host" | "origin" | "gap" | "conn" | "abandoned" | "repaired" | "sent")
+    CLAIMS.contains(&key)
 }
 
 /// Which logger wrote an object, as far as its keys and values tell.

@@ -288,8 +288,8 @@ proptest! {
 
     #[test]
     fn usual_objects_are_read_in_the_same_way(object in any_object()) {
-        let read = members(&object, Some("fields")).expect("an object");
-        if let Some(usual) = usual::draft(&read) {
+        if let Some(usual) = usual::draft(&object) {
+            let read = members(&object, Some("fields")).expect("an object");
             prop_assert_eq!(usual, reader::read(read, Repairs::default()).draft);
         }
     }

@@ -18,7 +18,7 @@ use self::pri::Priority;
 use super::fields::{Fields, Repair, Repairs};
 use super::lines::BLANK;
 use super::object;
-use crate::event::{Draft, Field, Level, Tag};
+use crate::event::{Draft, Field, Level, Tag, Value};
 
 pub(super) use self::frame::{Frame, Frames, without_half_char};
 
@@ -79,10 +79,11 @@ impl Syslog {
 
     fn draft<'b>(&mut self, message: &Message<'b>) -> Draft<'b> {
         let repairs = Repairs::default().with(Repair::Cut, message.cut);
-        match String::from_utf8_lossy(message.bytes) {
-            Cow::Borrowed(text) => self.read(text, repairs),
-            Cow::Owned(text) => self.read(&text, repairs.with(Repair::Utf8, true)).into_owned(),
+        if let Ok(text) = std::str::from_utf8(message.bytes) {
+            return self.read(text, repairs);
         }
+        let text = String::from_utf8_lossy(message.bytes);
+        self.read(&text, repairs.with(Repair::Utf8, true)).into_owned()
     }
 
     fn read<'b>(&mut self, text: &'b str, repairs: Repairs) -> Draft<'b> {
@@ -112,11 +113,20 @@ impl Syslog {
             tag.clone_into(&mut self.tag);
         }
         // `fields` begins with the header.
-        let header = draft.fields.iter().take(INHERITED.len() + 1);
-        let header = header.filter(|field| INHERITED.contains(&&*field.name));
-        if !header.clone().eq(&self.header) {
-            self.header = header.cloned().map(Field::into_owned).collect();
+        let mut kept = 0;
+        for Field { name, value } in draft.fields.iter().take(INHERITED.len() + 1) {
+            let Some(name) = INHERITED.iter().find(|inherited| *inherited == name) else {
+                continue;
+            };
+            let field = || Field { name: (*name).into(), value: value.clone() }.into_owned();
+            match self.header.get_mut(kept) {
+                Some(earlier) if earlier.name == *name => replace(&mut earlier.value, value),
+                Some(earlier) => *earlier = field(),
+                None => self.header.push(field()),
+            }
+            kept += 1;
         }
+        self.header.truncate(kept);
     }
 
     /// A line without a priority, for example the second line of a message with a line break.
@@ -143,5 +153,17 @@ fn with_object(draft: Draft<'_>) -> Draft<'_> {
             object::draft_under(draft, text)
         }
         _ => draft,
+    }
+}
+
+/// Replaces a kept value, and keeps its memory.
+fn replace(kept: &mut Value<'static>, value: &Value<'_>) {
+    match (&mut *kept, value) {
+        (Value::Text(Cow::Owned(text)), Value::Text(new))
+        | (Value::Number(Cow::Owned(text)), Value::Number(new)) => {
+            text.clear();
+            text.push_str(new);
+        }
+        _ => *kept = Field { name: Cow::Borrowed(""), value: value.clone() }.into_owned().value,
     }
 }

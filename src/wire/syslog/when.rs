@@ -45,7 +45,8 @@ fn usual(text: &str) -> Option<(&str, &str)> {
     };
     // A zone, a year or further spaces.
     let more = matches!(rest, [b' ' | b'+' | b'-' | b'0'..=b'9' | b'A'..=b'Z', ..]);
-    let known = MONTHS.iter().any(|name| name.as_bytes() == month);
+    let month = month.first_chunk::<3>()?;
+    let known = MONTHS.iter().any(|name| name.as_bytes().first_chunk() == Some(month));
     let found = !more && known && clock.iter().zip(SHAPE).all(fits);
     found.then(|| (&text[..time.len() - 1], &text[time.len()..]))
 }

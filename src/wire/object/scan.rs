@@ -1,0 +1,380 @@
+//! A scanner of JSON text (RFC 8259): finds where each member of an object ends, in one pass, and accepts exactly what
+//! serde_json accepts. Nothing is decoded, and nothing recurses. Allocates only for nested values.
+
+use crate::event::json;
+
+/// Reads the members of an object, in order: each key, then its value or the members within it.
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    /// A member of the innermost object was read.
+    has_member: bool,
+}
+
+/// The key of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key<'a> {
+    /// The inside of its quotes.
+    pub(super) inside: &'a str,
+    pub(super) has_escape: bool,
+}
+
+/// The value of a member, as JSON text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scanned<'a> {
+    pub(super) raw: &'a str,
+    /// It is a string with escapes.
+    pub(super) has_escape: bool,
+}
+
+/// The text is not JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotJson;
+
+impl<'a> Scanner<'a> {
+    /// Begins with the object that `text` is.
+    pub(super) fn new(text: &'a str) -> Result<Self, NotJson> {
+        let at = after_blank(text.as_bytes(), 0);
+        let mut scanner = Self { text, at, has_member: false };
+        if scanner.enter() { Ok(scanner) } else { Err(NotJson) }
+    }
+
+    /// Enters the object that comes next as a value. `false` if another value comes. [`Self::key`] returns its keys
+    /// until it is complete, and then those of the object around it.
+    pub(super) fn enter(&mut self) -> bool {
+        let is_object = self.text.as_bytes().get(self.at) == Some(&b'{');
+        if is_object {
+            self.at += 1;
+            self.has_member = false;
+        }
+        is_object
+    }
+
+    /// The key of the next member, whose value must be read next. `None` at the end of the object.
+    #[inline]
+    pub(super) fn key(&mut self) -> Result<Option<Key<'a>>, NotJson> {
+        let bytes = self.text.as_bytes();
+        let mut at = after_blank(bytes, self.at);
+        match bytes.get(at) {
+            Some(b'}') => {
+                self.at = at + 1;
+                // The object is a member of the one around it.
+                self.has_member = true;
+                return Ok(None);
+            }
+            Some(b',') if self.has_member => at = after_blank(bytes, at + 1),
+            _ if self.has_member => return Err(NotJson),
+            _ => {}
+        }
+        self.has_member = true;
+        if bytes.get(at) != Some(&b'"') {
+            return Err(NotJson);
+        }
+        let (end, has_escape) = string_end(bytes, at + 1)?;
+        let inside = &self.text[at + 1..end];
+        at = after_blank(bytes, end + 1);
+        if bytes.get(at) != Some(&b':') {
+            return Err(NotJson);
+        }
+        self.at = after_blank(bytes, at + 1);
+        Ok(Some(Key { inside, has_escape }))
+    }
+
+    /// The value of the member.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<Scanned<'a>, NotJson> {
+        let (bytes, start) = (self.text.as_bytes(), self.at);
+        let (end, has_escape) = match bytes.get(start) {
+            Some(b'"') => string_end(bytes, start + 1).map(|(end, escaped)| (end + 1, escaped))?,
+            Some(b'{' | b'[') => (nested_end(bytes, start)?, false),
+            _ => (scalar_end(bytes, start)?, false),
+        };
+        self.at = end;
+        Ok(Scanned { raw: &self.text[start..end], has_escape })
+    }
+
+    /// Ends with the outermost object: only white space may follow.
+    pub(super) fn finish(self) -> Result<(), NotJson> {
+        let bytes = self.text.as_bytes();
+        if after_blank(bytes, self.at) == bytes.len() { Ok(()) } else { Err(NotJson) }
+    }
+}
+
+/// The end of the white space at `at`.
+#[inline]
+fn after_blank(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the closing quote of a string stands whose inside begins at `start`, and `true` if it has escapes.
+#[inline]
+fn string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
+    let at = plain_end(bytes, start);
+    match bytes.get(at) {
+        Some(b'"') => Ok((at, false)),
+        Some(b'\\') => escaped_end(bytes, at).map(|end| (end, true)),
+        _ => Err(NotJson),
+    }
+}
+
+/// The same, from an escape on.
+#[inline(never)]
+fn escaped_end(bytes: &[u8], mut at: usize) -> Result<usize, NotJson> {
+    loop {
+        at = match bytes.get(at..).unwrap_or_default() {
+            [b'"', ..] => return Ok(at),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => at + 2,
+            [b'\\', b'u', digits @ ..] => match digits.first_chunk::<4>() {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => at + 6,
+                _ => return Err(NotJson),
+            },
+            _ => return Err(NotJson),
+        };
+        at = plain_end(bytes, at);
+    }
+}
+
+/// The first byte from `start` on that ends a string, begins an escape, or may not be in a string. The end of the text if
+/// there is none.
+#[inline]
+fn plain_end(bytes: &[u8], start: usize) -> usize {
+    start + json::plain_len(bytes.get(start..).unwrap_or_default())
+}
+
+/// The end of a number: no leading zero, and digits on both sides of the point.
+#[inline]
+fn number_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
+    let digits = |from: usize| {
+        let mut at = from;
+        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
+        }
+        at
+    };
+    let some_digits = |from: usize| Some(digits(from)).filter(|end| *end > from).ok_or(NotJson);
+    let first = start + usize::from(bytes.get(start) == Some(&b'-'));
+    let mut at = if bytes.get(first) == Some(&b'0') { first + 1 } else { some_digits(first)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = some_digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at = some_digits(at + 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-'))))?;
+    }
+    Ok(at)
+}
+
+/// The end of a number, `true`, `false` or `null`.
+#[inline]
+fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    match rest {
+        [b'-' | b'0'..=b'9', ..] => number_end(bytes, start),
+        [b'n', b'u', b'l', b'l', ..] | [b't', b'r', b'u', b'e', ..] => Ok(start + 4),
+        [b'f', b'a', b'l', b's', b'e', ..] => Ok(start + 5),
+        _ => Err(NotJson),
+    }
+}
+
+/// The end of the object or array at `start`.
+fn nested_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
+    // The brackets that close what is open.
+    let mut open = Vec::new();
+    let mut at = start;
+    loop {
+        let mut is_first = false;
+        at = match bytes.get(at) {
+            Some(b'"') => string_end(bytes, at + 1)?.0 + 1,
+            Some(bracket @ (b'{' | b'[')) => {
+                open.push(bracket + 2);
+                is_first = true;
+                at + 1
+            }
+            _ => scalar_end(bytes, at)?,
+        };
+        // What follows it: the ends of what is complete, or a comma.
+        loop {
+            at = after_blank(bytes, at);
+            let Some(close) = open.last() else { return Ok(at) };
+            match bytes.get(at) {
+                Some(b) if b == close => {
+                    at += 1;
+                    open.pop();
+                    if open.is_empty() {
+                        return Ok(at);
+                    }
+                    is_first = false;
+                }
+                Some(b',') if !is_first => {
+                    at = after_blank(bytes, at + 1);
+                    break;
+                }
+                Some(_) if is_first => break,
+                _ => return Err(NotJson),
+            }
+        }
+        if open.last() == Some(&b'}') {
+            if bytes.get(at) != Some(&b'"') {
+                return Err(NotJson);
+            }
+            at = after_blank(bytes, string_end(bytes, at + 1)?.0 + 1);
+            if bytes.get(at) != Some(&b':') {
+                return Err(NotJson);
+            }
+            at = after_blank(bytes, at + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+    use std::fmt;
+
+    /// The members by serde_json, as JSON text.
+    fn by_serde(text: &str) -> Option<Vec<(&str, &str)>> {
+        struct All;
+        impl<'de> serde::de::Visitor<'de> for All {
+            type Value = Vec<(&'de str, &'de str)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                    all.push((key.get(), value.get()));
+                }
+                Ok(all)
+            }
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let all = serde::Deserializer::deserialize_map(&mut reader, All).ok()?;
+        reader.end().ok()?;
+        Some(all)
+    }
+
+    /// The members by the scanner, also as JSON text.
+    fn by_scanner(text: &str) -> Result<Vec<(String, &str)>, NotJson> {
+        let mut all = Vec::new();
+        let mut scanner = Scanner::new(text)?;
+        while let Some(key) = scanner.key()? {
+            let value = scanner.value()?;
+            assert_eq!(key.has_escape, key.inside.contains('\\'));
+            let is_escaped = value.raw.starts_with('"') && value.raw.contains('\\');
+            assert_eq!(value.has_escape, is_escaped);
+            all.push((format!("\"{}\"", key.inside), value.raw));
+        }
+        scanner.finish()?;
+        Ok(all)
+    }
+
+    /// `true` if the members of all objects can be read by entering them.
+    fn can_enter_all(text: &str) -> Result<(), NotJson> {
+        let mut scanner = Scanner::new(text)?;
+        let mut depth = 1;
+        while depth > 0 {
+            if scanner.key()?.is_none() {
+                depth -= 1;
+            } else if scanner.enter() {
+                depth += 1;
+            } else {
+                scanner.value()?;
+            }
+        }
+        scanner.finish()
+    }
+
+    fn check(text: &str) {
+        let expected = by_serde(text);
+        let scanned = by_scanner(text);
+        assert_eq!(can_enter_all(text).is_ok(), expected.is_some(), "{text:?}");
+        let scanned =
+            scanned.as_ref().map(|all| all.iter().map(|(key, value)| (&**key, *value)).collect());
+        assert_eq!(scanned.ok(), expected, "{text:?}");
+    }
+
+    /// Pieces of JSON, which most often are none together.
+    const PIECES: &str = r#"([\[\]{},:]|"a"|"\\|\\"|\\n|\\u12|\\ud800|\\u00e9|"|-|0|12|\.5|1e|e\+3|true|false|null|nul|é| |\t|\n|\x01|x{1,20}){0,14}"#;
+
+    proptest! {
+        #[test]
+        fn accepts_what_serde_json_accepts(inside in PIECES, value in PIECES) {
+            check(&inside);
+            check(&format!("{{{inside}}}"));
+            check(&format!(r#"{{"a":{value}}}"#));
+            check(&format!(r#" {{ "{inside}" : [{value}] , "b":{{"c":{value}}} }} "#));
+        }
+
+        #[test]
+        fn finds_the_end_of_every_string(text in "\\PC{0,40}|[ -~]{0,40}|[\\x00-\\x7f]{0,40}", at in 0usize..40) {
+            let encoded = serde_json::to_string(&text).expect("a string");
+            check(&format!(r#"{{{encoded}:{encoded},"a":[{encoded}]}}"#));
+            // What JSON may not have in a string.
+            check(&format!(r#"{{"{text}":"{text}"}}"#));
+            let cut = (0..=at.min(encoded.len())).rev().find(|at| encoded.is_char_boundary(*at));
+            check(&format!(r#"{{"a":{}"#, &encoded[..cut.unwrap_or_default()]));
+        }
+    }
+
+    #[test]
+    fn checks_numbers_and_nesting() {
+        for value in [
+            "0",
+            "-0",
+            "00",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1.5",
+            "-1.5e3",
+            "1e5",
+            "1E+5",
+            "1e-",
+            "1e",
+            "1.e5",
+            "+1",
+            "1x",
+            "0x1",
+            "Infinity",
+            "[]",
+            "[[]]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1 , 2]",
+            "{}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "[}",
+            "{]",
+            "[1}",
+            "{\"a\":[{}]}",
+            "{\"a\" : { } }",
+            "[{\"a\":1}{\"b\":2}]",
+            "{1:2}",
+            "tru",
+            "truex",
+        ] {
+            check(&format!(r#"{{"v":{value}}}"#));
+            check(&format!(r#"{{"v":{value},"w":1}}"#));
+            check(&format!(r#"{{"v":[{value}]}}"#));
+            check(value);
+        }
+        let deep = format!(r#"{{"v":{}{}}}"#, "[".repeat(60_000), "]".repeat(60_000));
+        check(&deep);
+        check(&deep[..deep.len() - 1]);
+    }
+}
