@@ -75,7 +75,7 @@ impl Op {
 
     /// `true` if a value that compares so with the operand is accepted. The negative operators
     /// accept what their positive ones do; [`Clause::holds`] inverts the result.
-    const fn accepts(self, order: Ordering) -> bool {
+    pub(super) const fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::AtLeast => order.is_ge(),
             Self::AtMost => order.is_le(),
@@ -155,6 +155,10 @@ impl Group {
         let mut both = self.clone();
         other.0.iter().cloned().for_each(|clause| both.add(clause));
         both
+    }
+
+    pub(super) fn clauses(&self) -> &[Clause] {
+        &self.0
     }
 
     pub(super) fn is_empty(&self) -> bool {

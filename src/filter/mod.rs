@@ -14,6 +14,7 @@ mod clause;
 mod error;
 mod glob;
 mod key;
+mod needles;
 mod parse;
 mod pattern;
 mod quote;
@@ -30,6 +31,7 @@ pub use clause::Op;
 pub use error::MatchError;
 pub use glob::{BadGlob, Glob};
 pub use key::{BadKey, FIELD_PREFIX, KEYS, KeyName, KnownKey, journal_key};
+pub use needles::Needles;
 pub use pattern::{PATTERN_SIZE_MAX, PATTERN_TEXT_MAX};
 
 /// A parsed MATCH. The default matches every event.

@@ -43,6 +43,10 @@ impl Pattern {
         self.regex.as_str()
     }
 
+    pub(super) fn ignores_case(&self) -> bool {
+        !has_capital(self.source())
+    }
+
     /// See [`PLACES_MAX`].
     pub(super) fn places(&self) -> usize {
         self.places

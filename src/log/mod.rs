@@ -94,7 +94,7 @@ pub use options::{
 };
 pub use read::backward::Backward;
 pub(crate) use read::chunk::line_at;
-pub use read::chunk::{Chunk, PlacedLine, lines_of, split_last_line};
+pub use read::chunk::{Chunk, PlacedLine, UnparsedLine, lines_of, split_last_line};
 pub use read::forward::{Read, Reader};
 pub use running::{Opened, Running, open, open_reporting};
 pub use sender::Sender;

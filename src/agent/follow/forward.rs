@@ -213,18 +213,27 @@ fn scan(
     mut turn: Turn,
 ) -> Found {
     let mut unfinished = false;
-    let mut lines = chunk.lines_from(offset);
+    let mut lines = chunk.unparsed_lines_from(offset);
     while !unfinished && !stage.is_full() {
-        let Some(placed) = lines.next() else {
+        let Some(line) = lines.next() else {
             offset = chunk.len();
             break;
         };
-        if placed.line.first_seq() >= end {
-            break;
-        }
-        unfinished = turn.note(placed.end - offset);
-        offset = placed.end;
-        passed_over = if stage.add(&placed.line, selection) { 0 } else { passed_over + 1 };
+        let is_added = if let Some(seq) = selection.ruled_out(line.bytes) {
+            if seq >= end {
+                break;
+            }
+            false
+        } else {
+            let Some(placed) = line.parse() else { continue };
+            if placed.line.first_seq() >= end {
+                break;
+            }
+            stage.add(&placed.line, selection)
+        };
+        unfinished = turn.note(line.end - offset);
+        offset = line.end;
+        passed_over = if is_added { 0 } else { passed_over + 1 };
     }
     Found { stage, offset, passed_over, unfinished }
 }

@@ -82,7 +82,7 @@ impl Subscription {
         let noted = follower.position();
         let (since, until, scope) = (tail.since, tail.until, scope.clone());
         let has_patterns = matching.patterns() > 0;
-        let selection = Arc::new(Selection { matching, since, until, scope });
+        let selection = Arc::new(Selection::new(matching, since, until, scope));
         let scanner = Scanner::new(follower.scans(), has_patterns);
         let backward = || log.backward(end).in_lane(lane.cloned());
         if tail.reverse {
@@ -164,6 +164,9 @@ impl Last {
         while !over && self.left > 0 && !block.is_empty() {
             let line = split_last_line(&mut block);
             over = turn.note(line.len());
+            if selection.ruled_out(&line).is_some_and(|seq| seq > self.seen) {
+                continue;
+            }
             let Some(line) = std::str::from_utf8(&line).ok().and_then(Line::parse) else {
                 continue;
             };

@@ -107,7 +107,9 @@ impl Scan {
             let line = split_last_line(&mut self.block);
             let over = turn.note(line.len());
             let text = std::str::from_utf8(&line).ok();
-            if let Some(line) = text.and_then(Line::parse) {
+            if self.selection.ruled_out(&line).is_some_and(|seq| seq >= self.oldest) {
+                // Not wanted.
+            } else if let Some(line) = text.and_then(Line::parse) {
                 if line.last_seq() < self.oldest || stage.events() >= self.left {
                     done = true;
                     break;

@@ -1,23 +1,43 @@
 //! Which lines a follower wants, and may see.
 
 use crate::access::TagScope;
-use crate::event::{EventLine, Gap, Timestamp};
-use crate::filter::Match;
+use crate::event::{EventLine, Gap, Line, Seq, Timestamp};
+use crate::filter::{Match, Needles};
 
 /// A follower's MATCH, time range and rights.
 #[derive(Clone)]
 pub(crate) struct Selection {
     /// Events that match. Gaps always do.
-    pub(crate) matching: Match,
+    matching: Match,
+    needles: Needles,
     /// No event before this.
     pub(crate) since: Option<Timestamp>,
     /// No event after this.
-    pub(crate) until: Option<Timestamp>,
+    until: Option<Timestamp>,
     /// Only these tags.
     pub(crate) scope: TagScope,
 }
 
 impl Selection {
+    pub(crate) fn new(
+        matching: Match,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+        scope: TagScope,
+    ) -> Self {
+        let needles = Needles::new(&matching);
+        Self { matching, needles, since, until, scope }
+    }
+
+    /// The number of an event that is not wanted, without parsing its line. `None` if it may be wanted, or if the line
+    /// is no event.
+    pub(crate) fn ruled_out(&self, line: &[u8]) -> Option<Seq> {
+        if !line.starts_with(b"{\"seq\":") || self.needles.may_match(line) {
+            return None;
+        }
+        Line::peek_first_seq(line)
+    }
+
     /// `true` if every line is wanted.
     pub(crate) fn is_everything(&self) -> bool {
         self.since.is_none()

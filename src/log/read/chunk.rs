@@ -19,6 +19,22 @@ pub struct PlacedLine<'a> {
     pub end: usize,
 }
 
+/// What should be a line of a [`Chunk`].
+pub struct UnparsedLine<'a> {
+    /// The line, with its line end.
+    pub bytes: &'a [u8],
+    /// The offset of its end in the chunk, in bytes.
+    pub end: usize,
+}
+
+impl<'a> UnparsedLine<'a> {
+    /// `None` if it is not a line.
+    pub fn parse(&self) -> Option<PlacedLine<'a>> {
+        let line = Line::parse(std::str::from_utf8(self.bytes).ok()?)?;
+        Some(PlacedLine { line, end: self.end })
+    }
+}
+
 /// Whole lines with consecutive numbers.
 pub struct Chunk {
     /// The lines, in order.
@@ -89,7 +105,12 @@ impl Chunk {
 
     /// Iterates over the lines from `offset` on, which must be where a line begins. Skips what is not a
     /// line, because another process edited history.
-    pub fn lines_from(&self, mut offset: usize) -> impl Iterator<Item = PlacedLine<'_>> {
+    pub fn lines_from(&self, offset: usize) -> impl Iterator<Item = PlacedLine<'_>> {
+        self.unparsed_lines_from(offset).filter_map(|unparsed| unparsed.parse())
+    }
+
+    /// Iterates over the lines from `offset` on, which must be where a line begins, and over what is not a line.
+    pub fn unparsed_lines_from(&self, mut offset: usize) -> impl Iterator<Item = UnparsedLine<'_>> {
         let mut begin = 0;
         let pieces = self.pieces.iter().filter_map(move |piece| {
             let (from, end) = (offset.max(begin), begin + piece.len());
@@ -102,10 +123,9 @@ impl Chunk {
         });
         pieces.flat_map(|(bytes, from)| {
             let mut end = from;
-            each_line(bytes).filter_map(move |line| {
-                end += line.len();
-                let line = Line::parse(std::str::from_utf8(line).ok()?)?;
-                Some(PlacedLine { line, end })
+            each_line(bytes).map(move |bytes| {
+                end += bytes.len();
+                UnparsedLine { bytes, end }
             })
         })
     }
