@@ -162,9 +162,10 @@ fn parts(key: &Key, operand: &Operand) -> Vec<Needle> {
         Operand::Level(level) => levels(Op::Is, *level).collect(),
         Operand::Glob(glob) => {
             let text = glob.to_string();
-            match text.contains(['*', '?']) {
-                true => exact(&mut text.split(['*', '?'])),
-                false => vec![Needle::exact(&format!("\"tag\":\"{text}\""))],
+            if text.contains(['*', '?']) {
+                exact(&mut text.split(['*', '?']))
+            } else {
+                vec![Needle::exact(&format!("\"tag\":\"{text}\""))]
             }
         }
         Operand::Text(text) => exact(&mut plain_parts(text)),
@@ -177,7 +178,7 @@ fn parts(key: &Key, operand: &Operand) -> Vec<Needle> {
                 return exact(&mut parts);
             }
             // The Kelvin sign and the long s are equal to k and s, and letters that are not ASCII have other forms.
-            let is_other = |c: char| !c.is_ascii() || matches!(c, 'k' | 's');
+            let is_other = |c: char| !c.is_ascii() || matches!(c, 'k' | 'K' | 's' | 'S');
             let parts = parts.flat_map(|part| part.split(is_other));
             parts.filter(|part| !part.is_empty()).map(Needle::folded).collect()
         }
@@ -289,6 +290,19 @@ mod tests {
         ] {
             let needles = Needles::new(&Match::parse(matching).expect("valid"));
             assert_eq!(needles.may_match(line.as_bytes()), may, "{matching}");
+        }
+    }
+
+    #[test]
+    fn escaped_letters_have_other_forms_too() {
+        for (matching, msg) in [(r"msg~\x53", "\u{17f}"), (r"msg~o\u{73}", "o\u{17f}")] {
+            let matching = Match::parse(matching).expect("valid");
+            let line = line(&Draft { msg: msg.into(), ..Draft::default() }, 1);
+            let Some(Line::Event(event)) = Line::parse(&line) else {
+                panic!("not an event: {line}")
+            };
+            assert!(matching.matches(&event), "{matching}");
+            check(&matching, &line);
         }
     }
 
