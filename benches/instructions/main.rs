@@ -18,6 +18,8 @@ mod budget;
 mod log;
 mod messages;
 mod pure;
+#[path = "../random.rs"]
+mod random;
 
 use std::env;
 use std::process::{Command, ExitCode};

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::random::Random;
+
 /// How many different messages each kind has.
 pub(crate) const MESSAGES: usize = 200;
 
@@ -169,21 +171,4 @@ fn without_digits(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_ascii_digit() { char::from(c as u8 - b'0' + b'a') } else { c })
         .collect()
-}
-
-/// The same numbers in each run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len() as u64) as usize]
-    }
 }

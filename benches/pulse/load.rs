@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::random::Random;
+
 /// How many different messages a load has. Senders repeat them.
 pub(crate) const MESSAGES: usize = 500;
 
@@ -45,23 +47,6 @@ impl Load {
         let messages: Vec<String> = (0..MESSAGES).map(one).collect();
         assert!(messages.iter().all(|message| !message.contains(['\n', 'M'])));
         messages
-    }
-}
-
-/// The same numbers in each run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        words[self.below(words.len() as u64) as usize]
     }
 }
 

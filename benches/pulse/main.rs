@@ -13,6 +13,8 @@ mod idle;
 mod latency;
 mod load;
 mod nchan;
+#[path = "../random.rs"]
+mod random;
 mod sse;
 mod systems;
 mod table;
