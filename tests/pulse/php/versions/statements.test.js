@@ -1,30 +1,14 @@
 // The tracking classes with PHP 8.1, 8.3 and 8.4: their interface is that of their parents, and a page sees what PDO does.
 
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { PHP, loadPHPRuntime, setPhpIniEntries } from "@php-wasm/universal";
-
-const HERE = fileURLToPath(new URL(".", import.meta.url));
-const LIBRARY = join(HERE, "../../../../contrib/php");
-const SETTINGS = { display_errors: "1", html_errors: "0", log_errors: "0", error_reporting: "32767", "date.timezone": "UTC" };
+import { HERE, LIBRARY, SETTINGS, copy } from "./library.js";
 
 /** The fewest operations of a comparison. */
 const OPERATIONS_MIN = 40;
-
-function copy(php, from, to) {
-    php.mkdir(to);
-    for (const name of readdirSync(from)) {
-        const path = join(from, name);
-        if (statSync(path).isDirectory()) {
-            copy(php, path, `${to}/${name}`);
-        } else {
-            php.writeFile(`${to}/${name}`, readFileSync(path));
-        }
-    }
-}
 
 /** What a script prints. `argv` is as on a command line. */
 async function run(version, script, argv) {

@@ -2,17 +2,14 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { PHP, loadPHPRuntime, setPhpIniEntries } from "@php-wasm/universal";
+import { HERE, LIBRARY, SETTINGS, copy } from "./library.js";
 
-const HERE = fileURLToPath(new URL(".", import.meta.url));
 const PAGES = join(HERE, "../pages");
-const LIBRARY = join(HERE, "../../../../contrib/php");
-const SETTINGS = { display_errors: "1", html_errors: "0", log_errors: "0", error_reporting: "32767", "date.timezone": "UTC" };
 
 /**
  * The only difference. After a recursion that used all memory, PHP may have no room on its stack to call a shutdown function,
@@ -22,18 +19,6 @@ const STACK_OVERFLOW = /\nFatal error: Allowed memory size of \d+ bytes exhauste
 
 /** These need signals, a client or processes. */
 const UNTESTED = ["time_limit.php", "abort.php", "children.php", "finish_request.php"];
-
-function copy(php, from, to) {
-    php.mkdir(to);
-    for (const name of readdirSync(from)) {
-        const path = join(from, name);
-        if (statSync(path).isDirectory()) {
-            copy(php, path, `${to}/${name}`);
-        } else {
-            php.writeFile(`${to}/${name}`, readFileSync(path));
-        }
-    }
-}
 
 /** This PHP has no UDP sockets, which persistent connections use after a failure. */
 const PREPEND = `<?php
