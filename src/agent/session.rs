@@ -230,7 +230,9 @@ impl Session<'_> {
             Step::Tail(tail, format) => {
                 self.intake.flush().await;
                 self.write_replies(connection).await?;
-                return self.tail(connection, &tail, &format).await;
+                let ended = self.tail(connection, &tail, &format).await;
+                self.turn_is_over = self.turn.is_over();
+                return ended;
             }
             Step::View(view) => {
                 self.intake.flush().await;

@@ -33,9 +33,8 @@ impl Origins {
 
     /// What is verified about a peer. The name is absent if it is not known within [`ORIGIN_WAIT_MAX`].
     pub(crate) async fn lookup(&self, peer: Peer) -> Origin {
-        // Procfs does not block for long. The worker's other tasks move to another thread meanwhile, which is faster
-        // than handing this one over.
-        let origin = tokio::task::block_in_place(|| peer.origin());
+        // On this thread: these files of procfs take some microseconds, and wait for nothing.
+        let origin = peer.origin();
         let user = self.user(peer.uid).await;
         Origin { user, ..origin }
     }

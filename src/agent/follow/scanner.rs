@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::yield_now;
 
+use crate::agent::limits::Scans;
 use crate::agent::limits::turn::Turn;
-use crate::agent::limits::{Scans, TURN_MAX};
 use crate::sys::background;
 
 /// The longest turn of a scan on a thread of its own.
@@ -38,13 +38,13 @@ impl Scanner {
             // Boxed: every follower would hold its state, and few get here.
             return Box::pin(self.run_apart(scan)).await;
         }
-        let begin = Instant::now();
-        let scanned = scan(Turn::begin());
-        let took = begin.elapsed();
-        if self.has_patterns {
-            self.scans.charge(took);
+        let begin = self.has_patterns.then(Instant::now);
+        let turn = Turn::begin();
+        let scanned = scan(turn);
+        if let Some(begin) = begin {
+            self.scans.charge(begin.elapsed());
         }
-        if took >= TURN_MAX {
+        if turn.is_over() {
             yield_now().await;
         }
         scanned

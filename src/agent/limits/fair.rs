@@ -18,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_util::sync::PollSemaphore;
 
+use super::turn::in_poll;
+
 /// Tasks of one user, address or token that may be ready for a worker thread at the same time. Its others wait.
 pub const READY_OF_ONE_MAX: usize = 4;
 
@@ -101,7 +103,7 @@ pub(crate) async fn fair<F: Future>(turns: Option<Arc<Turns>>, task: F) -> F::Ou
         let Some(queue) = &mut queue else { return task.as_mut().poll(context) };
         let turn = ready!(queue.poll_turn(context));
         let begin = Instant::now();
-        let polled = task.as_mut().poll(context);
+        let polled = in_poll(begin, || task.as_mut().poll(context));
         queue.turns.charge(begin, Instant::now());
         drop(turn);
         polled

@@ -1,5 +1,6 @@
 //! Turns: how long a task works before it lets the other tasks of its thread work.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// The longest turn of a task. What it is at is finished: one line, one request.
@@ -11,8 +12,28 @@ const CHECK_EVERY: usize = 16;
 /// Bytes that count as one unit of work.
 const UNIT_SIZE: usize = 1024;
 
+thread_local! {
+    /// When the poll of the task that this thread is at began. `None` outside of [`in_poll`].
+    static POLL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Runs a poll of a task. Turns that begin within it began when it did, so that many short pieces of work in one poll
+/// take no longer than a long one.
+pub(super) fn in_poll<T>(begin: Instant, poll: impl FnOnce() -> T) -> T {
+    /// Ends the poll also if it panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            POLL.set(None);
+        }
+    }
+    POLL.set(Some(begin));
+    let _end = End;
+    poll()
+}
+
 /// A turn that is under way.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Turn {
     begin: Instant,
     length: Duration,
@@ -21,9 +42,10 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Begins a turn on a worker thread.
+    /// Begins a turn on a worker thread: with the poll of its task.
     pub(crate) fn begin() -> Self {
-        Self::of(TURN_MAX)
+        let begin = POLL.get().unwrap_or_else(Instant::now);
+        Self { begin, length: TURN_MAX, left: CHECK_EVERY }
     }
 
     /// Begins a turn of another length, on a thread that may take it.
@@ -44,12 +66,7 @@ impl Turn {
 
     /// `true` if the turn is over.
     pub(crate) fn is_over(&self) -> bool {
-        self.elapsed() >= self.length
-    }
-
-    /// How long it has taken so far.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.begin.elapsed()
+        self.begin.elapsed() >= self.length
     }
 }
 
@@ -71,5 +88,12 @@ mod tests {
         let far = Instant::now() + Duration::from_secs(3600);
         let mut turn = Turn { begin: far, ..Turn::begin() };
         assert!(!(0..1000).any(|_| turn.note(UNIT_SIZE)));
+    }
+
+    #[test]
+    fn begins_with_the_poll() {
+        assert!(!Turn::begin().is_over());
+        in_poll(long_ago(), || assert!(Turn::begin().is_over()));
+        assert!(!Turn::begin().is_over(), "the poll has ended");
     }
 }

@@ -14,7 +14,7 @@ use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use agent::{Agent, HOST, PULSED};
+pub(crate) use agent::{Agent, HOST, PULSED, optimized};
 pub(crate) use client::Client;
 pub(crate) use hostile::hostile;
 pub(crate) use line::{FIRST, Gap, Item, assert_contiguous, begins_log, parse, seq_of};
