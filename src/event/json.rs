@@ -3,15 +3,20 @@
 use std::borrow::Cow;
 
 use super::Value;
+use super::swar::{self, eight_at};
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    string_after(out, text, plain_len(text.as_bytes()));
+}
+
+/// The same, where [`plain_len`] of the text is known.
+pub(super) fn string_after(out: &mut Vec<u8>, text: &str, plain: usize) {
+    let (plain, rest) = text.as_bytes().split_at(plain);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    if plain_len(bytes) == bytes.len() {
-        out.extend_from_slice(bytes);
-    } else {
-        escape(out, bytes);
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        escape(out, rest);
     }
     out.push(b'"');
 }
@@ -42,45 +47,27 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
 #[inline]
 pub fn plain_len(bytes: &[u8]) -> usize {
     let mut at = 0;
-    match eight_at(bytes, at).map(marks) {
+    match eight_at(bytes, at).map(swar::escaped) {
         Some(0) => at += 8,
-        Some(marks) => return marks.trailing_zeros() as usize / 8,
+        Some(marks) => return swar::first(marks),
         None => return bytes.iter().position(|b| must_escape(*b)).unwrap_or(bytes.len()),
     }
     for block in bytes[at..].as_chunks::<32>().0 {
-        // A fold, because `any` branches at each byte. The first test is that of `marks`.
+        // A fold, because `any` branches at each byte. The first test is that of `swar::escaped`.
         if block.iter().map(|b| (b ^ 0x02 < 0x21) | (*b == b'\\')).fold(false, |any, b| any | b) {
             break;
         }
         at += block.len();
     }
-    while let Some(marks) = eight_at(bytes, at).map(marks) {
+    while let Some(marks) = eight_at(bytes, at).map(swar::escaped) {
         if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
+            return at + swar::first(marks);
         }
         at += 8;
     }
     // Read again with some of the bytes before them, which are plain.
-    let marks = bytes.last_chunk::<8>().map_or(0, |last| marks(u64::from_le_bytes(*last)));
-    if marks == 0 { bytes.len() } else { bytes.len() - 8 + marks.trailing_zeros() as usize / 8 }
-}
-
-#[inline]
-fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
-}
-
-/// The highest bit of each byte that needs an escape. Only the first mark is exact: the subtractions borrow from the
-/// bytes after it.
-#[inline]
-const fn marks(eight: u64) -> u64 {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
-    // With this bit turned, the quote is next to the control characters: 0x22 becomes 0x20, and 0x20 becomes 0x22.
-    let controls_and_quotes = (eight ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
-    let backslashes = (eight ^ (EACH * 0x5c)).wrapping_sub(EACH);
-    // Bytes of characters that are not ASCII have the bit from the beginning.
-    (controls_and_quotes | backslashes) & !eight & (EACH * 0x80)
+    let last = bytes.len() - 8;
+    last + eight_at(bytes, last).map_or(8, |eight| swar::first(swar::escaped(eight)))
 }
 
 const fn must_escape(b: u8) -> bool {
