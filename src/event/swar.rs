@@ -25,6 +25,60 @@ pub(super) const fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
+/// The first byte from `start` on that is wanted. `marks` marks it among eight bytes; its first mark must be exact. Most texts
+/// are short, some are long, and in most few bytes are wanted.
+#[inline]
+pub(super) fn find(
+    bytes: &[u8],
+    start: usize,
+    marks: impl Fn(u64) -> u64,
+    is_wanted: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    for at in [start, start + 8] {
+        match eight_at(bytes, at).map(&marks) {
+            Some(0) => {}
+            Some(marks) => return Some(at + first(marks)),
+            None => return Some(at + bytes.get(at..)?.iter().position(|b| is_wanted(*b))?),
+        }
+    }
+    find_farther(bytes, start, marks, is_wanted)
+}
+
+/// The same, where the first sixteen bytes are not wanted.
+#[inline(never)]
+fn find_farther(
+    bytes: &[u8],
+    start: usize,
+    marks: impl Fn(u64) -> u64,
+    is_wanted: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    // A fold, because `any` branches at each byte.
+    let is_in = |block: &[u8; 32]| block.iter().fold(false, |any, b| any | is_wanted(*b));
+    let mut at = start + 16;
+    for block in bytes[at..].as_chunks::<32>().0 {
+        if is_in(block) {
+            break;
+        }
+        at += block.len();
+    }
+    // Reads some bytes again, which are not wanted.
+    if bytes.len() - at < 32
+        && let Some(block) = bytes[start..].last_chunk()
+        && !is_in(block)
+    {
+        return None;
+    }
+    while let Some(marks) = eight_at(bytes, at).map(&marks) {
+        if marks != 0 {
+            return Some(at + first(marks));
+        }
+        at += 8;
+    }
+    let last = bytes.len() - 8;
+    let marks = eight_at(bytes, last).map_or(0, marks);
+    (marks != 0).then(|| last + first(marks))
+}
+
 /// Marks the bytes that are a digit. Only the first mark is exact: the subtraction borrows from the bytes after it.
 #[inline]
 pub(super) const fn digits(eight: u64) -> u64 {
@@ -75,6 +129,16 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn finds_the_first_byte_that_is_wanted(
+            bytes in prop::collection::vec(prop_oneof![20 => b'a'..=b'z', 1 => any::<u8>()], 0..90), start in 0usize..95,
+        ) {
+            let is_wanted = |b| matches!(b, b'"' | b'\\');
+            let from = bytes.get(start..).unwrap_or_default();
+            let expected = from.iter().position(|b| is_wanted(*b)).map(|found| start + found);
+            prop_assert_eq!(find(&bytes, start, quotes_and_backslashes, is_wanted), expected);
+        }
+
         #[test]
         fn marks_what_a_test_of_each_byte_finds(
             bytes in prop::array::uniform8(prop_oneof![4 => b' '..=b'~', 1 => any::<u8>()]),

@@ -15,7 +15,7 @@ use super::place::{
     Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,
 };
 use super::unit::Unit;
-use crate::event::swar::{self, eight_at};
+use crate::event::swar;
 
 /// Whole seconds from here on need a cue: `404s` and `1990s` are plurals.
 const PLURAL_MIN: u64 = 100;
@@ -298,50 +298,10 @@ fn has_escape(bytes: &[u8]) -> bool {
         || bytes.last_chunk::<32>().map_or_else(|| is_in(rest), |last| is_in(last))
 }
 
-/// The first digit from `start` on. Looks at many bytes at once, because most are no digits.
+/// The first digit from `start` on.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    // The next number is often near.
-    if let Some(marks) = eight_at(bytes, at).map(swar::digits) {
-        if marks != 0 {
-            return Some(at + swar::first(marks));
-        }
-        at += 8;
-    }
-    // A fold, because `any` branches at each byte.
-    let has_digit = |block: &[u8; 32]| block.iter().fold(false, |any, b| any | b.is_ascii_digit());
-    let (blocks, _) = bytes.get(at..)?.as_chunks::<32>();
-    for block in blocks {
-        if has_digit(block) {
-            break;
-        }
-        at += block.len();
-    }
-    // Reads some bytes again, which are no digits.
-    if bytes.len() - at < 32
-        && let Some(block) = bytes[start..].last_chunk()
-        && !has_digit(block)
-    {
-        return None;
-    }
-    while let Some(marks) = eight_at(bytes, at).map(swar::digits) {
-        if marks != 0 {
-            return Some(at + swar::first(marks));
-        }
-        at += 8;
-    }
-    if let Some(last) = bytes.len().checked_sub(8)
-        && at > start
-    {
-        // Read again with some of the bytes before them, which are no digits.
-        let marks = eight_at(bytes, last).map_or(0, swar::digits);
-        return (marks != 0).then(|| last + swar::first(marks));
-    }
-    while !bytes.get(at)?.is_ascii_digit() {
-        at += 1;
-    }
-    Some(at)
+    swar::find(bytes, start, swar::digits, |b| b.is_ascii_digit())
 }
 
 /// `false` for most texts in which no number is a total: without `+`, and without three letters of *total*.
