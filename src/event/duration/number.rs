@@ -36,7 +36,7 @@ impl Number {
     }
 
     /// Reads the number at `start` whose first digit is at `digit`: there, or after the point.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_at(bytes: &[u8], start: usize, digit: usize) -> Self {
         let mut mantissa = 0;
         let whole_end = match digit == start {

@@ -41,7 +41,7 @@ impl Unit {
     }
 
     /// `true` if the name of a unit that is measured may begin here. Refuses most other words by two bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn may_begin(bytes: &[u8]) -> bool {
         let Some(first) = bytes.first() else { return false };
         if !Self::may_begin_with(*first) {
