@@ -228,7 +228,7 @@ mod tests {
             let object = format!("{{{encoded}:{encoded}}}");
             let mut members = Members::new(&object);
             let (name, value) = members.next().expect("a member");
-            prop_assert_eq!(unescape(name), &text);
+            prop_assert_eq!(unescape(name), text.as_str());
             prop_assert_eq!(value.text(), text);
             prop_assert_eq!(members.finish(), Some(""));
         }

@@ -38,10 +38,12 @@ impl<'a> Members<'a> {
         &mut self,
         prefix: &[u8; N],
     ) -> Option<Raw<'a>> {
+        if self.broken {
+            return None;
+        }
         // The brace is read already.
         let from = self.at - usize::from(self.opened);
-        let found = self.text.as_bytes().get(from..)?.first_chunk::<N>();
-        if self.broken || found != Some(prefix) {
+        if self.text.as_bytes().get(from..)?.first_chunk::<N>() != Some(prefix) {
             return None;
         }
         self.read_value(from + N)
