@@ -48,9 +48,14 @@ impl Draft<'_> {
     /// The duration of the event, in seconds: the given one, else the one found in the message. The
     /// message of a draft with a run is not searched, so that only a given duration ends a run.
     pub fn duration(&self) -> Option<f64> {
+        self.duration_by(duration::find)
+    }
+
+    /// The same, where `find` searches the message.
+    pub(super) fn duration_by(&self, find: impl Fn(&str) -> Option<f64>) -> Option<f64> {
         match self.run {
             Some(_) => self.took,
-            None => self.took.or_else(|| duration::find(&self.msg)),
+            None => self.took.or_else(|| find(&self.msg)),
         }
     }
 

@@ -39,12 +39,19 @@ impl Batch {
     /// Encodes a draft. `default_tag` must be a valid tag. `origin` is the origin's JSON object, or
     /// empty.
     pub fn push(&mut self, draft: &Draft<'_>, default_tag: &str, origin: &[u8]) {
+        let plain_len = json::plain_len(draft.msg.as_bytes());
+        // Searched for control characters once, for the message and for its duration.
+        let took = match plain_len == draft.msg.len() {
+            true => draft.duration_by(duration::find_in_plain),
+            false => draft.duration(),
+        };
         let body = Body {
             tag: draft.tag.as_ref().map_or(default_tag, |tag| tag.as_str()),
             level: draft.level,
             msg: &draft.msg,
+            plain_len,
             run: draft.run.as_deref(),
-            took: draft.duration(),
+            took,
             abandoned: false,
             fields: &draft.fields,
         };
@@ -57,6 +64,7 @@ impl Batch {
             tag: end.tag,
             level: Level::Warning,
             msg: end.msg,
+            plain_len: json::plain_len(end.msg.as_bytes()),
             run: Some(end.run),
             took: Some(end.took),
             abandoned: true,
@@ -128,6 +136,8 @@ struct Body<'a> {
     tag: &'a str,
     level: Level,
     msg: &'a str,
+    /// [`json::plain_len`] of the message.
+    plain_len: usize,
     run: Option<&'a str>,
     took: Option<f64>,
     abandoned: bool,
@@ -144,7 +154,7 @@ impl Body<'_> {
         out.push(b'"');
         if !self.msg.is_empty() {
             out.extend_from_slice(b",\"msg\":");
-            json::string(out, self.msg);
+            json::string_after(out, self.msg, self.plain_len);
         }
         if let Some(run) = self.run {
             out.extend_from_slice(b",\"run\":");

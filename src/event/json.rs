@@ -1,17 +1,26 @@
 //! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
+mod members;
+
 use std::borrow::Cow;
 
 use super::Value;
+use super::swar;
+
+pub use members::Members;
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
+    string_after(out, text, plain_len(text.as_bytes()));
+}
+
+/// The same, where [`plain_len`] of the text is known.
+pub(super) fn string_after(out: &mut Vec<u8>, text: &str, plain: usize) {
+    let (plain, rest) = text.as_bytes().split_at(plain);
     out.push(b'"');
-    let bytes = text.as_bytes();
-    if plain_len(bytes) == bytes.len() {
-        out.extend_from_slice(bytes);
-    } else {
-        escape(out, bytes);
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        escape(out, rest);
     }
     out.push(b'"');
 }
@@ -39,52 +48,13 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
 
 /// How many bytes of a text stand before the first one that a JSON string cannot hold without an escape: a quote, a
 /// backslash or a control character. Looks at many bytes at once: most texts are short, some are long, and few have one.
-#[inline]
 pub fn plain_len(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    match eight_at(bytes, at).map(marks) {
-        Some(0) => at += 8,
-        Some(marks) => return marks.trailing_zeros() as usize / 8,
-        None => return bytes.iter().position(|b| must_escape(*b)).unwrap_or(bytes.len()),
-    }
-    for block in bytes[at..].as_chunks::<32>().0 {
-        // A fold, because `any` branches at each byte. The first test is that of `marks`.
-        if block.iter().map(|b| (b ^ 0x02 < 0x21) | (*b == b'\\')).fold(false, |any, b| any | b) {
-            break;
-        }
-        at += block.len();
-    }
-    while let Some(marks) = eight_at(bytes, at).map(marks) {
-        if marks != 0 {
-            return at + marks.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    // Read again with some of the bytes before them, which are plain.
-    let marks = bytes.last_chunk::<8>().map_or(0, |last| marks(u64::from_le_bytes(*last)));
-    if marks == 0 { bytes.len() } else { bytes.len() - 8 + marks.trailing_zeros() as usize / 8 }
-}
-
-#[inline]
-fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
-}
-
-/// The highest bit of each byte that needs an escape. Only the first mark is exact: the subtractions borrow from the
-/// bytes after it.
-#[inline]
-const fn marks(eight: u64) -> u64 {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
-    // With this bit turned, the quote is next to the control characters: 0x22 becomes 0x20, and 0x20 becomes 0x22.
-    let controls_and_quotes = (eight ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
-    let backslashes = (eight ^ (EACH * 0x5c)).wrapping_sub(EACH);
-    // Bytes of characters that are not ASCII have the bit from the beginning.
-    (controls_and_quotes | backslashes) & !eight & (EACH * 0x80)
+    swar::find(bytes, 0, swar::escaped, must_escape).unwrap_or(bytes.len())
 }
 
 const fn must_escape(b: u8) -> bool {
-    b < 0x20 || b == b'"' || b == b'\\'
+    // With this bit turned, the quote is next to the control characters, as in `swar::escaped`.
+    (b ^ 0x02 < 0x21) | (b == b'\\')
 }
 
 fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -149,116 +119,9 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// Iterates over the members of a JSON object without white space. Ends at the first syntax error;
-/// [`Members::finish`] reports it.
-pub struct Members<'a> {
-    rest: &'a str,
-    /// `true` before the first member.
-    opened: bool,
-    /// `true` after a syntax error.
-    broken: bool,
-    /// How deep values may be nested.
-    levels: u8,
-}
-
-/// How deep the values of an object may be nested. The agent writes at most one level; the rest is
-/// for keys of newer versions.
-const LEVELS_MAX: u8 = 8;
-
-impl<'a> Members<'a> {
-    /// A reader of the object that `object` begins with.
-    pub fn new(object: &'a str) -> Self {
-        Self::with_levels(object, LEVELS_MAX)
-    }
-
-    fn with_levels(object: &'a str, levels: u8) -> Self {
-        let rest = object.strip_prefix('{');
-        Self { rest: rest.unwrap_or(object), opened: true, broken: rest.is_none(), levels }
-    }
-
-    /// What follows the closing brace. `None` after a syntax error, or if there are more members.
-    pub fn finish(self) -> Option<&'a str> {
-        if self.broken { None } else { self.rest.strip_prefix('}') }
-    }
-
-    fn read(&mut self) -> Option<(&'a str, Raw<'a>)> {
-        let rest = if self.opened { self.rest } else { self.rest.strip_prefix(',')? };
-        let (name, rest) = split_string(rest)?;
-        let rest = rest.strip_prefix(':')?;
-        let (value, rest) = split_value(rest, self.levels)?;
-        self.rest = rest;
-        self.opened = false;
-        Some((name, value))
-    }
-}
-
-impl<'a> Iterator for Members<'a> {
-    type Item = (&'a str, Raw<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.broken || self.rest.starts_with('}') {
-            return None;
-        }
-        let member = self.read();
-        self.broken = member.is_none();
-        member
-    }
-}
-
-/// Splits off a string literal: its inside, and what follows its closing quote.
-fn split_string(text: &str) -> Option<(&str, &str)> {
-    let inside = text.strip_prefix('"')?;
-    let bytes = inside.as_bytes();
-    let mut at = 0;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', &bytes[at..])?;
-        if bytes[at] == b'"' {
-            return Some((&inside[..at], &inside[at + 1..]));
-        }
-        // The escaped character may have more bytes; none of them is a quote or a backslash.
-        at += 2;
-        if at > bytes.len() {
-            return None;
-        }
-    }
-}
-
-/// Splits off a value: a string, a literal, or an array or object of at most `levels` levels.
-fn split_value(text: &str, levels: u8) -> Option<(Raw<'_>, &str)> {
-    let nested = |rest: &'_ str| Raw::Other(&text[..text.len() - rest.len()]);
-    match text.as_bytes().first()? {
-        b'"' => split_string(text).map(|(inside, rest)| (Raw::Text(inside), rest)),
-        b'{' => {
-            let mut members = Members::with_levels(text, levels.checked_sub(1)?);
-            members.by_ref().for_each(drop);
-            members.finish().map(|rest| (nested(rest), rest))
-        }
-        b'[' => after_array(text, levels.checked_sub(1)?).map(|rest| (nested(rest), rest)),
-        _ => {
-            let literal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.');
-            let len = text.bytes().take_while(|b| literal(*b)).count();
-            (len > 0).then(|| (Raw::Other(&text[..len]), &text[len..]))
-        }
-    }
-}
-
-/// What follows an array whose values have at most `levels` levels.
-fn after_array(text: &str, levels: u8) -> Option<&str> {
-    let mut rest = text.strip_prefix('[')?;
-    if let Some(after) = rest.strip_prefix(']') {
-        return Some(after);
-    }
-    loop {
-        rest = split_value(rest, levels)?.1;
-        match rest.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => return rest.strip_prefix(']'),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::members::LEVELS_MAX;
     use super::*;
     use proptest::prelude::*;
 
@@ -362,9 +225,12 @@ mod tests {
             string(&mut out, &text);
             let encoded = String::from_utf8(out).expect("utf-8");
             prop_assert_eq!(&serde_json::from_str::<String>(&encoded).expect("valid"), &text);
-            let (inside, rest) = split_string(&encoded).expect("a string");
-            prop_assert_eq!(rest, "");
-            prop_assert_eq!(unescape(inside), text);
+            let object = format!("{{{encoded}:{encoded}}}");
+            let mut members = Members::new(&object);
+            let (name, value) = members.next().expect("a member");
+            prop_assert_eq!(unescape(name), text.as_str());
+            prop_assert_eq!(value.text(), text);
+            prop_assert_eq!(members.finish(), Some(""));
         }
     }
 }

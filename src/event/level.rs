@@ -52,7 +52,8 @@ impl Level {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The level with this name in the event line.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name.as_bytes() {
             b"emerg" => Self::Emerg,
             b"alert" => Self::Alert,
@@ -79,7 +80,7 @@ impl Level {
     /// [`UnknownLevel`] for any other text.
     pub fn from_typed(text: &str) -> Result<Self, UnknownLevel> {
         // Most senders write the names of the event line.
-        if let Some(level) = Self::named(text) {
+        if let Some(level) = Self::from_name(text) {
             return Ok(level);
         }
         let name = without_difference(text);
@@ -196,7 +197,7 @@ impl FromStr for Level {
     type Err = UnknownLevel;
 
     fn from_str(text: &str) -> Result<Self, UnknownLevel> {
-        Self::named(text).ok_or_else(|| UnknownLevel(text.into()))
+        Self::from_name(text).ok_or_else(|| UnknownLevel(text.into()))
     }
 }
 

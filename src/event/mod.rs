@@ -14,6 +14,7 @@ mod level;
 mod line;
 mod origin;
 pub mod size;
+mod swar;
 mod tag;
 mod text;
 mod time;

@@ -100,6 +100,13 @@ impl FromStr for Timestamp {
 
 fn parse_fraction(bytes: &[u8]) -> Result<(i64, &[u8]), BadTime> {
     let Some((b'.', rest)) = bytes.split_first() else { return Ok((0, bytes)) };
+    // As the agent writes it.
+    if let [six @ .., zone] = rest
+        && six.len() == 6
+        && let Ok(micros) = parse_digits(six)
+    {
+        return Ok((micros, std::slice::from_ref(zone)));
+    }
     let len = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     if len == 0 {
         return Err(BadTime);
@@ -127,11 +134,14 @@ fn parse_offset(bytes: &[u8]) -> Result<i64, BadTime> {
     }
 }
 
+#[inline]
 fn parse_digits(bytes: &[u8]) -> Result<i64, BadTime> {
-    bytes.iter().try_fold(0, |sum, b| match b {
-        b'0'..=b'9' => Ok(sum * 10 + i64::from(b - b'0')),
-        _ => Err(BadTime),
-    })
+    let (mut number, mut is_number) = (0, true);
+    for b in bytes {
+        is_number &= b.is_ascii_digit();
+        number = number * 10 + i64::from(b & 0x0f);
+    }
+    if is_number { Ok(number) } else { Err(BadTime) }
 }
 
 fn digits(to: &mut [u8], mut number: i64) {
@@ -166,8 +176,12 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
-    let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-    days_from_civil(next_year, next_month, 1) - days_from_civil(year, month, 1)
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Reads a text word by word, backwards.
 
 use super::unit::Unit;
+use crate::event::swar;
 
 /// The words before a place in a text, the nearest first. A word is a run of ASCII letters and digits,
 /// split where a capital letter follows a small one. It reads at most [`REACH`] bytes.
@@ -65,8 +66,8 @@ impl<'a> Backward<'a> {
 
     /// Skips what stands between words. Returns `false` at the end of the key or the clause, and at the
     /// end of the reach. A text in parentheses is skipped too.
-    #[inline]
-    pub(super) fn skip(&mut self, in_key: bool) -> bool {
+    #[inline(never)]
+    fn skip(&mut self, in_key: bool) -> bool {
         while self.at > self.floor {
             let last = self.at - 1;
             match KINDS[usize::from(self.bytes[last])] {
@@ -106,9 +107,49 @@ impl<'a> Backward<'a> {
         inside.iter().rposition(|b| *b == b'(').map(|at| self.floor + at)
     }
 
-    /// The word that ends here. `None` at the end of the reach.
+    /// `true` if an opening bracket stands directly before.
+    pub(super) fn is_enclosed(&self) -> bool {
+        matches!(self.bytes[..self.at].last(), Some(b'(' | b'['))
+    }
+
+    /// The next word, after [`Self::skip`]. `None` if there is none.
+    #[inline]
+    pub(super) fn next(&mut self, in_key: bool) -> Option<Found<'a>> {
+        if !in_key && let Some(found) = self.short_word() {
+            return Some(found);
+        }
+        if self.skip(in_key) { self.word() } else { None }
+    }
+
+    /// The next word, if it has the usual form: one byte, before it at most six small letters or digits, and before them a
+    /// space.
     #[inline(always)]
-    pub(super) fn word(&mut self) -> Option<Found<'a>> {
+    fn short_word(&mut self) -> Option<Found<'a>> {
+        let (between, rest) = self.bytes[self.floor..self.at].split_last()?;
+        let eight = swar::last_eight(rest)?;
+        let is_number = (eight as u8).is_ascii_digit();
+        let others = if is_number { swar::no_digits(eight) } else { swar::no_small_letters(eight) };
+        let len = swar::first(others);
+        if !(1..=6).contains(&len) || KINDS[usize::from(*between)] != Kind::Other {
+            return None;
+        }
+        let (before, end) = (eight >> (8 * len), self.at - 1);
+        let (start, word) = (end - len, &rest[rest.len() - len..]);
+        let follows_number = (before >> 8) as u8;
+        let follows_number = follows_number.is_ascii_digit();
+        // `40 ms` is a duration.
+        if before as u8 != b' ' || (!is_number && follows_number && Unit::from_name(word).is_some())
+        {
+            return None;
+        }
+        self.at = start;
+        let is_adjacent = *between == b' ';
+        Some(Found { word, start, is_number, is_duration: false, is_adjacent })
+    }
+
+    /// The word that ends here. `None` at the end of the reach.
+    #[inline(never)]
+    fn word(&mut self) -> Option<Found<'a>> {
         let end = self.at;
         let mut reach = &self.bytes[self.floor..end];
         while let [before @ .., b] = reach {

@@ -29,9 +29,9 @@ impl Stopwatch {
             None => (None, first, second),
         };
         let mut value =
-            Exact::new(seconds, Unit::Second)?.plus(Exact::new(minutes, Unit::Minute)?)?;
+            Exact::new(seconds, Unit::Second).plus(Exact::new(minutes, Unit::Minute))?;
         if let Some(hours) = hours {
-            value = value.plus(Exact::new(hours, Unit::Hour)?)?;
+            value = value.plus(Exact::new(hours, Unit::Hour))?;
         }
         let is_unlike_clock = match hours {
             Some(hours) => hours.mantissa == 0,

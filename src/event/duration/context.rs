@@ -36,17 +36,12 @@ impl Context {
     /// Reads the words around the number from `start` to `end`. `None` if it was not measured.
     pub(super) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
         let key = Separator::find(bytes, start).filter(|separator| !separator.is_prose);
-        let mut before = Before::default();
-        match key {
+        let before = match key {
             Some(Separator { key_end, .. }) => {
-                before.read(bytes, Backward::new(bytes, key_end), true)?;
+                Before::read(bytes, Backward::new(bytes, key_end), true)?
             }
-            None => {
-                before.is_enclosed =
-                    bytes[..start].ends_with(b"(") || bytes[..start].ends_with(b"[");
-                before.read(bytes, Backward::new(bytes, start), false)?;
-            }
-        }
+            None => Before::read(bytes, Backward::new(bytes, start), false)?,
+        };
         if before.is_direct && !before.is_shielded {
             return None;
         }
@@ -94,50 +89,57 @@ pub(super) struct Before<'a> {
 
 impl<'a> Before<'a> {
     /// Reads words until one says enough. `None` if the number was not measured.
-    pub(super) fn read(
-        &mut self,
-        bytes: &'a [u8],
-        mut words: Backward<'a>,
-        in_key: bool,
-    ) -> Option<()> {
-        while self.counted < LIMIT_REACH && words.skip(in_key) {
-            let Some(found) = words.word() else { break };
-            let before = found.start.checked_sub(1).map(|at| bytes[at]);
-            if found.is_duration {
-                // What stands before belongs to that duration, unless both are in one list.
-                let is_apart = self.is_between || self.is_enclosed;
-                if is_apart || matches!(before, Some(b'=' | b':')) {
-                    self.is_limited &= !Word::is_limit_after(self.last);
-                    break;
-                }
-                self.durations += 1;
-                if self.durations > LIST_MAX {
-                    break;
-                }
-                continue;
-            }
-            if found.is_number && before == Some(b'=') {
+    pub(super) fn read(bytes: &'a [u8], mut words: Backward<'a>, in_key: bool) -> Option<Self> {
+        let mut before = Self { is_enclosed: !in_key && words.is_enclosed(), ..Self::default() };
+        while before.counted < LIMIT_REACH {
+            let Some(found) = words.next(in_key) else { break };
+            if !before.note(bytes, found, in_key)? {
                 break;
             }
-            if self.is_limited {
-                // `3 retries` counts something, `retry 3` does not.
-                let is_counted = found.is_number && matches!(self.last, [.., b's' | b'S']);
-                if !is_counted {
-                    break;
-                }
-                self.is_limited = false;
-            }
-            self.word(found, in_key)?;
-            if self.is_shielded {
-                self.context.is_total |= ends_with_total(&bytes[..found.start]);
-                break;
-            }
-            self.last = found.word;
         }
         // A limit, unless a duration before it has it: `30s timeout exceeded after 31.2s`.
-        (!self.is_limited).then_some(())
+        (!before.is_limited).then_some(before)
     }
 
+    /// Notes a word. `Some(false)` if no word before it counts, `None` if the number was not measured.
+    #[inline]
+    fn note(&mut self, bytes: &'a [u8], found: Found<'a>, in_key: bool) -> Option<bool> {
+        if found.is_duration {
+            return Some(self.duration(bytes, found));
+        }
+        if found.is_number && bytes[..found.start].ends_with(b"=") {
+            return Some(false);
+        }
+        if self.is_limited {
+            // `3 retries` counts something, `retry 3` does not.
+            let is_counted = found.is_number && matches!(self.last, [.., b's' | b'S']);
+            if !is_counted {
+                return Some(false);
+            }
+            self.is_limited = false;
+        }
+        self.word(found, in_key)?;
+        if self.is_shielded {
+            self.context.is_total |= ends_with_total(&bytes[..found.start]);
+            return Some(false);
+        }
+        self.last = found.word;
+        Some(true)
+    }
+
+    /// Notes a duration. `false` if no word before it counts.
+    fn duration(&mut self, bytes: &[u8], found: Found<'_>) -> bool {
+        // What stands before belongs to that duration, unless both are in one list.
+        let is_apart = self.is_between || self.is_enclosed;
+        if is_apart || matches!(bytes[..found.start].last(), Some(b'=' | b':')) {
+            self.is_limited &= !Word::is_limit_after(self.last);
+            return false;
+        }
+        self.durations += 1;
+        self.durations <= LIST_MAX
+    }
+
+    #[inline]
     fn word(&mut self, found: Found<'_>, in_key: bool) -> Option<()> {
         let word = if found.is_number { Word::Other } else { Word::parse(found.word) };
         let is_first = self.last.is_empty();

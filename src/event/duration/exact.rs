@@ -33,11 +33,12 @@ pub struct Exact {
 impl Exact {
     pub(super) const ZERO: Self = Self { mantissa: 0, scale: 0 };
 
-    /// The number of units in seconds. `None` if it is too large.
-    pub(super) fn new(number: Number, unit: Unit) -> Option<Self> {
+    /// The number of units in seconds.
+    pub(super) fn new(number: Number, unit: Unit) -> Self {
         let (factor, shift) = unit.seconds();
-        let mantissa = u128::from(number.mantissa).checked_mul(u128::from(factor))?;
-        Some(Self { mantissa, scale: number.scale + shift })
+        // 64 and 32 bits.
+        let mantissa = u128::from(number.mantissa) * u128::from(factor);
+        Self { mantissa, scale: number.scale + shift }
     }
 
     /// The sum. `None` if it is too large.

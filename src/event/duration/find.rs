@@ -15,6 +15,7 @@ use super::place::{
     Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,
 };
 use super::unit::Unit;
+use crate::event::swar;
 
 /// Whole seconds from here on need a cue: `404s` and `1990s` are plurals.
 const PLURAL_MIN: u64 = 100;
@@ -26,6 +27,12 @@ pub fn find(msg: &str) -> Option<f64> {
     if has_escape(bytes) {
         return Search::new(&escape::strip(msg)).run(0);
     }
+    Search::new(msg).run(digit)
+}
+
+/// As [`find`], for a message without control characters, and so without escape sequences.
+pub fn find_in_plain(msg: &str) -> Option<f64> {
+    let digit = next_digit(msg.as_bytes(), 0)?;
     Search::new(msg).run(digit)
 }
 
@@ -91,7 +98,11 @@ impl<'a> Search<'a> {
                 continue;
             }
             at = Number::end(self.bytes, digit);
-            let Some(candidate) = self.candidate(start, at) else { continue };
+            if !self.may_be_candidate(start, at) {
+                continue;
+            }
+            let number = Number::read_at(self.bytes, start, digit);
+            let Some(candidate) = self.candidate(start, number) else { continue };
             at = candidate.end;
             let Some(rank) = self.rank(&candidate) else { continue };
             if best.is_none_or(|(other, _)| rank > other) {
@@ -104,16 +115,30 @@ impl<'a> Search<'a> {
         best.and_then(|(_, value)| check(value.seconds()))
     }
 
-    /// The candidate that begins with the number from `start` to `end`. What is not one is refused by the
-    /// bytes around it, before the number is read.
+    /// `false` for most numbers that are no candidate, by the bytes around them, before the number is read.
     #[inline]
-    fn candidate(&self, start: usize, end: usize) -> Option<Candidate> {
+    fn may_be_candidate(&self, start: usize, end: usize) -> bool {
+        let may_follow = match self.bytes[end..] {
+            [b' ', b't', ..] => self.bytes[..start].ends_with(b"cpu "),
+            [b' ', next, ..] | [next @ b':', ..] | [next, ..] => {
+                next == b':' || Unit::may_begin_with(next)
+            }
+            [] => false,
+        };
+        may_follow || self.may_be_value(start)
+    }
+
+    /// The candidate that begins with the number at `start`.
+    #[inline]
+    fn candidate(&self, start: usize, number: Number) -> Option<Candidate> {
         let bytes = self.bytes;
-        let found = match bytes[end..] {
-            [b' ', ref after @ ..] if Unit::may_begin(after) => self.sum(start),
-            [b' ', b't', ..] if bytes[..start].ends_with(b"cpu ") => self.shell_total(start, end),
-            [b':', b'0'..=b'9', ..] => self.stopwatch(start),
-            ref after if Unit::may_begin(after) => self.sum(start),
+        let found = match bytes[number.end..] {
+            [b' ', ref after @ ..] if Unit::may_begin(after) => self.sum(start, number),
+            [b' ', b't', ..] if bytes[..start].ends_with(b"cpu ") => {
+                self.shell_total(start, number)
+            }
+            [b':', b'0'..=b'9', ..] => self.stopwatch(start, number),
+            ref after if Unit::may_begin(after) => self.sum(start, number),
             _ => None,
         };
         found.or_else(|| self.keyed(start))
@@ -121,17 +146,19 @@ impl<'a> Search<'a> {
 
     /// One number with a unit, or several that are summed.
     #[inline]
-    fn sum(&self, start: usize) -> Option<Candidate> {
+    fn sum(&self, start: usize, first: Number) -> Option<Candidate> {
         let bytes = self.bytes;
-        let first = Number::read(bytes, start).filter(|number| number.is_short)?;
+        if !first.is_short {
+            return None;
+        }
         let unit_at = after_space(bytes, first.end);
         let (mut unit, mut end) =
             Unit::read(bytes, unit_at).filter(|(unit, _)| unit.is_measured())?;
-        let mut value = Exact::new(first, unit)?;
+        let mut value = Exact::new(first, unit);
         let (mut last, mut parts) = (first, 1);
-        while last.is_whole() {
+        while last.is_whole() && may_go_on(&bytes[end..]) {
             let Some((number, its_unit, its_end)) = self.part(end, unit) else { break };
-            value = value.plus(Exact::new(number, its_unit)?)?;
+            value = value.plus(Exact::new(number, its_unit))?;
             (last, unit, end, parts) = (number, its_unit, its_end, parts + 1);
         }
         if joins_after(self.text, end) {
@@ -160,8 +187,8 @@ impl<'a> Search<'a> {
         }
         let number = Number::read(bytes, start).filter(|number| number.is_short)?;
         let (unit, end) = Unit::read(bytes, after_space(bytes, number.end))?;
-        let one = Exact::new(Number { mantissa: 1, scale: 0, ..number }, before)?;
-        let fits = unit < before && Exact::new(number, unit)?.is_less(one);
+        let one = Exact::new(Number { mantissa: 1, scale: 0, ..number }, before);
+        let fits = unit < before && Exact::new(number, unit).is_less(one);
         // A part in another word is a candidate of its own, or none.
         (fits && (start == at || !joins_after(self.text, end) || self.goes_on(end)))
             .then_some((number, unit, end))
@@ -173,8 +200,7 @@ impl<'a> Search<'a> {
     }
 
     #[inline(never)]
-    fn stopwatch(&self, start: usize) -> Option<Candidate> {
-        let first = Number::read(self.bytes, start)?;
+    fn stopwatch(&self, start: usize, first: Number) -> Option<Candidate> {
         let Stopwatch { value, end, is_unlike_clock } = Stopwatch::read(self.bytes, start, first)?;
         let is_elapsed = self.bytes[end..].starts_with(b"elapsed");
         if joins_after(self.text, end) && !is_elapsed {
@@ -186,13 +212,12 @@ impl<'a> Search<'a> {
 
     /// What zsh's `time` prints: `0% cpu 1.003 total`.
     #[inline(never)]
-    fn shell_total(&self, start: usize, end: usize) -> Option<Candidate> {
-        let number = Number::read(self.bytes, start).filter(|number| number.decimals >= 3)?;
-        let value = Exact::new(number, Unit::Second)?;
-        self.bytes[end..].starts_with(b" total").then_some(Candidate {
+    fn shell_total(&self, start: usize, number: Number) -> Option<Candidate> {
+        let is_total = number.decimals >= 3 && self.bytes[number.end..].starts_with(b" total");
+        is_total.then_some(Candidate {
             start,
-            end,
-            value,
+            end: number.end,
+            value: Exact::new(number, Unit::Second),
             needs: Needs::Nothing,
             is_stopwatch: false,
         })
@@ -201,17 +226,22 @@ impl<'a> Search<'a> {
     /// A number without a unit, by its key.
     #[inline]
     fn keyed(&self, start: usize) -> Option<Candidate> {
-        let is_value = match self.bytes[..start] {
-            [.., last, b'=' | b':'] => may_end_key(last),
-            [.., b'=' | b':' | b'"' | b'\''] => true,
-            [.., before, b' ' | b'\t'] => matches!(before, b'=' | b':' | b' ' | b'\t'),
-            _ => false,
-        };
-        if !is_value {
+        if !self.may_be_value(start) {
             return None;
         }
         let (value, end) = keyed(self.bytes, start)?;
         Some(Candidate { start, end, value, needs: Needs::Cue, is_stopwatch: false })
+    }
+
+    /// `false` for most numbers that are not the value of a key, by the two bytes before them.
+    #[inline]
+    fn may_be_value(&self, start: usize) -> bool {
+        match self.bytes[..start] {
+            [.., last, b'=' | b':'] => may_end_key(last),
+            [.., b'=' | b':' | b'"' | b'\''] => true,
+            [.., before, b' ' | b'\t'] => matches!(before, b'=' | b':' | b' ' | b'\t'),
+            _ => false,
+        }
     }
 
     /// `None` if the candidate was not measured.
@@ -247,6 +277,17 @@ impl<'a> Search<'a> {
     }
 }
 
+/// `false` for most texts that do not go on with another part of a sum.
+#[inline]
+fn may_go_on(rest: &[u8]) -> bool {
+    match rest {
+        // A part, or `and`.
+        [b' ', next, ..] => next.is_ascii_digit() || *next == b'a',
+        [next, ..] => next.is_ascii_digit() || matches!(next, b':' | b',' | 0x80..),
+        [] => false,
+    }
+}
+
 /// `true` if an escape sequence may begin somewhere.
 #[inline]
 fn has_escape(bytes: &[u8]) -> bool {
@@ -257,42 +298,10 @@ fn has_escape(bytes: &[u8]) -> bool {
         || bytes.last_chunk::<32>().map_or_else(|| is_in(rest), |last| is_in(last))
 }
 
-/// The first digit from `start` on. Looks at many bytes at once, because most are no digits.
+/// The first digit from `start` on.
 #[inline]
 fn next_digit(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = start;
-    // The next number is often near.
-    if let Some(marks) = eight_at(bytes, at).map(digit_marks) {
-        if marks != 0 {
-            return Some(at + marks.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    let (blocks, _) = bytes.get(at..)?.as_chunks::<32>();
-    for block in blocks {
-        // A fold, because `any` branches at each byte.
-        if block.iter().fold(false, |any, b| any | b.is_ascii_digit()) {
-            break;
-        }
-        at += block.len();
-    }
-    while let Some(marks) = eight_at(bytes, at).map(digit_marks) {
-        if marks != 0 {
-            return Some(at + marks.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    if let Some(last) = bytes.last_chunk::<8>()
-        && at > start
-    {
-        // Read again with some of the bytes before them, which are no digits.
-        let marks = digit_marks(u64::from_le_bytes(*last));
-        return (marks != 0).then(|| bytes.len() - 8 + marks.trailing_zeros() as usize / 8);
-    }
-    while !bytes.get(at)?.is_ascii_digit() {
-        at += 1;
-    }
-    Some(at)
+    swar::find(bytes, start, swar::digits, |b| b.is_ascii_digit())
 }
 
 /// `false` for most texts in which no number is a total: without `+`, and without three letters of *total*.
@@ -306,21 +315,6 @@ fn may_have_total(bytes: &[u8]) -> bool {
     };
     bytes.iter().fold(false, |any, b| any | (*b == b'+'))
         || letters.fold(false, |any, three| any | is_part(three))
-}
-
-#[inline]
-fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
-}
-
-/// The highest bit of each byte that is a digit. Only the first mark is exact.
-#[inline]
-const fn digit_marks(eight: u64) -> u64 {
-    /// A one in each byte.
-    const EACH: u64 = u64::MAX / 255;
-    // A digit becomes a byte below 10, and the subtraction borrows into its highest bit, but also from the bytes after it.
-    let values = eight ^ (EACH * b'0' as u64);
-    values.wrapping_sub(EACH * 10) & !values & (EACH * 0x80)
 }
 
 /// Where the ASCII letters and digits end that begin at `start`.

@@ -68,7 +68,7 @@ pub(super) fn keyed(bytes: &[u8], start: usize) -> Option<(Exact, usize)> {
     if unit == KeyUnit::Implied && number.decimals < DECIMALS_MIN {
         return None;
     }
-    let exact = Exact::new(number, unit.unit())?;
+    let exact = Exact::new(number, unit.unit());
     (exact.seconds() < NAMED_MAX).then_some((exact, number.end))
 }
 
@@ -94,7 +94,7 @@ pub fn key(key: &str) -> Option<Key> {
 pub fn named(key: &str, number: &str) -> Option<f64> {
     let KeyUnit::Named(unit) = measured_key(key.as_bytes())? else { return None };
     let seconds = match Number::read(number.as_bytes(), 0) {
-        Some(read) if read.end == number.len() => Exact::new(read, unit)?.seconds(),
+        Some(read) if read.end == number.len() => Exact::new(read, unit).seconds(),
         _ => {
             let (factor, shift) = unit.seconds();
             number.parse::<f64>().ok()? * f64::from(factor) / 10_f64.powi(shift as i32)
@@ -108,7 +108,7 @@ fn measured_key(key: &[u8]) -> Option<KeyUnit> {
         return None;
     }
     let unit = key_unit(key, key.len())?;
-    Before::default().read(key, Backward::new(key, key.len()), true)?;
+    Before::read(key, Backward::new(key, key.len()), true)?;
     Some(unit)
 }
 
@@ -131,14 +131,13 @@ impl KeyUnit {
 
 fn key_unit(bytes: &[u8], key_end: usize) -> Option<KeyUnit> {
     let mut words = Backward::new(bytes, key_end);
-    let mut next = || if words.skip(true) { words.word() } else { None };
-    let last = next()?.word;
+    let last = words.next(true)?.word;
     if Word::names_duration(last) {
         return Some(KeyUnit::Implied);
     }
     let unit = Unit::from_key(last)?;
     let mut names = |distance| {
-        next().is_some_and(|Found { word, .. }| {
+        words.next(true).is_some_and(|Found { word, .. }| {
             Word::names_duration(word)
                 || Word::parse(word) == Word::Total
                 || distance == 1 && Word::names_work(word)

@@ -22,7 +22,7 @@ mod value;
 mod words;
 
 pub use exact::{Exact, SECONDS_MAX, check};
-pub use find::find;
+pub use find::{find, find_in_plain};
 pub use keys::{Key, key, named};
 pub use print::print;
 pub use unit::unit_len;

@@ -1,5 +1,7 @@
 //! Decimal numbers: `40`, `1.5`, `.5`.
 
+use crate::event::swar::{self, eight_at};
+
 /// The most digits before the point. Longer numbers are ids.
 const WHOLE_MAX: usize = 18;
 
@@ -25,19 +27,40 @@ pub(super) struct Number {
 impl Number {
     /// Reads the number at `start`. `None` if there is none.
     pub(super) fn read(bytes: &[u8], start: usize) -> Option<Self> {
+        let digit = match bytes.get(start..)? {
+            [b'0'..=b'9', ..] => start,
+            [b'.', b'0'..=b'9', ..] => start + 1,
+            _ => return None,
+        };
+        Some(Self::read_at(bytes, start, digit))
+    }
+
+    /// Reads the number at `start` whose first digit is at `digit`: there, or after the point.
+    #[inline(always)]
+    pub(super) fn read_at(bytes: &[u8], start: usize, digit: usize) -> Self {
         let mut mantissa = 0;
-        let end = digits(bytes, start, WHOLE_MAX, &mut mantissa);
-        let whole = end - start;
-        let mut number =
-            Self { mantissa, scale: 0, decimals: 0, end, is_short: whole <= WHOLE_MAX };
-        if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
-            let kept = KEPT_MAX.saturating_sub(whole);
-            number.end = digits(bytes, end + 1, kept, &mut number.mantissa);
-            number.decimals = number.end - end - 1;
-            number.scale = number.decimals.min(kept) as u32;
-            number.is_short &= number.decimals <= DECIMALS_MAX;
+        let whole_end = match digit == start {
+            true => digits(bytes, start, WHOLE_MAX, &mut mantissa),
+            false => start,
+        };
+        let whole = whole_end - start;
+        let is_short = whole <= WHOLE_MAX;
+        let mut number = Self { mantissa, scale: 0, decimals: 0, end: whole_end, is_short };
+        if let [b'.', b'0'..=b'9', ..] = bytes[whole_end..] {
+            number.read_decimals(bytes, whole);
         }
-        (number.end > start).then_some(number)
+        number
+    }
+
+    /// Reads the decimals behind the point at which the number ends so far, after `whole` digits.
+    #[inline]
+    fn read_decimals(&mut self, bytes: &[u8], whole: usize) {
+        let first = self.end + 1;
+        let kept = KEPT_MAX.saturating_sub(whole);
+        self.end = digits(bytes, first, kept, &mut self.mantissa);
+        self.decimals = self.end - first;
+        self.scale = self.decimals.min(kept) as u32;
+        self.is_short &= self.decimals <= DECIMALS_MAX;
     }
 
     /// Where the number ends whose first digit is at `digit`.
@@ -74,6 +97,12 @@ fn digits(bytes: &[u8], start: usize, most: usize, number: &mut u64) -> usize {
 #[inline]
 fn digits_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
+    while let Some(others) = eight_at(bytes, at).map(swar::no_digits) {
+        at += swar::first(others);
+        if others != 0 {
+            return at;
+        }
+    }
     while let Some(b'0'..=b'9') = bytes.get(at) {
         at += 1;
     }

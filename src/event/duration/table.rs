@@ -3,20 +3,21 @@
 /// The longest word of a table, in bytes.
 pub(super) const WORD_MAX: usize = 12;
 
-/// A word of at most [`WORD_MAX`] bytes in lower case, as a number.
+/// The bytes of a word in lower case, as a number.
 type Packed = u128;
 
 /// How many first bytes are told apart.
 const LETTERS: usize = 32;
 
+/// How many lengths are told apart.
+const LENGTHS: usize = 16;
+
 /// Words and what they mean.
 pub(super) struct Table<T, const N: usize> {
-    /// By first letter.
+    /// By first letter, and then by length.
     words: [(Packed, T); N],
-    /// Where the words of each first letter begin.
-    starts: [u8; LETTERS + 1],
-    /// For each first letter, bit N is set if a word has N bytes. Most other words are refused by this.
-    lengths: [u16; LETTERS],
+    /// Where the words of each first letter and length begin. Most other words are refused by this.
+    starts: [u8; LETTERS * LENGTHS + 1],
 }
 
 impl<T: Copy, const N: usize> Table<T, N> {
@@ -24,39 +25,44 @@ impl<T: Copy, const N: usize> Table<T, N> {
     pub(super) const fn new(list: [(&str, T); N]) -> Self {
         assert!(N < u8::MAX as usize);
         let mut words = [(0, list[0].1); N];
-        let mut starts = [0; LETTERS + 1];
-        let mut lengths = [0; LETTERS];
-        let (mut first, mut len) = (0, 0);
-        while first < LETTERS {
+        let mut starts = [0; LETTERS * LENGTHS + 1];
+        let (mut class, mut len) = (0, 0);
+        while class < LETTERS * LENGTHS {
             let mut at = 0;
             while at < N {
                 let word = list[at].0.as_bytes();
-                if letter(word[0]) == first {
-                    assert!(word.len() <= WORD_MAX);
+                assert!(word.len() <= WORD_MAX);
+                if self::class(word) == class {
                     words[len] = (pack(word), list[at].1);
-                    lengths[first] |= 1 << word.len();
                     len += 1;
                 }
                 at += 1;
             }
-            first += 1;
-            starts[first] = len as u8;
+            class += 1;
+            starts[class] = len as u8;
         }
-        Self { words, starts, lengths }
+        Self { words, starts }
     }
 
     /// The meaning of a word in any case. The word is of ASCII letters and digits.
     #[inline]
     pub(super) fn find(&self, word: &[u8]) -> Option<T> {
-        let first = letter(*word.first()?);
-        if word.len() > WORD_MAX || self.lengths[first] & (1 << word.len()) == 0 {
+        if word.is_empty() || word.len() > WORD_MAX {
+            return None;
+        }
+        let class = class(word);
+        let (from, to) = (usize::from(self.starts[class]), usize::from(self.starts[class + 1]));
+        if from == to {
             return None;
         }
         let packed = pack(word);
-        let words =
-            &self.words[usize::from(self.starts[first])..usize::from(self.starts[first + 1])];
-        words.iter().find(|(word, _)| *word == packed).map(|(_, meaning)| *meaning)
+        self.words[from..to].iter().find(|(word, _)| *word == packed).map(|(_, meaning)| *meaning)
     }
+}
+
+/// The number of the first letter and the length of a word. It has at most [`WORD_MAX`] bytes, and at least one.
+const fn class(word: &[u8]) -> usize {
+    letter(word[0]) * LENGTHS + word.len() % LENGTHS
 }
 
 /// The number of a letter in any case. Other bytes share the numbers of letters.
@@ -64,13 +70,25 @@ const fn letter(b: u8) -> usize {
     (b as usize) % LETTERS
 }
 
+/// Packs a word from both ends, which may overlap, so that it needs no loop. Words of different lengths may be equal.
 const fn pack(word: &[u8]) -> Packed {
-    let mut packed = 0;
-    let mut at = 0;
-    while at < word.len() {
-        // Digits have this bit too.
-        packed = packed << 8 | (word[at] | 0x20) as Packed;
-        at += 1;
-    }
-    packed
+    let (low, high) = match (word.first_chunk::<8>(), word.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (word.first_chunk::<4>(), word.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+                (first as u64 | (last as u64) << 32, 0)
+            }
+            _ => (pack_short(word), 0),
+        },
+    };
+    // Turns capital letters into small ones. Digits have this bit too.
+    const SMALL: u64 = u64::MAX / 255 * 0x20;
+    (low | SMALL) as Packed | ((high | SMALL) as Packed) << 64
+}
+
+/// Packs a word of one to three bytes.
+const fn pack_short(word: &[u8]) -> u64 {
+    let [first, .., last] = word else { return word[0] as u64 };
+    *first as u64 | (word[1] as u64) << 8 | (*last as u64) << 16
 }

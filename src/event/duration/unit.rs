@@ -41,10 +41,10 @@ impl Unit {
     }
 
     /// `true` if the name of a unit that is measured may begin here. Refuses most other words by two bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn may_begin(bytes: &[u8]) -> bool {
         let Some(first) = bytes.first() else { return false };
-        if !FIRST[usize::from(*first)] {
+        if !Self::may_begin_with(*first) {
             return false;
         }
         let second = bytes.get(1).map_or(b' ', |b| b | 0x20);
@@ -60,9 +60,29 @@ impl Unit {
         }
     }
 
+    /// `true` for the first bytes of the names of units that are measured.
+    #[inline]
+    pub(super) fn may_begin_with(first: u8) -> bool {
+        FIRST[usize::from(first)]
+    }
+
     /// Reads the name of a unit at `start`: the unit, and where its name ends. A letter, a digit or
     /// `_` may follow, except ASCII letters.
+    #[inline]
     pub(super) fn read(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
+        // Most programs write `ms` or `s`.
+        let (usual, end) = match bytes.get(start..)? {
+            [b'm', b's', ..] => (Self::Millisecond, start + 2),
+            [b's', ..] => (Self::Second, start + 1),
+            _ => return Self::read_any(bytes, start),
+        };
+        match bytes.get(end) {
+            Some(b) if b.is_ascii_alphabetic() => Self::read_any(bytes, start),
+            _ => Some((usual, end)),
+        }
+    }
+
+    fn read_any(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
         // U+00B5 and U+03BC.
         let micro = matches!(bytes.get(start..)?, [0xc2, 0xb5, ..] | [0xce, 0xbc, ..]);
         let from = if micro { start + 2 } else { start };

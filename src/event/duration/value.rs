@@ -25,10 +25,10 @@ pub fn parse_exact(text: &str) -> Option<Exact> {
     loop {
         let number = Number::read(bytes, at).filter(|number| number.is_short)?;
         if number.end == bytes.len() {
-            return if at == 0 { Exact::new(number, Unit::Second) } else { None };
+            return (at == 0).then(|| Exact::new(number, Unit::Second));
         }
         let (unit, end) = Unit::read(bytes, after_space(bytes, number.end))?;
-        sum = sum.plus(Exact::new(number, unit)?)?;
+        sum = sum.plus(Exact::new(number, unit))?;
         if end == bytes.len() {
             return Some(sum);
         }

@@ -55,6 +55,27 @@ impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn key(&mut self) -> Result<Option<Key<'a>>, NotJson> {
         let bytes = self.text.as_bytes();
+        // Most programs write no white space.
+        let start = match bytes.get(self.at..) {
+            Some([b',', b'"', ..]) if self.has_member => self.at + 2,
+            Some([b'"', ..]) if !self.has_member => self.at + 1,
+            _ => match self.key_start()? {
+                Some(start) => start,
+                None => return Ok(None),
+            },
+        };
+        self.has_member = true;
+        let (end, has_escape) = string_end(bytes, start)?;
+        self.at = match bytes.get(end + 1..) {
+            Some([b':', next, ..]) if *next > b' ' => end + 2,
+            _ => value_start(bytes, end + 1)?,
+        };
+        Ok(Some(Key { inside: &self.text[start..end], has_escape }))
+    }
+
+    /// Where the inside of the next key begins. `None` after the end of the object.
+    fn key_start(&mut self) -> Result<Option<usize>, NotJson> {
+        let bytes = self.text.as_bytes();
         let mut at = after_blank(bytes, self.at);
         match bytes.get(at) {
             Some(b'}') => {
@@ -67,18 +88,7 @@ impl<'a> Scanner<'a> {
             _ if self.has_member => return Err(NotJson),
             _ => {}
         }
-        self.has_member = true;
-        if bytes.get(at) != Some(&b'"') {
-            return Err(NotJson);
-        }
-        let (end, has_escape) = string_end(bytes, at + 1)?;
-        let inside = &self.text[at + 1..end];
-        at = after_blank(bytes, end + 1);
-        if bytes.get(at) != Some(&b':') {
-            return Err(NotJson);
-        }
-        self.at = after_blank(bytes, at + 1);
-        Ok(Some(Key { inside, has_escape }))
+        if bytes.get(at) == Some(&b'"') { Ok(Some(at + 1)) } else { Err(NotJson) }
     }
 
     /// The value of the member.
@@ -99,6 +109,12 @@ impl<'a> Scanner<'a> {
         let bytes = self.text.as_bytes();
         if after_blank(bytes, self.at) == bytes.len() { Ok(()) } else { Err(NotJson) }
     }
+}
+
+/// Where the value begins after the key that ends at `at`.
+fn value_start(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
+    let colon = after_blank(bytes, at);
+    if bytes.get(colon) == Some(&b':') { Ok(after_blank(bytes, colon + 1)) } else { Err(NotJson) }
 }
 
 /// The end of the white space at `at`.
@@ -220,11 +236,7 @@ fn nested_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
             if bytes.get(at) != Some(&b'"') {
                 return Err(NotJson);
             }
-            at = after_blank(bytes, string_end(bytes, at + 1)?.0 + 1);
-            if bytes.get(at) != Some(&b':') {
-                return Err(NotJson);
-            }
-            at = after_blank(bytes, at + 1);
+            at = value_start(bytes, string_end(bytes, at + 1)?.0 + 1)?;
         }
     }
 }

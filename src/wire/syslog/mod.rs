@@ -156,6 +156,12 @@ fn with_object(draft: Draft<'_>) -> Draft<'_> {
     }
 }
 
+/// Splits at the first of these bytes, which must be ASCII. A plain loop, because words of a header are short.
+fn split_at_byte(text: &str, b: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|other| other == b)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// Replaces a kept value, and keeps its memory.
 fn replace(kept: &mut Value<'static>, value: &Value<'_>) {
     match (&mut *kept, value) {

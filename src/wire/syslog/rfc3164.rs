@@ -1,7 +1,7 @@
 //! RFC 3164 as programs write it: time, host, tag, process id, message. Every part but the message
 //! is optional.
 
-use super::when;
+use super::{split_at_byte, when};
 use crate::event::{Draft, Tag};
 use crate::wire::fields::{Fields, Repair, SENT};
 
@@ -67,7 +67,7 @@ impl<'a> Header<'a> {
         let (head, msg) = colon?;
         let (names, pid) = split_pid(head);
         let count = words(names);
-        let (host, name) = match names.split_once(' ') {
+        let (host, name) = match split_at_byte(names, b' ') {
             Some((first, rest))
                 if count == 2 && (timed || pid.is_some()) && is_name(first, own) =>
             {
@@ -83,13 +83,16 @@ impl<'a> Header<'a> {
             (true, None) => WORDS_MAX - 1,
         };
         let few = words(name) <= most
-            && (count == 1 && !name.is_empty() || name.split(' ').all(|word| !word.is_empty()));
+            && match words(name) {
+                1 => !name.is_empty(),
+                _ => name.split(' ').all(|word| !word.is_empty()),
+            };
         (few && !is_text(name)).then_some((Self { host, name, pid }, msg))
     }
 
     /// `TAG[PID] message` or `HOST TAG[PID] message`.
     fn without_colon(text: &'a str, own: &str) -> Option<(Self, &'a str)> {
-        let (first, rest) = text.split_once(' ')?;
+        let (first, rest) = split_at_byte(text, b' ')?;
         let read = |word: &'a str| match split_pid(word) {
             (name, Some(pid)) if pid.bytes().all(|b| b.is_ascii_digit()) && !is_text(name) => {
                 Some((name, pid))
@@ -99,7 +102,7 @@ impl<'a> Header<'a> {
         if let Some((name, pid)) = read(first) {
             return Some((Self { host: None, name, pid: Some(pid) }, rest));
         }
-        let (second, rest) = rest.split_once(' ')?;
+        let (second, rest) = split_at_byte(rest, b' ')?;
         let (name, pid) = read(second).filter(|_| is_name(first, own))?;
         Some((Self { host: Some(first), name, pid: Some(pid) }, rest))
     }
@@ -118,21 +121,24 @@ fn is_text(name: &str) -> bool {
 
 /// Splits at the first colon that ends a word.
 fn split_at_colon(text: &str) -> Option<(&str, &str)> {
-    let near = &text.as_bytes()[..text.len().min(NAME_MAX + 1)];
-    let ends_word =
-        |at: &usize| near[*at] == b':' && matches!(text.as_bytes().get(at + 1), None | Some(b' '));
-    let colon = (0..near.len()).find(ends_word)?;
-    let msg = &text[colon + 1..];
-    Some((&text[..colon], msg.strip_prefix(' ').unwrap_or(msg)))
+    let mut near = text.as_bytes()[..text.len().min(NAME_MAX + 1)].iter();
+    let mut colon = 0;
+    loop {
+        colon += near.position(|b| *b == b':')?;
+        match text.as_bytes().get(colon + 1) {
+            None => return Some((&text[..colon], "")),
+            Some(b' ') => return Some((&text[..colon], &text[colon + 2..])),
+            Some(_) => colon += 1,
+        }
+    }
 }
 
 /// Splits `TAG[PID]`.
 pub(super) fn split_pid(head: &str) -> (&str, Option<&str>) {
-    let Some((name, pid)) = head.strip_suffix(']').and_then(|inside| inside.rsplit_once('['))
-    else {
-        return (head, None);
-    };
-    if name.is_empty() || pid.contains(' ') {
+    let Some(inside) = head.strip_suffix(']') else { return (head, None) };
+    let Some(bracket) = inside.bytes().rposition(|b| b == b'[') else { return (head, None) };
+    let (name, pid) = (&inside[..bracket], &inside[bracket + 1..]);
+    if name.is_empty() || pid.bytes().any(|b| b == b' ') {
         return (head, None);
     }
     (name, Some(pid).filter(|pid| !pid.is_empty()))
@@ -161,7 +167,9 @@ fn is_host(word: &str, own: &str) -> bool {
 
 /// `true` if the host is this machine, by its full name or its first label.
 pub(super) fn is_own(host: &str, own: &str) -> bool {
-    let short = |name: &str| name.split('.').next().map(str::len);
-    host.eq_ignore_ascii_case(own)
-        || short(own).is_some_and(|len| len > 0 && host.eq_ignore_ascii_case(&own[..len]))
+    if host.eq_ignore_ascii_case(own) {
+        return true;
+    }
+    let short = own.bytes().position(|b| b == b'.').unwrap_or(own.len());
+    short > 0 && host.eq_ignore_ascii_case(&own[..short])
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::rfc3164::{is_own, split_pid};
-use super::when;
+use super::{split_at_byte, when};
 use crate::event::{Draft, Tag, Timestamp, Value, duration};
 use crate::wire::fields::{Fields, Repair, SENT};
 
@@ -124,8 +124,11 @@ struct Words<'a> {
 impl<'a> Words<'a> {
     /// The next word. `Some(None)` for [`NIL`], `None` if there is none.
     fn next(&mut self) -> Option<Option<&'a str>> {
-        let text = self.rest.trim_start_matches(' ');
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let text = match self.rest.starts_with(' ') {
+            true => self.rest.trim_start_matches(' '),
+            false => self.rest,
+        };
+        let (word, rest) = split_at_byte(text, b' ').unwrap_or((text, ""));
         self.is_clean &= text.len() == self.rest.len() && word.len() < text.len();
         self.rest = rest;
         (!word.is_empty()).then(|| Some(word).filter(|word| *word != NIL))
