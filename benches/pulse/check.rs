@@ -74,8 +74,8 @@ pub(crate) enum Numbers {
 /// The check of one follower.
 pub(crate) struct Check {
     head: &'static [Part],
-    /// A line of the system itself, which may come between messages.
-    noise: Option<&'static [u8]>,
+    /// What the system sends on its own account, between messages.
+    noise: &'static [&'static [Part]],
     lanes: Vec<Lane>,
     /// The lane of the last message: messages of one sender often follow each other.
     lane: usize,
@@ -92,13 +92,15 @@ enum Found {
     Noise(usize),
     /// Too little to know.
     Part,
+    /// Something else.
+    Wrong,
 }
 
 impl Check {
     /// For a follower of senders that have sent nothing yet.
     pub(crate) fn new(
         head: &'static [Part],
-        noise: Option<&'static [u8]>,
+        noise: &'static [&'static [Part]],
         senders: &[Expected],
         numbers: Numbers,
     ) -> Self {
@@ -118,52 +120,57 @@ impl Check {
     pub(crate) fn check(&mut self, received: &[u8]) -> Result<usize, BenchError> {
         let mut done = 0;
         loop {
-            match self.first(&received[done..])? {
+            let mut found = self.first(&received[done..]);
+            if matches!(found, Found::Wrong) {
+                found = self.noise(&received[done..]);
+            }
+            match found {
                 Found::Message(len) => {
                     done += len;
                     self.bytes += len as u64;
                 }
                 Found::Noise(len) => done += len,
+                Found::Wrong => return Err(self.wrong(&received[done..])),
                 Found::Part => return Ok(done),
             }
         }
     }
 
-    fn first(&mut self, bytes: &[u8]) -> Result<Found, BenchError> {
-        if bytes.is_empty() {
-            return Ok(Found::Part);
+    /// What the system may send besides messages.
+    fn noise(&self, bytes: &[u8]) -> Found {
+        let mut found = Found::Wrong;
+        for parts in self.noise {
+            match head(parts, bytes) {
+                Head::Whole(len, _) => return Found::Noise(len),
+                Head::Part => found = Found::Part,
+                Head::Wrong => {}
+            }
         }
-        if let Some(noise) = self.noise {
-            if bytes.starts_with(noise) {
-                return Ok(Found::Noise(noise.len()));
-            }
-            if noise.starts_with(bytes) {
-                return Ok(Found::Part);
-            }
+        found
+    }
+
+    fn first(&mut self, bytes: &[u8]) -> Found {
+        if bytes.is_empty() {
+            return Found::Part;
         }
         let (at, number) = match head(self.head, bytes) {
             Head::Whole(len, number) => (len, number),
-            Head::Part => return Ok(Found::Part),
-            Head::Wrong => return Err(self.wrong(bytes)),
+            Head::Part => return Found::Part,
+            Head::Wrong => return Found::Wrong,
         };
         let rest = &bytes[at..];
         let Some(lane) = self.lane_of(rest) else {
-            let longest = self.lanes.iter().map(|lane| lane.expected[lane.next].len()).max();
-            return if rest.len() < longest.unwrap_or(0) && self.may_be(rest) {
-                Ok(Found::Part)
-            } else {
-                Err(self.wrong(bytes))
-            };
+            return if self.may_be(rest) { Found::Part } else { Found::Wrong };
         };
         if !self.count(number) {
-            return Err(self.wrong(bytes));
+            return Found::Wrong;
         }
         self.lane = lane;
         let lane = &mut self.lanes[lane];
         let len = lane.expected[lane.next].len();
         lane.step();
         lane.skip();
-        Ok(Found::Message(at + len))
+        Found::Message(at + len)
     }
 
     /// The sender whose next message these bytes begin with.
@@ -197,7 +204,8 @@ impl Check {
     }
 
     fn wrong(&self, bytes: &[u8]) -> BenchError {
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
+        let shown =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
         let lane = &self.lanes[self.lane];
         BenchError::Failed(format!(
             "an event is lost, repeated or changed: after {} events, number {:?}: received {}, expected {}",

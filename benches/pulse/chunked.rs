@@ -35,7 +35,8 @@ impl Chunks {
                 self.left = std::mem::take(&mut self.size) + END;
             } else if byte != b'\r' {
                 let digit = char::from(byte).to_digit(16);
-                let digit = digit.ok_or_else(|| BenchError::Failed("no chunk of a response".into()))?;
+                let digit =
+                    digit.ok_or_else(|| BenchError::Failed("no chunk of a response".into()))?;
                 self.size = self.size * 16 + digit as usize;
             }
         }

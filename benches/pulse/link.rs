@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::chunked::Chunks;
 use crate::check::{Check, Expected, Numbers};
+use crate::chunked::Chunks;
 use crate::load::{MESSAGES, Message};
 use crate::progress::Progress;
 use crate::systems::{Agent, Socket, System, WAIT_MAX};
@@ -130,7 +130,12 @@ impl<'a> Link<'a> {
         Ok((link, expected))
     }
 
-    fn add(&mut self, socket: Socket, expected: &[Expected], numbers: Numbers) -> Result<(), BenchError> {
+    fn add(
+        &mut self,
+        socket: Socket,
+        expected: &[Expected],
+        numbers: Numbers,
+    ) -> Result<(), BenchError> {
         let check = Check::new(self.system.head(), self.system.noise(), expected, numbers);
         self.followers.push(Follower::new(socket, check, self.system.is_chunked()));
         Ok(())
@@ -150,7 +155,9 @@ impl<'a> Link<'a> {
             let sending: Vec<_> = self
                 .senders
                 .iter_mut()
-                .map(|sender| scope.spawn(move || sender.send(system, progress, batch, begin + time)))
+                .map(|sender| {
+                    scope.spawn(move || sender.send(system, progress, batch, begin + time))
+                })
                 .collect();
             let received = read_all(followers, before, progress);
             if received.is_err() {
@@ -187,7 +194,8 @@ impl<'a> Link<'a> {
         });
         let sent = sent.map_err(|_| BenchError::Failed("the sender panicked".into()))??;
         self.sent += events;
-        let micros = |(sent, received): (&Instant, &Instant)| (*received - *sent).as_secs_f64() * 1e6;
+        let micros =
+            |(sent, received): (&Instant, &Instant)| (*received - *sent).as_secs_f64() * 1e6;
         Ok(sent.iter().zip(&received?).map(micros).collect())
     }
 }

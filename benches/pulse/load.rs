@@ -110,14 +110,47 @@ const PAGES: [&str; 6] =
 
 /// Words of messages, a few of them not ASCII. None changes what a duration beside it means.
 const WORDS: [&str; 30] = [
-    "query", "checkout", "for", "user", "with", "of", "basket", "größe", "loaded", "items", "from", "shop",
-    "session", "naïve", "cache", "hit", "and", "miss", "connection", "pool", "支払い", "index", "rendered",
-    "page", "customer", "order", "sent", "mail", "\"quoted\"", "stock",
+    "query",
+    "checkout",
+    "for",
+    "user",
+    "with",
+    "of",
+    "basket",
+    "größe",
+    "loaded",
+    "items",
+    "from",
+    "shop",
+    "session",
+    "naïve",
+    "cache",
+    "hit",
+    "and",
+    "miss",
+    "connection",
+    "pool",
+    "支払い",
+    "index",
+    "rendered",
+    "page",
+    "customer",
+    "order",
+    "sent",
+    "mail",
+    "\"quoted\"",
+    "stock",
 ];
 
 /// What stands before and after a duration.
-const REPORTS: [(&str, &str); 6] =
-    [("took ", ""), ("took ", ""), ("took ", ","), ("done in ", ","), ("completed after ", ""), ("took ", ":")];
+const REPORTS: [(&str, &str); 6] = [
+    ("took ", ""),
+    ("took ", ""),
+    ("took ", ","),
+    ("done in ", ","),
+    ("completed after ", ""),
+    ("took ", ":"),
+];
 
 /// A text with its numbers at the beginning, in the middle or at the end, and the duration in it.
 fn text(random: &mut Random) -> (String, Option<f64>) {
@@ -129,7 +162,11 @@ fn text(random: &mut Random) -> (String, Option<f64>) {
     let took = match random.below(6) {
         0 => None,
         1 | 2 => {
-            text.push_str(&format!("order {:05} has {} rows", random.below(100_000), random.below(500)));
+            text.push_str(&format!(
+                "order {:05} has {} rows",
+                random.below(100_000),
+                random.below(500)
+            ));
             None
         }
         _ => {

@@ -11,9 +11,14 @@ pub(crate) fn describe() -> String {
     let cores = thread::available_parallelism().map_or(0, usize::from);
     let kernel = first_line("/proc/sys/kernel/osrelease");
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model =
+        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("?", |(_, model)| model);
-    format!("{cores} cores ({model}), Linux {kernel} on {}; load before: {}", env::consts::ARCH, load())
+    format!(
+        "{cores} cores ({model}), Linux {kernel} on {}; load before: {}",
+        env::consts::ARCH,
+        load()
+    )
 }
 
 /// The load of the last minute.

@@ -87,8 +87,12 @@ impl Options {
 
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut options =
-            Self { seed: now.as_nanos() as u64 % 1_000_000, quick: false, history: 0, cases: Vec::new() };
+        let mut options = Self {
+            seed: now.as_nanos() as u64 % 1_000_000,
+            quick: false,
+            history: 0,
+            cases: Vec::new(),
+        };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -98,7 +102,9 @@ impl Options {
                     let seed = words.next().and_then(|seed| seed.parse().ok());
                     options.seed = seed.ok_or("--seed needs a number")?;
                 }
-                name if CASES.iter().any(|case| case.name == name) => options.cases.push(name.into()),
+                name if CASES.iter().any(|case| case.name == name) => {
+                    options.cases.push(name.into())
+                }
                 other => {
                     let names: Vec<&str> = CASES.iter().map(|case| case.name).collect();
                     return Err(format!(

@@ -53,7 +53,9 @@ impl Progress {
         while self.passed.load(Ordering::SeqCst) < enough {
             if self.failed.load(Ordering::SeqCst) || since.elapsed() >= WAIT_MAX {
                 let passed = self.passed.load(Ordering::SeqCst);
-                return Err(BenchError::Failed(format!("events lost: {sent} sent, {passed} received")));
+                return Err(BenchError::Failed(format!(
+                    "events lost: {sent} sent, {passed} received"
+                )));
             }
             self.wake_at.fetch_min(enough, Ordering::SeqCst);
             // The reader may have passed before it could see the mark.

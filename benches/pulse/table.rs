@@ -146,10 +146,21 @@ impl Row {
     fn cells(&self) -> [String; 8] {
         let none = || NONE.to_owned();
         let Some(ours) = &self.ours else {
-            return [self.what.clone(), none(), self.note.clone(), none(), none(), none(), none(), none()];
+            return [
+                self.what.clone(),
+                none(),
+                self.note.clone(),
+                none(),
+                none(),
+                none(),
+                none(),
+                none(),
+            ];
         };
         let (best, middle) = (self.best(), median(&ours.values));
-        let ratio = |runs: Option<&Runs>| runs.map(|runs| middle / median(&runs.values));
+        let ratio = |runs: Option<&Runs>| {
+            runs.map(|runs| middle / median(&runs.values)).filter(|ratio| ratio.is_finite())
+        };
         let (to_peer, to_limit) = (ratio(best), ratio(self.limit.as_ref()));
         let peer = match best {
             Some(runs) => format!("{}: {}", runs.name, runs.show(self.unit)),

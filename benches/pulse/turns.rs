@@ -65,8 +65,8 @@ pub(crate) fn in_turns<T, V>(
     for run in 0..=runs {
         for ((name, link), (_, values)) in links.iter_mut().zip(&mut measured) {
             let Some(link) = link else { continue };
-            let value = measure(link)
-                .map_err(|error| BenchError::Failed(format!("{name}: {error}")))?;
+            let value =
+                measure(link).map_err(|error| BenchError::Failed(format!("{name}: {error}")))?;
             if run > 0 {
                 values.push(value);
             }

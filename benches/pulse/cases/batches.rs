@@ -13,10 +13,14 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     let mut links = systems.links(&[options.load(Kind::Text)], 1)?;
     let measured = throughput(options, &mut links, SMALL, options.runs())?;
     let row = |history| {
-        Row::new(format!("1→1, batches of {SMALL}, mixed text, {history}"), Unit::PerSecond, measured.values(history))
-            .peer("nats-server", measured.values("nats-server"))
-            .peer("redis", measured.values("redis"))
-            .limit(measured.values("relay"))
+        Row::new(
+            format!("1→1, batches of {SMALL}, mixed text, {history}"),
+            Unit::PerSecond,
+            measured.values(history),
+        )
+        .peer("nats-server", measured.values("nats-server"))
+        .peer("redis", measured.values("redis"))
+        .limit(measured.values("relay"))
     };
     Ok(vec![row("history off"), row("history on")])
 }

@@ -71,7 +71,9 @@ fn stored(kind: Kind, measured: &Measured<Run>, writes: Vec<f64>) -> Row {
         ("plain 64 KiB writes", writes)
     };
     let what = format!("the same in bytes of event lines, {}, history on", kind.name());
-    Row::new(what, Unit::BytesPerSecond, bytes("history on")).peer(name, limit).target(Target::Peer(0.7))
+    Row::new(what, Unit::BytesPerSecond, bytes("history on"))
+        .peer(name, limit)
+        .target(Target::Peer(0.7))
 }
 
 /// The rate at which a loop of writes appends to a new file, in bytes per second.

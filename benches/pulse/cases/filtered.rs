@@ -30,8 +30,10 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     }
     let measured = throughput(options, &mut links, BATCH, options.runs())?;
     let row = |(name, matching, _): &(&str, &str, _)| {
-        let what = format!("1→1, JSON, a follower by {name} (`{}`), sent", matching.trim_matches('"'));
-        Row::new(what, Unit::PerSecond, measured.values(name)).peer("unfiltered", measured.values("all"))
+        let what =
+            format!("1→1, JSON, a follower by {name} (`{}`), sent", matching.trim_matches('"'));
+        Row::new(what, Unit::PerSecond, measured.values(name))
+            .peer("unfiltered", measured.values("all"))
     };
     Ok(FILTERS.iter().map(row).collect())
 }

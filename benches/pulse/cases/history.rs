@@ -3,11 +3,11 @@
 
 mod journal;
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::fs;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -51,7 +51,8 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     let mut random = Random(options.seed);
     let first = (0..singles).map(|_| first_line(&filled, &mut random)).collect::<Result<_, _>>()?;
     let mut rows = vec![
-        Row::new(format!("first line of `--since`, {size}"), Unit::Millis, first).target(Target::Value(5.0)),
+        Row::new(format!("first line of `--since`, {size}"), Unit::Millis, first)
+            .target(Target::Value(5.0)),
     ];
     let mut literal = Vec::new();
     for (name, pattern, grep, target) in PATTERNS {
@@ -74,13 +75,18 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     let events = |seconds: &f64| filled.events as f64 / seconds;
     let journal = journal::search(options, &texts(options), "Haystack", NEEDLES)?;
     rows.push(
-        Row::new(format!("`-g` through {size}, literal, in events"), Unit::PerSecond, literal.iter().map(events).collect())
-            .peer("journalctl --grep", journal),
+        Row::new(
+            format!("`-g` through {size}, literal, in events"),
+            Unit::PerSecond,
+            literal.iter().map(events).collect(),
+        )
+        .peer("journalctl --grep", journal),
     );
     let ready = (0..singles).map(|_| ready(&mut filled, options)).collect::<Result<_, _>>()?;
     rows.insert(
         1,
-        Row::new(format!("ready after kill -9, {size}"), Unit::Millis, ready).target(Target::Value(50.0)),
+        Row::new(format!("ready after kill -9, {size}"), Unit::Millis, ready)
+            .target(Target::Value(50.0)),
     );
     Ok(rows)
 }
@@ -211,7 +217,8 @@ fn search_files(agent: &Agent, pattern: &str, options: &[&str]) -> Result<f64, B
         .output()
         .map_err(refused("run grep"))?;
     let seconds = begin.elapsed().as_secs_f64();
-    complete(output.stdout.iter().filter(|byte| **byte == b'\n').count() as u64, "grep").map(|()| seconds)
+    complete(output.stdout.iter().filter(|byte| **byte == b'\n').count() as u64, "grep")
+        .map(|()| seconds)
 }
 
 /// A search that does not find all is no result.

@@ -15,7 +15,7 @@ const FOLLOWERS: usize = 1_000;
 const COUNTED: Duration = Duration::from_secs(3);
 
 /// How long an agent may be busy with its start.
-const STARTED: Duration = Duration::from_secs(1);
+const STARTED: Duration = Duration::from_secs(3);
 
 /// How long an agent is left alone after it has served clients: longer than the keep-alive of an idle
 /// blocking thread.
@@ -34,7 +34,9 @@ pub(crate) fn run(_options: &Options) -> Result<Vec<Row>, BenchError> {
     drop(followers);
     let each = (with_followers - fresh) * 1024.0 / FOLLOWERS as f64;
     let in_time = format!("in {} s", COUNTED.as_secs());
-    let row = |what: &str, unit, value, target| Row::new(what, unit, vec![value]).target(Target::Value(target));
+    let row = |what: &str, unit, value, target| {
+        Row::new(what, unit, vec![value]).target(Target::Value(target))
+    };
     Ok(vec![
         row("resident memory of an idle agent, history on", Unit::MiB, fresh, 6.0),
         row(&format!("memory more for each of {FOLLOWERS} idle followers"), Unit::KiB, each, 6.0),

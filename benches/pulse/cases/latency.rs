@@ -19,8 +19,8 @@ const RATES: [u64; 2] = [1_000, 50_000];
 /// How long a run is.
 const TIME: Duration = Duration::from_secs(1);
 
-/// How many messages of each system are measured at the low rate, in turns.
-const RARE: usize = 400;
+/// How many messages are sent in one run of the low rate.
+const RARE: usize = 100;
 
 /// The pause before each of them.
 const PAUSE: Duration = Duration::from_millis(3);
@@ -39,18 +39,24 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
 fn rare(options: &Options) -> Result<Vec<Row>, BenchError> {
     let systems = Systems::start(&["history on", "nats-server", "redis", "relay"])?;
     let mut links = systems.links(&[options.load(Kind::Text)], 1)?;
-    let runs = if options.quick { RARE / 4 } else { RARE };
-    let measured = in_turns(&mut links, runs, |link| {
-        thread::sleep(PAUSE);
-        // One message, when it is due: now.
-        Ok(link.latencies(1, Duration::from_secs(1))?[0])
+    let measured = in_turns(&mut links, options.singles(), |link| {
+        let one = |_| {
+            thread::sleep(PAUSE);
+            // One message, when it is due: now.
+            Ok(link.latencies(1, Duration::from_secs(1))?[0])
+        };
+        (0..RARE).map(one).collect::<Result<Vec<_>, _>>()
     })?;
     let row = |name, part| {
-        let of = |system| vec![percentile(&measured.values(system), part)];
-        Row::new(format!("latency after 3 ms of silence, history on, {name}"), Unit::Micros, of("history on"))
-            .peer("nats-server", of("nats-server"))
-            .peer("redis", of("redis"))
-            .limit(of("relay"))
+        let of = |system| measured.of(system, |micros| percentile(micros, part));
+        Row::new(
+            format!("latency after 3 ms of silence, history on, {name}"),
+            Unit::Micros,
+            of("history on"),
+        )
+        .peer("nats-server", of("nats-server"))
+        .peer("redis", of("redis"))
+        .limit(of("relay"))
     };
     Ok(vec![row("median", 0.5), row("99th percentile", 0.99)])
 }
@@ -83,7 +89,9 @@ fn at_rate(options: &Options, rate: u64) -> Result<Vec<Row>, BenchError> {
             if values(name).is_empty() {
                 return Row::unavailable(what, "needs root");
             }
-            Row::new(what, Unit::Micros, values(name)).peer("redis", values("redis")).limit(values("relay"))
+            Row::new(what, Unit::Micros, values(name))
+                .peer("redis", values("redis"))
+                .limit(values("relay"))
         };
         let (mut median, mut last) = (row("median", &p50), row("99th percentile", &p99));
         if name == "history on" {

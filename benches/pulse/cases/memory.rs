@@ -49,7 +49,12 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
         rows.push(row(named("peak memory in"), Unit::MiB, |used| &used.peak, ours).target(target));
         let kept = format!("memory kept {} s after", REST.as_secs());
         rows.push(row(named(&kept), Unit::MiB, |used| &used.kept, ours).target(target));
-        rows.push(row(named("page faults for a million events in"), Unit::Count, |used| &used.faults, ours));
+        rows.push(row(
+            named("page faults for a million events in"),
+            Unit::Count,
+            |used| &used.faults,
+            ours,
+        ));
     }
     Ok(rows)
 }

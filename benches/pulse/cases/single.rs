@@ -10,9 +10,13 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     let mut links = systems.links(&[options.load(Kind::Text)], 1)?;
     let measured = throughput(options, &mut links, 1, options.singles())?;
     let row = |history| {
-        Row::new(format!("1→1, one message a write, mixed text, {history}"), Unit::PerSecond, measured.values(history))
-            .peer("redis", measured.values("redis"))
-            .limit(measured.values("relay"))
+        Row::new(
+            format!("1→1, one message a write, mixed text, {history}"),
+            Unit::PerSecond,
+            measured.values(history),
+        )
+        .peer("redis", measured.values("redis"))
+        .limit(measured.values("relay"))
     };
     let first = row("history off").target(Target::Peer(1.0)).target(Target::Limit(0.75));
     Ok(vec![first, row("history on")])

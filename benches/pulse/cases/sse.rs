@@ -10,11 +10,11 @@ use crate::table::{Row, Target, Unit};
 use crate::turns::throughput;
 use crate::{BenchError, Options};
 
-/// How many runs are measured: nchan needs seconds for one.
+/// How many runs are measured at most: nchan needs seconds for one.
 const RUNS: usize = 3;
 
 /// How many events are sent with one write.
-const BLOCK: usize = 200;
+const BLOCK: usize = 100;
 
 /// The numbers of followers.
 const FANS: [usize; 2] = [100, 1_000];
@@ -36,7 +36,8 @@ fn measure(options: &Options, followers: usize) -> Result<Row, BenchError> {
         let link = peer.as_ref().map(|peer| Link::new(peer as &dyn System, &load, followers));
         links.push((*name, link.transpose()?));
     }
-    let measured = throughput(options, &mut links, BLOCK, RUNS)?;
+    let runs = if options.quick { 1 } else { RUNS };
+    let measured = throughput(options, &mut links, BLOCK, runs)?;
     let delivered = |name| measured.of(name, |sent| sent * followers as f64);
     let what = format!("1→{followers} by SSE, JSON, history on, delivered");
     let row = Row::new(what, Unit::PerSecond, delivered("SSE"));

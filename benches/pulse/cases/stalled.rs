@@ -13,7 +13,8 @@ const OTHERS: usize = 10;
 const NATS_RUNS: usize = 1;
 
 pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
-    let what = format!("{OTHERS} followers beside one that reads nothing, part of the rate without it");
+    let what =
+        format!("{OTHERS} followers beside one that reads nothing, part of the rate without it");
     let ours = shares(options, &Agent::start(false)?, options.runs())?;
     let on = shares(options, &Agent::start(true)?, options.runs())?;
     let redis = Redis::start()?.map(|redis| shares(options, &redis, options.runs())).transpose()?;

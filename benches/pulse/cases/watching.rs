@@ -57,7 +57,8 @@ fn measure(
     let p50 = |name| paced.of(name, |(p50, _)| *p50);
     let p99 = |name| paced.of(name, |(_, p99)| *p99);
     let latency = |part: &str, values: &dyn Fn(&'static str) -> Vec<f64>| {
-        let what = format!("one page with all views watches: latency at {}/s, JSON, {part}", RATE.0);
+        let what =
+            format!("one page with all views watches: latency at {}/s, JSON, {part}", RATE.0);
         Row::new(what, Unit::Micros, values("watched")).peer("unwatched", values("alone"))
     };
     let what = "one page with all views watches: 1→1 at full speed, JSON, history on";

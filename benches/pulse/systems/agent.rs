@@ -100,7 +100,8 @@ impl Agent {
             settings.history,
             stored.path(),
         );
-        fs::write(dir.path().join("pulsed.toml"), text).map_err(refused("write a configuration"))?;
+        fs::write(dir.path().join("pulsed.toml"), text)
+            .map_err(refused("write a configuration"))?;
         let mut program = spawn(dir.path())?;
         let mut output = String::new();
         if let Some(out) = program.0.stdout.take() {
@@ -271,7 +272,11 @@ impl System for Agent {
 
     /// Learned from one delivery of each message, which must say what the message says: only the agent knows the
     /// origin, for example.
-    fn expected(&self, sender: &mut Socket, messages: &[Message]) -> Result<Vec<Vec<u8>>, BenchError> {
+    fn expected(
+        &self,
+        sender: &mut Socket,
+        messages: &[Message],
+    ) -> Result<Vec<Vec<u8>>, BenchError> {
         let mut follower = BufReader::new(self.follower()?);
         let requests: Vec<u8> = messages.iter().flat_map(|message| self.request(message)).collect();
         thread::scope(|scope| {
@@ -285,7 +290,8 @@ impl System for Agent {
                     BenchError::Failed(format!("sent {}, received {line}", message.line))
                 })?);
             }
-            let sent = sending.join().map_err(|_| BenchError::Failed("the sender panicked".into()))?;
+            let sent =
+                sending.join().map_err(|_| BenchError::Failed("the sender panicked".into()))?;
             sent.map_err(refused("send"))?;
             Ok(expected)
         })

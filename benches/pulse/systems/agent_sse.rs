@@ -62,10 +62,26 @@ impl System for AgentSse {
     }
 
     /// As on the socket, with the end of an event.
-    fn expected(&self, sender: &mut Socket, messages: &[Message]) -> Result<Vec<Vec<u8>>, BenchError> {
+    fn expected(
+        &self,
+        sender: &mut Socket,
+        messages: &[Message],
+    ) -> Result<Vec<Vec<u8>>, BenchError> {
         let mut expected = self.agent.expected(sender, messages)?;
         expected.iter_mut().for_each(|line| line.push(b'\n'));
         Ok(expected)
+    }
+
+    /// Comments, and how far the follower has read.
+    fn noise(&self) -> &'static [&'static [Part]] {
+        const AT: [Part; 5] = [
+            Part::Text(b"id: "),
+            Part::Line,
+            Part::Text(b"data: {\"at\":"),
+            Part::Line,
+            Part::Line,
+        ];
+        &[&[Part::Text(b":"), Part::Line, Part::Line], &AT]
     }
 
     fn is_chunked(&self) -> bool {

@@ -62,13 +62,17 @@ pub(crate) trait System: Sync {
     fn delivered(&self, message: &Message) -> Vec<u8>;
 
     /// What followers receive for the messages of a sender that has sent nothing yet.
-    fn expected(&self, _sender: &mut Socket, messages: &[Message]) -> Result<Vec<Vec<u8>>, BenchError> {
+    fn expected(
+        &self,
+        _sender: &mut Socket,
+        messages: &[Message],
+    ) -> Result<Vec<Vec<u8>>, BenchError> {
         Ok(messages.iter().map(|message| self.delivered(message)).collect())
     }
 
     /// What the system sends to followers on its own account.
-    fn noise(&self) -> Option<&'static [u8]> {
-        None
+    fn noise(&self) -> &'static [&'static [Part]] {
+        &[]
     }
 
     /// Whether followers receive the body of an HTTP response in chunks.
@@ -281,6 +285,7 @@ pub(crate) fn about() -> Vec<String> {
         (version("journalctl", "--version"), "over one file that systemd-journal-remote wrote"),
         (Some("relay".into()), relay::SETTINGS),
     ];
-    let line = |(version, settings): (Option<String>, &str)| Some(format!("{}: {settings}", version?));
+    let line =
+        |(version, settings): (Option<String>, &str)| Some(format!("{}: {settings}", version?));
     all.into_iter().filter_map(line).collect()
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Socket, System, free_port, spawn, until_it_works};
+use crate::check::Part;
 use crate::load::Message;
 use crate::process::Running;
 use crate::{BenchError, refused};
 
-pub(super) const SETTINGS: &str = "one subject over loopback TCP, because it has no Unix socket; nothing stored";
+pub(super) const SETTINGS: &str =
+    "one subject over loopback TCP, because it has no Unix socket; nothing stored";
 
 /// A running nats-server.
 pub(crate) struct Nats {
@@ -27,7 +29,9 @@ impl Nats {
         // The benchmark's clients do not answer pings.
         std::fs::write(&file, format!("listen: 127.0.0.1:{port}\nping_interval: \"1h\"\n"))
             .map_err(refused("write a configuration"))?;
-        let Some(program) = spawn("nats-server", &[Path::new("-c"), &file])? else { return Ok(None) };
+        let Some(program) = spawn("nats-server", &[Path::new("-c"), &file])? else {
+            return Ok(None);
+        };
         let nats = Self { program, _dir: dir, port };
         until_it_works(|| nats.sender())?;
         Ok(Some(nats))
@@ -65,8 +69,8 @@ impl System for Nats {
         format!("MSG x 1 {}\r\n{line}\r\n", line.len()).into_bytes()
     }
 
-    fn noise(&self) -> Option<&'static [u8]> {
-        Some(b"PING\r\n")
+    fn noise(&self) -> &'static [&'static [Part]] {
+        &[&[Part::Text(b"PING\r\n")]]
     }
 
     fn finish(&self, sender: &mut Socket) -> Result<(), BenchError> {

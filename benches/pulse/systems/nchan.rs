@@ -71,7 +71,8 @@ impl System for Nchan {
 
     fn request(&self, message: &Message) -> Vec<u8> {
         let (line, length) = (&message.line, message.line.len());
-        format!("POST /pub?id=1 HTTP/1.1\r\nHost: nchan\r\nContent-Length: {length}\r\n\r\n{line}").into_bytes()
+        format!("POST /pub?id=1 HTTP/1.1\r\nHost: nchan\r\nContent-Length: {length}\r\n\r\n{line}")
+            .into_bytes()
     }
 
     fn head(&self) -> &'static [Part] {
@@ -82,8 +83,8 @@ impl System for Nchan {
         format!("{}\n\n", message.line).into_bytes()
     }
 
-    fn noise(&self) -> Option<&'static [u8]> {
-        Some(b": hi\n\n")
+    fn noise(&self) -> &'static [&'static [Part]] {
+        &[&[Part::Text(b": hi\n\n")]]
     }
 }
 

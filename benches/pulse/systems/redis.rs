@@ -10,8 +10,7 @@ use crate::load::Message;
 use crate::process::Running;
 use crate::{BenchError, refused};
 
-pub(super) const SETTINGS: &str =
-    "PUBLISH to one channel over a Unix socket, replies off; nothing stored; default limits of output buffers";
+pub(super) const SETTINGS: &str = "PUBLISH to one channel over a Unix socket, replies off; nothing stored; default limits of output buffers";
 
 /// A running redis-server.
 pub(crate) struct Redis {
@@ -27,8 +26,18 @@ impl Redis {
         let path = dir.path().join("redis.sock");
         let socket = path.to_string_lossy().into_owned();
         let place = dir.path().to_string_lossy().into_owned();
-        let arguments =
-            ["--port", "0", "--unixsocket", &socket, "--dir", &place, "--save", "", "--appendonly", "no"];
+        let arguments = [
+            "--port",
+            "0",
+            "--unixsocket",
+            &socket,
+            "--dir",
+            &place,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
         let Some(program) = spawn("redis-server", &arguments)? else { return Ok(None) };
         let redis = Self { program, _dir: dir, path };
         until_it_works(|| redis.sender())?;

@@ -81,7 +81,9 @@ impl System for Rsyslog {
             self.sender().map_err(io::Error::other)?.write_all(format!("{FIRST}\n").as_bytes())?;
             loop {
                 match self.listener.accept() {
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock && since.elapsed() < WAIT_MAX => {
+                    Err(e)
+                        if e.kind() == io::ErrorKind::WouldBlock && since.elapsed() < WAIT_MAX =>
+                    {
                         thread::sleep(Duration::from_millis(5));
                     }
                     Err(e) => return Err(e),

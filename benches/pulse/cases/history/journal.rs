@@ -52,7 +52,9 @@ pub(super) fn search(
         let found = output.stdout.iter().filter(|byte| **byte == b'\n').count() as u64;
         if found != needles {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(BenchError::Failed(format!("journalctl found {found} of {needles}: {errors}")));
+            return Err(BenchError::Failed(format!(
+                "journalctl found {found} of {needles}: {errors}"
+            )));
         }
         speeds.push(events as f64 / seconds);
     }
@@ -60,7 +62,13 @@ pub(super) fn search(
 }
 
 /// Writes events in systemd's export format through systemd-journal-remote.
-fn write(writer: &Path, file: &PathBuf, load: &[Message], events: u64, needles: u64) -> io::Result<()> {
+fn write(
+    writer: &Path,
+    file: &PathBuf,
+    load: &[Message],
+    events: u64,
+    needles: u64,
+) -> io::Result<()> {
     let mut program = Command::new(writer)
         .args(["--split-mode=none", "--output"])
         .arg(file)
