@@ -4,12 +4,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use std::{env, io, thread};
+use std::time::Instant;
+use std::{env, io};
 
-use crate::systems::{Agent, DISK, WAIT_MAX, ask};
-use crate::table::{Row, Target, median};
-use crate::{BenchError, refused};
+use crate::systems::{Agent, DISK, programs};
+use crate::table::{Row, Target, Unit};
+use crate::{BenchError, Options, refused};
 
 /// How many runs of each command are measured, in turns.
 const RUNS: usize = 200;
@@ -20,14 +20,14 @@ const WARM_UP: usize = 10;
 /// The message of each.
 const MESSAGE: &str = "query took 40ms";
 
-const PLAIN: &str = "one acknowledged `pulse-send`, plain build; peer: `logger`";
-const STATIC: &str = "one acknowledged `pulse-send`, static musl build; peer: `logger`";
+const PLAIN: &str = "one acknowledged `pulse-send`, plain build, whole process";
+const STATIC: &str = "one acknowledged `pulse-send`, static musl build, whole process";
 
-pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
+pub(crate) fn run(_options: &Options) -> Result<Vec<Row>, BenchError> {
     let agent = Agent::start(true)?;
     let programs = [
         Some(PathBuf::from("logger")).filter(|logger| is_installed(logger)),
-        Some(PathBuf::from(env!("CARGO_BIN_EXE_pulse-send"))),
+        Some(programs().send),
         static_build()?,
     ];
     let mut taken = [const { Vec::new() }; 3];
@@ -43,17 +43,12 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
         }
     }
     all_arrived(&agent, expected)?;
-    let [logger, plain, musl] = taken.map(|taken| median(&taken));
+    let [logger, plain, musl] = taken;
     let row = |what, program: &Option<PathBuf>, micros, target| match program {
-        _ if programs[0].is_none() => Row::unavailable(what, "not installed"),
         None => Row::unavailable(what, "target not installed"),
-        Some(_) => Row::compared(
-            what,
-            format!("{micros:.0} µs"),
-            format!("{logger:.0} µs"),
-            micros / logger,
-            Target::AtMost(target),
-        ),
+        Some(_) => Row::new(what, Unit::Micros, micros)
+            .peer("logger", logger.clone())
+            .target(Target::Peer(target)),
     };
     Ok(vec![row(PLAIN, &programs[1], plain, 0.8), row(STATIC, &programs[2], musl, 0.25)])
 }
@@ -74,24 +69,7 @@ fn time_once(program: &Path, socket: &Path) -> Result<f64, BenchError> {
 
 /// Waits until the agent has all events: logger may exit before its line is read.
 fn all_arrived(agent: &Agent, expected: u64) -> Result<(), BenchError> {
-    let mut stream = agent.connect()?;
-    let since = Instant::now();
-    loop {
-        let stats = ask(&mut stream, "STATS", "{")?;
-        let events = stats
-            .split(',')
-            .find_map(|part| part.strip_prefix("\"events\":")?.parse::<u64>().ok())
-            .unwrap_or_default();
-        if events == expected {
-            return Ok(());
-        }
-        if since.elapsed() > WAIT_MAX {
-            return Err(BenchError::Failed(format!(
-                "events lost: {events} of {expected} received"
-            )));
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
+    agent.wait_for(&format!("\"events\":{expected},"))
 }
 
 fn is_installed(program: &Path) -> bool {

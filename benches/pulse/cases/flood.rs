@@ -1,7 +1,6 @@
 //! What a flood of one user costs another user, who sends an event now and then.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,10 +9,10 @@ use std::{io, thread};
 
 use nix::unistd::geteuid;
 
-use crate::load::Load;
-use crate::systems::{Agent, WAIT_MAX};
-use crate::table::{Row, Target, median};
-use crate::{BenchError, refused};
+use crate::load::Kind;
+use crate::systems::{Agent, WAIT_MAX, programs};
+use crate::table::{Row, Target, Unit};
+use crate::{BenchError, Options, refused};
 
 /// The user who floods.
 const FLOODER: u32 = 4_242;
@@ -21,31 +20,32 @@ const FLOODER: u32 = 4_242;
 /// How many connections the flood has.
 const CONNECTIONS: usize = 4;
 
+/// How many messages a flood repeats: what an argument of a program can hold.
+const REPEATED: usize = 500;
+
 /// The other user.
 const OTHER: u32 = 4_243;
 
 /// How many runs of pulse-send are measured, without the flood and during it.
 const RUNS: usize = 200;
 
-const WHAT: &str =
-    "one acknowledged `pulse-send` while another user floods; beside: without the flood";
+const WHAT: &str = "one acknowledged `pulse-send` while another user floods";
 
-pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
+pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
     if !geteuid().is_root() {
         return Ok(vec![Row::unavailable(WHAT, "needs root")]);
     }
     let agent = Agent::start(true)?;
     let socket = agent.socket();
     let dir = socket.parent().unwrap_or(Path::new("/"));
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
-        .map_err(refused("open a directory"))?;
+    agent.open_directory()?;
     // A copy, because other users may not be able to reach the build directory.
     let send = dir.join("pulse-send");
-    fs::copy(env!("CARGO_BIN_EXE_pulse-send"), &send).map_err(refused("copy pulse-send"))?;
+    fs::copy(programs().send, &send).map_err(refused("copy pulse-send"))?;
     let idle = send_often(&send, &socket)?;
     let mut floods = Vec::new();
     for _ in 0..CONNECTIONS {
-        match flood(&socket) {
+        match flood(&socket, options) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(vec![Row::unavailable(WHAT, "nc not installed")]);
             }
@@ -59,9 +59,8 @@ pub(crate) fn run() -> Result<Vec<Row>, BenchError> {
     }
     let flooded = send_often(&send, &socket)?;
     drop(floods);
-    let (idle, flooded) = (median(&idle), median(&flooded));
-    let (ours, beside) = (format!("{flooded:.0} µs"), format!("{idle:.0} µs"));
-    Ok(vec![Row::compared(WHAT, ours, beside, flooded / idle, Target::AtMost(3.0))])
+    let row = Row::new(WHAT, Unit::Micros, flooded).peer("without the flood", idle);
+    Ok(vec![row.target(Target::Peer(3.0))])
 }
 
 /// Times of acknowledged runs by the other user, in µs.
@@ -92,9 +91,10 @@ struct Flood {
     nc: Child,
 }
 
-fn flood(socket: &Path) -> io::Result<Flood> {
+fn flood(socket: &Path, options: &Options) -> io::Result<Flood> {
+    let load = options.load(Kind::Text);
     let requests: Vec<String> =
-        Load::Text.messages().iter().map(|message| format!("SEND {message}")).collect();
+        load.iter().take(REPEATED).map(|message| format!("SEND {}", message.line)).collect();
     // yes repeats its argument, line ends included.
     let mut yes = Command::new("yes").arg(requests.join("\n")).stdout(Stdio::piped()).spawn()?;
     let lines = yes.stdout.take().map_or(Stdio::null(), Stdio::from);
