@@ -6,7 +6,8 @@
 //!
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
 //! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
-//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each
+//! own kind over the same stages. `nats` is a sink of a subscription, for the engine where the events of many machines
+//! meet. `access` and `limits` are asked by all of them. Ingest and follow do not know each
 //! other, nor those who drive them. `services` is what all tasks share. This file is the order of start and stop.
 
 mod access;

@@ -22,7 +22,7 @@ mod stream;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -103,12 +103,13 @@ impl Forwarder {
     fn run(mut self) {
         let mut retry = Retry::default();
         while !*self.stopping.borrow() {
-            let begun = Instant::now();
+            let before = self.acknowledged.clone();
             match block_on(self.connection()) {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
                     self.report(&error);
-                    let wait = retry.next(error.is_refusal(), begun.elapsed());
+                    let progress = self.acknowledged != before;
+                    let wait = retry.next(error.is_refusal(), progress);
                     let stopped = self.stopping.wait_for(|stop| *stop);
                     // Fails if it was time, or if the agent has ended.
                     let _ = block_on(async { tokio::time::timeout(wait, stopped).await.is_ok() });

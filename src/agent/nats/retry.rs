@@ -13,9 +13,6 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// The wait after what only an operator can change.
 const REFUSED_WAIT: Duration = Duration::from_secs(60);
 
-/// A connection that lasted this long was a good one: the next wait is the shortest.
-const GOOD: Duration = Duration::from_secs(10);
-
 /// Waits that double.
 #[derive(Debug, Default)]
 pub(super) struct Retry {
@@ -23,10 +20,10 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// The next wait, after a connection that lasted for `lasted`. A part of it is random, so that the agents of many
-    /// machines do not come at once when their engine returns.
-    pub(super) fn next(&mut self, refused: bool, lasted: Duration) -> Duration {
-        let doubled = self.last.filter(|_| lasted < GOOD).map_or(WAIT_MIN, |last| last * 2);
+    /// The next wait: the shortest if the engine has acknowledged something since the last one. A part of it is
+    /// random, so that the agents of many machines do not come at once when their engine returns.
+    pub(super) fn next(&mut self, refused: bool, acknowledged: bool) -> Duration {
+        let doubled = self.last.filter(|_| !acknowledged).map_or(WAIT_MIN, |last| last * 2);
         let wait = doubled.min(WAIT_MAX);
         self.last = Some(wait);
         let wait = if refused { REFUSED_WAIT } else { wait };
@@ -44,11 +41,11 @@ mod tests {
         let mut retry = Retry::default();
         let mut expected = WAIT_MIN;
         for _ in 0..20 {
-            let wait = retry.next(false, Duration::ZERO);
+            let wait = retry.next(false, false);
             assert!((expected / 2..=expected).contains(&wait), "{wait:?}");
             expected = (expected * 2).min(WAIT_MAX);
         }
-        assert!(retry.next(true, Duration::ZERO) >= REFUSED_WAIT / 2);
-        assert!(retry.next(false, GOOD) <= WAIT_MIN);
+        assert!(retry.next(true, false) >= REFUSED_WAIT / 2);
+        assert!(retry.next(false, true) <= WAIT_MIN);
     }
 }

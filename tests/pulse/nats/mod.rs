@@ -3,6 +3,7 @@
 mod engine;
 mod faults;
 mod forward;
+mod hostile;
 mod login;
 mod names;
 mod streams;

@@ -1,4 +1,4 @@
-//! One subject, one agent.
+//! Each subject belongs to one agent.
 
 use super::engine::Engine;
 use super::{
