@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,6 +18,9 @@ use crate::harness::{TIMEOUT, parse, wait_for};
 /// Where Debian has the server, which is not in every user's path.
 const SERVER: &str = "nats-server";
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+
+/// The wait for an answer that may not come.
+const ASKED_FOR: Duration = Duration::from_secs(1);
 
 /// How many inboxes were used.
 static INBOXES: AtomicU64 = AtomicU64::new(0);
@@ -73,8 +77,14 @@ impl Engine {
     /// Starts it, also again, and waits until JetStream answers.
     pub(super) fn restart(&mut self) {
         self.launch();
+        self.wait_until_ready();
+    }
+
+    /// Waits until JetStream answers.
+    pub(super) fn wait_until_ready(&self) {
         wait_for("an engine that answers", || {
-            let mut nats = self.try_connect()?;
+            // A cluster without a leader leaves requests unanswered.
+            let mut nats = self.connect_for(ASKED_FOR)?;
             nats.try_request("$JS.API.INFO", "").filter(|info| info["streams"].is_u64())
         });
     }
@@ -115,12 +125,19 @@ impl Engine {
     /// A connection to it.
     #[track_caller]
     pub(super) fn connect(&self) -> Nats {
-        self.try_connect().expect("a running engine")
+        self.connect_for(TIMEOUT).expect("a running engine")
     }
 
-    fn try_connect(&self) -> Option<Nats> {
+    /// Information about a stream. `None` while the engine does not know it.
+    pub(super) fn try_stream(&self, stream: &str) -> Option<Value> {
+        let mut nats = self.connect_for(ASKED_FOR)?;
+        nats.try_request(&format!("$JS.API.STREAM.INFO.{stream}"), "")
+    }
+
+    /// A connection with this timeout of each read.
+    fn connect_for(&self, timeout: Duration) -> Option<Nats> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
+        stream.set_read_timeout(Some(timeout)).ok()?;
         let mut nats = Nats { stream: BufReader::new(stream), next: 0 };
         let mut options = json!({ "verbose": false, "headers": true, "no_responders": true });
         let login = self.login.as_object().expect("an object").clone();

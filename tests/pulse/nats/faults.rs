@@ -16,7 +16,7 @@ use crate::harness::{Agent, parse, seq_of, wait_for};
 const STEP: u64 = 200;
 
 /// Sends without pause while `meanwhile` runs. Returns the number of acknowledged events.
-fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
+pub(super) fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
     let done = AtomicBool::new(false);
     let mut client = agent.connect();
     thread::scope(|scope| {
@@ -35,7 +35,7 @@ fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
 }
 
 /// Waits until the agent has forwarded more than it had.
-fn wait_for_progress(agent: &Agent) {
+pub(super) fn wait_for_progress(agent: &Agent) {
     let forwarded = |agent: &Agent| {
         let stats = agent.stats();
         stats["nats"]["forwarded"].as_str().map(seq_of)

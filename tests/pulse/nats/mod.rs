@@ -1,5 +1,6 @@
 //! Forwarding to NATS JetStream, with a real nats-server.
 
+mod cluster;
 mod engine;
 mod faults;
 mod forward;
