@@ -6,7 +6,8 @@
 //!
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
 //! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
-//! own kind over the same stages. `access` and `limits` are asked by all of them. Ingest and follow do not know each
+//! own kind over the same stages. `nats` is a sink of a subscription, for the engine where the events of many machines
+//! meet. `access` and `limits` are asked by all of them. Ingest and follow do not know each
 //! other, nor those who drive them. `services` is what all tasks share. This file is the order of start and stop.
 
 mod access;
@@ -15,11 +16,14 @@ mod clients;
 mod datagrams;
 mod error;
 mod follow;
+mod forwarding;
 mod http;
 mod ingest;
 mod limits;
 mod links;
 mod manager;
+#[cfg(feature = "nats")]
+mod nats;
 mod reload;
 mod services;
 mod session;
@@ -50,6 +54,7 @@ use crate::sys::{clock, limits as system_limits, users};
 
 use access::Access;
 use access::origins::Origins;
+use forwarding::Forwarding;
 use http::listen::{Listening, listen};
 use http::{Monitor, Place};
 use ingest::runs::Runs;
@@ -76,6 +81,10 @@ pub use transport::tls;
 pub use access::origins::ORIGIN_WAIT_MAX;
 pub use access::{ANSWER_VALID_FOR, GROUPS_WAIT_MAX};
 pub use follow::{GONE_CHECK_EVERY, IGNORED_MAX, PASSED_OVER_MAX, REST_MAX};
+pub use forwarding::{
+    ACK_WAIT_MAX, CHECK_EVERY, COMPRESS_MIN, CONNECT_MAX, FLUSH_MAX, IN_FLIGHT_MAX, MESSAGE_MIN,
+    MESSAGE_SIZE,
+};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
     UNSTORED_MAX,
@@ -308,6 +317,10 @@ async fn serve<E: Display + Send + 'static>(
         datagrams::spawn(&services, socket, file)
             .map_err(system("use the socket for datagrams"))?;
     }
+    #[cfg(feature = "nats")]
+    if let Some(config) = &config.nats {
+        nats::spawn(&services, config);
+    }
     let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
     let (socket, limits) = (&config.socket.path, services.limits.clone());
     let manager = Arc::new(ServiceManager::new(base.manager, socket, log.clone(), limits));
@@ -397,11 +410,20 @@ fn services(
     let tokens = config.tokens.clone().filter(|_| takes_tokens);
     let access = Arc::new(Access::new(users::current(), config.access.clone(), tokens));
     let runs = Arc::new(Runs::default());
+    let forwarding = config.nats.as_ref();
+    let forwarding = forwarding.map(|nats| Arc::new(Forwarding::new(nats, &config.host)));
     let bridge =
         tcp_address.map(|_| Bridge::new(access.clone(), limits.clone(), tls, stopping.clone()));
     Services {
         log: log.clone(),
-        stats: Stats::new(log.clone(), limits.clone(), runs.clone(), tcp_address),
+        stats: Stats::new(
+            log.clone(),
+            limits.clone(),
+            runs.clone(),
+            tcp_address,
+            forwarding.clone(),
+        ),
+        forwarding,
         limits,
         access,
         origins: Origins::new(),

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::access::origins::Origins;
+use super::forwarding::Forwarding;
 use super::ingest::runs::Runs;
 use super::limits::Limits;
 use super::links::SignInLinks;
@@ -24,6 +25,8 @@ pub(crate) struct Services {
     pub(crate) origins: Origins,
     pub(crate) runs: Arc<Runs>,
     pub(crate) stats: Stats,
+    /// `None` unless NATS is configured.
+    pub(crate) forwarding: Option<Arc<Forwarding>>,
     /// The views that are watched.
     pub(crate) folds: Arc<Folds>,
     /// Views of past periods.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::forwarding::Forwarding;
 use super::ingest::runs::Runs;
 use super::limits::Limits;
 use crate::access::TagScope;
@@ -23,6 +24,8 @@ pub(crate) struct Stats {
     started: Timestamp,
     /// The address of the TCP bridge.
     tcp: Option<SocketAddr>,
+    /// `None` unless NATS is configured.
+    forwarding: Option<Arc<Forwarding>>,
 }
 
 impl Stats {
@@ -31,9 +34,10 @@ impl Stats {
         limits: Arc<Limits>,
         runs: Arc<Runs>,
         tcp: Option<SocketAddr>,
+        forwarding: Option<Arc<Forwarding>>,
     ) -> Self {
         let started = log.now();
-        Self { log, limits, runs, started, tcp }
+        Self { log, limits, runs, started, tcp, forwarding }
     }
 
     /// All figures as one JSON object on one line. Figures about every tag are left out for a client that may not
@@ -67,6 +71,7 @@ impl Stats {
             "followers": counts.followers,
             "runs": { "open": runs.open, "untracked": runs.untracked },
             "tcp": self.tcp.map(|address| address.to_string()),
+            "nats": self.forwarding.as_ref().map(|it| it.json(newest, scope)),
         });
         if *scope != TagScope::All {
             for name in OF_ALL_TAGS {

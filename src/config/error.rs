@@ -187,6 +187,34 @@ pub enum Problem {
     /// A Unix socket has no TLS.
     #[error("a Unix socket has no TLS: the proxy in front of it has")]
     UnixTls,
+    /// It is not the URL of an engine.
+    #[error(
+        "{0:?} is not the URL of a NATS server, such as \"tls://nats.example:4222\": nats or tls, a host and a port, and \
+         neither user nor password, which have keys of their own"
+    )]
+    NatsUrl(String),
+    /// Events and secrets would be sent over a network without TLS.
+    #[error(
+        "{0:?} is not on this machine: without TLS, secrets and events could be read on the network; write tls:// \
+         instead of nats://, or connect to a leaf node on this machine"
+    )]
+    NatsPlain(String),
+    /// It cannot be the name of a stream or a part of a subject.
+    #[error(
+        "{text:?} is not a name: 1 to {max} of A-Z a-z 0-9 _ -, in a prefix also . between them"
+    )]
+    NatsName {
+        /// The text.
+        text: String,
+        /// The longest name, in bytes.
+        max: usize,
+    },
+    /// Two ways to authenticate are set.
+    #[error("set only one of nats.credentials, nats.token and nats.user")]
+    NatsLogins,
+    /// Only one of two keys is set.
+    #[error("nats.user, a name, and nats.password, a file, go together")]
+    NatsUser,
     /// This user has no directory for sockets.
     #[error("$XDG_RUNTIME_DIR is not set, and this user has no directory in /run/user")]
     NoRuntimeDir,

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem, Wrong};
 
 /// Every key, with its section.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 40] = [
     "host",
     "socket.path",
     "socket.mode",
@@ -33,6 +33,20 @@ pub const KEYS: [&str; 26] = [
     "web.mode",
     "web.owner",
     "web.group",
+    "nats.url",
+    "nats.credentials",
+    "nats.token",
+    "nats.user",
+    "nats.password",
+    "nats.ca",
+    "nats.cert",
+    "nats.key",
+    "nats.stream",
+    "nats.prefix",
+    "nats.size",
+    "nats.age",
+    "nats.replicas",
+    "nats.compress",
     "access.tag",
     "access.send",
     "access.tail",
@@ -190,13 +204,13 @@ mod tests {
     fn suggests_near_keys() {
         for (typed, candidates) in [
             ("socket.pth", &["socket.path"][..]),
-            ("socket.size", &["history.size", "window.size"]),
-            ("size", &["history.size", "window.size"]),
+            ("socket.size", &["history.size", "nats.size", "window.size"]),
+            ("size", &["history.size", "nats.size", "window.size"]),
             ("histroy", &["history"]),
-            ("hots", &["host"]),
+            ("hots", &["host", "nats"]),
             ("windowsize", &["window.size"]),
             ("wbe", &["web"]),
-            ("nats", &[]),
+            ("kafka", &[]),
         ] {
             assert_eq!(near(typed), candidates, "{typed}");
         }

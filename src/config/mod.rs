@@ -10,6 +10,7 @@ mod history;
 mod host;
 mod keys;
 mod machine;
+mod nats;
 mod raw;
 mod socket;
 mod syslog;
@@ -39,6 +40,10 @@ pub use history::{
 pub use host::HOST_MAX;
 pub use keys::KEYS;
 pub use machine::{DEFAULT_MODE, Machine};
+pub use nats::{
+    NATS_NAME_MAX, NATS_URLS_MAX, Nats, NatsLogin, REPLICAS_MAX, STREAM_AGE_MAX, STREAM_AGE_MIN,
+    STREAM_MAX, STREAM_MIN,
+};
 pub use socket::{SOCKET_PATH_MAX, Socket};
 pub use syslog::beside;
 pub use tcp::Tcp;
@@ -86,6 +91,8 @@ pub struct Config {
     pub tcp: Option<Tcp>,
     /// The monitor. `None` if it is disabled.
     pub web: Option<Web>,
+    /// Forwarding to NATS JetStream. `None` if it is disabled.
+    pub nats: Option<Nats>,
     /// The directory of what the monitor keeps: its port and its sessions. `None` if there is no default.
     pub state: Option<PathBuf>,
     /// The file of the bridge's tokens: an absolute path. `None` if there is no default.
@@ -107,6 +114,12 @@ pub enum Warning {
     /// A certificate without an address to listen on.
     #[error("tcp.cert is set, and tcp.listen is not: TCP is disabled")]
     NoListen,
+    /// This program cannot forward.
+    #[error(
+        "nats.url is set, and this pulsed is built without NATS: nothing is forwarded; use the Debian package, or \
+         build with --features nats"
+    )]
+    NoNats,
 }
 
 impl Config {
@@ -183,6 +196,8 @@ impl Config {
         let history = raw.history.check(machine)?;
         let tokens = raw.tcp.tokens(history_dir.clone())?;
         let unused = raw.tcp.is_certificate_unused().then_some(Warning::NoListen);
+        let nats = raw.nats.check()?;
+        let without = nats.as_ref().filter(|_| !cfg!(feature = "nats")).map(|_| Warning::NoNats);
         Ok(Self {
             host,
             syslog: raw.syslog.check(&socket.path, machine)?,
@@ -190,12 +205,13 @@ impl Config {
             history,
             tcp: raw.tcp.check(tokens.is_some())?,
             web: raw.web.check(machine)?,
+            nats,
             state: history_dir.filter(|dir| dir.is_absolute()),
             tokens,
             access: access::check(raw.access, machine)?,
             window: raw.window.check()?,
             file: None,
-            warnings: unused.into_iter().collect(),
+            warnings: unused.into_iter().chain(without).collect(),
         })
     }
 }

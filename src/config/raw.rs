@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::access::RawRule;
 use super::history::RawHistory;
+use super::nats::RawNats;
 use super::socket::RawSocket;
 use super::syslog::RawSyslog;
 use super::tcp::RawTcp;
@@ -22,5 +23,6 @@ pub(super) struct Raw {
     pub(super) window: RawWindow,
     pub(super) tcp: RawTcp,
     pub(super) web: RawWeb,
+    pub(super) nats: RawNats,
     pub(super) access: Option<Vec<Spanned<RawRule>>>,
 }

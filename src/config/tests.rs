@@ -57,6 +57,7 @@ fn defaults_are_valid() {
         window: Window { size: 64 << 20 },
         tcp: None,
         web: Some(Web { listen: WebListen::Default, tls: None, url: None }),
+        nats: None,
         state: Some("/var/lib/pulsed".into()),
         tokens: Some("/var/lib/pulsed/tokens".into()),
         access: Rules::default(),
@@ -121,12 +122,21 @@ fn the_example_has_every_key_and_its_default() {
         cert = "/etc/pulsed/cert.pem"
         key = "/etc/pulsed/key.pem"
         url = "https://web1.example/pulse/"
+        [nats]
+        url = "nats://127.0.0.1:4222"
+        credentials = "/etc/pulsed/nats.creds"
+        ca = "/etc/pulsed/nats-ca.pem"
+        cert = "/etc/pulsed/cert.pem"
+        key = "/etc/pulsed/key.pem"
         "#,
     );
     // The last keys of the monitor are for a Unix socket, which has no certificate.
     let of_unix = "mode = \"0660\"\nowner = \"root\"\ngroup = \"www-data\"\n";
     let (of_tcp, rest) = uncommented.split_once(of_unix).expect("the last keys");
-    let of_tcp = checked(&format!("{of_tcp}{rest}")).expect("uncommented");
+    // Of the ways to authenticate to NATS only one can be used.
+    let others = "token = \"/etc/pulsed/nats.token\"\nuser = \"web1\"\npassword = \"/etc/pulsed/nats.password\"\n";
+    let (before, after) = rest.split_once(others).expect("the other ways");
+    let of_tcp = checked(&format!("{of_tcp}{before}{after}")).expect("uncommented");
     assert_eq!(of_tcp, defaults.expect("root's"));
     let unix = |keys: &str| {
         let text = format!("[web]\nlisten = 'unix:/w'\nurl = 'http://w'\n{keys}");
@@ -237,7 +247,7 @@ fn errors_name_file_line_and_key() {
         ),
         (
             "size = '1GiB'",
-            "/etc/p.toml:1: size: unknown key; did you mean history.size or window.size?",
+            "/etc/p.toml:1: size: unknown key; did you mean history.size or nats.size or window.size?",
         ),
         ("[histroy]\nsize='1GiB'", "/etc/p.toml:1: histroy: unknown key; did you mean history?"),
         ("host.name = 'x'", "/etc/p.toml:1: host: invalid type: map, expected a string"),
@@ -412,7 +422,7 @@ fn errors_name_file_line_and_key() {
         assert!(error_text.starts_with(error), "{text:?}\n  is: {error_text}\nnot: {error}");
         assert!(!error_text.contains('\n'), "{error_text:?}");
     }
-    for later in ["nats", "limits"] {
+    for later in ["kafka", "limits"] {
         let error = refused(&format!("[{later}]"));
         assert!(error.contains("unknown key; known are host, socket.path"), "{error}");
     }
@@ -625,3 +635,5 @@ proptest! {
         }
     }
 }
+
+mod nats;

@@ -1,8 +1,8 @@
-//! The files of TLS, for `[tcp]` and `[web]`.
+//! The files of TLS, for `[tcp]`, `[web]` and `[nats]`.
 
 use std::path::PathBuf;
 
-/// `cert` and `key` of `[tcp]` or `[web]`: PEM files, absolute paths. Whether they exist and belong together is
+/// `cert` and `key` of `[tcp]`, `[web]` or `[nats]`: PEM files, absolute paths. Whether they exist and belong together is
 /// only known when they are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -28,4 +28,6 @@ impl TlsKeys {
     pub const TCP: Self = Self { cert: "tcp.cert", key: "tcp.key" };
     /// Of the monitor.
     pub const WEB: Self = Self { cert: "web.cert", key: "web.key" };
+    /// Of the forwarder.
+    pub const NATS: Self = Self { cert: "nats.cert", key: "nats.key" };
 }

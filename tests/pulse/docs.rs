@@ -228,6 +228,10 @@ fn example_has_exactly_the_known_keys() {
 /// The keys of `[web]` that need `unix:`, which has no certificate.
 const OF_UNIX: &str = "mode = \"0660\"\nowner = \"root\"\ngroup = \"www-data\"\n";
 
+/// The keys of `[nats]` that cannot be set beside `credentials`.
+const OTHER_LOGINS: &str = "token = \"/etc/pulsed/nats.token\"\nuser = \"web1\"\n\
+    password = \"/etc/pulsed/nats.password\"\n";
+
 #[test]
 fn example_is_valid_with_all_defaults() {
     let agent = Agent::prepare(&[]);
@@ -242,7 +246,8 @@ fn example_is_valid_with_all_defaults() {
         .replace("/etc/pulsed/cert.pem", &cert.display().to_string())
         .replace("/etc/pulsed/key.pem", &key.display().to_string())
         // The last keys of [web] are for a Unix socket.
-        .replace(OF_UNIX, "");
+        .replace(OF_UNIX, "")
+        .replace(OTHER_LOGINS, "");
     for text in [text.as_str(), with_defaults.as_str()] {
         fs::write(agent.config(), text).expect("a writable file");
         agent.pulsed(&["check"]).ok();

@@ -36,14 +36,15 @@ const RESERVED: [(&str, &str); 5] = [
 
 /// Stages of the agent, each with those that it must not name. Only what drives a connection, the session and http,
 /// knows both ingest and follow, and neither knows the other.
-const STAGES: [(&str, &[&str]); 8] = [
-    ("ingest", &["follow", "session", "http"]),
-    ("follow", &["ingest", "session", "http"]),
+const STAGES: [(&str, &[&str]); 9] = [
+    ("ingest", &["follow", "session", "http", "nats"]),
+    ("follow", &["ingest", "session", "http", "nats"]),
     ("views", &["session", "http"]),
     ("transport", &["ingest", "follow", "views", "session", "http"]),
     ("limits", &["ingest", "follow", "views", "session", "http"]),
     ("access", &["ingest", "follow", "views", "session", "http"]),
     ("session", &["http"]),
+    ("nats", &["ingest", "session", "http", "clients", "manager", "reload"]),
     ("http", &["session", "clients", "manager", "reload"]),
 ];
 

@@ -19,6 +19,8 @@ mod language;
 mod languages;
 mod layers;
 mod man;
+#[cfg(feature = "nats")]
+mod nats;
 mod origin;
 mod php;
 mod promises;

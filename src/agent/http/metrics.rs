@@ -9,6 +9,7 @@ use super::durations::{BOUNDS, Counted, Histogram};
 use super::respond::{Reply, error, reply};
 use super::visitor::Visitor;
 use crate::access::TagScope;
+use crate::agent::forwarding::State;
 use crate::event::Why;
 use crate::wire::Code;
 
@@ -86,6 +87,7 @@ fn write_agent(conn: &Conn, text: &mut Text) {
     let lag = services.limits.furthest_follower().map_or(0, |at| newest.saturating_sub(at));
     let help = "Numbers that the follower furthest behind has still to read.";
     text.single("pulsed_follower_lag_events", "gauge", help, lag);
+    write_forwarding(conn, text);
     text.single("pulsed_open_runs", "gauge", "Runs that have begun and not ended.", runs.open);
     let help = "Begins that a bound left untracked.";
     text.single("pulsed_untracked_runs_total", "counter", help, runs.untracked);
@@ -105,6 +107,23 @@ fn write_agent(conn: &Conn, text: &mut Text) {
     let trouble = u8::from(counters.trouble.is_some());
     let help = "1 while history cannot be written.";
     text.single("pulsed_history_trouble", "gauge", help, trouble);
+}
+
+/// Nothing unless NATS is configured.
+fn write_forwarding(conn: &Conn, text: &mut Text) {
+    let Some(forwarding) = &conn.services.forwarding else { return };
+    let figures = forwarding.figures();
+    let help = "1 while events are forwarded to NATS JetStream.";
+    let up = u8::from(figures.state == State::Forwarding);
+    text.single("pulsed_nats_up", "gauge", help, up);
+    if let Some(lag) = figures.lag(conn.services.log.newest().seq) {
+        let help = "Numbers that the engine has not acknowledged.";
+        text.single("pulsed_nats_lag_events", "gauge", help, lag);
+    }
+    let help = "Messages that the engine has acknowledged.";
+    text.single("pulsed_nats_messages_total", "counter", help, figures.messages);
+    let help = "The size of the lines in them.";
+    text.single("pulsed_nats_bytes_total", "counter", help, figures.bytes);
 }
 
 fn write_durations(counted: &Counted, text: &mut Text) {

@@ -6,7 +6,8 @@ use std::fs;
 use pulsed::access::{RULES_MAX, SUBJECTS_MAX};
 use pulsed::config::{
     AGE_MAX, AGE_MIN, Config, ConfigError, DEFAULT_MODE, FILE_MAX, HISTORY_MAX, HISTORY_MIN,
-    HOST_MAX, KEYS, Machine, PATH_MAX, SOCKET_PATH_MAX, SYNC_MAX, SYNC_MIN, SyncSetting,
+    HOST_MAX, KEYS, Machine, NATS_NAME_MAX, NATS_URLS_MAX, PATH_MAX, REPLICAS_MAX, SOCKET_PATH_MAX,
+    STREAM_AGE_MAX, STREAM_AGE_MIN, STREAM_MAX, STREAM_MIN, SYNC_MAX, SYNC_MIN, SyncSetting,
     WINDOW_MAX, WINDOW_MIN,
 };
 use regex::Regex;
@@ -88,6 +89,9 @@ fn try_load(lines: &str) -> Result<Config, ConfigError> {
 /// A monitor on a Unix socket, whose mode, owner and group can be set.
 const ON_UNIX: &str = "web.listen = \"unix:/w\"\nweb.url = \"http://w\"\n";
 
+/// Forwarding, whose limits can be set.
+const ON_NATS: &str = "nats.url = \"nats://localhost\"\n";
+
 #[test]
 fn defaults_match_program() {
     let mut lines = String::new();
@@ -108,7 +112,7 @@ fn defaults_match_program() {
             assert!(item.body.iter().any(|line| line.starts_with("Default:")), "{key}");
         }
     }
-    assert_eq!(lines.lines().count(), 6, "defaults that do not depend on the machine: {lines}");
+    assert_eq!(lines.lines().count(), 12, "defaults that do not depend on the machine: {lines}");
     assert_eq!(load(&lines), load(""));
     let paths = ["socket.path", "syslog.path", "history.dir", "tcp.tokens"];
     let paths = paths.map(|key| format!("{key} = {}\n", example()[key].0));
@@ -146,8 +150,10 @@ fn bounds_match_program() {
     let mut seen = 0;
     for (key, item) in documented() {
         let Some((min, max)) = bounds(&item) else { continue };
-        let [least, most] = [&min, &max].map(|value| load(&format!("{key} = \"{value}\"\n")));
+        let [least, most] =
+            [&min, &max].map(|value| load(&format!("{ON_NATS}{key} = \"{value}\"\n")));
         let numbers = |config: &Config| {
+            let nats = config.nats.clone().expect("forwarding is enabled");
             let history = config.history.clone().expect("history is enabled");
             match key.as_str() {
                 "socket.mode" => u128::from(config.socket.mode),
@@ -158,6 +164,8 @@ fn bounds_match_program() {
                     other => panic!("{other:?}"),
                 },
                 "window.size" => config.window.size.into(),
+                "nats.size" => nats.size.into(),
+                "nats.age" => nats.age.as_nanos(),
                 other => panic!("{other}"),
             }
         };
@@ -166,6 +174,8 @@ fn bounds_match_program() {
             "history.size" => (HISTORY_MIN.into(), HISTORY_MAX.into()),
             "history.age" => (AGE_MIN.as_nanos(), AGE_MAX.as_nanos()),
             "history.sync" => (SYNC_MIN.as_nanos(), SYNC_MAX.as_nanos()),
+            "nats.size" => (STREAM_MIN.into(), STREAM_MAX.into()),
+            "nats.age" => (STREAM_AGE_MIN.as_nanos(), STREAM_AGE_MAX.as_nanos()),
             _ => (WINDOW_MIN.into(), WINDOW_MAX.into()),
         };
         assert_eq!((numbers(&least), numbers(&most)), known, "{key}");
@@ -174,7 +184,7 @@ fn bounds_match_program() {
         assert!(same, "{key}: {min} to {max} in the example's {comment:?}");
         seen += 1;
     }
-    assert_eq!(seen, 5);
+    assert_eq!(seen, 7);
 }
 
 #[test]
@@ -187,6 +197,10 @@ fn lengths_match_constants() {
         format!("An absolute path of at most {PATH_MAX} bytes."),
         format!("several of these, at most {RULES_MAX}, and"),
         format!("as a list of at most {SUBJECTS_MAX} of"),
+        format!("a list of at most {NATS_URLS_MAX} of them"),
+        format!("The name of the stream: 1 to {NATS_NAME_MAX} of A-Z a-z 0-9 _ -."),
+        format!("together at most {NATS_NAME_MAX} bytes"),
+        format!("if the agent creates it: 1 to {REPLICAS_MAX}."),
     ] {
         assert!(text.contains(&sentence), "{sentence:?}");
     }
@@ -225,6 +239,11 @@ fn documented_errors_match_program() {
         "web.url = \"web1\"".to_owned(),
         "web.owner = 0".to_owned(),
         "web.key = \"/k\"".to_owned(),
+        "nats.url = \"nats://nats.example\"".to_owned(),
+        "nats.url = \"nats.example\"".to_owned(),
+        "nats.stream = \"a b\"".to_owned(),
+        "nats.user = \"web1\"".to_owned(),
+        "nats.token = \"/t\"\nnats.credentials = \"/c\"".to_owned(),
     ] {
         let error = try_load(&lines).expect_err("an invalid configuration").to_string();
         let found = documented.iter().filter(|text| text.is_match(&error)).count();
@@ -237,7 +256,7 @@ fn documented_errors_match_program() {
 #[test]
 fn documented_configurations_load() {
     let shown = Page::read("pulsed.toml.5").displays();
-    assert_eq!(shown.len(), 8);
+    assert_eq!(shown.len(), 9);
     let agents = Page::read("pulsed.8").displays();
     let agents: Vec<String> = agents.into_iter().filter(|text| text.starts_with('[')).collect();
     assert_eq!(agents.len(), 3);

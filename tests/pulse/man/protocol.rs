@@ -133,4 +133,7 @@ fn stats_figures_match_agent() {
     assert_eq!(set(outer), set(figures.keys().cloned()));
     let history = figures["history"].as_object().expect("an object");
     assert_eq!(inner_words(&items, "Va history"), set(history.keys().cloned()));
+    let forwarding = Agent::with(&["nats.url = \"nats://127.0.0.1:9\""]).stats();
+    let nats = forwarding["nats"].as_object().expect("an object");
+    assert_eq!(inner_words(&items, "Va nats"), set(nats.keys().cloned()));
 }
