@@ -45,8 +45,8 @@ pub(crate) fn page_faults(pid: u32) -> Result<u64, BenchError> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))
         .map_err(refused(format!("read the figures of process {pid}")))?;
     // After the name of the program: state, parent, group, session, terminal, its group, flags, minor faults.
-    let fields = text.rsplit(") ").next().unwrap_or_default().split(' ');
-    Ok(fields.skip(7).next().and_then(|field| field.parse().ok()).unwrap_or_default())
+    let mut fields = text.rsplit(") ").next().unwrap_or_default().split(' ');
+    Ok(fields.nth(7).and_then(|field| field.parse().ok()).unwrap_or_default())
 }
 
 /// The context switches of each thread of a process.

@@ -13,8 +13,11 @@ use crate::table::{Row, Target, Unit, median};
 use crate::turns::{Measured, Systems, in_turns};
 use crate::{BenchError, Options, refused};
 
+/// A load, its peers and its targets.
+type Compared = (Kind, &'static [&'static str], [Option<f64>; 3]);
+
 /// The loads, the peers of each, and its targets: against the best peer without and with history, against the relay.
-const LOADS: [(Kind, &[&str], [Option<f64>; 3]); 4] = [
+const LOADS: [Compared; 4] = [
     (Kind::Text, &["nats-server", "redis", "mosquitto"], [Some(2.0), Some(1.6), Some(0.35)]),
     (Kind::Objects, &["nats-server", "redis"], [Some(1.3), None, None]),
     (Kind::Syslog, &["nats-server", "redis", "rsyslogd"], [None; 3]),

@@ -9,7 +9,10 @@ use crate::turns::throughput;
 use crate::{BenchError, Options};
 
 /// What a filter selects by, its MATCH, and the same rule for messages.
-const FILTERS: [(&str, &str, fn(&Message) -> bool); 4] = [
+type Filter = (&'static str, &'static str, fn(&Message) -> bool);
+
+/// The filters that are measured.
+const FILTERS: [Filter; 4] = [
     ("tag", "tag=shop.query", |message| message.claims.is_some_and(|(tag, _)| tag == "shop.query")),
     ("level", "level>=warning", |message| {
         message.claims.is_some_and(|(_, level)| level == "warning" || level == "err")
@@ -29,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<Vec<Row>, BenchError> {
         links.push((*name, Some(Link::filtered(agent, &load, matching, *selected)?)));
     }
     let measured = throughput(options, &mut links, BATCH, options.runs())?;
-    let row = |(name, matching, _): &(&str, &str, _)| {
+    let row = |(name, matching, _): &Filter| {
         let what =
             format!("1→1, JSON, a follower by {name} (`{}`), sent", matching.trim_matches('"'));
         Row::new(what, Unit::PerSecond, measured.values(name))
