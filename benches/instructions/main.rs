@@ -20,6 +20,8 @@ mod messages;
 mod pure;
 #[path = "../random.rs"]
 mod random;
+#[path = "../words.rs"]
+mod words;
 
 use std::env;
 use std::process::{Command, ExitCode};

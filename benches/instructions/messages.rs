@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::random::Random;
+use crate::words::{length, word};
 
 /// How many different messages each kind has.
 pub(crate) const MESSAGES: usize = 200;
@@ -11,7 +12,7 @@ pub(crate) const MESSAGES: usize = 200;
 /// Where the random numbers begin.
 const SEED: u64 = 42;
 
-/// The shortest and the longest text, in bytes. Half of them are shorter than a quarter of the way.
+/// The shortest and the longest text, in bytes.
 const LENGTHS: (u64, u64) = (40, 400);
 
 /// Why writing cannot fail.
@@ -78,41 +79,8 @@ impl Kind {
     }
 }
 
-/// Words of messages, a few of them not ASCII.
-const WORDS: [&str; 32] = [
-    "query",
-    "checkout",
-    "for",
-    "user",
-    "with",
-    "of",
-    "basket",
-    "größe",
-    "loaded",
-    "items",
-    "from",
-    "shop",
-    "session",
-    "naïve",
-    "cache",
-    "hit",
-    "and",
-    "miss",
-    "connection",
-    "pool",
-    "支払い",
-    "index",
-    "rendered",
-    "page",
-    "customer",
-    "order",
-    "sent",
-    "mail",
-    "worker",
-    "request",
-    "updated",
-    "stock",
-];
+/// Words that only these messages have.
+const WORDS: [&str; 4] = ["worker", "request", "updated", "stock"];
 
 /// What stands before and after a duration.
 const REPORTS: [(&str, &str); 8] = [
@@ -130,29 +98,27 @@ const PAGES: [&str; 4] = ["/", "/shop/basket", "/search", "/intranet/holidays/ca
 
 /// A text with its numbers at the beginning, in the middle or at the end.
 fn text(random: &mut Random, many: bool) -> String {
-    let (least, most) = LENGTHS;
-    let spread = most - least;
-    let len = (least + random.below(spread + 1) * random.below(spread + 1) / spread) as usize;
+    let len = length(random, LENGTHS);
     let (open, close) = REPORTS[random.below(REPORTS.len() as u64) as usize];
     let (id, took) = (random.below(10_000), duration(random));
     let mut measured = format!("query on {id:04} {open}{took}{close}");
     if many {
         for _ in 0..3 {
             let (id, rows, took) = (random.below(100_000), random.below(500), duration(random));
-            let word = random.pick(&WORDS);
+            let word = word(random, &WORDS);
             write!(measured, " {word} id {id} rows={rows} {took}").expect(IN_MEMORY);
         }
     }
     let before = random.below(len as u64 + 1) as usize;
     let mut text = String::new();
     while text.len() < before {
-        text.push_str(random.pick(&WORDS));
+        text.push_str(word(random, &WORDS));
         text.push(' ');
     }
     text.push_str(&measured);
     while text.len() < len {
         text.push(' ');
-        text.push_str(random.pick(&WORDS));
+        text.push_str(word(random, &WORDS));
     }
     text
 }

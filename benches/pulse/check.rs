@@ -1,7 +1,7 @@
 //! What a follower must receive: every message, in order, byte for byte.
 //!
 //! A system delivers a message as a frame: a head with a number and a time in it, and bytes that are known in advance.
-//! So a check is a comparison of memory, for every system, and costs little beside the read itself.
+//! So a check is a comparison of memory, whatever the system, and takes little time beside read(2).
 
 use std::sync::Arc;
 

@@ -2,12 +2,13 @@
 //! kind alone, so that every system of a run carries the same bytes, and another run carries others.
 
 use crate::random::Random;
+use crate::words::{length, word};
 
 /// How many different messages a load has. Senders repeat them. A prime, so that no batch size divides it: a batch
 /// that is missing, repeated or in the wrong place shows.
 pub(crate) const MESSAGES: usize = 4_001;
 
-/// The shortest and the longest text, in bytes. Half of them are shorter than a quarter of the way.
+/// The shortest and the longest text, in bytes.
 const LENGTHS: (u64, u64) = (40, 400);
 
 /// The length of a text of [`Kind::Letters`], in bytes.
@@ -108,39 +109,8 @@ const USERS: [&str; 8] = ["ada", "bo.li", "carla", "d.meyer", "erik", "fatima", 
 const PAGES: [&str; 6] =
     ["/", "/shop/basket", "/shop/item", "/intranet/holidays/calendar", "/search", "/report/yearly"];
 
-/// Words of messages, a few of them not ASCII. None changes what a duration beside it means.
-const WORDS: [&str; 30] = [
-    "query",
-    "checkout",
-    "for",
-    "user",
-    "with",
-    "of",
-    "basket",
-    "größe",
-    "loaded",
-    "items",
-    "from",
-    "shop",
-    "session",
-    "naïve",
-    "cache",
-    "hit",
-    "and",
-    "miss",
-    "connection",
-    "pool",
-    "支払い",
-    "index",
-    "rendered",
-    "page",
-    "customer",
-    "order",
-    "sent",
-    "mail",
-    "\"quoted\"",
-    "stock",
-];
+/// Words that only these messages have.
+const WORDS: [&str; 2] = ["\"quoted\"", "stock"];
 
 /// What stands before and after a duration.
 const REPORTS: [(&str, &str); 6] = [
@@ -154,9 +124,7 @@ const REPORTS: [(&str, &str); 6] = [
 
 /// A text with its numbers at the beginning, in the middle or at the end, and the duration in it.
 fn text(random: &mut Random) -> (String, Option<f64>) {
-    let (least, most) = LENGTHS;
-    let spread = most - least;
-    let len = (least + random.below(spread + 1) * random.below(spread + 1) / spread) as usize;
+    let len = length(random, LENGTHS);
     let before = random.below(len as u64 - 30) as usize;
     let mut text = words(random, before);
     let took = match random.below(6) {
@@ -180,7 +148,7 @@ fn text(random: &mut Random) -> (String, Option<f64>) {
         if !text.is_empty() && !text.ends_with(' ') {
             text.push(' ');
         }
-        text.push_str(random.pick(&WORDS));
+        text.push_str(word(random, &WORDS));
     }
     (text, took)
 }
@@ -189,7 +157,7 @@ fn text(random: &mut Random) -> (String, Option<f64>) {
 fn words(random: &mut Random, len: usize) -> String {
     let mut text = String::new();
     while text.len() < len {
-        text.push_str(random.pick(&WORDS));
+        text.push_str(word(random, &WORDS));
         text.push(' ');
     }
     text

@@ -18,6 +18,8 @@ mod random;
 mod systems;
 mod table;
 mod turns;
+#[path = "../words.rs"]
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use nix::unistd::{Uid, geteuid, seteuid};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Socket, System, WAIT_MAX, free_port};
+use super::{Socket, System, free_port, until_it_works};
 use crate::check::{Head, Part, head};
 use crate::load::Message;
 use crate::process::Running;
@@ -29,9 +29,6 @@ pub(crate) const HEAD: [Part; 4] = [
     Part::Text(b",\"time\":\""),
     Part::Skip("2026-11-22T17:32:05.123456Z\"".len()),
 ];
-
-/// How often a starting agent is asked whether it is ready.
-const ASK_EVERY: Duration = Duration::from_micros(50);
 
 /// The programs that are measured.
 pub(crate) struct Programs {
@@ -121,16 +118,8 @@ impl Agent {
         let _ = self.program.0.wait();
         let begin = Instant::now();
         self.program = spawn(self.dir.path())?;
-        loop {
-            match self.sender() {
-                Ok(mut socket) => {
-                    socket.ask(request, answer)?;
-                    return Ok(begin.elapsed());
-                }
-                Err(e) if begin.elapsed() > WAIT_MAX => return Err(e),
-                Err(_) => thread::sleep(ASK_EVERY),
-            }
-        }
+        until_it_works(|| self.sender())?.ask(request, answer)?;
+        Ok(begin.elapsed())
     }
 
     /// Where its history is.
@@ -183,17 +172,13 @@ impl Agent {
     /// Waits until the statistics contain a text.
     pub(crate) fn wait_for(&self, text: &str) -> Result<(), BenchError> {
         let mut socket = self.sender()?;
-        let since = Instant::now();
-        loop {
+        until_it_works(|| {
             let stats = socket.ask("STATS", "{")?;
             if stats.contains(text) {
                 return Ok(());
             }
-            if since.elapsed() > WAIT_MAX {
-                return Err(BenchError::Failed(format!("no {text} in the statistics: {stats}")));
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+            Err(BenchError::Failed(format!("no {text} in the statistics: {stats}")))
+        })
     }
 
     /// The port of its monitor.

@@ -36,6 +36,9 @@ use crate::{BenchError, refused};
 /// Timeout of everything that should happen at once.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// How often something is tried that does not work yet: also how exactly the start of a program is measured.
+const TRY_EVERY: Duration = Duration::from_micros(50);
+
 /// A system that carries messages from senders to followers.
 pub(crate) trait System: Sync {
     /// Its name in the table.
@@ -257,7 +260,7 @@ fn until_it_works<T>(mut what: impl FnMut() -> Result<T, BenchError>) -> Result<
     loop {
         match what() {
             Err(e) if since.elapsed() > WAIT_MAX => return Err(e),
-            Err(_) => thread::sleep(Duration::from_micros(100)),
+            Err(_) => thread::sleep(TRY_EVERY),
             done => return done,
         }
     }

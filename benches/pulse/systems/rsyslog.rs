@@ -4,12 +4,10 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Socket, System, WAIT_MAX, spawn, until_it_works};
+use super::{Socket, System, spawn, until_it_works};
 use crate::load::Message;
 use crate::process::Running;
 use crate::{BenchError, refused};
@@ -76,30 +74,16 @@ impl System for Rsyslog {
 
     /// The only one: rsyslogd has one connection, and makes it when it has something to send.
     fn follower(&self) -> Result<Socket, BenchError> {
-        let since = Instant::now();
-        let accept = || {
-            self.sender().map_err(io::Error::other)?.write_all(format!("{FIRST}\n").as_bytes())?;
-            loop {
-                match self.listener.accept() {
-                    Err(e)
-                        if e.kind() == io::ErrorKind::WouldBlock && since.elapsed() < WAIT_MAX =>
-                    {
-                        thread::sleep(Duration::from_millis(5));
-                    }
-                    Err(e) => return Err(e),
-                    Ok((stream, _)) => {
-                        stream.set_nonblocking(false)?;
-                        let mut socket = Socket::Tcp(stream).with_timeouts()?;
-                        let line = socket.read_line()?;
-                        if line.trim_end() != FIRST {
-                            return Err(io::Error::other(line));
-                        }
-                        return Ok(socket);
-                    }
-                }
-            }
+        let failed = || refused("follow rsyslogd");
+        self.sender()?.write_all(format!("{FIRST}\n").as_bytes()).map_err(failed())?;
+        let (stream, _) = until_it_works(|| self.listener.accept().map_err(failed()))?;
+        let begin = || {
+            stream.set_nonblocking(false)?;
+            let mut socket = Socket::Tcp(stream).with_timeouts()?;
+            let line = socket.read_line()?;
+            if line.trim_end() == FIRST { Ok(socket) } else { Err(io::Error::other(line)) }
         };
-        accept().map_err(refused("follow rsyslogd"))
+        begin().map_err(failed())
     }
 
     fn request(&self, message: &Message) -> Vec<u8> {
