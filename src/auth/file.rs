@@ -2,7 +2,7 @@
 //! contents or the new ones. Only the agent's user and root can have written it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -141,11 +141,7 @@ pub(super) fn read<T: Record>(path: &Path) -> Result<Contents<T>, FileError> {
     if !meta.is_file() || meta.mode() & 0o022 != 0 || (meta.uid() != 0 && meta.uid() != owner) {
         return Err(FileError::Untrusted(path.into()));
     }
-    let mut text = String::new();
-    file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(&failed)?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(failed(io::ErrorKind::FileTooLarge.into()));
-    }
+    let text = files::read_text(file, FILE_MAX).map_err(&failed)?;
     let parsed = text.lines().enumerate().map(|(at, line)| {
         let path = path.to_owned();
         parse(line).map_err(|why| FileError::Content { path, line: at + 1, what: T::NAME, why })

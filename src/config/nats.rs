@@ -115,7 +115,7 @@ impl RawNats {
     /// Checks the section. `None` if there is no URL: its values are checked too.
     pub(super) fn check(mut self) -> Result<Option<Nats>, Fault> {
         let login = self.login()?;
-        let ca = optional_path("nats.ca", self.ca)?;
+        let ca = self.ca.map(|typed| file("nats.ca", typed)).transpose()?;
         let tls = tls_files(TlsKeys::NATS, self.cert, self.key)?;
         let stream = name(self.stream, is_name)?;
         let prefix = name(self.prefix, |text| text.split('.').all(is_name))?;
@@ -140,31 +140,28 @@ impl RawNats {
         }
         match (user, password) {
             (Some(user), Some(password)) => {
-                let password = optional_path("nats.password", Some(password))?;
+                let password = file("nats.password", password)?;
                 let user = checked(user, |text| match text.is_empty() {
                     true => Err(Problem::NatsUser),
                     false => Ok(text),
                 })?;
-                return Ok(password
-                    .map_or(NatsLogin::None, |password| NatsLogin::Password { user, password }));
+                return Ok(NatsLogin::Password { user, password });
             }
             (None, None) => {}
             (Some(half), None) | (None, Some(half)) => {
                 return Err(Wrong { span: half.span(), problem: Problem::NatsUser }.into());
             }
         }
-        let credentials = optional_path("nats.credentials", credentials)?;
-        let token = optional_path("nats.token", token)?;
-        let credentials = credentials.map(NatsLogin::Credentials);
-        Ok(credentials.or(token.map(NatsLogin::Token)).unwrap_or(NatsLogin::None))
+        Ok(match (credentials, token) {
+            (Some(typed), _) => NatsLogin::Credentials(file("nats.credentials", typed)?),
+            (None, Some(typed)) => NatsLogin::Token(file("nats.token", typed)?),
+            (None, None) => NatsLogin::None,
+        })
     }
 }
 
-fn optional_path(
-    key: &'static str,
-    typed: Option<Spanned<String>>,
-) -> Result<Option<PathBuf>, Fault> {
-    typed.map(|typed| path(key, Some(typed), Err(Problem::NoHome), PATH_MAX)).transpose()
+fn file(key: &'static str, typed: Spanned<String>) -> Result<PathBuf, Fault> {
+    path(key, Some(typed), Err(Problem::NoHome), PATH_MAX)
 }
 
 /// A part of a subject between dots, without what means something to NATS.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, IoSlice, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
@@ -173,6 +173,17 @@ pub fn replace_in_place(path: &Path, contents: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&new);
     }
     renamed.and_then(|()| dir.sync_all())
+}
+
+/// Reads the text of a file that has at most `max` bytes.
+///
+/// # Errors
+/// Those of read(2), [`ErrorKind::FileTooLarge`], and [`ErrorKind::InvalidData`] if it is not UTF-8.
+pub fn read_text(file: File, max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    // One byte more shows that it is too long.
+    let len = file.take(max + 1).read_to_string(&mut text)?;
+    if len as u64 > max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
 }
 
 /// The error for a path that leads to a directory, a device, a FIFO or a socket.

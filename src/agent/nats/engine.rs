@@ -4,7 +4,6 @@
 //! where to continue. Each connection is a client of its own, whose tasks end with the runtime of the connection.
 
 use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::error::ForwardError;
 use crate::agent::forwarding::{ACK_WAIT_MAX, CONNECT_MAX, IN_FLIGHT_MAX};
 use crate::config::{Nats, NatsLogin};
 use crate::render::escape;
+use crate::sys::files::read_text;
 
 /// How long a client whose connection is lost waits before it would connect again. Its runtime ends long before.
 const RETIRED: Duration = Duration::from_secs(3600);
@@ -162,10 +162,6 @@ fn options(config: &Nats, host: &str, watched: &Watched) -> Result<ConnectOption
 }
 
 fn secret(path: &Path) -> Result<String, ForwardError> {
-    let read = || {
-        let mut text = String::new();
-        let read = File::open(path)?.take(SECRET_MAX + 1).read_to_string(&mut text)?;
-        if read as u64 > SECRET_MAX { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
-    };
-    read().map_err(|cause| ForwardError::File { path: path.to_owned(), cause })
+    let read = File::open(path).and_then(|file| read_text(file, SECRET_MAX));
+    read.map_err(|cause| ForwardError::File { path: path.to_owned(), cause })
 }
