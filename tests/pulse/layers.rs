@@ -39,13 +39,13 @@ const RESERVED: [(&str, &str); 5] = [
 const STAGES: [(&str, &[&str]); 9] = [
     ("ingest", &["follow", "session", "http", "nats"]),
     ("follow", &["ingest", "session", "http", "nats"]),
-    ("views", &["session", "http"]),
-    ("transport", &["ingest", "follow", "views", "session", "http"]),
-    ("limits", &["ingest", "follow", "views", "session", "http"]),
-    ("access", &["ingest", "follow", "views", "session", "http"]),
-    ("session", &["http"]),
+    ("views", &["session", "http", "nats"]),
+    ("transport", &["ingest", "follow", "views", "session", "http", "nats"]),
+    ("limits", &["ingest", "follow", "views", "session", "http", "nats"]),
+    ("access", &["ingest", "follow", "views", "session", "http", "nats"]),
+    ("session", &["http", "nats"]),
     ("nats", &["ingest", "session", "http", "clients", "manager", "reload"]),
-    ("http", &["session", "clients", "manager", "reload"]),
+    ("http", &["session", "nats", "clients", "manager", "reload"]),
 ];
 
 /// What http uses of a stage that is for the line protocol otherwise.

@@ -55,14 +55,13 @@ fn a_copy_of_a_log_is_noticed() {
     wait_until_forwarded(&first);
     first.stop();
     // A machine that was cloned: the same name, the same log, the same numbers.
-    let second = crate::harness::Agent::prepare(&[&engine.url()]);
+    let mut second = crate::harness::Agent::prepare(&[&engine.url()]);
     std::fs::create_dir(second.history()).expect("a writable directory");
     for entry in std::fs::read_dir(first.history()).expect("a history") {
         let path = entry.expect("readable").path();
         let name = path.file_name().expect("a name");
         std::fs::copy(&path, second.history().join(name)).expect("a writable directory");
     }
-    let mut second = second;
     first.restart();
     send(&mut first.connect(), 100..200);
     wait_until_forwarded(&first);
