@@ -1,6 +1,7 @@
 //! Waiting for the disk: the only places where a sender waits, each with a bound.
 
-use std::time::Instant;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use tokio::sync::futures::Notified;
 
@@ -9,6 +10,10 @@ use super::options::{Durability, STALL_MAX, SYNC_WAIT_MAX};
 use super::shared::Shared;
 use crate::diag;
 use crate::event::Seq;
+
+/// The last part of the wait for a write: how long a write may take to complete after the process was stopped. Also the
+/// least that a sender waits for a write that began long before.
+const RESUMED_WAIT: Duration = Duration::from_millis(200);
 
 /// Retries `append` while the window is full: at most [`STALL_MAX`] without progress.
 pub(crate) async fn append(shared: &Shared, append: impl Fn() -> Result<Seq, Full>) -> Seq {
@@ -81,12 +86,18 @@ pub(crate) async fn sync(
 }
 
 /// Waits for progress. Switches to live-only mode if the current write exceeds [`STALL_MAX`].
+///
+/// The process or the machine may have been stopped during the write. So the end of the wait counts from a moment at
+/// which this task ran: by then, a write that has only been delayed is complete.
 async fn progress_or_stall(shared: &Shared, progress: Notified<'_>) {
     let stalls_at = shared.lock().history().map(|history| history.stalls_at());
     let Some(stalls_at) = stalls_at else { return };
+    let mut progress = pin!(progress);
     let left = stalls_at.saturating_duration_since(Instant::now());
-    if tokio::time::timeout(left, progress).await.is_ok() {
-        return;
+    for wait in [left.saturating_sub(RESUMED_WAIT), RESUMED_WAIT] {
+        if tokio::time::timeout(wait, progress.as_mut()).await.is_ok() {
+            return;
+        }
     }
     let stalled = shared.lock().history_mut().is_some_and(|history| history.fail_if_stalled());
     if stalled && let Some(history) = &shared.options().history {

@@ -202,6 +202,32 @@ async fn stalled_disk_goes_live_only_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_write_that_was_only_delayed_is_no_failure() {
+    let site = Site::new();
+    let running = site.open().running;
+    let log = running.log().clone();
+    log.wait_until_stored(seq(1)).await;
+    running.set_disk_hangs(true);
+    let (first, last) = append(&log, &["delayed"]).await;
+    // No sender waits for it meanwhile, as if the process was stopped.
+    let is_late = || {
+        let state = log.shared.lock();
+        state.history().is_some_and(|history| history.stalls_at() <= std::time::Instant::now())
+    };
+    while !is_late() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let resume = async {
+        // Longer than the resolution of timers.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        running.set_disk_hangs(false);
+    };
+    let (synced, ()) = tokio::join!(log.sync(first, last, Durability::Stored), resume);
+    synced.expect("stored");
+    running.close().expect("closed");
+}
+
+#[tokio::test]
 async fn closed_log_rejects_sync() {
     let site = Site::new();
     let running = site.open().running;
