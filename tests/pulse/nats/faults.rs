@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -15,7 +16,10 @@ use crate::harness::{Agent, parse, seq_of, wait_for};
 /// The events of one step of a sender under load.
 const STEP: u64 = 200;
 
-/// Sends without pause while `meanwhile` runs. Returns the number of acknowledged events.
+/// The pause between two steps. Without it, a slow machine could send more than history keeps.
+const PACE: Duration = Duration::from_millis(10);
+
+/// Sends [`STEP`] events every [`PACE`] while `meanwhile` runs. Returns the number of acknowledged events.
 pub(super) fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
     let done = AtomicBool::new(false);
     let mut client = agent.connect();
@@ -25,6 +29,7 @@ pub(super) fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
             while !done.load(Ordering::Relaxed) {
                 send(&mut client, sent..sent + STEP);
                 sent += STEP;
+                thread::sleep(PACE);
             }
             sent
         });
