@@ -19,6 +19,10 @@ use crate::views::{Permits, Snapshot, ViewName, Views};
 /// How long a fold may be behind the log before it jumps to the newest event.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
+/// How long a fold that was woken waits for more events. Snapshots are taken once a second, so that a fold that ran for
+/// each event would only take time from the senders.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// The views of one MATCH and scope.
 pub(super) struct Fold {
     log: Log,
@@ -67,6 +71,7 @@ impl Fold {
                         self.seed(&subscription).await;
                     }
                     subscription.wait().await;
+                    tokio::time::sleep(GATHER).await;
                     behind_since = Instant::now();
                     continue;
                 }

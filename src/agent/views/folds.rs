@@ -1,11 +1,13 @@
 //! The folds that are watched.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::fold::Fold;
 use super::shared::{Numbers, Versioned};
@@ -15,6 +17,7 @@ use crate::agent::follow::subscription::Subscription;
 use crate::agent::ingest::runs::Runs;
 use crate::agent::limits::{Follower, QuotaKey};
 use crate::log::Log;
+use crate::sys::background;
 use crate::views::{ViewName, WINDOW_MINUTES};
 use crate::wire::{Code, Tail};
 
@@ -148,8 +151,9 @@ impl Folds {
 
     /// Folds until there was no watcher for [`KEPT_FOR`]. A fold that makes room for another is aborted.
     async fn run(self: Arc<Self>, fold: Arc<Fold>, subscription: Subscription) {
+        let (_end, ended) = oneshot::channel();
         tokio::select! {
-            () = fold.run(subscription) => {}
+            _ = run_in_background(fold.clone(), subscription, ended) => {}
             () = self.unwatched(&fold) => {}
         }
         self.entries().retain(|entry| !Arc::ptr_eq(&entry.fold, &fold));
@@ -170,6 +174,24 @@ impl Folds {
             }
         }
     }
+}
+
+/// Folds on a thread of lower priority, because views parse every event and no sender waits for them. Ends once the
+/// sender of `ended` is dropped.
+fn run_in_background(
+    fold: Arc<Fold>,
+    subscription: Subscription,
+    ended: oneshot::Receiver<Infallible>,
+) -> JoinHandle<()> {
+    let runtime = Handle::current();
+    background::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = ended => {}
+                () = fold.run(subscription) => {}
+            }
+        });
+    })
 }
 
 /// Makes room for one more fold of this follower's key. Ends one without a watcher where that is needed.
