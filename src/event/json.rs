@@ -1,6 +1,7 @@
 //! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
 mod members;
+mod unescape;
 
 use std::borrow::Cow;
 
@@ -8,6 +9,7 @@ use super::Value;
 use super::swar;
 
 pub use members::Members;
+pub use unescape::{cut_escaped, unescape};
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
@@ -98,24 +100,28 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The beginning of [`Self::text`]: all of it, or at least its first `len` bytes. Decodes little more than that.
+    pub fn beginning(self, len: usize) -> Cow<'a, str> {
+        match self {
+            Self::Text(raw) => unescape::beginning(raw, len),
+            Self::Other(literal) => literal.into(),
+        }
+    }
+
+    /// `true` if [`Self::text`] is `text`. Decodes no value that is too long for that.
+    pub fn is(self, text: &str) -> bool {
+        match self {
+            Self::Text(raw) => unescape::may_be(raw, text) && *unescape(raw) == *text,
+            Self::Other(literal) => literal == text,
+        }
+    }
+
     /// The number. `None` for other values, also for a string of digits.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Text(_) => None,
             Self::Other(literal) => literal.parse().ok(),
         }
-    }
-}
-
-/// Decodes the inside of a JSON string. If an escape is invalid, the text is returned unchanged.
-pub fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
-        return raw.into();
-    }
-    let quoted = format!("\"{raw}\"");
-    match serde_json::from_str(&quoted) {
-        Ok(text) => Cow::Owned(text),
-        Err(_) => raw.into(),
     }
 }
 

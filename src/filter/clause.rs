@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::glob::Glob;
 use super::key::{Found, Key, KeyName};
-use super::pattern::Pattern;
+use super::pattern::{PATTERN_TEXT_MAX, Pattern};
 use super::quote::Quoted;
 use crate::event::{EventLine, Level};
 
@@ -101,14 +101,14 @@ impl Operand {
     fn accepts(&self, op: Op, found: Found<'_>) -> bool {
         match (self, found) {
             (Self::Glob(glob), found) => glob.matches(&found.text()),
-            (Self::Text(text), found) => *found.text() == **text,
+            (Self::Text(text), found) => found.is(text),
             // The worst level is the smallest, and the greatest in a MATCH.
             (Self::Level(level), Found::Level(found)) => op.accepts(level.cmp(&found)),
             (Self::Level(_), _) => false,
             (Self::Number(number, _), found) => {
                 found.number().and_then(|n| n.partial_cmp(number)).is_some_and(|o| op.accepts(o))
             }
-            (Self::Pattern(pattern), found) => pattern.matches(&found.text()),
+            (Self::Pattern(pattern), found) => pattern.matches(&found.beginning(PATTERN_TEXT_MAX)),
         }
     }
 }

@@ -190,6 +190,22 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// The beginning of [`Self::text`]: all of it, or at least its first `len` bytes.
+    pub(super) fn beginning(self, len: usize) -> Cow<'a, str> {
+        match self {
+            Self::Raw(raw) => raw.beginning(len),
+            other => other.text(),
+        }
+    }
+
+    /// `true` if [`Self::text`] is `text`.
+    pub(super) fn is(self, text: &str) -> bool {
+        match self {
+            Self::Raw(raw) => raw.is(text),
+            other => *other.text() == *text,
+        }
+    }
+
     /// The value as a number, also one that is given as text: `-F status=503`. `None` if it is not one.
     pub(super) fn number(self) -> Option<f64> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::json::Raw;
+use crate::event::json::{Raw, cut_escaped};
 use crate::event::{Timestamp, cut};
 
 /// The longest message in a row, in bytes. Longer ones are truncated.
@@ -24,22 +24,6 @@ pub(super) fn head(raw: Raw<'_>, max: usize) -> Cow<'_, str> {
         Raw::Text(inside) => Raw::Text(cut_escaped(inside, max)).text(),
         Raw::Other(literal) => cut(literal, max).into(),
     }
-}
-
-/// Truncates before an escape that may be incomplete.
-fn cut_escaped(inside: &str, max: usize) -> &str {
-    /// The longest escape, `\uXXXX`, in bytes.
-    const ESCAPE_MAX: usize = 6;
-    let text = cut(inside, max);
-    if text.len() == inside.len() {
-        return text;
-    }
-    let near = text.len().saturating_sub(ESCAPE_MAX);
-    let Some(last) = text.as_bytes()[near..].iter().rposition(|b| *b == b'\\') else { return text };
-    let last = near + last;
-    let row = text.as_bytes()[..=last].iter().rev().take_while(|b| **b == b'\\').count();
-    // In an even row each backslash escapes the next.
-    if row % 2 == 0 { text } else { &text[..last] }
 }
 
 /// Sets `out` to the key of these parts. Each part is prefixed with its length, so that keys are
@@ -143,7 +127,7 @@ mod tests {
     fn truncates_outside_of_escapes() {
         for (inside, max, text) in [
             (r"ab\ncd", 6, "ab\ncd"),
-            (r"ab\ncd", 4, "ab"),
+            (r"ab\ncd", 4, "ab\n"),
             (r"ab\ncd", 3, "ab"),
             (r"a\u0001b", 6, "a"),
             (r"a\u0001bcd", 8, "a\u{1}b"),

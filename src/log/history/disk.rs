@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
+use super::read_buffer::ReadBuffer;
 use crate::event::LINE_MAX;
 
 /// The size of one read, in bytes. It exceeds the longest line, so that each read has a whole one.
@@ -71,7 +72,7 @@ pub(crate) fn partition_point(
 }
 
 /// Reads the line at `offset`, with its line end.
-pub(crate) fn line_at(file: &File, offset: u64, end: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn line_at(file: &File, offset: u64, end: u64) -> io::Result<ReadBuffer> {
     for size in [PEEK_SIZE, LINE_MAX] {
         let mut bytes = read(file, offset, end, size)?;
         if let Some(at) = memchr::memchr(b'\n', &bytes) {
@@ -127,20 +128,20 @@ pub(crate) fn each_line(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Reads up to `size` bytes from `offset` on, but nothing from `end` on. Fewer if the file is shorter.
-fn read(file: &File, offset: u64, end: u64, size: usize) -> io::Result<Vec<u8>> {
+fn read(file: &File, offset: u64, end: u64, size: usize) -> io::Result<ReadBuffer> {
     let wanted = end.saturating_sub(offset).min(size as u64) as usize;
-    let mut bytes = vec![0; wanted];
-    let mut filled = 0;
-    while filled < wanted {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+    ReadBuffer::filled(wanted, |bytes| {
+        let mut filled = 0;
+        while filled < wanted {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
         }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
+        Ok(filled)
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod compaction;
 pub(crate) mod disk;
 mod estimate;
 pub(crate) mod ledger;
+mod read_buffer;
 pub(crate) mod recovery;
 mod retention;
 mod room;

@@ -22,7 +22,7 @@ const CROWD: u64 = 1000;
 const WINDOW: u64 = 8 << 20;
 
 /// Besides windows and budgets, in bytes.
-const BESIDES: u64 = 16 << 20;
+pub(super) const BESIDES: u64 = 16 << 20;
 
 /// What the allocator may keep of 60 MiB of unfinished lines, between small objects, in bytes.
 const FRAGMENTS: u64 = 8 << 20;
@@ -47,7 +47,7 @@ fn status(agent: &Agent, name: &str) -> u64 {
 
 /// What the agent's heap, stacks and buffers take. The pages of its program, which are not its own, depend on how it
 /// was built.
-fn resident(agent: &Agent) -> u64 {
+pub(super) fn resident(agent: &Agent) -> u64 {
     status(agent, "RssAnon")
 }
 
@@ -72,11 +72,16 @@ fn assert_resident(agent: &Agent, what: &str, most: u64) {
     assert!(resident <= most, "{what}: {} KiB, at most {} KiB", resident >> 10, most >> 10);
 }
 
-/// Waits until little more is resident than the window and what is besides it.
+/// Waits until little more is resident than the window, and what is besides it.
 #[track_caller]
 fn assert_returns(agent: &Agent) {
+    assert_returns_to(agent, WINDOW + BESIDES + FRAGMENTS);
+}
+
+/// Waits until at most so many bytes are resident.
+#[track_caller]
+pub(super) fn assert_returns_to(agent: &Agent, most: u64) {
     wait_for("no other client", || (agent.stats()["connections"] == 1).then_some(()));
-    let most = WINDOW + BESIDES + FRAGMENTS;
     wait_for(&format!("at most {} KiB after the load", most >> 10), || {
         thread::sleep(Duration::from_millis(200));
         (resident(agent) <= most).then_some(())

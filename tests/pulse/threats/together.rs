@@ -5,13 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::memory::{BESIDES, assert_returns_to, resident};
 use crate::bridge::BRIDGE;
 use crate::harness::{
-    Agent, FIRST, Item, Running, as_root, assert_contiguous, hostile, optimized, parse,
+    Agent, FIRST, Item, Running, as_root, assert_contiguous, hostile, optimized, parse, wait_for,
 };
 
 /// A user who may send and follow everything.
 const ATTACKER: u32 = 4_270;
+
+/// `window.size` by default, in bytes.
+const DEFAULT_WINDOW: u64 = 64 << 20;
+
+/// What the allocator may keep between small objects of all the attackers, in bytes.
+const FRAGMENTS: u64 = 16 << 20;
 
 /// A user who may do nothing.
 const UNPRIVILEGED: u32 = 4_271;
@@ -76,8 +83,50 @@ fn all_attacks_together_disturb_no_other_client() {
     panic!("{all:#?}");
 }
 
+/// With the default window, which the attackers fill, and the environment of the service.
+#[test]
+fn all_attacks_together_take_less_than_twice_the_window() {
+    if !as_root("attacks by other users at every door") {
+        return;
+    }
+    let mut agent = Agent::prepare(&[BRIDGE, &access()]);
+    for (name, value) in allocator_of_unit() {
+        agent.env(&name, &value);
+    }
+    agent.restart();
+    let (done, mut peak) = (AtomicBool::new(false), 0);
+    thread::scope(|scope| {
+        start_attacks(scope, &agent, &done);
+        let mut full_since = None;
+        wait_for("a window that is full for some seconds", || {
+            peak = resident(&agent).max(peak);
+            let full = agent.stats()["window_bytes"].as_u64()? >= DEFAULT_WINDOW - (2 << 20);
+            let since = *full.then(|| full_since.get_or_insert_with(Instant::now))?;
+            (since.elapsed() >= DURATION).then_some(())
+        });
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(peak < 2 * DEFAULT_WINDOW, "{} KiB", peak >> 10);
+    assert_returns_to(&agent, DEFAULT_WINDOW + BESIDES + FRAGMENTS);
+}
+
+/// What the unit sets of the allocator.
+fn allocator_of_unit() -> Vec<(String, String)> {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/systemd/pulsed.service");
+    let unit = std::fs::read_to_string(unit).expect("a shipped file");
+    let set = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+    let variables = set.flat_map(str::split_whitespace).filter_map(|word| word.split_once('='));
+    let own = variables.filter(|(name, _)| name.starts_with("MALLOC_"));
+    own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The rights of the attackers.
+fn access() -> String {
+    format!("[[access]]\nsend = [\"{ATTACKER}\"]\ntail = [\"{ATTACKER}\"]")
+}
+
 fn attack() -> Felt {
-    let access = format!("[[access]]\nsend = [\"{ATTACKER}\"]\ntail = [\"{ATTACKER}\"]");
+    let access = access();
     let mut agent = Agent::prepare(&[BRIDGE, "window.size = \"8MiB\"", &access]);
     let path = agent.dir().join("notify");
     let manager = UnixDatagram::bind(&path).expect("a writable directory");
@@ -89,17 +138,7 @@ fn attack() -> Felt {
         let keep_alive = scope.spawn(|| longest_between_keep_alives(&manager, &done));
         let machine = scope.spawn(|| longest_send(&other, &done));
         let client = scope.spawn(|| send_and_follow(&agent, &done));
-        for attack in attacks(&agent) {
-            let done = &done;
-            scope.spawn(move || {
-                while !done.load(Ordering::Relaxed) {
-                    let mut running = attack();
-                    assert!(running.line().starts_with("ready"));
-                    hold_until(Instant::now() + HOLD, done);
-                    running.wait();
-                }
-            });
-        }
+        start_attacks(scope, &agent, &done);
         hold_until(Instant::now() + DURATION, &done);
         done.store(true, Ordering::Relaxed);
         let (send, follow) = client.join().expect("no panic");
@@ -110,6 +149,24 @@ fn attack() -> Felt {
     let items: Vec<Item> = agent.history_text().lines().map(parse).collect();
     assert_contiguous(FIRST - 1, &items);
     felt
+}
+
+/// Repeats each attack until it is done.
+fn start_attacks<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    agent: &Agent,
+    done: &'scope AtomicBool,
+) {
+    for attack in attacks(agent) {
+        scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                let mut running = attack();
+                assert!(running.line().starts_with("ready"));
+                hold_until(Instant::now() + HOLD, done);
+                running.wait();
+            }
+        });
+    }
 }
 
 fn hold_until(end: Instant, done: &AtomicBool) {
