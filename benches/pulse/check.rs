@@ -5,7 +5,18 @@
 
 use std::sync::Arc;
 
-use crate::BenchError;
+/// A message is not the one that should come.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "an event is lost, repeated or changed: after {passed} events, number {numbers:?}: received {received}, \
+     expected {expected}"
+)]
+pub(crate) struct Unexpected {
+    passed: u64,
+    numbers: Numbers,
+    received: String,
+    expected: String,
+}
 
 /// A part of a frame's head.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +128,7 @@ impl Check {
     ///
     /// # Errors
     /// A message is not the one that should come.
-    pub(crate) fn check(&mut self, received: &[u8]) -> Result<usize, BenchError> {
+    pub(crate) fn check(&mut self, received: &[u8]) -> Result<usize, Unexpected> {
         let mut done = 0;
         loop {
             let mut found = self.first(&received[done..]);
@@ -203,17 +214,16 @@ impl Check {
         }
     }
 
-    fn wrong(&self, bytes: &[u8]) -> BenchError {
+    fn wrong(&self, bytes: &[u8]) -> Unexpected {
         let shown =
             |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
         let lane = &self.lanes[self.lane];
-        BenchError::Failed(format!(
-            "an event is lost, repeated or changed: after {} events, number {:?}: received {}, expected {}",
-            self.passed(),
-            self.numbers,
-            shown(bytes),
-            shown(&lane.expected[lane.next]),
-        ))
+        Unexpected {
+            passed: self.passed(),
+            numbers: self.numbers,
+            received: shown(bytes),
+            expected: shown(&lane.expected[lane.next]),
+        }
     }
 }
 

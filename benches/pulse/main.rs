@@ -46,6 +46,9 @@ enum BenchError {
     /// A program did not do what is measured.
     #[error("{0}")]
     Failed(String),
+    /// A follower did not get what was sent.
+    #[error(transparent)]
+    Unexpected(#[from] check::Unexpected),
 }
 
 /// Adds what was tried to an error of the system.

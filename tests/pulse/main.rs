@@ -5,6 +5,7 @@ mod harness;
 
 mod access;
 mod bad_input;
+mod bench_check;
 mod booted;
 mod bridge;
 mod config;

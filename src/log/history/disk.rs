@@ -7,11 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
-use super::read_buffer::ReadBuffer;
+use super::read_buffer::{CHUNK_SIZE, ReadBuffer};
 use crate::event::LINE_MAX;
-
-/// The size of one read, in bytes. It exceeds the longest line, so that each read has a whole one.
-pub(crate) const CHUNK_SIZE: usize = 512 << 10;
 
 /// How much of a line is read first, in bytes: enough for most lines.
 const PEEK_SIZE: usize = 1024;

@@ -12,7 +12,7 @@ use crate::sys::directory::Directory;
 use crate::sys::users;
 
 /// The maximum number of samples: bounds how long the writer is busy with it. Each one is at most
-/// [`disk::CHUNK_SIZE`] bytes.
+/// [`CHUNK_SIZE`](super::read_buffer::CHUNK_SIZE) bytes.
 const SAMPLES_MAX: usize = 64;
 
 /// Bytes of lines in these segments by sender, without root and the agent's own user. A segment that cannot be

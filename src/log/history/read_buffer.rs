@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::disk::CHUNK_SIZE;
+/// The size of a large buffer, in bytes: the most that one read returns, except of a file that no agent has written. It
+/// exceeds the longest line, so that each read has a whole one.
+pub(super) const CHUNK_SIZE: usize = 512 << 10;
 
 /// The most large buffers that are kept. One follower that reads history has one.
 const KEPT_MAX: usize = 4;
