@@ -54,6 +54,13 @@ pub fn plain_len(bytes: &[u8]) -> usize {
     swar::find(bytes, 0, swar::escaped, must_escape).unwrap_or(bytes.len())
 }
 
+/// The same from `start` on, if it is less than eight. `None` if it is not, or if the text ends before eight bytes.
+#[inline]
+pub fn short_len(bytes: &[u8], start: usize) -> Option<usize> {
+    let marks = swar::escaped(swar::eight_at(bytes, start)?);
+    (marks != 0).then(|| swar::first(marks))
+}
+
 const fn must_escape(b: u8) -> bool {
     // With this bit turned, the quote is next to the control characters, as in `swar::escaped`.
     (b ^ 0x02 < 0x21) | (b == b'\\')

@@ -13,10 +13,46 @@ pub(super) fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
 }
 
-/// The last eight bytes, the last one lowest. `None` if there are fewer.
+/// The same, with zeros for the bytes after the end. `None` if the text has fewer than eight bytes, and if it ends before
+/// `at`.
 #[inline]
-pub(super) fn last_eight(bytes: &[u8]) -> Option<u64> {
-    bytes.last_chunk::<8>().map(|eight| u64::from_be_bytes(*eight))
+pub(super) fn padded_at(bytes: &[u8], at: usize) -> Option<u64> {
+    if let Some(eight) = eight_at(bytes, at) {
+        return Some(eight);
+    }
+    let last = bytes.last_chunk::<8>()?;
+    let missing = 8 - bytes.len().checked_sub(at)? as u32;
+    Some(u64::from_le_bytes(*last).checked_shr(8 * missing).unwrap_or(0))
+}
+
+/// The eight bytes before `end`, the last one lowest, with zeros for those before the beginning. `None` if the text has
+/// fewer than eight bytes, and if `end` is not in it.
+#[inline]
+pub(super) fn padded_before(bytes: &[u8], end: usize) -> Option<u64> {
+    match end.checked_sub(8) {
+        Some(start) => eight_at(bytes, start).map(u64::swap_bytes),
+        None => {
+            let (first, missing) = (bytes.first_chunk::<8>()?, 8 - end as u32);
+            Some(u64::from_be_bytes(*first).checked_shr(8 * missing).unwrap_or(0))
+        }
+    }
+}
+
+/// The lowest `count` bytes of eight, which may be all.
+#[inline]
+pub(super) const fn lowest(eight: u64, count: usize) -> u64 {
+    if count < 8 { eight & ((1 << (8 * count)) - 1) } else { eight }
+}
+
+/// The number of one to eight digits. `digits` has the first one lowest, and no other byte.
+#[inline]
+pub(super) const fn decimal(digits: u64, count: usize) -> u64 {
+    // With zeros before them. Then neighbours are joined: to numbers of two digits, of four, of eight. Each product
+    // adds one, times the power of ten, to the next one, in the place of the next one.
+    let eight = (digits & (EACH * 0x0f)) << (8 * (8 - count));
+    let twos = eight.wrapping_mul(1 + (10 << 8)) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = twos.wrapping_mul(1 + (100 << 16)) >> 16 & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(1 + (10_000 << 32)) >> 32
 }
 
 /// How many bytes are lower than the first mark: 8 if there is none.
@@ -151,7 +187,29 @@ mod tests {
             prop_assert_eq!(first(escaped(eight)), first_of(|b| b < 0x20 || matches!(b, b'"' | b'\\')));
             let no_letter = bytes.map(|b| if b.is_ascii_lowercase() { 0 } else { 0x80 });
             prop_assert_eq!(no_small_letters(eight), u64::from_le_bytes(no_letter));
-            prop_assert_eq!(last_eight(&bytes), Some(eight.swap_bytes()));
+        }
+
+        #[test]
+        fn pads_with_zeros(bytes in prop::collection::vec(any::<u8>(), 8..30), at in 0usize..40) {
+            let after: Vec<u8> = bytes.iter().skip(at).copied().chain([0; 8]).take(8).collect();
+            let expected = (at <= bytes.len()).then(|| eight_at(&after, 0).expect("eight bytes"));
+            prop_assert_eq!(padded_at(&bytes, at), expected);
+            let before: Vec<u8> = [0; 8].iter().chain(bytes.iter().take(at)).copied().collect();
+            let expected = eight_at(&before, before.len() - 8).map(u64::swap_bytes);
+            prop_assert_eq!(padded_before(&bytes, at), expected.filter(|_| at <= bytes.len()));
+            prop_assert_eq!((padded_at(&bytes[..7], 0), padded_before(&bytes[..7], 7)), (None, None));
+        }
+
+        #[test]
+        fn reads_decimals(number in 0u64..100_000_000, width in 1usize..=8, rest in any::<u64>()) {
+            let number = number % 10_u64.pow(width as u32);
+            let text = format!("{number:0width$}        ");
+            let digits = lowest(eight_at(text.as_bytes(), 0).expect("eight bytes"), width);
+            prop_assert_eq!(decimal(digits, width), number);
+            let kept = rest.to_le_bytes();
+            let mut low = [0; 8];
+            low[..width].copy_from_slice(&kept[..width]);
+            prop_assert_eq!(lowest(rest, width), u64::from_le_bytes(low));
         }
     }
 

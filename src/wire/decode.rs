@@ -235,7 +235,7 @@ fn is_send(line: &[u8]) -> bool {
 fn request<'a>(line: &'a [u8], cut: bool, cleaned: &'a mut String) -> Result<Request<'a>, Refused> {
     let repairs = Repairs::default().with(Repair::Cut, cut);
     // Valid UTF-8 has no telnet byte, so only other lines are searched for it.
-    match std::str::from_utf8(line) {
+    match simdutf8::basic::from_utf8(line) {
         Ok(text) => parse(text, repairs, cut),
         Err(_) => clean(line, repairs, cut, cleaned),
     }

@@ -20,7 +20,7 @@ impl JsonLines {
         let Frame { consumed, message } = self.frames.next_line(buffer, at_end);
         let draft = message.and_then(|message| {
             let repairs = Repairs::default().with(Repair::Cut, message.cut);
-            if let Ok(text) = std::str::from_utf8(message.bytes) {
+            if let Ok(text) = simdutf8::basic::from_utf8(message.bytes) {
                 return read(text, repairs, message.cut);
             }
             let text = String::from_utf8_lossy(message.bytes);

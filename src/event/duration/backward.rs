@@ -1,7 +1,6 @@
 //! Reads a text word by word, backwards.
 
 use super::unit::Unit;
-use crate::event::swar;
 
 /// The words before a place in a text, the nearest first. A word is a run of ASCII letters and digits,
 /// split where a capital letter follows a small one. It reads at most [`REACH`] bytes.
@@ -45,6 +44,12 @@ static KINDS: [Kind; 256] = {
     }
     kinds
 };
+
+/// `true` for a byte that only stands between words, also between those of a clause.
+#[inline]
+pub(super) fn only_separates(b: u8) -> bool {
+    KINDS[usize::from(b)] == Kind::Other
+}
 
 /// A word, and where it begins.
 #[derive(Clone, Copy, Debug)]
@@ -115,36 +120,7 @@ impl<'a> Backward<'a> {
     /// The next word, after [`Self::skip`]. `None` if there is none.
     #[inline]
     pub(super) fn next(&mut self, in_key: bool) -> Option<Found<'a>> {
-        if !in_key && let Some(found) = self.short_word() {
-            return Some(found);
-        }
         if self.skip(in_key) { self.word() } else { None }
-    }
-
-    /// The next word, if it has the usual form: one byte, before it at most six small letters or digits, and before them a
-    /// space.
-    #[inline(always)]
-    fn short_word(&mut self) -> Option<Found<'a>> {
-        let (between, rest) = self.bytes[self.floor..self.at].split_last()?;
-        let eight = swar::last_eight(rest)?;
-        let is_number = (eight as u8).is_ascii_digit();
-        let others = if is_number { swar::no_digits(eight) } else { swar::no_small_letters(eight) };
-        let len = swar::first(others);
-        if !(1..=6).contains(&len) || KINDS[usize::from(*between)] != Kind::Other {
-            return None;
-        }
-        let (before, end) = (eight >> (8 * len), self.at - 1);
-        let (start, word) = (end - len, &rest[rest.len() - len..]);
-        let follows_number = (before >> 8) as u8;
-        let follows_number = follows_number.is_ascii_digit();
-        // `40 ms` is a duration.
-        if before as u8 != b' ' || (!is_number && follows_number && Unit::from_name(word).is_some())
-        {
-            return None;
-        }
-        self.at = start;
-        let is_adjacent = *between == b' ';
-        Some(Found { word, start, is_number, is_duration: false, is_adjacent })
     }
 
     /// The word that ends here. `None` at the end of the reach.

@@ -1,66 +1,48 @@
 //! The words around a number: whether it was measured, or is a limit, an interval, a moment.
 
 use super::backward::{Backward, Found};
+use super::cue::{CUE_REACH, Context, Cue, LIMIT_REACH, ends_with_total};
 use super::place::after_space;
+use super::usual_words;
 use super::words::Word;
-
-/// How many words before a number a limit reaches.
-pub(super) const LIMIT_REACH: usize = 3;
-
-/// How many words before a number a cue reaches.
-const CUE_REACH: usize = 2;
 
 /// How many durations of a list a limit reaches.
 const LIST_MAX: usize = 4;
 
-/// What the words say about a number that may be a measured duration.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Context {
-    pub(super) cue: Cue,
-    /// *total* stands beside it.
-    pub(super) is_total: bool,
-    /// A word such as *at* stands directly before it.
-    pub(super) is_clock: bool,
-}
-
-/// How sure the words are that a measured duration follows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cue {
-    #[default]
-    None,
-    Weak,
-    Strong,
-}
-
-impl Context {
-    /// Reads the words around the number from `start` to `end`. `None` if it was not measured.
-    pub(super) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Self> {
-        let key = Separator::find(bytes, start).filter(|separator| !separator.is_prose);
-        let before = match key {
-            Some(Separator { key_end, .. }) => {
-                Before::read(bytes, Backward::new(bytes, key_end), true)?
-            }
-            None => Before::read(bytes, Backward::new(bytes, start), false)?,
-        };
-        if before.is_direct && !before.is_shielded {
-            return None;
-        }
-        let mut context = before.context;
+/// Reads the words around the number from `start` to `end`. `None` if it was not measured.
+pub(super) fn read(bytes: &[u8], start: usize, end: usize) -> Option<Context> {
+    let key = Separator::find(bytes, start).filter(|separator| !separator.is_prose);
+    let usual = if key.is_none() { usual_words::read(bytes, start) } else { None };
+    let mut context = match usual {
+        Some(context) => context,
+        None => before_number(bytes, start, key)?,
+    };
+    let mut is_elapsed = false;
+    if may_mean_after(bytes, end) {
         let after = word_after(bytes, end);
         if Word::is_limit_after(after) {
             return None;
         }
-        if after.eq_ignore_ascii_case(b"total") {
-            context.is_total = true;
-        }
+        context.is_total |= is(after, b"total");
         // `0:01.00elapsed` of time(1).
-        let is_elapsed =
-            after.eq_ignore_ascii_case(b"elapsed") || bytes[end..].starts_with(b"elapsed");
-        if context.is_total || is_elapsed {
-            context.cue = Cue::Strong;
-        }
-        Some(context)
+        is_elapsed = is(after, b"elapsed") || bytes[end..].starts_with(b"elapsed");
     }
+    if context.is_total || is_elapsed {
+        context.cue = Cue::Strong;
+    }
+    Some(context)
+}
+
+/// Reads the words before the number. `None` if it was not measured.
+#[inline(never)]
+fn before_number(bytes: &[u8], start: usize, key: Option<Separator>) -> Option<Context> {
+    let before = match key {
+        Some(Separator { key_end, .. }) => {
+            Before::read(bytes, Backward::new(bytes, key_end), true)?
+        }
+        None => Before::read(bytes, Backward::new(bytes, start), false)?,
+    };
+    (!before.is_direct || before.is_shielded).then_some(before.context)
 }
 
 /// What was read of the words before a number.
@@ -195,18 +177,21 @@ fn is(word: &[u8], name: &[u8]) -> bool {
     word.eq_ignore_ascii_case(name)
 }
 
-/// `true` if *total* stands before a space at the end.
-fn ends_with_total(bytes: &[u8]) -> bool {
-    let Some(before) = bytes.strip_suffix(b" ") else { return false };
-    let from = before.len().saturating_sub(b"total".len());
-    is(&before[from..], b"total")
-}
-
 /// `true` for the two words of *back off* and *keep-alive*.
 #[inline]
 fn is_halves_of_limit(first: &[u8], second: &[u8]) -> bool {
     let backs = || is(first, b"back") || is(first, b"backing") || is(first, b"backed");
     (is(second, b"off") && backs()) || (is(second, b"alive") && is(first, b"keep"))
+}
+
+/// `false` for most texts at `end` that do not begin with a word that says something about the number before it.
+#[inline]
+fn may_mean_after(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end..) {
+        Some([b' ', first, second, ..]) => Word::may_mean_after([*first, *second]),
+        Some([b'-' | b'e' | 0x80.., ..]) => true,
+        _ => false,
+    }
 }
 
 /// The word directly after a number, or after a space or a hyphen. Empty if it belongs to another number
@@ -240,6 +225,10 @@ impl Separator {
     #[inline]
     pub(super) fn find(bytes: &[u8], start: usize) -> Option<Self> {
         match bytes[..start] {
+            // `duration=40ms`.
+            [.., last, b'='] if last.is_ascii_alphanumeric() => {
+                Some(Self { key_end: start - 1, is_prose: false })
+            }
             [.., b'=' | b':' | b'"' | b'\''] | [.., b'=' | b':' | b' ' | b'\t', b' ' | b'\t'] => {
                 Self::find_slowly(bytes, start)
             }
@@ -267,4 +256,22 @@ fn skip_quotes(bytes: &[u8], end: usize) -> (usize, bool) {
     let quote = |b: &&u8| matches!(**b, b'"' | b'\'' | b'\\');
     let quotes = bytes[..end].iter().rev().take(4).take_while(quote).count();
     (end - quotes, quotes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reads_usual_words_as_the_general_way(
+            before in "((took|in|after|time|elapsed|total|ran|done|completed|at|the|limit|retries|back|keep|alive|off|exceeded|to|of|ms|s|sec|seconds|rows|[a-z]{1,16}|[0-9]{1,9}|1\\.5|A|Is|é|支)( |  |, |: | \\(|=|-|\\.|)){0,9}",
+        ) {
+            let bytes = before.as_bytes();
+            if let Some(context) = usual_words::read(bytes, bytes.len()) {
+                prop_assert_eq!(before_number(bytes, bytes.len(), None), Some(context), "{:?}", before);
+            }
+        }
+    }
 }

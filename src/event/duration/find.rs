@@ -5,8 +5,10 @@
 //! (`request_time=0.045`). What stands beside it ([`super::place`]) and the words around it
 //! ([`super::context`]) refuse it or rank it. The first of the highest rank is the duration.
 
+use super::candidate::{Candidate, Needs, PLURAL_MIN};
 use super::clock::Stopwatch;
-use super::context::{Context, Cue};
+use super::context;
+use super::cue::{Context, Cue};
 use super::escape::{self, ESC};
 use super::exact::{Exact, check};
 use super::keys::{keyed, may_end_key};
@@ -15,17 +17,17 @@ use super::place::{
     Paths, after_joiner, after_space, is_compared, is_line_prefix, joins_after, joins_before,
 };
 use super::unit::Unit;
+use super::usual::{self, Usual};
 use crate::event::swar;
-
-/// Whole seconds from here on need a cue: `404s` and `1990s` are plurals.
-const PLURAL_MIN: u64 = 100;
 
 /// Finds the measured duration in a message, in seconds.
 pub fn find(msg: &str) -> Option<f64> {
     let bytes = msg.as_bytes();
     let digit = next_digit(bytes, 0)?;
     if has_escape(bytes) {
-        return Search::new(&escape::strip(msg)).run(0);
+        let plain = escape::strip(msg);
+        let digit = next_digit(plain.as_bytes(), 0)?;
+        return Search::new(&plain).run(digit);
     }
     Search::new(msg).run(digit)
 }
@@ -46,27 +48,6 @@ enum Rank {
     Total,
 }
 
-/// A number that may be a duration.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    start: usize,
-    end: usize,
-    value: Exact,
-    needs: Needs,
-    /// It may be a time of day.
-    is_stopwatch: bool,
-}
-
-/// The cue without which a candidate is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needs {
-    Nothing,
-    /// Its unit, or its number, has other meanings.
-    Cue,
-    /// It looks like a time of day.
-    StrongCue,
-}
-
 struct Search<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -80,30 +61,31 @@ impl<'a> Search<'a> {
         Self { text, bytes: text.as_bytes(), paths: Paths::default(), addend: None }
     }
 
-    /// Searches from `at` on, before which there is no digit.
-    fn run(mut self, mut at: usize) -> Option<f64> {
+    /// Searches from the first digit on.
+    fn run(mut self, first: usize) -> Option<f64> {
         let mut best: Option<(Rank, Exact)> = None;
         let mut may_be_total = None;
-        while let Some(digit) = next_digit(self.bytes, at) {
+        let mut next = Some(first);
+        while let Some(digit) = next {
             // Only a total would outrank what was found.
             if matches!(best, Some((Rank::Cued, _)))
                 && !*may_be_total.get_or_insert_with(|| may_have_total(self.bytes))
             {
                 break;
             }
-            let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
-            if joins_before(self.text, start) {
-                // All further digits of this word follow a letter or a digit.
-                at = word_end(self.bytes, digit);
-                continue;
-            }
-            at = Number::end(self.bytes, digit);
-            if !self.may_be_candidate(start, at) {
-                continue;
-            }
-            let number = Number::read_at(self.bytes, start, digit);
-            let Some(candidate) = self.candidate(start, number) else { continue };
-            at = candidate.end;
+            let found = match usual::read(self.bytes, digit) {
+                Usual::Candidate(candidate) => Ok(candidate),
+                Usual::NoCandidate(end) => Err(end),
+                Usual::Unknown => self.read(digit),
+            };
+            let candidate = match found {
+                Ok(candidate) => candidate,
+                Err(end) => {
+                    next = next_digit(self.bytes, end);
+                    continue;
+                }
+            };
+            next = next_digit(self.bytes, candidate.end);
             let Some(rank) = self.rank(&candidate) else { continue };
             if best.is_none_or(|(other, _)| rank > other) {
                 best = Some((rank, candidate.value));
@@ -113,6 +95,22 @@ impl<'a> Search<'a> {
             }
         }
         best.and_then(|(_, value)| check(value.seconds()))
+    }
+
+    /// The candidate whose first digit is at `digit`. `Err` with where to go on if there is none.
+    #[inline(never)]
+    fn read(&self, digit: usize) -> Result<Candidate, usize> {
+        let start = digit - usize::from(digit > 0 && self.bytes[digit - 1] == b'.');
+        if joins_before(self.text, start) {
+            // All further digits of this word follow a letter or a digit.
+            return Err(word_end(self.bytes, digit));
+        }
+        let end = Number::end(self.bytes, digit);
+        if !self.may_be_candidate(start, end) {
+            return Err(end);
+        }
+        let number = Number::read_at(self.bytes, start, digit);
+        self.candidate(start, number).ok_or(end)
     }
 
     /// `false` for most numbers that are no candidate, by the bytes around them, before the number is read.
@@ -244,22 +242,30 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// `true` if what stands before the candidate makes it a limit, a part of a path, or the beginning of a line.
+    fn is_refused(&mut self, start: usize, end: usize) -> bool {
+        let before = self.bytes[..start].trim_ascii_end();
+        let refused = match before.last() {
+            Some(b'[') => is_line_prefix(self.bytes, before, end),
+            Some(b'<' | b'>' | b'=' | 0xb1 | 0xa4 | 0xa5) => is_compared(before),
+            _ => false,
+        };
+        refused || self.paths.contain(self.bytes, start)
+    }
+
     /// `None` if the candidate was not measured.
     #[inline]
     fn rank(&mut self, candidate: &Candidate) -> Option<Rank> {
         let Candidate { start, end, needs, is_stopwatch, .. } = *candidate;
         let bytes = self.bytes;
-        let before = bytes[..start].trim_ascii_end();
-        let refused = match before.last() {
-            Some(b'[') => is_line_prefix(bytes, before, end),
-            Some(b'<' | b'>' | b'=' | 0xb1 | 0xa4 | 0xa5) => is_compared(before),
-            _ => false,
+        let is_addend = match bytes[..start] {
+            // Most numbers follow a word and a space.
+            [.., last, b' '] if last.is_ascii_alphanumeric() => false,
+            _ if self.is_refused(start, end) => return None,
+            ref before => before.trim_ascii_end().ends_with(b"+"),
         };
-        if refused || self.paths.contain(bytes, start) {
-            return None;
-        }
         let is_sum = self.addend.is_some_and(|addend| is_equation(&bytes[addend..start]));
-        let context = Context::read(bytes, start, end)?;
+        let context = context::read(bytes, start, end)?;
         let is_cued = match needs {
             Needs::Nothing => true,
             Needs::Cue => context.cue > Cue::None,
@@ -268,7 +274,7 @@ impl<'a> Search<'a> {
         if !is_cued || (is_stopwatch && context.is_clock) {
             return None;
         }
-        self.addend = before.ends_with(b"+").then_some(end);
+        self.addend = is_addend.then_some(end);
         Some(match context {
             _ if is_sum || context.is_total => Rank::Total,
             Context { cue: Cue::None, .. } => Rank::Plain,
@@ -337,10 +343,28 @@ fn is_equation(between: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::next_digit;
+    use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn reads_usual_numbers_as_the_general_way(
+            text in "((query|cpu|rows|took_ms|x|é)( |=|: |\\(|\\.|)([0-9]{1,9}|[0-9]{1,3}\\.[0-9]{1,6})( |)(ms|s|µs|μs|us|m|min|sec|rows|total|:05|)( |, |,|\\.|\\)|;|and |)){1,4}",
+        ) {
+            let (bytes, search) = (text.as_bytes(), Search::new(&text));
+            let parts = |c: Candidate| (c.start, c.end, c.value.seconds().to_bits(), c.needs, c.is_stopwatch);
+            let mut next = next_digit(bytes, 0);
+            while let Some(digit) = next {
+                let general = search.read(digit).map(parts);
+                next = next_digit(bytes, general.map_or_else(|end| end, |(_, end, ..)| end));
+                match usual::read(bytes, digit) {
+                    Usual::Candidate(candidate) => prop_assert_eq!(Ok(parts(candidate)), general, "{:?}", text),
+                    Usual::NoCandidate(end) => prop_assert_eq!(Err(end), general, "{:?}", text),
+                    Usual::Unknown => {}
+                }
+            }
+        }
+
         #[test]
         fn finds_every_digit(bytes in prop::collection::vec(any::<u8>(), 0..40), start in 0usize..50) {
             let from = bytes.get(start..).unwrap_or_default();

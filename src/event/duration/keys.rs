@@ -1,7 +1,8 @@
 //! What the key of a number says: whether it names a duration, and its unit.
 
 use super::backward::{Backward, Found};
-use super::context::{Before, LIMIT_REACH, Separator};
+use super::context::{Before, Separator};
+use super::cue::LIMIT_REACH;
 use super::exact::Exact;
 use super::number::Number;
 use super::unit::Unit;

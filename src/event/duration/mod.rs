@@ -5,8 +5,10 @@
 //! (`duration_ms`), and [`key`] tells what a key names. [`print()`] appends one to a line.
 
 mod backward;
+mod candidate;
 mod clock;
 mod context;
+mod cue;
 mod escape;
 mod exact;
 mod find;
@@ -18,6 +20,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod usual;
+mod usual_words;
 mod value;
 mod words;
 

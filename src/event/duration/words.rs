@@ -39,11 +39,58 @@ pub(super) enum Word {
     Filler,
     /// A word that joins two numbers: *and*, *to*.
     Link,
+    /// The second word of *back off* and *keep alive*.
+    Half,
     /// Any other word.
     Other,
 }
 
+/// The most letters of a [`Short`] word.
+pub(super) const SHORT_MAX: usize = 6;
+
+/// A word of at most [`SHORT_MAX`] small letters as one number, the last letter lowest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Short(pub(super) u64);
+
+impl Short {
+    const fn from_word(word: &[u8]) -> Self {
+        let (mut short, mut at) = (0, 0);
+        while at < word.len() {
+            short = short << 8 | word[at] as u64;
+            at += 1;
+        }
+        Self(short)
+    }
+
+    /// The place in [`SHORT_WORDS`]: the highest bits of a product, to which all letters contribute.
+    const fn slot(self) -> usize {
+        (self.0.wrapping_mul(MULTIPLIER) >> (u64::BITS - SLOT_BITS)) as usize
+    }
+}
+
+/// `false` for most words that are no name of a unit, by their last two letters, the last one lowest.
+#[inline]
+pub(super) const fn may_be_unit(letters: u64) -> bool {
+    let [last, before, ..] = letters.to_le_bytes();
+    match [before, last] {
+        // The symbols, and the plurals.
+        [b' ', _] | [_, b's'] => true,
+        // sec, second, min, minute, hr, hour, year, day, week, month.
+        [b'e', b'c' | b'k'] | [b'n', b'd'] | [b'i', b'n'] | [b't', b'e' | b'h'] => true,
+        [b'h' | b'u' | b'a', b'r'] | [b'a', b'y'] => true,
+        _ => false,
+    }
+}
+
 impl Word {
+    /// As [`Self::parse`].
+    #[inline]
+    pub(super) fn parse_short(word: Short) -> Self {
+        let slot = word.slot();
+        // Words of which only a part has a meaning are longer, or have a digit.
+        if SHORT_WORDS.keys[slot] == word.0 { SHORT_WORDS.meanings[slot] } else { Self::Other }
+    }
+
     /// The meaning of a word in any case.
     #[inline]
     pub(super) fn parse(word: &[u8]) -> Self {
@@ -82,12 +129,66 @@ impl Word {
     pub(super) fn is_limit_after(word: &[u8]) -> bool {
         LIMITS_AFTER.find(word).is_some()
     }
+
+    /// `false` for the first two bytes of most words that, directly after a number, say nothing.
+    #[inline]
+    pub(super) fn may_mean_after([first, second]: [u8; 2]) -> bool {
+        PAIRS_AFTER[usize::from(first % 32)] >> (second % 32) & 1 != 0
+    }
 }
 
+/// For each first letter, bit N is set if a word that is asked for after a number goes on with letter N. Letters in any
+/// case have their number in the lowest five bits.
+static PAIRS_AFTER: [u32; 32] = {
+    let mut pairs = [0; 32];
+    let mut at = 0;
+    while at < AFTER.len() {
+        let word = AFTER[at].0.as_bytes();
+        pairs[(word[0] % 32) as usize] |= 1 << (word[1] % 32);
+        at += 1;
+    }
+    // *total* and *elapsed*.
+    pairs[(b't' % 32) as usize] |= 1 << (b'o' % 32);
+    pairs[(b'e' % 32) as usize] |= 1 << (b'l' % 32);
+    pairs
+};
+
 /// The words before a number.
-static WORDS: Table<Word, 145> = {
+static WORDS: Table<Word, 147> = Table::new(LIST);
+
+/// How many bits choose a place in [`SHORT_WORDS`].
+const SLOT_BITS: u32 = 9;
+
+/// A factor by which no two words of the list get one place. Found by trying; the table does not compile with another.
+const MULTIPLIER: u64 = 0x0530_3c20_1d7c_a029;
+
+/// The short ones among the words before a number, each in a place that follows from its letters, so that one comparison
+/// tells whether a word is among them.
+struct ShortWords {
+    keys: [u64; 1 << SLOT_BITS],
+    meanings: [Word; 1 << SLOT_BITS],
+}
+
+static SHORT_WORDS: ShortWords = {
+    let mut words =
+        ShortWords { keys: [0; 1 << SLOT_BITS], meanings: [Word::Other; 1 << SLOT_BITS] };
+    let mut at = 0;
+    while at < LIST.len() {
+        let (word, meaning) = LIST[at];
+        if word.len() <= SHORT_MAX {
+            let short = Short::from_word(word.as_bytes());
+            assert!(words.keys[short.slot()] == 0, "two words have one place");
+            words.keys[short.slot()] = short.0;
+            words.meanings[short.slot()] = meaning;
+        }
+        at += 1;
+    }
+    words
+};
+
+const LIST: [(&str, Word); 147] = {
     use Word::*;
-    Table::new([
+    [
         ("total", Total),
         ("took", Shield),
         ("elapsed", Shield),
@@ -233,11 +334,15 @@ static WORDS: Table<Word, 145> = {
         ("and", Link),
         ("or", Link),
         ("to", Link),
-    ])
+        ("off", Half),
+        ("alive", Half),
+    ]
 };
 
 /// The words directly after a number that say that it is a limit, an interval or an age.
-static LIMITS_AFTER: Table<(), 23> = Table::new([
+static LIMITS_AFTER: Table<(), 23> = Table::new(AFTER);
+
+const AFTER: [(&str, ()); 23] = [
     ("timeout", ()),
     ("timeouts", ()),
     ("limit", ()),
@@ -261,7 +366,7 @@ static LIMITS_AFTER: Table<(), 23> = Table::new([
     ("period", ()),
     ("cooldown", ()),
     ("max", ()),
-]);
+];
 
 /// The last parts of keys whose number without a unit is in seconds.
 static DURATIONS: Table<(), 9> = Table::new([

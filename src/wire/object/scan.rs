@@ -127,8 +127,20 @@ fn after_blank(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Where the closing quote of a string stands whose inside begins at `start`, and `true` if it has escapes.
-#[inline]
+#[inline(always)]
 fn string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
+    // Most keys, and many values, have fewer than eight bytes.
+    if let Some(len) = json::short_len(bytes, start)
+        && bytes.get(start + len) == Some(&b'"')
+    {
+        return Ok((start + len, false));
+    }
+    long_string_end(bytes, start)
+}
+
+/// As [`string_end`], for any string.
+#[inline(never)]
+fn long_string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
     let at = plain_end(bytes, start);
     match bytes.get(at) {
         Some(b'"') => Ok((at, false)),

@@ -79,7 +79,7 @@ impl Syslog {
 
     fn draft<'b>(&mut self, message: &Message<'b>) -> Draft<'b> {
         let repairs = Repairs::default().with(Repair::Cut, message.cut);
-        if let Ok(text) = std::str::from_utf8(message.bytes) {
+        if let Ok(text) = simdutf8::basic::from_utf8(message.bytes) {
             return self.read(text, repairs);
         }
         let text = String::from_utf8_lossy(message.bytes);
