@@ -1,6 +1,7 @@
 //! Forwarding to NATS JetStream, with a real nats-server.
 
 mod cluster;
+mod demo;
 mod engine;
 mod faults;
 mod forward;
