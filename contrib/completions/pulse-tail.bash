@@ -23,7 +23,7 @@ _pulse__tail() {
 
     case "${cmd}" in
         pulse__tail)
-            opts="-f -F -n -r -S -U -b -c -t -p -u -g -o -a -q -e -h -V --follow --lines --reverse --since --until --boot --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --output --utc --no-hostname --all --quiet --color --show-cursor --stats --field --no-pager --pager-end --web --count --until-match --timeout --socket --server --ca --token-file --help --version"
+            opts="-f -F -n -r -S -U -b -c -t -p -u -g -m -M -o -a -q -e -h -V --follow --lines --reverse --since --until --boot --cursor --after-cursor --cursor-file --tag --priority --unit --grep --slower --merge --host --output --utc --no-hostname --all --quiet --color --show-cursor --stats --field --no-pager --pager-end --web --count --until-match --timeout --socket --server --ca --token-file --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -102,6 +102,14 @@ _pulse__tail() {
                     return 0
                     ;;
                 --slower)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -M)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

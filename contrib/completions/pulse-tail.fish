@@ -9,6 +9,7 @@ complete -c pulse-tail -s p -l priority -d 'Only LEVEL and worse, or a range: er
 complete -c pulse-tail -s u -l unit -d 'Only these systemd units; * matches any text (repeatable)' -r
 complete -c pulse-tail -s g -l grep -d 'Only messages that match REGEX; case-insensitive unless it has a capital letter' -r
 complete -c pulse-tail -l slower -d 'Only events that took longer than DUR: 100ms, 1m30s' -r
+complete -c pulse-tail -s M -l host -d 'Only events of HOST, from that stream; * matches any text' -r
 complete -c pulse-tail -s o -l output -d 'Print events in FORMAT' -r -f -a "short\t'as in journalctl: time, host, tag, message, fields'
 short-iso\t'the same, with RFC 3339 times'
 short-precise\t'the same, with microseconds'
@@ -34,6 +35,7 @@ complete -c pulse-tail -s f -l follow -d 'Wait for new events; survives a restar
 complete -c pulse-tail -s F -d 'As -f, as in tail: -f reconnects in any case'
 complete -c pulse-tail -s r -l reverse -d 'Newest first'
 complete -c pulse-tail -s b -l boot -d 'Only events since the agent last started'
+complete -c pulse-tail -s m -l merge -d 'Events of all hosts, from the stream to which their agents forward'
 complete -c pulse-tail -l utc -d 'Show times in UTC'
 complete -c pulse-tail -l no-hostname -d 'Omit the host name'
 complete -c pulse-tail -s a -l all -d 'Show long messages and values in full'

@@ -10,10 +10,12 @@
 //! assert_eq!(rules.scope(Action::Tail, 33, |_| false), TagScope::Nothing);
 //! ```
 
+mod host_scope;
 mod tag_scope;
 
 use crate::filter::Glob;
 
+pub use host_scope::HostScope;
 pub use tag_scope::TagScope;
 
 /// The most rules in one configuration.
@@ -27,8 +29,10 @@ pub const SUBJECTS_MAX: usize = 64;
 pub enum Action {
     /// Sending events.
     Send,
-    /// Following: events, gaps, views and figures.
+    /// Following this machine: events, gaps, views and figures.
     Tail,
+    /// Following the stream of all hosts, where this machine is one of them.
+    TailHosts,
 }
 
 /// To whom a rule permits something.
@@ -64,6 +68,9 @@ pub enum Group {
 pub struct Rule {
     /// The tags that the rule decides.
     pub tag: Glob,
+    /// The hosts whose events in the stream of all hosts the rule decides. `None`: it decides those of this machine, and
+    /// none of the stream.
+    pub host: Option<Glob>,
     /// Who may send them.
     pub send: Vec<Subject>,
     /// Who may follow them.
@@ -74,7 +81,16 @@ impl Rule {
     fn subjects(&self, action: Action) -> &[Subject] {
         match action {
             Action::Send => &self.send,
-            Action::Tail => &self.tail,
+            Action::Tail | Action::TailHosts => &self.tail,
+        }
+    }
+
+    /// What the rule decides: tags, or for [`Action::TailHosts`] pairs of host and tag. `None` if nothing of this action.
+    fn decides(&self, action: Action) -> Option<Glob> {
+        match (action, &self.host) {
+            (Action::TailHosts, Some(host)) => Some(host.pair(&self.tag)),
+            (Action::Send | Action::Tail, None) => Some(self.tag.clone()),
+            _ => None,
         }
     }
 }
@@ -90,7 +106,7 @@ impl Default for Rules {
     fn default() -> Self {
         let group = |name: &str| Subject::Group(Group::Name(name.into()));
         let tail = vec![group("adm"), group("pulsed")];
-        Self(vec![Rule { tag: Glob::any(), send: vec![Subject::Anyone], tail }])
+        Self(vec![Rule { tag: Glob::any(), host: None, send: vec![Subject::Anyone], tail }])
     }
 }
 
@@ -108,7 +124,8 @@ impl Rules {
     /// `true` if the result of [`Rules::scope`] depends on what the databases say about this user. Asking them may
     /// block.
     pub fn needs_databases(&self, action: Action, uid: u32) -> bool {
-        self.0.iter().map(|rule| rule.subjects(action)).any(|subjects| {
+        let rules = self.0.iter().filter(|rule| rule.decides(action).is_some());
+        rules.map(|rule| rule.subjects(action)).any(|subjects| {
             let certain = |subject: &Subject| {
                 matches!(subject, Subject::Anyone) || *subject == Subject::User(uid)
             };
@@ -121,7 +138,7 @@ impl Rules {
         })
     }
 
-    /// The tags for which a local user may do `action`. `verify` asks the databases, about a
+    /// The tags for which a local user may do `action`, or for [`Action::TailHosts`] what [`HostScope`] is made of. `verify` asks the databases, about a
     /// [`Named`](Subject::Named) with the user's uid or a [`Group`](Subject::Group).
     pub fn scope(&self, action: Action, uid: u32, verify: impl Fn(&Subject) -> bool) -> TagScope {
         let means = |subject: &Subject| match subject {
@@ -130,8 +147,11 @@ impl Rules {
             Subject::Named { uid: named, .. } => *named == uid && verify(subject),
             Subject::Group(_) => verify(subject),
         };
-        let decided = |rule: &Rule| (rule.tag.clone(), rule.subjects(action).iter().any(means));
-        TagScope::from_rules(self.0.iter().map(decided).collect())
+        let decided = |rule: &Rule| {
+            let glob = rule.decides(action)?;
+            Some((glob, rule.subjects(action).iter().any(means)))
+        };
+        TagScope::from_rules(self.0.iter().filter_map(decided).collect())
     }
 }
 
@@ -140,7 +160,34 @@ mod tests {
     use super::*;
 
     fn rule(tag: &str, send: Vec<Subject>, tail: Vec<Subject>) -> Rule {
-        Rule { tag: Glob::new(tag).expect("a glob"), send, tail }
+        Rule { tag: Glob::new(tag).expect("a glob"), host: None, send, tail }
+    }
+
+    #[test]
+    fn rules_with_a_host_decide_the_stream_and_nothing_else() {
+        let host = |host: &str, rule| Rule { host: Glob::new(host).ok(), ..rule };
+        let everyone = || vec![Subject::Anyone];
+        let rules = Rules::new(vec![
+            host("web*", rule("shop.secret", vec![], vec![Subject::User(1)])),
+            host("web*", rule("shop.*", vec![], everyone())),
+            rule("cron", everyone(), everyone()),
+        ]);
+        let scope = HostScope::from(rules.scope(Action::TailHosts, 7, no_group));
+        for (host, tag, may) in [
+            ("web1", "shop.a", true),
+            ("web1", "shop.secret", false),
+            ("web1", "cron", false),
+            ("db1", "shop.a", false),
+        ] {
+            assert_eq!(scope.allows(host, tag), may, "{host} {tag}");
+        }
+        let local = rules.scope(Action::Tail, 7, no_group);
+        assert!(local.allows("cron") && !local.allows("shop.a"));
+        let default = Rules::default().scope(Action::TailHosts, 7, |_| true);
+        assert_eq!(HostScope::from(default), HostScope::from(TagScope::Nothing));
+        let all = Rules::new(vec![host("*", rule("*", vec![], everyone()))]);
+        assert_eq!(all.scope(Action::TailHosts, 7, no_group), TagScope::All);
+        assert_eq!(all.scope(Action::Tail, 7, no_group), TagScope::Nothing);
     }
 
     fn group(name: &str) -> Subject {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::hosts::AllHosts;
 use crate::access::TagScope;
 use crate::config::{Nats, Warning};
 use crate::event::{Cursor, Seq};
@@ -63,6 +64,8 @@ pub(crate) struct Forwarding {
     /// The stream.
     stream: String,
     figures: Mutex<Figures>,
+    /// Those who follow the stream.
+    hosts: AllHosts,
 }
 
 /// The counters at one moment.
@@ -78,6 +81,8 @@ pub(crate) struct Figures {
     pub(crate) messages: u64,
     /// Their size, in bytes.
     pub(crate) bytes: u64,
+    /// Messages of the stream that were not shown to followers of all hosts, because they are not what they claim.
+    pub(crate) rejected: u64,
 }
 
 impl Figures {
@@ -95,7 +100,13 @@ impl Forwarding {
             figures.trouble = Some(Warning::NoNats.to_string());
         }
         let (subject, stream) = (nats.subject(host), nats.stream.clone());
-        Self { subject, stream, figures: Mutex::new(figures) }
+        let hosts = AllHosts::new(figures.trouble.clone());
+        Self { subject, stream, figures: Mutex::new(figures), hosts }
+    }
+
+    /// Those who follow the stream.
+    pub(crate) fn hosts(&self) -> &AllHosts {
+        &self.hosts
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {
@@ -120,9 +131,11 @@ impl Forwarding {
             "messages": figures.messages,
             "bytes": figures.bytes,
             "trouble": figures.trouble,
+            "reader": self.hosts.state_name(),
+            "rejected": figures.rejected,
         });
         if *scope != TagScope::All {
-            for name in ["lag", "messages", "bytes"] {
+            for name in ["lag", "messages", "bytes", "rejected"] {
                 json.as_object_mut().map(|json| json.remove(name));
             }
         }
@@ -135,6 +148,11 @@ impl Forwarding {
     /// The subject of this host.
     pub(crate) fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// Counts a message of the stream that is not what it claims.
+    pub(crate) fn note_rejected(&self) {
+        self.lock().rejected += 1;
     }
 
     /// Notes that it does not forward, and why.

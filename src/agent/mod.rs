@@ -7,7 +7,7 @@
 //! `transport` yields authenticated connections; `session` speaks the line protocol on one of them; `ingest` turns
 //! drafts into events; `follow` turns the log into what a follower asked for. `http` is the monitor: a session of its
 //! own kind over the same stages. `nats` is a sink of a subscription, for the engine where the events of many machines
-//! meet. `access` and `limits` are asked by all of them. Ingest and follow do not know each
+//! meet, and reads from there what `hosts` serves. `access` and `limits` are asked by all of them. Ingest and follow do not know each
 //! other, nor those who drive them. `services` is what all tasks share. This file is the order of start and stop.
 
 mod access;
@@ -17,6 +17,7 @@ mod datagrams;
 mod error;
 mod follow;
 mod forwarding;
+mod hosts;
 mod http;
 mod ingest;
 mod limits;
@@ -85,6 +86,8 @@ pub use forwarding::{
     ACK_WAIT_MAX, CHECK_EVERY, COMPRESS_MIN, CONNECT_MAX, FLUSH_MAX, IN_FLIGHT_MAX, MESSAGE_MIN,
     MESSAGE_SIZE,
 };
+pub use hosts::tail::{CLOCK_AHEAD_MAX, LAST_MESSAGES_MAX};
+pub use hosts::{HOSTS_WINDOW, LINGER, PART_WINDOW, PARTS_MAX, STREAM_WAIT_MAX};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
     UNSTORED_MAX,
@@ -320,6 +323,7 @@ async fn serve<E: Display + Send + 'static>(
     #[cfg(feature = "nats")]
     if let Some(config) = &config.nats {
         nats::spawn(&services, config);
+        nats::read::spawn(&services, config);
     }
     let web_file = accept_web(&services, monitor.clone(), web, &mut accepting);
     let (socket, limits) = (&config.socket.path, services.limits.clone());

@@ -12,6 +12,7 @@ use super::follow::leaving::Left;
 use super::follow::lines::{self, LineFormat};
 use super::follow::pace::Pace;
 use super::follow::subscription::Subscription;
+use super::hosts::{self, tail::NoHosts};
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
 use super::limits::turn::Turn;
@@ -318,6 +319,9 @@ impl Session<'_> {
         tail: &Tail,
         format: &LineFormat,
     ) -> io::Result<Option<Ended>> {
+        if tail.host.is_some() {
+            return Box::pin(self.tail_hosts(connection, tail, format)).await;
+        }
         let scope = match self.client.rights.tail().await {
             Ok(scope) => scope,
             Err(why) => return self.reply_err(connection, why.code(), &why).await,
@@ -342,7 +346,41 @@ impl Session<'_> {
                 self.write_to_follower(connection).await?;
                 Ok(None)
             }
+            // Only of a stream.
+            lines::Ended::Behind => Ok(None),
             lines::Ended::Left(left) => Ok(Some(left.into())),
+        }
+    }
+
+    /// Serves one TAIL of all hosts. `Some` if the session ends with it.
+    async fn tail_hosts(
+        &mut self,
+        connection: &mut Connection,
+        tail: &Tail,
+        format: &LineFormat,
+    ) -> io::Result<Option<Ended>> {
+        let scope = match self.client.rights.tail_hosts().await {
+            Ok(scope) => scope,
+            Err(why) => return self.reply_err(connection, why.code(), &why).await,
+        };
+        let Some(forwarding) = self.services.forwarding.clone() else {
+            let why = NoHosts::NotConfigured;
+            return self.reply_err(connection, why.code(), &why).await;
+        };
+        let mut follower = self.permit.follower();
+        connection.set_follows(true);
+        let hosts = forwarding.hosts();
+        let ended = hosts::tail::run(hosts, connection, tail, scope, format, &mut follower).await?;
+        connection.set_follows(false);
+        match ended {
+            Ok(hosts::tail::Ended::Complete(cursor)) => {
+                wire::encode_ok(&cursor, &mut self.replies);
+                self.write_to_follower(connection).await?;
+                Ok(None)
+            }
+            Ok(hosts::tail::Ended::Left(left)) => Ok(Some(left.into())),
+            Ok(hosts::tail::Ended::Replaced) => Ok(Some(Ended::Stopping)),
+            Err(why) => self.reply_err(connection, why.code(), &why).await,
         }
     }
 

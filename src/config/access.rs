@@ -14,6 +14,7 @@ use crate::filter::Glob;
 #[serde(default, deny_unknown_fields, expecting = "a section: [[access]]")]
 pub(super) struct RawRule {
     tag: Option<Spanned<String>>,
+    host: Option<Spanned<String>>,
     send: Vec<Spanned<String>>,
     tail: Vec<Spanned<String>>,
 }
@@ -39,7 +40,12 @@ impl RawRule {
             None => Glob::any(),
             Some(tag) => checked(tag, glob)?,
         };
-        Ok(Rule { tag, send: subjects(self.send, machine)?, tail: subjects(self.tail, machine)? })
+        let host = self.host.map(|host| checked(host, glob)).transpose()?;
+        if let (Some(_), Some(first)) = (&host, self.send.first()) {
+            return Err(Wrong { span: first.span(), problem: Problem::SendOfHost });
+        }
+        let (send, tail) = (subjects(self.send, machine)?, subjects(self.tail, machine)?);
+        Ok(Rule { tag, host, send, tail })
     }
 }
 

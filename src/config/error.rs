@@ -215,6 +215,9 @@ pub enum Problem {
     /// Only one of two keys is set.
     #[error("nats.user, a name, and nats.password, a file, go together")]
     NatsUser,
+    /// A rule with a host is about the stream of all hosts, to which only agents send.
+    #[error("a rule with host is for following all hosts, and cannot have send")]
+    SendOfHost,
     /// This user has no directory for sockets.
     #[error("$XDG_RUNTIME_DIR is not set, and this user has no directory in /run/user")]
     NoRuntimeDir,

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Problem, Wrong};
 
 /// Every key, with its section.
-pub const KEYS: [&str; 40] = [
+pub const KEYS: [&str; 41] = [
     "host",
     "socket.path",
     "socket.mode",
@@ -50,6 +50,7 @@ pub const KEYS: [&str; 40] = [
     "access.tag",
     "access.send",
     "access.tail",
+    "access.host",
 ];
 
 /// The section that may occur several times: `[[access]]`.

@@ -58,20 +58,61 @@ impl fmt::Display for Seq {
     }
 }
 
-/// The id of a log: 32 random bits, written as eight hexadecimal digits.
+/// The bits of a number that count the lines of one message, in a log of a stream.
+const LINE_BITS: u32 = 12;
+
+/// How many lines of one message a log of a stream can number, from 0.
+pub const MESSAGE_LINES_MAX: u64 = 1 << LINE_BITS;
+
+/// Numbers of a log that reads a stream of messages: the stream's number of the message, and the line in it.
+impl Seq {
+    /// The number of a line of a message. `None` if it is over [`Seq::MAX`], or if no message has so many lines.
+    pub const fn in_message(message: u64, line: u64) -> Option<Self> {
+        if message > Self::MAX.0 >> LINE_BITS || line >= MESSAGE_LINES_MAX {
+            return None;
+        }
+        Some(Self(message << LINE_BITS | line))
+    }
+
+    /// The message.
+    pub const fn message(self) -> u64 {
+        self.0 >> LINE_BITS
+    }
+
+    /// The line in it.
+    pub const fn message_line(self) -> u64 {
+        self.0 % MESSAGE_LINES_MAX
+    }
+}
+
+/// The id of a log, written as eight hexadecimal digits: 32 random bits, or for a stream of many hosts what every agent
+/// derives from the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LogId(u32);
+pub struct LogId {
+    bits: u32,
+    is_stream: bool,
+}
 
 impl LogId {
-    /// The id with these bits.
+    /// The id of an agent's log.
     pub const fn new(bits: u32) -> Self {
-        Self(bits)
+        Self { bits, is_stream: false }
+    }
+
+    /// The id of a stream.
+    pub const fn of_stream(bits: u32) -> Self {
+        Self { bits, is_stream: true }
+    }
+
+    /// `true` for a stream of many hosts.
+    pub const fn is_stream(self) -> bool {
+        self.is_stream
     }
 }
 
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
+        write!(f, "{:08x}", self.bits)
     }
 }
 
@@ -83,12 +124,12 @@ impl FromStr for LogId {
         if text.len() != 8 || !text.bytes().all(hex) {
             return Err(CursorError);
         }
-        u32::from_str_radix(text, 16).map(Self).map_err(|_| CursorError)
+        u32::from_str_radix(text, 16).map(Self::new).map_err(|_| CursorError)
     }
 }
 
 /// A position in a log, after the event or gap that ends with `seq`. Written `<log id>-<seq>`, for
-/// example `7f3a9c21-1042`.
+/// example `7f3a9c21-1042`, or for a stream `<stream id>-<message>.<line>`, for example `0b52e1d4-1042.3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The log.
@@ -99,6 +140,9 @@ pub struct Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.log.is_stream {
+            return write!(f, "{}-{}.{}", self.log, self.seq.message(), self.seq.message_line());
+        }
         write!(f, "{}-{}", self.log, self.seq)
     }
 }
@@ -113,15 +157,20 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
         let (log, seq) = text.split_once('-').ok_or(CursorError)?;
-        let plain = !seq.is_empty()
-            && seq.bytes().all(|b| b.is_ascii_digit())
-            && (seq == "0" || !seq.starts_with('0'));
-        if !plain {
-            return Err(CursorError);
+        let log: LogId = log.parse()?;
+        if let Some((message, line)) = seq.split_once('.') {
+            let seq = Seq::in_message(number(message)?, number(line)?).ok_or(CursorError)?;
+            return Ok(Self { log: LogId::of_stream(log.bits), seq });
         }
-        let seq = seq.parse().ok().and_then(Seq::new).ok_or(CursorError)?;
-        Ok(Self { log: log.parse()?, seq })
+        let seq = Seq::new(number(seq)?).ok_or(CursorError)?;
+        Ok(Self { log, seq })
     }
+}
+
+/// Parses digits in the one way in which they are written.
+fn number(text: &str) -> Result<u64, CursorError> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain).ok_or(CursorError)
 }
 
 #[cfg(test)]
@@ -134,6 +183,20 @@ mod tests {
         assert_eq!(cursor.to_string(), "7f3a9c21-1042");
         assert_eq!("7f3a9c21-1042".parse(), Ok(cursor));
         assert_eq!("0000000a-0".parse::<Cursor>().map(|c| c.to_string()), Ok("0000000a-0".into()));
+    }
+
+    #[test]
+    fn cursors_of_streams_name_message_and_line() {
+        let seq = Seq::in_message(1042, 3).expect("small");
+        let cursor = Cursor { log: LogId::of_stream(0x7f3a_9c21), seq };
+        assert_eq!(cursor.to_string(), "7f3a9c21-1042.3");
+        assert_eq!("7f3a9c21-1042.3".parse(), Ok(cursor));
+        assert_ne!(cursor.log, LogId::new(0x7f3a_9c21));
+        assert_eq!((seq.message(), seq.message_line()), (1042, 3));
+        let last = Seq::MAX.message();
+        assert_eq!(Seq::in_message(last, MESSAGE_LINES_MAX - 1), Some(Seq::MAX));
+        assert_eq!(Seq::in_message(last + 1, 0), None);
+        assert_eq!(Seq::in_message(0, MESSAGE_LINES_MAX), None);
     }
 
     #[test]
@@ -150,6 +213,11 @@ mod tests {
             "7f3a9c21-+1",
             "+f3a9c21-1",
             " 7f3a9c21-1",
+            "7f3a9c21-1.",
+            "7f3a9c21-.1",
+            "7f3a9c21-1.01",
+            "7f3a9c21-1.1.1",
+            "7f3a9c21-1.4096",
             beyond.as_str(),
         ] {
             assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text:?}");

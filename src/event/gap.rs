@@ -115,6 +115,11 @@ impl Gap {
 
     /// Appends the gap line, with its line end.
     pub fn encode(self, time: Timestamp, host: &str, out: &mut Vec<u8>) {
+        self.encode_of(None, time, host, out);
+    }
+
+    /// Appends the gap line, with its line end. `hseq` is its number in the log of its host, in a stream of many.
+    pub fn encode_of(self, hseq: Option<Seq>, time: Timestamp, host: &str, out: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         out.extend_from_slice(b"{\"gap\":{\"after\":");
         out.extend_from_slice(digits.format(self.after.get()).as_bytes());
@@ -126,7 +131,12 @@ impl Gap {
         }
         out.extend_from_slice(b",\"why\":\"");
         out.extend_from_slice(self.why.name().as_bytes());
-        out.extend_from_slice(b"\"},\"time\":\"");
+        out.extend_from_slice(b"\"}");
+        if let Some(hseq) = hseq {
+            out.extend_from_slice(b",\"hseq\":");
+            out.extend_from_slice(digits.format(hseq.get()).as_bytes());
+        }
+        out.extend_from_slice(b",\"time\":\"");
         out.extend_from_slice(&time.text());
         out.extend_from_slice(b"\",\"host\":");
         json::string(out, host);

@@ -21,6 +21,8 @@ pub struct EventLine<'a> {
     pub line: &'a str,
     /// The sequence number.
     pub seq: Seq,
+    /// The number in the log of its host, if this line is from a stream of many hosts.
+    pub hseq: Option<Seq>,
     /// When the agent received it.
     pub time: Timestamp,
     /// The machine.
@@ -48,6 +50,9 @@ pub struct GapLine<'a> {
     pub line: &'a str,
     /// The gap.
     pub gap: Gap,
+    /// The last number of the gap in the log of its host, if this line is from a stream of many hosts and the host
+    /// itself has reported the gap. For one that the reader of the stream found, the last number before it.
+    pub hseq: Option<Seq>,
     /// When the agent reported it.
     pub time: Timestamp,
     /// The machine.
@@ -96,6 +101,44 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The number in the log of its host, if this line is from a stream of many hosts.
+    pub fn hseq(&self) -> Option<Seq> {
+        match self {
+            Self::Event(event) => event.hseq,
+            Self::Gap(line) => line.hseq,
+        }
+    }
+
+    /// The machine.
+    pub fn host(&self) -> Raw<'a> {
+        match self {
+            Self::Event(event) => event.host,
+            Self::Gap(line) => line.host,
+        }
+    }
+
+    /// Appends the line as a log of a stream has it, with its line end: with another number, a gap too with one
+    /// number only, and with its own number as `hseq`.
+    pub fn encode_renumbered(&self, seq: Seq, out: &mut Vec<u8>) {
+        let hseq = self.last_seq();
+        match self {
+            Self::Event(event) => {
+                let mut digits = itoa::Buffer::new();
+                out.extend_from_slice(b"{\"seq\":");
+                out.extend_from_slice(digits.format(seq.get()).as_bytes());
+                out.extend_from_slice(b",\"hseq\":");
+                // A line begins so: `peek_first_seq` has read it.
+                let rest = event.line.as_bytes().get(b"{\"seq\":".len()..).unwrap_or_default();
+                out.extend_from_slice(rest);
+                out.push(b'\n');
+            }
+            Self::Gap(line) => {
+                let gap = Gap { after: seq.previous(), before: seq.next(), ..line.gap };
+                gap.encode_of(Some(hseq), line.time, &line.host.text(), out);
+            }
+        }
+    }
+
     /// The time of the stamp.
     pub fn time(&self) -> Timestamp {
         match self {
@@ -135,6 +178,10 @@ impl<'a> EventLine<'a> {
             None => Some(None),
         };
         let seq = object(members.value_after(b"{\"seq\":")?).and_then(parse_seq)?;
+        let hseq = match members.value_after(b",\"hseq\":") {
+            None => None,
+            Some(number) => Some(object(number).and_then(parse_seq)?),
+        };
         let time = text(members.value_after(b",\"time\":")?)?.parse().ok()?;
         let host = members.value_after(b",\"host\":")?;
         let tag = text(members.value_after(b",\"tag\":")?)?;
@@ -143,6 +190,7 @@ impl<'a> EventLine<'a> {
         let event = Self {
             line,
             seq,
+            hseq,
             time,
             host,
             tag,
@@ -162,10 +210,11 @@ impl<'a> EventLine<'a> {
         let mut members = Members::new(line);
         let (mut seq, mut time, mut host, mut tag, mut level) = (None, None, None, None, None);
         let (mut msg, mut run, mut took, mut fields, mut origin) = (None, None, None, None, None);
-        let mut abandoned = false;
+        let (mut abandoned, mut hseq) = (false, None);
         for (name, value) in members.by_ref() {
             match (name, value) {
                 ("seq", Raw::Other(digits)) => seq = digits.parse().ok().and_then(Seq::new),
+                ("hseq", Raw::Other(digits)) => hseq = Some(parse_seq(digits)?),
                 ("time", Raw::Text(text)) => time = text.parse().ok(),
                 ("host", value) => host = Some(value),
                 ("tag", Raw::Text(text)) => tag = Some(text),
@@ -176,7 +225,9 @@ impl<'a> EventLine<'a> {
                 ("abandoned", value) => abandoned = value == Raw::Other("true"),
                 ("fields", Raw::Other(object)) => fields = Some(object),
                 ("origin", Raw::Other(object)) => origin = Some(object),
-                ("seq" | "time" | "tag" | "level" | "fields" | "origin", _) => return None,
+                ("seq" | "hseq" | "time" | "tag" | "level" | "fields" | "origin", _) => {
+                    return None;
+                }
                 // A newer agent may write keys that this version does not know.
                 _ => {}
             }
@@ -187,6 +238,7 @@ impl<'a> EventLine<'a> {
         Some(Self {
             line,
             seq: seq?,
+            hseq,
             time: time?,
             host: host?,
             tag: tag?,
@@ -227,22 +279,28 @@ impl<'a> EventLine<'a> {
 }
 
 impl<'a> GapLine<'a> {
+    /// Appends the line with another gap, with its line end.
+    pub fn encode_with(&self, gap: Gap, out: &mut Vec<u8>) {
+        gap.encode_of(self.hseq, self.time, &self.host.text(), out);
+    }
+
     fn parse(line: &'a str) -> Option<Self> {
         let mut members = Members::new(line);
-        let (mut gap, mut time, mut host) = (None, None, None);
+        let (mut gap, mut hseq, mut time, mut host) = (None, None, None, None);
         for (name, value) in members.by_ref() {
             match (name, value) {
                 ("gap", Raw::Other(object)) => gap = parse_gap(object),
+                ("hseq", Raw::Other(digits)) => hseq = Some(parse_seq(digits)?),
                 ("time", Raw::Text(text)) => time = text.parse().ok(),
                 ("host", value) => host = Some(value),
-                ("gap" | "time", _) => return None,
+                ("gap" | "hseq" | "time", _) => return None,
                 _ => {}
             }
         }
         if members.finish() != Some("") {
             return None;
         }
-        Some(Self { line, gap: gap?, time: time?, host: host? })
+        Some(Self { line, gap: gap?, hseq, time: time?, host: host? })
     }
 }
 
@@ -304,6 +362,28 @@ mod tests {
         assert_eq!((gap.gap.lost, gap.gap.why), (Some(1007), Why::Retention));
         assert_eq!((line.first_seq().get(), line.last_seq().get()), (1043, 2049));
         assert_eq!(Line::peek_first_seq(GAP.as_bytes()), Seq::new(1043));
+    }
+
+    #[test]
+    fn renumbered_lines_keep_their_own_number() {
+        let seq = Seq::in_message(7, 3).expect("small");
+        for text in [EVENT, GAP] {
+            let line = Line::parse(text).expect("a line");
+            assert_eq!(line.hseq(), None);
+            let mut out = Vec::new();
+            line.encode_renumbered(seq, &mut out);
+            let text = String::from_utf8(out).expect("UTF-8");
+            let again = Line::parse(&text).expect("a line");
+            assert_eq!((again.first_seq(), again.last_seq()), (seq, seq), "{text}");
+            assert_eq!(again.hseq(), Some(line.last_seq()), "{text}");
+            assert_eq!((again.time(), again.host()), (line.time(), line.host()));
+            if let (Line::Event(again), Line::Event(line)) = (&again, &line) {
+                let same = EventLine { line: line.line, seq: line.seq, hseq: None, ..*again };
+                assert_eq!(format!("{same:?}"), format!("{line:?}"));
+                assert!(EventLine::parse_usual(again.line).is_some());
+                assert!(EventLine::parse(again.line).is_some_and(|it| it.hseq == again.hseq));
+            }
+        }
     }
 
     /// The object with one more member, before the member number `at`.
@@ -402,6 +482,8 @@ mod tests {
             &EVENT.replace("\"seq\":1042", "\"seq\":1042,\"seq\":1043"),
             &EVENT.replace("\"seq\":1042,", "").replace("\"level\"", "\"seq\":1042,\"level\""),
             &EVENT.replace("1042", "+1042"),
+            &EVENT.replace("\"seq\":1042", "\"seq\":1042,\"hseq\":\"7\""),
+            &GAP.replace("},", "},\"hseq\":-7,"),
             &GAP.replace("\"after\":1042", "\"after\":1042,\"after\":1043"),
             &GAP.replace("\"after\":1042,\"before\":2050", "\"before\":2050,\"after\":1042"),
         ] {

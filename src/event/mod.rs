@@ -19,7 +19,7 @@ mod tag;
 mod text;
 mod time;
 
-pub use cursor::{Cursor, CursorError, LogId, Seq};
+pub use cursor::{Cursor, CursorError, LogId, MESSAGE_LINES_MAX, Seq};
 pub use draft::{
     BadField, Draft, FIELD_NAME_MAX, FIELDS_MAX, Field, RUN_MAX, Value, check_field_name,
     check_run, numbered_field_name, repaired_field_name,

@@ -32,6 +32,25 @@ impl Glob {
         Self("*".into())
     }
 
+    /// The pattern of pairs of a text that this one matches, and a text that `other` matches. It matches what
+    /// [`Self::text_of_pair`] returns.
+    pub fn pair(&self, other: &Self) -> Self {
+        match self.is_any() && other.is_any() {
+            true => Self::any(),
+            false => Self(Self::text_of_pair(&self.0, &other.0).into()),
+        }
+    }
+
+    /// Two texts as one, for [`Self::pair`]. Neither has control characters, as no tag and no name of a host has.
+    pub fn text_of_pair(first: &str, second: &str) -> String {
+        format!("{first}\u{1f}{second}")
+    }
+
+    /// `true` if this is a pattern of pairs whose first part matches a text.
+    pub fn matches_first(&self, text: &str) -> bool {
+        self.0.split_once('\u{1f}').is_some_and(|(first, _)| Self(first.into()).matches(text))
+    }
+
     /// `true` if the pattern matches every tag.
     pub fn is_any(&self) -> bool {
         self.0.bytes().all(|b| b == b'*')
@@ -99,6 +118,31 @@ mod tests {
         ] {
             assert_eq!(Glob::new(glob).expect("valid").matches(tag), matched, "{glob} {tag}");
         }
+    }
+
+    #[test]
+    fn pairs_match_both_texts() {
+        let glob = |text: &str| Glob::new(text).expect("valid");
+        for (host, tag, pair, matched) in [
+            ("*", "*", ("web1", "shop"), true),
+            ("web*", "*", ("web1", "shop"), true),
+            ("web*", "*", ("db1", "web1"), false),
+            ("*", "shop.*", ("web1", "shop.a"), true),
+            ("*", "shop.*", ("shop.a", "cron"), false),
+            ("web1", "shop", ("web1", "shop"), true),
+            ("web1", "shop", ("web", "1shop"), false),
+        ] {
+            let text = Glob::text_of_pair(pair.0, pair.1);
+            assert_eq!(
+                glob(host).pair(&glob(tag)).matches(&text),
+                matched,
+                "{host} {tag} {pair:?}"
+            );
+        }
+        let pair = glob("web*").pair(&glob("shop"));
+        assert!(pair.matches_first("web1") && !pair.matches_first("db1"));
+        assert!(glob("**").pair(&Glob::any()).is_any());
+        assert!(!glob("*").pair(&glob("a*")).is_any());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::{Full, NotStored};
 use super::history::writer::Writer;
 use super::lane::Lane;
+use super::numbered::Numbered;
 use super::options::Durability;
 use super::read::backward::Backward;
 use super::read::forward::Reader;
@@ -148,6 +149,32 @@ impl Log {
         if wake_writer {
             self.shared.wake_writer();
         }
+    }
+
+    /// Publishes lines that come with numbers. Waits while they do not fit beside what the reader has not released.
+    /// Dropping the future publishes nothing.
+    pub async fn append_numbered(&self, lines: &Numbered) {
+        loop {
+            let released = self.shared.progress.notified();
+            let appended = self.shared.lock().append_numbered(lines);
+            match appended {
+                Ok(()) => return self.shared.appended.notify_waiters(),
+                Err(Full) => released.await,
+            }
+        }
+    }
+
+    /// Allows a log for lines that come with numbers to evict what ends before this one.
+    pub fn release_before(&self, seq: Seq) {
+        let released = self.shared.lock().release_before(seq);
+        if released {
+            self.shared.progress.notify_waiters();
+        }
+    }
+
+    /// `true` if lines come with numbers, which have holes.
+    pub fn is_numbered(&self) -> bool {
+        self.shared.is_numbered()
     }
 
     /// Waits until everything up to `last` is stored: at most [`super::STALL_MAX`] without progress of the

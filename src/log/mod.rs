@@ -51,6 +51,10 @@
 //! `retention`. Age is measured by the uptime and by a trusted time, see `state::aging`, not by the time of day, which
 //! may be wrong.
 //!
+//! # Lines that come with numbers
+//! [`open_numbered`] opens a log for a part of a stream of many hosts: see [`Numbered`]. Its numbers have holes that
+//! are no loss. Its gap lines belong to different hosts and are never joined.
+//!
 //! # Errors
 //! A passing error (no free descriptor, no memory, an interruption) is repeated, by readers and the writer alike: see
 //! `retry`. Any other error of a read is a gap `storage`, and one of a write begins the mode *live-only*.
@@ -72,6 +76,7 @@ mod error;
 mod handle;
 mod history;
 mod lane;
+mod numbered;
 mod options;
 mod read;
 mod retry;
@@ -89,6 +94,7 @@ pub use error::{Full, NotStored, OpenError};
 pub use handle::{Appended, Log};
 pub use history::recovery::{Checked, Repair};
 pub use lane::Lane;
+pub use numbered::Numbered;
 pub use options::{
     Clock, Durability, HistoryOptions, Options, STALL_MAX, SYNC_WAIT_MAX, SyncPolicy, Uptime,
 };
@@ -96,7 +102,7 @@ pub use read::backward::Backward;
 pub(crate) use read::chunk::line_at;
 pub use read::chunk::{Chunk, PlacedLine, UnparsedLine, lines_of, split_last_line};
 pub use read::forward::{Read, Reader};
-pub use running::{Opened, Running, open, open_reporting};
+pub use running::{Opened, Running, open, open_numbered, open_reporting};
 pub use sender::Sender;
 pub use shared::HISTORY_READERS;
 pub use state::{Counters, GATHER_LINES, GATHER_TIME, HOLD_MIN, SHARE_TIME, WINDOW_SIZE_MIN};

@@ -13,7 +13,7 @@ use super::options::{HistoryOptions, Options};
 use super::shared::Shared;
 use super::state::{Aging, History, Moment, Reservation, State, random_id};
 use super::worker::{Patience, Worker};
-use crate::event::{Seq, Timestamp};
+use crate::event::{LogId, Seq, Timestamp};
 
 /// A log that was opened.
 pub struct Opened {
@@ -77,6 +77,14 @@ fn open_in_memory(options: Options) -> Opened {
     log.append_gap(recovery::clean_start);
     let running = Running { log, ledger: None, writer: None, syncer: None, stopped: false };
     Opened { running, repairs: Vec::new() }
+}
+
+/// Opens a log for lines that come with numbers, of which the first is `next` or later. It has no history. If `keeps`, it
+/// evicts only what [`Log::release_before`] allows.
+pub fn open_numbered(options: Options, id: LogId, next: Seq, keeps: bool) -> Log {
+    let options = Options { history: None, ..options };
+    let state = State::numbered(id, next, options.window_size, keeps);
+    Log::new(Arc::new(Shared::new(options, state, None)), None)
 }
 
 fn open_on_disk(

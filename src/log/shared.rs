@@ -40,12 +40,15 @@ pub(crate) struct Shared {
     /// Locked for reading while a segment is looked up and opened, for writing while one is replaced. Before
     /// the state where both are needed.
     names: RwLock<()>,
+    /// Lines come with numbers.
+    is_numbered: bool,
 }
 
 impl Shared {
     /// `directory` is `None` if history is off.
     pub(crate) fn new(options: Options, state: State, directory: Option<Arc<Directory>>) -> Self {
         Self {
+            is_numbered: state.is_numbered(),
             options,
             state: Mutex::new(state),
             appended: Notify::new(),
@@ -62,6 +65,11 @@ impl Shared {
     /// The options of the log.
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// `true` if lines come with numbers, which have holes.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.is_numbered
     }
 
     /// Locks the state. A panic under the lock cannot leave a change half done that matters more than

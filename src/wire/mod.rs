@@ -26,6 +26,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::event::{Cursor, Draft, Timestamp};
+use crate::filter::Glob;
 
 pub use answers::{Answer, Answers, BadAnswer};
 pub use datagram::{DATAGRAM_MAX, DatagramDecoder};
@@ -127,6 +128,8 @@ pub enum Request<'a> {
 /// A request for events and gaps: the object of `TAIL {…}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
+    /// The hosts whose events in the stream of all hosts are wanted. `None`: this machine's log.
+    pub host: Option<Glob>,
     /// Begin after this cursor.
     pub after: Option<Cursor>,
     /// Nothing from this cursor on. Only over HTTP, where pages read the log backwards in parts.

@@ -4,11 +4,13 @@ use serde::Deserialize;
 
 use super::{Code, Rate, Refused, Tail};
 use crate::event::{Cursor, Timestamp};
+use crate::filter::Glob;
 
 /// The keys of the object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
+    host: Option<String>,
     after: Option<String>,
     lines: Option<u64>,
     since: Option<String>,
@@ -30,7 +32,9 @@ pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
         text.map(parse).transpose().map_err(|e| refuse(format!("TAIL: {name}: {e}")))
     };
     let after = keys.after.map(|text| text.parse::<Cursor>()).transpose();
+    let host = keys.host.as_deref().map(Glob::new).transpose();
     let tail = Tail {
+        host: host.map_err(|e| refuse(format!("TAIL: host: {e}")))?,
         after: after.map_err(|e| refuse(format!("TAIL: after: {e}")))?,
         before: None,
         lines: keys.lines,
@@ -61,6 +65,9 @@ impl Tail {
             return Err(refuse(
                 "TAIL: follow does not end, so it cannot be combined with before".into(),
             ));
+        }
+        if self.host.is_some() && self.reverse {
+            return Err(refuse("TAIL: the stream of all hosts cannot be read in reverse".into()));
         }
         if self.rate.is_some() && !self.follow {
             return Err(refuse("TAIL: rate is for follow only".into()));

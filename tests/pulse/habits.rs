@@ -90,7 +90,7 @@ fn other_options_of_the_peers_are_answered_with_ours() {
         (&["--exclude-identifier=cron"], "tag!="),
         (&["--identifier", "cron"], "--tag"),
         (&["--facility=mail"], "facility="),
-        (&["-M", "web1"], "host="),
+        (&["--machine", "web1"], "-M HOST"),
         (&["-N"], "-o json"),
         (&["--output-fields=MESSAGE"], "-o json"),
         (&["--retry", "-f"], "-f"),

@@ -120,6 +120,8 @@ impl Access {
                 (None, _) => TagScope::Nothing,
                 (Some(token), Action::Send) => token.may_send(),
                 (Some(token), Action::Tail) => token.may_tail(),
+                // A token names tags of this machine.
+                (Some(_), Action::TailHosts) => TagScope::Nothing,
             }),
         }
     }

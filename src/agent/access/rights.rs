@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::scopes::{GroupsUnavailable, MaxAge, RETRY_AFTER};
 use super::{Access, Subject};
-use crate::access::{Action, Rules, TagScope};
+use crate::access::{Action, HostScope, Rules, TagScope};
 use crate::auth::tokens::CHECK_EVERY;
 use crate::wire::Code;
 
@@ -25,6 +25,8 @@ pub(crate) struct Rights {
     sent: OnceLock<TagScope>,
     /// What may be followed, once TAIL, VIEW or STATS was permitted.
     tail: OnceLock<TagScope>,
+    /// What may be followed of all hosts, once that was permitted.
+    tail_hosts: OnceLock<TagScope>,
     /// The rules by which a local user may follow nothing: the databases are not asked again for them.
     tail_denied: Mutex<Option<Arc<Rules>>>,
 }
@@ -62,6 +64,11 @@ pub(crate) enum NoTail {
         "this token may not follow any tag: pulsed token add says with --tail which may be followed"
     )]
     Token,
+    #[error(
+        "you may not follow other hosts: root and the user that the agent runs as may, and those whom an [[access]] \
+         with host in pulsed.toml names"
+    )]
+    Hosts,
 }
 
 impl NoTail {
@@ -69,7 +76,7 @@ impl NoTail {
     pub(crate) fn code(self) -> Code {
         match self {
             Self::Unknown(_) => Code::Later,
-            Self::User | Self::Token => Code::Denied,
+            Self::User | Self::Token | Self::Hosts => Code::Denied,
         }
     }
 }
@@ -98,6 +105,7 @@ impl Rights {
             send: Mutex::default(),
             sent: OnceLock::new(),
             tail: OnceLock::new(),
+            tail_hosts: OnceLock::new(),
             tail_denied: Mutex::default(),
         }
     }
@@ -178,6 +186,26 @@ impl Rights {
         }
     }
 
+    /// What may be followed of all hosts: at least one tag of one host.
+    pub(crate) async fn tail_hosts(&self) -> Result<HostScope, NoTail> {
+        if let Some(scope) = self.tail_hosts.get() {
+            return Ok(scope.clone().into());
+        }
+        let mut rules = self.rules.clone();
+        loop {
+            let now = rules.borrow_and_update().clone();
+            let scope = self.scope(Action::TailHosts, &now, MaxAge::Recent).await?;
+            // As in `tail`.
+            if rules.has_changed().unwrap_or(false) {
+                continue;
+            }
+            return match scope {
+                TagScope::Nothing => Err(NoTail::Hosts),
+                some => Ok(self.tail_hosts.get_or_init(|| some).clone().into()),
+            };
+        }
+    }
+
     fn tail_denied(&self) -> MutexGuard<'_, Option<Arc<Rules>>> {
         self.tail_denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,7 +267,11 @@ impl Rights {
     }
 
     async fn covers_used(&self, rules: &Arc<Rules>) -> Result<bool, GroupsUnavailable> {
-        let used = [(Action::Send, self.sent.get()), (Action::Tail, self.tail.get())];
+        let used = [
+            (Action::Send, self.sent.get()),
+            (Action::Tail, self.tail.get()),
+            (Action::TailHosts, self.tail_hosts.get()),
+        ];
         for (action, before) in used {
             let Some(before) = before else { continue };
             if !self.scope(action, rules, MaxAge::Rules).await?.covers(before) {

@@ -25,6 +25,8 @@ pub(super) struct Forward {
     /// following.
     end: Seq,
     follow: bool,
+    /// The log gets what is before `end` later.
+    waits: bool,
     /// Events without a match since the last line or progress.
     passed_over: u64,
     chunk: Option<Scanned>,
@@ -48,8 +50,14 @@ struct Found {
 }
 
 impl Forward {
-    pub(super) fn new(reader: Reader, first_gap: Option<Gap>, end: Seq, follow: bool) -> Self {
-        Self { reader, first_gap, end, follow, passed_over: 0, chunk: None, reads: 0 }
+    pub(super) fn new(
+        reader: Reader,
+        first_gap: Option<Gap>,
+        end: Seq,
+        follow: bool,
+        waits: bool,
+    ) -> Self {
+        Self { reader, first_gap, end, follow, waits, passed_over: 0, chunk: None, reads: 0 }
     }
 
     pub(super) async fn fill<'a>(
@@ -86,6 +94,9 @@ impl Forward {
                 }
                 Read::Gap(gap) => return Filled::Gap(selection.gap(self.clip(gap))),
                 Read::End if self.follow => return Filled::CaughtUp,
+                Read::End if self.waits && self.reader.seen().next() < self.end => {
+                    return Filled::CaughtUp;
+                }
                 Read::End => return Filled::End,
             }
         }
@@ -198,7 +209,7 @@ impl Forward {
     }
 
     pub(super) fn position(&self) -> Seq {
-        if self.follow { self.reader.seen() } else { self.end.previous() }
+        if self.follow || self.waits { self.reader.seen() } else { self.end.previous() }
     }
 }
 

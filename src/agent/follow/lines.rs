@@ -43,6 +43,8 @@ pub(crate) enum Ended {
     Failed(io::Error),
     /// The follower left.
     Left(Left),
+    /// The log no longer has what comes next, but the stream may.
+    Behind,
 }
 
 /// Writes everything that the subscription yields, until it is complete or the client leaves.
@@ -55,7 +57,7 @@ pub(crate) async fn run(
     format: &LineFormat,
     mut pace: Option<Pace>,
 ) -> io::Result<Ended> {
-    let log = subscription.position();
+    let (log, is_part) = (subscription.position(), subscription.is_part());
     let mut begun = None;
     loop {
         let filled = match subscription.fill().await {
@@ -81,6 +83,7 @@ pub(crate) async fn run(
             Filled::Gap(_) | Filled::CaughtUp | Filled::End if begun.is_some() => {
                 return Ok(Ended::Left(Left::Cut));
             }
+            Filled::Gap(_) if is_part => return Ok(Ended::Behind),
             Filled::Gap(gap) => write_gap(connection, subscription, gap, format).await?,
             Filled::Progress(cursor) => {
                 if matches!(format, LineFormat::Json) && begun.is_none() {

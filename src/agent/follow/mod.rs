@@ -13,10 +13,10 @@ mod forward;
 pub(crate) mod leaving;
 pub(crate) mod lines;
 pub(crate) mod pace;
-mod resolve;
+pub(crate) mod resolve;
 mod reverse;
 mod scanner;
-mod selection;
+pub(crate) mod selection;
 mod stage;
 pub(crate) mod subscription;
 

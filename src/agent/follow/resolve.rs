@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::forward::Forward;
 use super::reverse::Reverse;
 use super::scanner::Scanner;
-use super::selection::Selection;
+use super::selection::{Selection, Visible};
 use super::subscription::{Direction, Subscription};
 use crate::access::TagScope;
 use crate::agent::limits::turn::Turn;
@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     TooMany(#[from] TooMany),
     #[error("after: the newest is {newest}")]
     Future { newest: Cursor },
+    #[error("after: this cursor is one of the stream of all hosts")]
+    OfStream,
     #[error("cannot read history: {0}")]
     History(#[from] io::Error),
 }
@@ -37,7 +39,7 @@ impl Refusal {
         match self {
             Self::Match(_) => Code::Usage,
             Self::TooMany(_) => Code::Later,
-            Self::Future { .. } => Code::Data,
+            Self::Future { .. } | Self::OfStream => Code::Data,
             Self::History(_) => Code::NotStored,
         }
     }
@@ -52,7 +54,7 @@ struct Start {
 }
 
 impl Subscription {
-    /// Resolves a request. The patterns of its MATCH are charged to `follower`.
+    /// Resolves a request to a machine's own log. The patterns of its MATCH are charged to `follower`.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -62,27 +64,43 @@ impl Subscription {
         scope: &TagScope,
         follower: &mut Follower,
     ) -> Result<Self, Refusal> {
-        let matching = parse(tail.matching.as_deref().unwrap_or_default(), follower).await?;
-        follower.hold(matching.patterns())?;
+        let matching = matching(tail, follower).await?;
+        Self::open_matching(log, tail, matching, scope.into(), None, follower).await
+    }
+
+    /// As [`Self::open`] with a MATCH that is parsed and charged already. `until`: the subscription waits for
+    /// everything before this number, which the log gets later, and ends there.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(crate) async fn open_matching(
+        log: &Log,
+        tail: &Tail,
+        matching: Match,
+        visible: Visible,
+        until: Option<Seq>,
+        follower: &Follower,
+    ) -> Result<Self, Refusal> {
         let newest = log.newest();
         let lane = follower.lane();
         let lane = lane.as_ref();
         let mut start = start(log, tail, newest)?;
-        if let Some(since) = tail.since {
+        // Other hosts have other clocks: there, each event is compared.
+        let searches = !log.is_numbered();
+        if let Some(since) = tail.since.filter(|_| searches) {
             start.seen = start.seen.max(log.first_since(since, lane).await?.previous());
         }
-        let mut end = newest.seq.next();
+        let mut end = until.unwrap_or(newest.seq.next());
         if let Some(before) = tail.before {
             // Nothing of this log is before a cursor of another one.
             end = if before.log == newest.log { end.min(before.seq) } else { log.oldest() };
         }
-        if let Some(until) = tail.until {
+        if let Some(until) = tail.until.filter(|_| searches) {
             end = end.min(log.end_until(until, lane).await?);
         }
         let noted = follower.position();
-        let (since, until, scope) = (tail.since, tail.until, scope.clone());
         let has_patterns = matching.patterns() > 0;
-        let selection = Arc::new(Selection::new(matching, since, until, scope));
+        let selection = Arc::new(Selection::new(matching, tail.since, tail.until, visible));
         let scanner = Scanner::new(follower.scans(), has_patterns);
         let backward = || log.backward(end).in_lane(lane.cloned());
         if tail.reverse {
@@ -98,7 +116,8 @@ impl Subscription {
             }
         }
         let reader = log.reader(start.seen).in_lane(lane.cloned());
-        let forward = Direction::Forward(Forward::new(reader, start.gap, end, tail.follow));
+        let forward = Forward::new(reader, start.gap, end, tail.follow, until.is_some());
+        let forward = Direction::Forward(forward);
         Ok(Self::new(log.clone(), selection, scanner, forward, noted))
     }
 }
@@ -106,6 +125,9 @@ impl Subscription {
 fn start(log: &Log, tail: &Tail, newest: Cursor) -> Result<Start, Refusal> {
     let at = |seen| Start { seen, gap: None };
     Ok(match tail.after {
+        Some(after) if after.log.is_stream() && !log.is_numbered() => {
+            return Err(Refusal::OfStream);
+        }
         Some(after) if after.log != newest.log => {
             // A log begins with a gap `restart`, which this one includes: a gap has at least one number.
             let before = log.oldest().max(Seq::BEFORE_FIRST.next());
@@ -117,6 +139,16 @@ fn start(log: &Log, tail: &Tail, newest: Cursor) -> Result<Start, Refusal> {
         None if tail.follow && tail.lines.is_none() && tail.since.is_none() => at(newest.seq),
         None => at(log.oldest().previous()),
     })
+}
+
+/// The MATCH of a request, whose patterns are charged to `follower`.
+///
+/// # Errors
+/// [`Refusal`].
+pub(crate) async fn matching(tail: &Tail, follower: &mut Follower) -> Result<Match, Refusal> {
+    let matching = parse(tail.matching.as_deref().unwrap_or_default(), follower).await?;
+    follower.hold(matching.patterns())?;
+    Ok(matching)
 }
 
 /// Parses a MATCH. Compiling regular expressions takes milliseconds: the worker's other tasks move to another

@@ -53,10 +53,10 @@ impl Stage {
                 self.bytes.extend_from_slice(event.line.as_bytes());
                 self.bytes.push(b'\n');
             }
-            Line::Gap(gap) => {
-                let visible = selection.gap(gap.gap);
-                visible.encode(gap.time, &gap.host.text(), &mut self.bytes);
-            }
+            Line::Gap(line) => match selection.gap_of(line) {
+                Some(visible) => line.encode_with(visible, &mut self.bytes),
+                None => return false,
+            },
         }
         let (first, last) = (line.first_seq(), line.last_seq());
         self.lines.push(Staged { end: self.bytes.len(), first, last, events });

@@ -27,6 +27,8 @@ pub(crate) struct Subscription {
     stage: Stage,
     /// Where it notes how far it has read.
     noted: Arc<Position>,
+    /// It is the only reader of a log that keeps what was not read.
+    releases: bool,
 }
 
 /// Which way a subscription reads.
@@ -43,7 +45,19 @@ impl Subscription {
         direction: Direction,
         noted: Arc<Position>,
     ) -> Self {
-        Self { log, selection, scanner, direction, stage: Stage::default(), noted }
+        let stage = Stage::default();
+        Self { log, selection, scanner, direction, stage, noted, releases: false }
+    }
+
+    /// The same for the only reader of a log that keeps what was not read: it may evict the rest.
+    #[must_use]
+    pub(crate) fn releasing(self) -> Self {
+        Self { releases: true, ..self }
+    }
+
+    /// `true` if what the log no longer has can be read elsewhere: it is a part of a stream.
+    pub(crate) fn is_part(&self) -> bool {
+        self.log.is_numbered()
     }
 
     /// What comes next. Dropping the future loses nothing.
@@ -55,6 +69,9 @@ impl Subscription {
         match &mut self.direction {
             Direction::Forward(forward) => {
                 self.noted.set(forward.position());
+                if self.releases {
+                    log.release_before(forward.position().next());
+                }
                 Ok(forward.fill(log, selection, scanner, stage).await)
             }
             Direction::Reverse(reverse) => {

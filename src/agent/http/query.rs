@@ -57,6 +57,7 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
     let query = Query::parse(text, &TAIL)?;
     let matching = query.text("match").filter(|text| !text.is_empty()).map(str::to_owned);
     let tail = Tail {
+        host: None,
         after: query.value::<Cursor>("after")?,
         before: query.value::<Cursor>("before")?,
         lines: query.value("lines")?,

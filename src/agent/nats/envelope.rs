@@ -91,6 +91,11 @@ impl Envelope {
     }
 }
 
+/// `true` if the headers say that the lines are compressed.
+pub(super) fn is_compressed(headers: &HeaderMap) -> bool {
+    headers.get(ENCODING).is_some_and(|encoding| encoding.as_str() == GZIP)
+}
+
 /// The messages of one log without a hole and without a repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chain {

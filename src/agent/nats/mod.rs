@@ -16,6 +16,7 @@ mod envelope;
 mod error;
 mod forward;
 mod message;
+pub(crate) mod read;
 mod resume;
 mod retry;
 mod stream;

@@ -10,7 +10,7 @@ use crate::diag;
 use crate::event::Seq;
 
 /// The most messages that are read to find the end of the chain: those in flight, and what broken connections left.
-const WALK_MAX: usize = 4 * IN_FLIGHT_MAX;
+pub(super) const WALK_MAX: usize = 4 * IN_FLIGHT_MAX;
 
 /// Where the forwarder continues.
 pub(super) struct Resume {

@@ -31,6 +31,20 @@ pub(super) struct Stored {
     pub(super) envelope: Option<Envelope>,
 }
 
+impl Stream {
+    /// A stream to read from, which was found.
+    pub(super) fn to_read(handle: Handle, engine: &Engine) -> Self {
+        let info = handle.cached_info();
+        let (created, age_max) = (format!("{:?}", info.created), info.config.max_age);
+        Self { handle, created, age_max, message_max: engine.payload_max() }
+    }
+
+    /// The stream's own interface.
+    pub(super) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+}
+
 /// Finds or creates the stream and checks it. Other limits than configured are reported if `reports`.
 pub(super) async fn open(
     engine: &Engine,
@@ -63,7 +77,7 @@ pub(super) async fn open(
     Ok(Stream { handle, created, age_max, message_max })
 }
 
-async fn find(engine: &Engine, config: &Nats) -> Result<Option<Handle>, ForwardError> {
+pub(super) async fn find(engine: &Engine, config: &Nats) -> Result<Option<Handle>, ForwardError> {
     match engine.jetstream.get_stream(&config.stream).await {
         Ok(found) => Ok(Some(found)),
         Err(error) => match error.kind() {

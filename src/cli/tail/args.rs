@@ -10,7 +10,7 @@ use super::report::NAME;
 use crate::cli::connect::ConnectArgs;
 use crate::event::duration::{self, Exact};
 use crate::event::{Cursor, Level, UnknownLevel};
-use crate::filter::{KEYS, KeyName, Match, MatchError};
+use crate::filter::{BadGlob, Glob, KEYS, KeyName, Match, MatchError};
 use crate::render::Format;
 
 /// The longest `--timeout`: 31 days.
@@ -97,6 +97,15 @@ pub(super) struct Args {
     /// Only events that took longer than DUR: 100ms, 1m30s
     #[arg(long, value_name = "DUR", value_parser = parse_slower, help_heading = "Which events")]
     pub(super) slower: Option<String>,
+
+    /// Events of all hosts, from the stream to which their agents forward
+    #[arg(short, long, conflicts_with_all = ["reverse", "boot"], help_heading = "Which events")]
+    pub(super) merge: bool,
+
+    /// Only events of HOST, from that stream; * matches any text
+    #[arg(short = 'M', long, value_name = "HOST", value_parser = parse_host)]
+    #[arg(conflicts_with_all = ["reverse", "boot"], help_heading = "Which events")]
+    pub(super) host: Option<Glob>,
 
     /// Print events in FORMAT
     #[arg(short, long, value_name = "FORMAT", value_parser = Formats, default_value = "short")]
@@ -243,6 +252,10 @@ fn parse_timeout(text: &str) -> Result<Duration, BadValue> {
     timeout.filter(|timeout| !timeout.is_zero() && *timeout <= TIMEOUT_MAX).ok_or(BadValue::Timeout)
 }
 
+fn parse_host(text: &str) -> Result<Glob, BadGlob> {
+    Glob::new(text)
+}
+
 fn parse_match(text: &str) -> Result<Match, MatchError> {
     Match::parse(text)
 }
@@ -356,6 +369,9 @@ mod tests {
             &["--ca", "x"],
             &["--token-file", "x"],
             &["--web", "-f"],
+            &["-m", "-r"],
+            &["-M", "web2", "-b"],
+            &["-M", "no host"],
             &["--web", "tag=shop.*"],
         ] {
             assert!(parse(line).is_err(), "{line:?}");

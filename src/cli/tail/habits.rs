@@ -39,7 +39,7 @@ fn translation(word: &OsString) -> Option<Vec<OsString>> {
 const INSTEAD: [(&[&str], &str); 17] = [
     (&["-k", "--dmesg"], "messages of the kernel are not here; use journalctl -k"),
     (&["-l", "--full", "--no-full"], "leave it out, or use -a"),
-    (&["-m", "--merge", "-M", "--machine"], "use the MATCH host=NAME, or --server"),
+    (&["--machine"], "use -M HOST, or --server"),
     (&["-N", "--fields"], "use -o json"),
     (&["-s", "--sleep-interval", "--retry", "--pid"], "use -f, which never polls and reconnects"),
     (&["-T", "--exclude-identifier"], "use the MATCH tag!=NAME"),

@@ -9,7 +9,7 @@ use super::args::{Args, Color, Lines};
 use super::when::{self, BadTime};
 use crate::client::Address;
 use crate::event::{Cursor, Level, Timestamp};
-use crate::filter::{KeyName, Match, MatchError};
+use crate::filter::{Glob, KeyName, Match, MatchError};
 use crate::render::Style;
 use crate::wire::Tail;
 
@@ -131,6 +131,7 @@ impl Plan {
         let at = args.cursor.map(|at| Cursor { seq: at.seq.previous(), ..at });
         let after = at.or(args.after_cursor).or(environment.saved);
         let mut tail = Tail {
+            host: args.host.clone().or_else(|| args.merge.then(Glob::any)),
             after,
             since,
             until,
@@ -277,6 +278,11 @@ mod tests {
         assert_eq!(tail_of(&["--stats"]), Tail::default());
         assert_eq!(tail_of(&["--stats", "-r"]), Tail::default());
         assert_eq!(tail_of(&["--stats", "-f"]), Tail { follow: true, ..last(0) });
+
+        let of = |host| Tail { host: Glob::new(host).ok(), ..last(10) };
+        assert_eq!(tail_of(&["-m"]), of("*"));
+        assert_eq!(tail_of(&["-M", "web*"]), of("web*"));
+        assert_eq!(tail_of(&["-mM", "web2"]), of("web2"));
 
         let after = |text| Tail { after: cursor(text), ..Tail::default() };
         assert_eq!(tail_of(&["-c", "7f3a9c21-1042"]), after("7f3a9c21-1041"));

@@ -21,7 +21,8 @@ impl ResumePosition {
     /// Begins a connection to the log whose newest cursor this is. Returns the request.
     pub(super) fn request(&mut self, first: &Tail, newest: Cursor) -> Tail {
         let again = self.log.replace(newest.log).is_some();
-        let cut = first.follow && first.lines.is_some();
+        // The stream of all hosts is another log: its agent names it and the position before the first line.
+        let cut = first.follow && first.lines.is_some() && first.host.is_none();
         if !again && cut {
             self.from = Some(newest);
         }
@@ -41,6 +42,7 @@ impl ResumePosition {
 
     /// Everything up to this cursor was received.
     pub(super) const fn pass_to(&mut self, cursor: Cursor) {
+        self.log = Some(cursor.log);
         self.seen = Some(cursor);
     }
 
@@ -90,6 +92,21 @@ mod tests {
         assert_eq!(position.shown(), Some(cursor("0000000a-110")));
         let next = Tail { after: Some(cursor("0000000a-110")), ..next };
         assert_eq!(position.request(&first, cursor("0000000a-120")), next);
+    }
+
+    #[test]
+    fn resumes_in_the_stream_of_all_hosts() {
+        let host = crate::filter::Glob::new("*").ok();
+        let first = Tail { host, follow: true, lines: Some(10), ..Tail::default() };
+        let mut position = ResumePosition::default();
+        position.request(&first, cursor("0000000a-100"));
+        assert_eq!(position.request(&first, cursor("0000000a-100")), first);
+        position.pass_to(cursor("0000000c-7.4095"));
+        let after = |text| Tail { after: Some(cursor(text)), lines: None, ..first.clone() };
+        assert_eq!(position.request(&first, cursor("0000000a-120")), after("0000000c-7.4095"));
+        position.pass_to(cursor("0000000c-7.4095"));
+        position.pass(Seq::in_message(9, 2).expect("small"));
+        assert_eq!(position.request(&first, cursor("0000000b-1")), after("0000000c-9.2"));
     }
 
     #[test]

@@ -83,9 +83,13 @@ impl Reader {
         }
     }
 
-    /// Reads what is there. Joins adjacent gaps to one. A reader within a gap gets the rest of it.
+    /// Reads what is there. Joins adjacent gaps to one, unless lines come with numbers. A reader within a gap gets the rest of it.
     /// Dropping the future changes nothing.
     pub async fn read(&mut self) -> Read {
+        if self.shared.is_numbered() {
+            self.next = self.shared.lock().window().after_hole(self.next);
+            return self.read_at(self.next, None).await;
+        }
         let first = self.read_at(self.next, self.position).await;
         let Some(whole) = first.gap() else { return first };
         let mut joined = whole.rest_after(self.next.previous());
@@ -168,7 +172,8 @@ fn source_of(state: &State, next: Seq) -> Source {
     if next >= start {
         let mut extents = Vec::new();
         state.window().extents_from(next, READ_SIZE, &mut extents);
-        return Source::Window(extents);
+        // Lines that come with numbers may end before the window does.
+        return if extents.is_empty() { Source::End } else { Source::Window(extents) };
     }
     let missing = |before: Seq, why| {
         let after = next.previous();

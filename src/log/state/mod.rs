@@ -19,6 +19,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::error::{Full, NotStored};
+use super::numbered::Numbered;
 use super::options::{Durability, Options};
 use super::sender::Sender;
 use crate::event::{Batch, Cursor, Gap, LogId, Seq, Stamp, Timestamp, Why};
@@ -55,6 +56,8 @@ pub(crate) struct State {
     shares: Shares,
     /// `None` if history is off.
     history: Option<History>,
+    /// `None` if the log numbers its lines.
+    numbered: Option<Keeping>,
     /// The log is being closed.
     stopping: bool,
     /// Events appended since the start.
@@ -63,6 +66,15 @@ pub(crate) struct State {
     bytes: u64,
     /// Events known to be lost since the start, by the reason.
     lost: [u64; Why::ALL.len()],
+}
+
+/// What a log whose lines come with numbers evicts when it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    /// Its oldest lines.
+    Newest,
+    /// Nothing, unless its reader allows it.
+    Unread,
 }
 
 /// Counters of a log.
@@ -107,11 +119,54 @@ impl State {
             unstored: Unstored::default(),
             shares: Shares::default(),
             history,
+            numbered: None,
             stopping: false,
             events: 0,
             bytes: 0,
             lost: [0; Why::ALL.len()],
         }
+    }
+
+    /// A state for lines that come with numbers, from `next` on. How many events are missing between two numbers is
+    /// never known.
+    pub(crate) fn numbered(id: LogId, next: Seq, window_size: usize, keeps: bool) -> Self {
+        let keeping = if keeps { Keeping::Unread } else { Keeping::Newest };
+        Self {
+            numbered: Some(keeping),
+            gaps: GapIndex::starting_at(Seq::MAX),
+            ..Self::new(id, next, Timestamp::MIN, window_size, None)
+        }
+    }
+
+    /// `true` if lines come with numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.numbered.is_some()
+    }
+
+    /// Publishes lines that come with numbers.
+    ///
+    /// # Errors
+    /// [`Full`] if they do not fit beside what the reader has not released.
+    pub(crate) fn append_numbered(&mut self, lines: &Numbered) -> Result<(), Full> {
+        let held = self.numbered == Some(Keeping::Unread) && self.window.oldest().is_some();
+        if held && !self.window.has_room(lines.size()) {
+            return Err(Full);
+        }
+        self.make_room(lines.size())?;
+        self.bytes += self.window.push_numbered(lines);
+        self.events += lines.len() as u64;
+        self.last_time = self.last_time.max(lines.time);
+        Ok(())
+    }
+
+    /// Evicts what ends before a number. `true` if that was anything.
+    pub(crate) fn release_before(&mut self, seq: Seq) -> bool {
+        let mut released = false;
+        while self.window.oldest().is_some_and(|oldest| oldest.last < seq) {
+            self.window.evict_oldest();
+            released = true;
+        }
+        released
     }
 
     /// The id of the log.

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use super::blocks::{BLOCK_SIZE, Blocks};
 use super::time_index::TimeIndex;
 use crate::event::{Batch, Gap, LINE_MAX, Seq, Stamp, Timestamp};
+use crate::log::numbered::Numbered;
 
 /// The size at which an extent is published, in bytes: its last line may exceed it. Bounds what one
 /// reader holds at a time.
@@ -31,7 +32,7 @@ const EXTENTS_KEPT: usize = 4096;
 pub(crate) struct Extent {
     /// The first number in it.
     pub(crate) first: Seq,
-    /// The last number in it. No number between is missing.
+    /// The last number in it. No number between is missing, except in a log whose lines come with numbers.
     pub(crate) last: Seq,
     /// The time of all lines.
     pub(crate) time: Timestamp,
@@ -158,6 +159,41 @@ impl Window {
         self.publish(gap.first(), time, true);
     }
 
+    /// Publishes lines that come with numbers. Returns their size, in bytes.
+    pub(crate) fn push_numbered(&mut self, lines: &Numbered) -> u64 {
+        let (time, mut first) = (lines.time, self.next);
+        for line in lines.iter() {
+            debug_assert!(line.first >= self.next, "numbers ascend");
+            if line.is_gap {
+                self.publish(first, time, false);
+            }
+            self.make_room(line.bytes.len(), first, time);
+            if self.block.is_empty() {
+                first = line.first;
+            }
+            self.block.extend_from_slice(line.bytes);
+            self.next = line.last.next();
+            if line.is_gap {
+                self.publish(first, time, true);
+            }
+        }
+        self.publish(first, time, false);
+        self.next = self.next.max(lines.next);
+        lines.size() as u64
+    }
+
+    /// The first number of a line from `next` on that a reader can read or has to miss. `next` itself, unless there are
+    /// no lines with that number, because lines came with others.
+    pub(crate) fn after_hole(&self, next: Seq) -> Seq {
+        if next < self.start {
+            return next;
+        }
+        match self.extents.get(self.index_of(next)) {
+            Some(extent) => next.max(extent.first),
+            None => next.max(self.next),
+        }
+    }
+
     /// Makes room for `len` more bytes in the block. Publishes what is in it when the extent or the
     /// block is full.
     fn make_room(&mut self, len: usize, first: Seq, time: Timestamp) {
@@ -244,7 +280,8 @@ impl Window {
         if before <= self.start {
             return None;
         }
-        self.extents.get(self.index_of(before.previous()))
+        let end = self.extents.partition_point(|extent| extent.first < before);
+        self.extents.get(end.checked_sub(1)?)
     }
 
     /// The first number that was stamped at `time` or later. `None` if there is none in the window.

@@ -4,6 +4,7 @@ mod clock;
 mod fairness;
 mod faults;
 mod model;
+mod numbered;
 mod recovery;
 mod senders;
 mod smoke;

@@ -4,21 +4,23 @@ use std::time::Duration;
 
 use pulsed::agent::{
     ACK_WAIT_MAX, ANSWER_VALID_FOR, BODY_MAX, BODY_WAIT_MAX, BURST_OF_HISTORY, BURST_SECONDS,
-    BYTES_PER_SECOND, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_RESERVED,
-    DATAGRAM_USERS_MAX, DATAGRAMS_OF_ONE_MAX, DESCRIPTORS_OF_CONNECTION, DESCRIPTORS_RESERVED,
-    DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, FLUSH_MAX, GONE_CHECK_EVERY, GROUPS_WAIT_MAX,
-    HANDSHAKE_MAX, HANDSHAKES_PERCENT, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE, HELD_MAX,
-    HELD_OF_ONE_MAX, IGNORED_MAX, IN_FLIGHT_MAX, MESSAGE_SIZE, METRIC_TAGS_MAX, METRICS_KEPT_FOR,
-    ORIGIN_WAIT_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX,
-    REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX,
-    RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAMS_MAX, TIME_SHARE,
+    BYTES_PER_SECOND, CLOCK_AHEAD_MAX, CONNECTIONS_MAX, CONNECTIONS_OF_ONE_MAX,
+    CONNECTIONS_RESERVED, DATAGRAM_USERS_MAX, DATAGRAMS_OF_ONE_MAX, DESCRIPTORS_OF_CONNECTION,
+    DESCRIPTORS_RESERVED, DRAIN_MAX, ERRS_MAX, EVENTS_PER_SECOND, FLUSH_MAX, GONE_CHECK_EVERY,
+    GROUPS_WAIT_MAX, HANDSHAKE_MAX, HANDSHAKES_PERCENT, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE,
+    HELD_MAX, HELD_OF_ONE_MAX, HOSTS_WINDOW, IGNORED_MAX, IN_FLIGHT_MAX, LAST_MESSAGES_MAX, LINGER,
+    MESSAGE_SIZE, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PART_WINDOW, PARTS_MAX,
+    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY,
+    REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
+    RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAM_WAIT_MAX, STREAMS_MAX, TIME_SHARE,
     TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
 use pulsed::client::{ADDRESSES_MAX, PORT, TOKEN_MAX};
 use pulsed::event::{
-    DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, RUN_MAX, Seq, TAG_MAX, duration,
+    DRAFT_MAX, FIELD_NAME_MAX, FIELDS_MAX, LINE_MAX, MESSAGE_LINES_MAX, RUN_MAX, Seq, TAG_MAX,
+    duration,
 };
 use pulsed::filter::{
     PATTERN_SIZE_MAX, PATTERN_TEXT_MAX, PATTERNS_MAX, PLACES_MAX, TERMS_MAX, TEXT_MAX,
@@ -210,6 +212,10 @@ fn numbers_in_sentences_match_constants() {
                 seconds(NAME_VALID_FOR),
                 seconds(LOOK_EVERY)
             ),
+            format!("follows it, and {} longer,", seconds(LINGER)),
+            format!("a window of {} that all", size(HOSTS_WINDOW)),
+            format!("by at most {PARTS_MAX} such readers at a time"),
+            format!("at most {} well-formed lines", count(MESSAGE_LINES_MAX - 1)),
             format!("share the answer for {}.", seconds(ANSWER_VALID_FOR)),
             format!("read last work for {} more.", seconds(tokens::SEEN_VALID_FOR)),
             format!("waits {} and then gets", millis(tokens::LOOK_WAIT_MAX)),
@@ -238,6 +244,14 @@ fn numbers_in_sentences_match_constants() {
             format!("a comment at least every {}.", seconds(HEARTBEAT)),
             format!("by tag, for {METRIC_TAGS_MAX} tags by name"),
             format!("until {} after the last one", seconds(METRICS_KEPT_FOR)),
+        ],
+    );
+    assert_contains(
+        "pulse-protocol.7",
+        &[
+            format!("the stream got {} before", seconds(CLOCK_AHEAD_MAX)),
+            format!("{} messages and {}.", count(LAST_MESSAGES_MAX), size(PART_WINDOW)),
+            format!("after at most {}.", seconds(STREAM_WAIT_MAX)),
         ],
     );
     let hold = HOLD_MIN.as_secs() / hour;

@@ -256,7 +256,7 @@ fn documented_errors_match_program() {
 #[test]
 fn documented_configurations_load() {
     let shown = Page::read("pulsed.toml.5").displays();
-    assert_eq!(shown.len(), 9);
+    assert_eq!(shown.len(), 10);
     let agents = Page::read("pulsed.8").displays();
     let agents: Vec<String> = agents.into_iter().filter(|text| text.starts_with('[')).collect();
     assert_eq!(agents.len(), 3);

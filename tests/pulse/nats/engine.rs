@@ -275,6 +275,19 @@ impl Nats {
             .expect("a running engine");
     }
 
+    /// Publishes with these headers.
+    #[track_caller]
+    pub(super) fn publish_with(&mut self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) {
+        let mut head = String::from("NATS/1.0\r\n");
+        headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+        head += "\r\n";
+        let all = head.len() + payload.len();
+        let mut bytes = format!("HPUB {subject} {} {all}\r\n{head}", head.len()).into_bytes();
+        bytes.extend_from_slice(payload);
+        bytes.extend_from_slice(b"\r\n");
+        self.stream.get_mut().write_all(&bytes).expect("a running engine");
+    }
+
     fn send_request(&mut self, subject: &str, payload: &str) -> Option<String> {
         self.next += 1;
         let inbox = format!("inbox.reply.{}", self.next);

@@ -1,13 +1,20 @@
 //! Forwarding to NATS JetStream, with a real nats-server.
 
 mod cluster;
+mod demo;
 mod engine;
 mod faults;
 mod forward;
 mod hostile;
+mod hosts;
+mod hosts_faults;
+mod hosts_hostile;
+mod hosts_rights;
+mod hosts_tool;
 mod login;
 mod names;
 mod streams;
+mod view;
 
 use crate::harness::{Agent, Client, wait_for};
 use engine::Engine;
