@@ -82,7 +82,7 @@ _pulse__send() {
                     return 0
                     ;;
                 --ack)
-                    COMPREPLY=($(compgen -W "none stored synced" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "none stored synced replicated" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

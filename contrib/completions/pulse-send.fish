@@ -8,7 +8,8 @@ complete -c pulse-send -l ca -d 'Trust only the certificates in FILE (PEM) to si
 complete -c pulse-send -l token-file -d 'Read the token for the server from FILE [env: PULSED_TOKEN]' -r -F
 complete -c pulse-send -l ack -d 'Choose what to wait for [default: stored]' -r -f -a "none\t'Nothing: a refusal goes unnoticed'
 stored\t'Written to history: survives the end of the agent'
-synced\t'On disk: survives a power cut'"
+synced\t'On disk: survives a power cut'
+replicated\t'In the stream of all hosts: survives this machine'"
 complete -c pulse-send -l timeout -d 'Limit each wait for the agent [default: 1s]' -r
 complete -c pulse-send -l id -d 'As -i; a given ID becomes the field pid' -r
 complete -c pulse-send -l socket-errors -d 'Accepted as in logger: errors are always reported' -r -f -a "on\t''

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::hosts::AllHosts;
+use super::replicated::{NotReplicated, Replicated};
 use crate::access::TagScope;
 use crate::config::{Nats, Warning};
 use crate::event::{Cursor, Seq};
@@ -66,6 +67,8 @@ pub(crate) struct Forwarding {
     figures: Mutex<Figures>,
     /// Those who follow the stream.
     hosts: AllHosts,
+    /// Those who wait for its acknowledgement.
+    replicated: Replicated,
 }
 
 /// The counters at one moment.
@@ -101,12 +104,25 @@ impl Forwarding {
         }
         let (subject, stream) = (nats.subject(host), nats.stream.clone());
         let hosts = AllHosts::new(figures.trouble.clone());
-        Self { subject, stream, figures: Mutex::new(figures), hosts }
+        let replicated = Replicated::default();
+        Self { subject, stream, figures: Mutex::new(figures), hosts, replicated }
     }
 
     /// Those who follow the stream.
     pub(crate) fn hosts(&self) -> &AllHosts {
         &self.hosts
+    }
+
+    /// Waits until the engine has acknowledged the events from `first` to `last`, which are stored.
+    ///
+    /// # Errors
+    /// [`NotReplicated`]
+    pub(crate) async fn replicated(&self, first: Seq, last: Seq) -> Result<(), NotReplicated> {
+        let waited = self.replicated.wait(first, last).await;
+        waited.map_err(|why| match why {
+            NotReplicated::Late(_) => NotReplicated::Late(self.lock().trouble.clone()),
+            other => other,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Figures> {
@@ -166,6 +182,13 @@ impl Forwarding {
         let mut figures = self.lock();
         (figures.state, figures.trouble) = (State::Forwarding, None);
         figures.acknowledged = Some(acknowledged);
+        drop(figures);
+        self.replicated.set_acknowledged(acknowledged);
+    }
+
+    /// Notes, before the number is acknowledged, that a gap stands for events up to it.
+    pub(crate) fn note_left_out(&self, last: Seq) {
+        self.replicated.note_left_out(last);
     }
 
     /// Notes that the engine has acknowledged a message of this size, in bytes.
@@ -174,5 +197,7 @@ impl Forwarding {
         figures.acknowledged = Some(acknowledged);
         figures.messages += 1;
         figures.bytes += bytes as u64;
+        drop(figures);
+        self.replicated.set_acknowledged(acknowledged);
     }
 }

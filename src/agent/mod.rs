@@ -26,6 +26,7 @@ mod manager;
 #[cfg(feature = "nats")]
 mod nats;
 mod reload;
+mod replicated;
 mod services;
 mod session;
 mod started;
@@ -99,6 +100,7 @@ pub use limits::{
     SCAN_SHARE, SLOW_SCANS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX,
     UNAUTHENTICATED_OF_ONE_MAX,
 };
+pub use replicated::REPLICATED_WAIT_MAX;
 pub use session::ERRS_MAX;
 pub use started::{Started, StartedMonitor};
 pub use transport::authenticate::REFUSAL_DELAY;

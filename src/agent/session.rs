@@ -16,11 +16,13 @@ use super::hosts::{self, tail::NoHosts};
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
 use super::limits::turn::Turn;
+use super::replicated::NotReplicated;
 use super::services::Services;
 use super::transport::connection::{Connection, Input};
 use super::views;
 use crate::auth::links::LINK_VALID_FOR;
 use crate::diag;
+use crate::event::Seq;
 use crate::log::Durability;
 use crate::views::ViewName;
 use crate::wire::{self, AckLevel, Code, Refused, Request, RequestedView, Tail, View};
@@ -260,14 +262,30 @@ impl Session<'_> {
 
     async fn sync(&mut self, level: AckLevel) {
         let synced = self.intake.sync(durability(level)).await;
+        let replicated = match (level, &synced.stored) {
+            (AckLevel::Replicated, Ok(())) => self.replicated(synced.events).await,
+            _ => Ok(()),
+        };
         self.errs = 0;
         let out = &mut self.replies;
+        if let Err(why) = replicated {
+            return wire::encode_err(why.code(), &why.to_string(), out);
+        }
         match (synced.stored, synced.first_code) {
             (Err(why), _) => wire::encode_err(Code::NotStored, &why.to_string(), out),
             (Ok(()), None) => wire::encode_ok(&synced.cursor, out),
             (Ok(()), Some(code)) => {
                 wire::encode_refused(code, synced.refused, &synced.cursor, out);
             }
+        }
+    }
+
+    /// Waits until the engine has acknowledged events that are stored.
+    async fn replicated(&self, events: Option<(Seq, Seq)>) -> Result<(), NotReplicated> {
+        let forwarding = self.services.forwarding.as_ref().ok_or(NotReplicated::NotConfigured)?;
+        match events {
+            Some((first, last)) => forwarding.replicated(first, last).await,
+            None => Ok(()),
         }
     }
 
@@ -465,7 +483,7 @@ fn view_name(requested: RequestedView) -> ViewName {
 /// What the log must have done before SYNC is acknowledged.
 fn durability(level: AckLevel) -> Durability {
     match level {
-        AckLevel::Stored => Durability::Stored,
+        AckLevel::Stored | AckLevel::Replicated => Durability::Stored,
         AckLevel::Synced => Durability::Synced,
     }
 }

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The most threads of a process. Further work waits in a queue, which the caller bounds.
-pub const THREADS_MAX: usize = 16;
+/// The most threads of a process: some of them for long, for the folds of views, the forwarder and readers of the stream.
+/// Further work waits in a queue, which the caller bounds.
+pub const THREADS_MAX: usize = 24;
 
 /// The nice value of the threads (nice(2)).
 pub const NICE: i32 = 10;

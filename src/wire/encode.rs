@@ -134,7 +134,7 @@ pub fn encode_skipped(events: u64, at: &Cursor, out: &mut Vec<u8>) {
 pub fn encode_tail(tail: &Tail, out: &mut Vec<u8>) {
     let mut keys = serde_json::Map::new();
     let texts = [
-        ("host", tail.host.as_ref().map(ToString::to_string)),
+        ("host", tail.host.clone()),
         ("after", tail.after.map(|cursor| cursor.to_string())),
         ("since", tail.since.map(|time| time.to_string())),
         ("until", tail.until.map(|time| time.to_string())),

@@ -26,7 +26,6 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::event::{Cursor, Draft, Timestamp};
-use crate::filter::Glob;
 
 pub use answers::{Answer, Answers, BadAnswer};
 pub use datagram::{DATAGRAM_MAX, DatagramDecoder};
@@ -96,6 +95,8 @@ pub enum AckLevel {
     Stored,
     /// Fsynced: survives a power cut.
     Synced,
+    /// Stored, and acknowledged by the engine of the stream of all hosts: survives this machine.
+    Replicated,
 }
 
 /// A request of a client.
@@ -103,7 +104,7 @@ pub enum AckLevel {
 pub enum Request<'a> {
     /// `SEND`, or a syslog line.
     Send(Draft<'a>),
-    /// `SYNC`, `SYNC synced`.
+    /// `SYNC`, `SYNC synced`, `SYNC replicated`.
     Sync(AckLevel),
     /// `TAIL [MATCH…]`: follow as text, for people. The MATCH is not parsed yet.
     TailText(&'a str),
@@ -128,8 +129,8 @@ pub enum Request<'a> {
 /// A request for events and gaps: the object of `TAIL {…}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// The hosts whose events in the stream of all hosts are wanted. `None`: this machine's log.
-    pub host: Option<Glob>,
+    /// The hosts whose events in the stream of all hosts are wanted: a glob, not parsed yet. `None`: this machine's log.
+    pub host: Option<String>,
     /// Begin after this cursor.
     pub after: Option<Cursor>,
     /// Nothing from this cursor on. Only over HTTP, where pages read the log backwards in parts.

@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::{Code, Rate, Refused, Tail};
 use crate::event::{Cursor, Timestamp};
-use crate::filter::Glob;
 
 /// The keys of the object.
 #[derive(Deserialize)]
@@ -32,9 +31,8 @@ pub(super) fn tail(text: &str) -> Result<Tail, Refused> {
         text.map(parse).transpose().map_err(|e| refuse(format!("TAIL: {name}: {e}")))
     };
     let after = keys.after.map(|text| text.parse::<Cursor>()).transpose();
-    let host = keys.host.as_deref().map(Glob::new).transpose();
     let tail = Tail {
-        host: host.map_err(|e| refuse(format!("TAIL: host: {e}")))?,
+        host: keys.host,
         after: after.map_err(|e| refuse(format!("TAIL: after: {e}")))?,
         before: None,
         lines: keys.lines,

@@ -1,6 +1,5 @@
 //! The protocol, byte by byte.
 
-use crate::filter::Glob;
 use proptest::prelude::*;
 
 use super::*;
@@ -294,7 +293,7 @@ fn bounds_telnet_commands_in_any_chunks() {
 #[test]
 fn tails_round_trip() {
     let tail = Tail {
-        host: Glob::new("web*").ok(),
+        host: Some("web*".into()),
         after: "7f3a9c21-1042".parse().ok(),
         lines: Some(10),
         since: "2026-11-22T17:32:05Z".parse().ok(),
@@ -315,7 +314,6 @@ fn tails_round_trip() {
     for (object, why) in [
         (r#"{"aftr":"x"}"#, "unknown field `aftr`, expected one of `host`, `after`"),
         (r#"{"after":"x"}"#, "after: not a cursor"),
-        (r#"{"host":"no host"}"#, "TAIL: host: "),
         (r#"{"host":"*","reverse":true}"#, "all hosts cannot be read in reverse"),
         (r#"{"since":"noon"}"#, "since: not an RFC 3339 time"),
         (r#"{"lines":-1}"#, "TAIL: "),

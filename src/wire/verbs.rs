@@ -23,7 +23,11 @@ const fn verb(name: &'static str, usage: &'static str, about: &'static str) -> V
 pub const VERBS: &[Verb] = &[
     verb("SEND", "some text", "an event; no answer if it is accepted"),
     verb("SEND", "{\"msg\":\"…\",\"tag\":\"…\"}", "an event with tag, level, msg, run, fields"),
-    verb("SYNC", "[synced]", "answers once everything since the last SYNC is stored (or fsynced)"),
+    verb(
+        "SYNC",
+        "[synced|replicated]",
+        "answers once everything since the last SYNC is stored (or fsynced, or in the stream)",
+    ),
     verb("TAIL", "[MATCH…]", "follow as text, for people: TAIL level>=warning tag=shop.*"),
     verb(
         "TAIL",
@@ -62,7 +66,11 @@ pub(super) fn request(line: &str) -> Result<Request<'_>, Refused> {
         "SYNC" => match rest.to_ascii_lowercase().as_str() {
             "" => Ok(Request::Sync(AckLevel::Stored)),
             "synced" => Ok(Request::Sync(AckLevel::Synced)),
-            _ => Err(usage(format!("SYNC {}: use SYNC or SYNC synced", quote(rest)))),
+            "replicated" => Ok(Request::Sync(AckLevel::Replicated)),
+            _ => Err(usage(format!(
+                "SYNC {}: use SYNC, SYNC synced or SYNC replicated",
+                quote(rest)
+            ))),
         },
         "TAIL" if rest.starts_with('{') => tail::tail(rest).map(Request::Tail),
         "TAIL" => Ok(Request::TailText(rest)),

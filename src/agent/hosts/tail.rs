@@ -19,7 +19,7 @@ use crate::agent::follow::subscription::Subscription;
 use crate::agent::limits::Follower;
 use crate::agent::transport::connection::Connection;
 use crate::event::{Cursor, LogId, Seq, Timestamp};
-use crate::filter::{Glob, Match};
+use crate::filter::{BadGlob, Glob, Match};
 use crate::log::{self, Log, Options};
 use crate::sys::clock;
 use crate::wire::{self, Code, Tail};
@@ -54,6 +54,8 @@ pub(crate) enum NoHosts {
     Unavailable(String),
     #[error("after: this cursor is not one of the stream of all hosts, such as 7f3a9c21-1042.3")]
     OfHost,
+    #[error("TAIL: host: {0}")]
+    Host(#[from] BadGlob),
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -62,7 +64,7 @@ impl NoHosts {
     /// The code on the wire.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::NotConfigured => Code::Usage,
+            Self::NotConfigured | Self::Host(_) => Code::Usage,
             Self::Unavailable(_) => Code::Unavailable,
             Self::OfHost => Code::Data,
             Self::Refused(refusal) => refusal.code(),
@@ -115,12 +117,15 @@ pub(crate) async fn run(
     format: &LineFormat,
     follower: &mut Follower,
 ) -> io::Result<Result<Ended, NoHosts>> {
+    let only = match tail.host.as_deref().map(Glob::new).transpose() {
+        Ok(only) => only.unwrap_or_else(Glob::any),
+        Err(why) => return Ok(Err(why.into())),
+    };
     let _watching = hosts.watch();
     let matching = match matching(tail, follower).await {
         Ok(matching) => matching,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
-    let only = tail.host.clone().unwrap_or_else(Glob::any);
     let opening = HostsTail::open(hosts, tail, Visible::Hosts { only, scope }, matching, follower);
     let opened = tokio::select! {
         biased;
@@ -169,6 +174,7 @@ impl<'a> HostsTail<'a> {
 
     /// Where the stream ends now: the shared log may be a moment behind.
     async fn newest_end(&self) -> Result<Seq, NoHosts> {
+        let _turn = self.hosts.turns.acquire().await;
         let (_log, mut progress) = self.request(Start::Last(Seq::ZERO), Seq::ZERO, false);
         let found = progress.wait_for(|progress| progress.first.is_some());
         let Ok(Ok(found)) = timeout(STREAM_WAIT_MAX, found).await else {

@@ -88,6 +88,8 @@ pub(crate) struct Synced {
     pub(crate) refused: u64,
     /// Why the first of them was.
     pub(crate) first_code: Option<Code>,
+    /// The client's first event since the last sync, or else its newest, and its newest. `None` if it has sent none.
+    pub(crate) events: Option<(Seq, Seq)>,
     /// The client's newest event, or else the log's.
     pub(crate) cursor: Cursor,
 }
@@ -322,7 +324,8 @@ impl<'a> Intake<'a> {
         };
         let newest = self.log.newest();
         let cursor = self.last.map_or(newest, |seq| Cursor { seq, ..newest });
-        Synced { stored, refused: asked.refused, first_code: asked.first_code, cursor }
+        let events = self.last.map(|last| (asked.first.unwrap_or(last), last));
+        Synced { stored, refused: asked.refused, first_code: asked.first_code, events, cursor }
     }
 
     /// Appends the batch, and writes it to history on this thread where that is fastest: waking the writer thread

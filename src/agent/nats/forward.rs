@@ -167,6 +167,7 @@ impl<'a> Sink<'a> {
         let mut line = Vec::new();
         subscription.encode_gap(Gap { why, ..gap }, &mut line);
         subscription.consume_through(gap.last());
+        self.forwarder.forwarding.note_left_out(gap.last());
         self.draft.add_line(&line, gap.last());
     }
 
@@ -180,6 +181,7 @@ impl<'a> Sink<'a> {
         ));
         let mut line = Vec::new();
         gap.encode(self.forwarder.log.now(), self.forwarder.log.host(), &mut line);
+        self.forwarder.forwarding.note_left_out(last);
         self.draft.add_line(&line, last);
     }
 

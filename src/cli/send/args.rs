@@ -198,6 +198,8 @@ pub(super) enum Ack {
     Stored,
     /// On disk: survives a power cut
     Synced,
+    /// In the stream of all hosts: survives this machine
+    Replicated,
 }
 
 /// Joins the words of a message with spaces, as logger does. Invalid UTF-8 becomes U+FFFD.

@@ -63,7 +63,7 @@ impl Trouble {
 /// Why the command fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    #[error("--cursor: needs --ack stored or synced")]
+    #[error("--cursor: needs --ack stored, synced or replicated")]
     NoCursor,
     #[error("--port: {}", BadServer::Port)]
     Port,

@@ -109,6 +109,7 @@ impl Outbox {
             Ack::None => b"",
             Ack::Stored => b"SYNC\n",
             Ack::Synced => b"SYNC synced\n",
+            Ack::Replicated => b"SYNC replicated\n",
         });
         let written = write(agent, &self.lines[self.written..]);
         self.lines.truncate(events);
@@ -116,7 +117,7 @@ impl Outbox {
         self.written = events;
         let result = match self.ack {
             Ack::None => SyncResult::default(),
-            Ack::Stored | Ack::Synced => read_result(agent, self.events)?,
+            Ack::Stored | Ack::Synced | Ack::Replicated => read_result(agent, self.events)?,
         };
         self.clear();
         Ok(result)

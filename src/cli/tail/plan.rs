@@ -131,7 +131,11 @@ impl Plan {
         let at = args.cursor.map(|at| Cursor { seq: at.seq.previous(), ..at });
         let after = at.or(args.after_cursor).or(environment.saved);
         let mut tail = Tail {
-            host: args.host.clone().or_else(|| args.merge.then(Glob::any)),
+            host: args
+                .host
+                .clone()
+                .or_else(|| args.merge.then(Glob::any))
+                .map(|host| host.to_string()),
             after,
             since,
             until,
@@ -279,7 +283,7 @@ mod tests {
         assert_eq!(tail_of(&["--stats", "-r"]), Tail::default());
         assert_eq!(tail_of(&["--stats", "-f"]), Tail { follow: true, ..last(0) });
 
-        let of = |host| Tail { host: Glob::new(host).ok(), ..last(10) };
+        let of = |host: &str| Tail { host: Some(host.to_owned()), ..last(10) };
         assert_eq!(tail_of(&["-m"]), of("*"));
         assert_eq!(tail_of(&["-M", "web*"]), of("web*"));
         assert_eq!(tail_of(&["-mM", "web2"]), of("web2"));

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn resumes_in_the_stream_of_all_hosts() {
-        let host = crate::filter::Glob::new("*").ok();
+        let host = Some("*".to_owned());
         let first = Tail { host, follow: true, lines: Some(10), ..Tail::default() };
         let mut position = ResumePosition::default();
         position.request(&first, cursor("0000000a-100"));

@@ -61,7 +61,10 @@ printf '%s\n' "${{COMPREPLY[@]}}""#,
 fn bash_completes_options_values_and_commands() {
     assert_eq!(bash_offers(&["pulse-tail", "--until-"]), ["--until-match"]);
     assert_eq!(bash_offers(&["pulse-tail", "-o", "short-i"]), ["short-iso"]);
-    assert_eq!(bash_offers(&["pulse-send", "--ack", ""]), ["none", "stored", "synced"]);
+    assert_eq!(
+        bash_offers(&["pulse-send", "--ack", ""]),
+        ["none", "stored", "synced", "replicated"]
+    );
     assert_eq!(bash_offers(&["pulsed", "st"]), ["status"]);
     assert_eq!(bash_offers(&["pulsed", "status", "--j"]), ["--json"]);
     assert_eq!(bash_offers(&["pulsed", "token", "re"]), ["revoke"]);

@@ -13,6 +13,7 @@ mod hosts_rights;
 mod hosts_tool;
 mod login;
 mod names;
+mod replicated;
 mod streams;
 mod view;
 

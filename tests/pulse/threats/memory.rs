@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use pulsed::agent::{
-    CONNECTIONS_MAX, DATAGRAM_USERS_MAX, DATAGRAMS_OF_ONE_MAX, HELD_MAX, HELD_OF_ONE_MAX, REST_MAX,
-    RUNS_BYTES_MAX,
+    CONNECTIONS_MAX, DATAGRAM_USERS_MAX, DATAGRAMS_OF_ONE_MAX, HELD_MAX, HELD_OF_ONE_MAX,
+    HOSTS_WINDOW, PART_WINDOW, PARTS_MAX, REST_MAX, RUNS_BYTES_MAX,
 };
 
 use crate::harness::{Agent, Client, Running, Tool, as_root, parse, seq_of, wait_for};
@@ -313,6 +313,7 @@ fn unit_allows_what_is_stated() {
         "TLS and HTTP ",
         "clients that do not read ",
         "datagrams ",
+        "the stream of all hosts ",
     ]
     .map(stated);
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/pulsed.toml");
@@ -324,6 +325,7 @@ fn unit_allows_what_is_stated() {
     assert_eq!((parts[3], parts[4]), (HELD_MAX >> 20, RUNS_BYTES_MAX >> 20));
     assert_eq!(parts[7], (CONNECTIONS_MAX * (64 << 10)) >> 20);
     assert_eq!(parts[9], (2 * DATAGRAM_USERS_MAX * DATAGRAMS_OF_ONE_MAX) >> 20);
+    assert_eq!(parts[10], (HOSTS_WINDOW + PARTS_MAX * PART_WINDOW) >> 20);
     let sum: usize = parts.iter().sum();
     assert_eq!(stated("each): "), sum);
     let high: usize = settings.split('M').next().and_then(|n| n.parse().ok()).expect("MiB");
