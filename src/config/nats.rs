@@ -61,8 +61,19 @@ pub struct Nats {
 impl Nats {
     /// The subject of a host: its dots become `_`, because a dot separates the parts of a subject.
     pub fn subject(&self, host: &str) -> String {
-        format!("{}.{}", self.prefix, host.replace('.', "_"))
+        format!("{}.{}", self.prefix, token(host))
     }
+
+    /// Below which subjects the engine answers a host. Each has its own, so that an account needs no right to those of
+    /// others.
+    pub fn inbox(host: &str) -> String {
+        format!("_INBOX.{}", token(host))
+    }
+}
+
+/// A host as one part of a subject.
+fn token(host: &str) -> String {
+    host.replace('.', "_")
 }
 
 /// How the agent authenticates. Secrets are in files of their own, which are read before each connection.

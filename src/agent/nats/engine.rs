@@ -123,6 +123,7 @@ fn options(config: &Nats, host: &str, watched: &Watched) -> Result<ConnectOption
     let (for_events, for_delay) = (watched.clone(), watched.lost.clone());
     let mut options = ConnectOptions::new()
         .name(format!("pulsed {host}"))
+        .custom_inbox_prefix(Nats::inbox(host))
         .connection_timeout(CONNECT_MAX)
         .request_timeout(Some(ACK_WAIT_MAX))
         .max_reconnects(config.urls.len())

@@ -258,6 +258,13 @@ pub(super) struct Nats {
 }
 
 impl Nats {
+    /// `false` if the engine refuses a subscription.
+    #[track_caller]
+    pub(super) fn may_subscribe(&mut self, subject: &str) -> bool {
+        self.write(&format!("SUB {subject} 7\r\nPING\r\n")).expect("a running engine");
+        !self.line().expect("an answer").starts_with("-ERR 'Permissions Violation")
+    }
+
     fn write(&mut self, text: &str) -> Option<()> {
         self.stream.get_mut().write_all(text.as_bytes()).ok()
     }

@@ -27,7 +27,7 @@ fn the_documented_permissions_are_enough_to_read() {
             "{{ user: {name}, password: p, permissions: {{ publish: [\"pulse.{name}\", \
              \"$JS.API.STREAM.INFO.pulse\", \"$JS.API.STREAM.CREATE.pulse\", \"$JS.API.STREAM.MSG.GET.pulse\", \
              \"$JS.API.CONSUMER.CREATE.pulse\", \"$JS.API.CONSUMER.MSG.NEXT.pulse.*\", \
-             \"$JS.API.CONSUMER.DELETE.pulse.*\"], subscribe: \"_INBOX.>\" }} }}"
+             \"$JS.API.CONSUMER.DELETE.pulse.*\"], subscribe: \"_INBOX.{name}.>\" }} }}"
         )
     };
     let users = [user("web1"), user("web2"), "{ user: t, password: t }".into()].join(", ");
@@ -60,6 +60,10 @@ fn the_documented_permissions_are_enough_to_read() {
     // One host cannot speak as another.
     engine.login = serde_json::json!({ "user": "web2", "pass": "p" });
     engine.connect().publish("pulse.web1", "evil");
+    // Nor see what is delivered to another.
+    assert!(engine.connect().may_subscribe("_INBOX.web2.>"));
+    assert!(!engine.connect().may_subscribe("_INBOX.web1.>"));
+    assert!(!engine.connect().may_subscribe("_INBOX.>"));
     engine.login = serde_json::json!({ "user": "t", "pass": "t" });
     send(&mut agents[1].connect(), 10..20);
     view.read_events(30);
