@@ -1,7 +1,7 @@
 //! A sender that fills history, and the events of others.
 
 use std::fs;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::*;
 use crate::log::history::segment_file::list_dir;
@@ -10,6 +10,9 @@ use crate::log::{Repair, SHARE_TIME, Sender};
 
 const FLOODER: u32 = 7;
 const OTHER: u32 = 8;
+
+/// How often files are replaced until each reader has read everything some times.
+const ROUNDS_MAX: usize = 200;
 
 /// Events of one user, with its origin.
 fn batch_of(uid: u32, messages: &[String]) -> Batch {
@@ -178,12 +181,12 @@ async fn readers_stay_right_while_segments_are_written_again() {
     let running = site.open().running;
     let log = running.log().clone();
     let done = Arc::new(AtomicBool::new(false));
+    let rounds: [Arc<AtomicUsize>; 3] = Default::default();
     important(&log, "first").await;
     let mut tasks = Vec::new();
-    for which in 0..3 {
-        let (log, done) = (log.clone(), done.clone());
+    for (which, rounds) in rounds.iter().enumerate() {
+        let (log, done, rounds) = (log.clone(), done.clone(), rounds.clone());
         tasks.push(tokio::spawn(async move {
-            let mut rounds = 0;
             while !done.load(Ordering::Relaxed) {
                 let mut events = if which == 2 {
                     read_back(&log, log.newest().seq.next()).await.into_iter().rev().collect()
@@ -202,18 +205,22 @@ async fn readers_stay_right_while_segments_are_written_again() {
                         "{gap:?}"
                     );
                 }
-                rounds += 1;
+                rounds.fetch_add(1, Ordering::Relaxed);
             }
-            rounds
         }));
     }
-    for round in 0..6 {
+    // Until each reader has read everything while files were replaced, however slow it is.
+    let have_read = || rounds.iter().all(|rounds| rounds.load(Ordering::Relaxed) > 2);
+    let mut round = 0;
+    while round < 6 || (!have_read() && round < ROUNDS_MAX) {
         flood(&log, FLOODER, 3 << 20).await;
         important(&log, &format!("round {round}")).await;
+        round += 1;
     }
+    assert!(have_read(), "{rounds:?}");
     done.store(true, Ordering::Relaxed);
     for task in tasks {
-        assert!(task.await.expect("no panic") > 2);
+        task.await.expect("no panic");
     }
     running.close().expect("closed");
 }
