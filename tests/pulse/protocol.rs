@@ -167,7 +167,7 @@ fn rejects_bad_requests_with_reason() {
     let agent = Agent::start();
     let mut client = agent.connect();
     for (line, expected) in [
-        ("SYNC now", "ERR 64 SYNC \"now\": use SYNC or SYNC synced"),
+        ("SYNC now", "ERR 64 SYNC \"now\": use SYNC, SYNC synced or SYNC replicated"),
         ("PING x", "ERR 64 unexpected argument \"x\": this verb has none"),
         ("AUTH", "ERR 64 AUTH needs a token"),
         ("TAIL {\"aftr\":1}", "ERR 64 TAIL: unknown field `aftr`, expected one of "),

@@ -96,11 +96,13 @@ fn heads_have_bounds() {
     assert_eq!((with(62), with(63)), (200, 431));
     let long = |size: usize| {
         let head = session.head("GET /stats", &[&format!("X: {}", "y".repeat(size))]);
-        statuses(&session, head.as_bytes(), 1)
+        let mut http = Http::connect(session.address);
+        http.try_send(head.as_bytes());
+        http.try_response().map(|response| response.status)
     };
-    assert_eq!(long(32 << 10), [200]);
+    assert_eq!(long(32 << 10), Some(200));
     let refused = long(256 << 10);
-    assert!(refused.is_empty() || refused == [431], "{refused:?}");
+    assert!(refused.is_none_or(|status| status == 431), "{refused:?}");
 }
 
 #[test]
