@@ -117,7 +117,7 @@ impl Selection {
 
     /// A gap line as this follower may see it. `None` if it may not see it at all.
     pub(crate) fn gap_of(&self, line: &GapLine<'_>) -> Option<Gap> {
-        // A log of all hosts is searched from a moment on that is early enough for every clock.
+        // The reader of a stream begins before `since`, because the clocks of hosts differ.
         let is_outside = line.hseq.is_some()
             && (self.since.is_some_and(|since| line.time < since)
                 || self.until.is_some_and(|until| line.time > until));

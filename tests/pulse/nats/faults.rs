@@ -21,21 +21,34 @@ const PACE: Duration = Duration::from_millis(10);
 
 /// Sends [`STEP`] events every [`PACE`] while `meanwhile` runs. Returns the number of acknowledged events.
 pub(super) fn under_load(agent: &Agent, meanwhile: impl FnOnce()) -> u64 {
+    let [sent] = all_under_load([agent], STEP, meanwhile);
+    sent
+}
+
+/// Sends `step` events every [`PACE`] to each agent while `meanwhile` runs. Returns how many each got, all of them
+/// acknowledged.
+pub(super) fn all_under_load<const N: usize>(
+    agents: [&Agent; N],
+    step: u64,
+    meanwhile: impl FnOnce(),
+) -> [u64; N] {
     let done = AtomicBool::new(false);
-    let mut client = agent.connect();
     thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            let mut sent = 0;
-            while !done.load(Ordering::Relaxed) {
-                send(&mut client, sent..sent + STEP);
-                sent += STEP;
-                thread::sleep(PACE);
-            }
-            sent
+        let senders = agents.map(|agent| {
+            let (mut client, done) = (agent.connect(), &done);
+            scope.spawn(move || {
+                let mut sent = 0;
+                while !done.load(Ordering::Relaxed) {
+                    send(&mut client, sent..sent + step);
+                    sent += step;
+                    thread::sleep(PACE);
+                }
+                sent
+            })
         });
         meanwhile();
         done.store(true, Ordering::Relaxed);
-        sender.join().expect("no panic")
+        senders.map(|sender| sender.join().expect("no panic"))
     })
 }
 

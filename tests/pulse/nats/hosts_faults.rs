@@ -1,10 +1,7 @@
 //! Followers of all hosts while engines and agents are killed: every event once, in order for each host.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-
 use super::engine::Engine;
+use super::faults::all_under_load;
 use super::hosts::{agents, messages};
 use super::view::View;
 use super::{agent_with, send, wait_until_forwarded};
@@ -13,31 +10,6 @@ use crate::harness::{Agent, wait_for};
 /// The events of one step of a sender.
 const STEP: u64 = 100;
 
-/// The pause between two steps.
-const PACE: Duration = Duration::from_millis(10);
-
-/// Sends events to each agent while `meanwhile` runs. Returns how many each got, all of them acknowledged.
-fn under_load<const N: usize>(agents: [&Agent; N], meanwhile: impl FnOnce()) -> [u64; N] {
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let senders = agents.map(|agent| {
-            let (mut client, done) = (agent.connect(), &done);
-            scope.spawn(move || {
-                let mut sent = 0;
-                while !done.load(Ordering::Relaxed) {
-                    send(&mut client, sent..sent + STEP);
-                    sent += STEP;
-                    thread::sleep(PACE);
-                }
-                sent
-            })
-        });
-        meanwhile();
-        done.store(true, Ordering::Relaxed);
-        senders.map(|sender| sender.join().expect("no panic"))
-    })
-}
-
 #[test]
 fn an_engine_that_is_killed_loses_and_repeats_nothing() {
     let mut engine = Engine::start();
@@ -45,7 +17,7 @@ fn an_engine_that_is_killed_loses_and_repeats_nothing() {
     wait_until_forwarded(&web1);
     wait_until_forwarded(&web2);
     let mut view = View::now(&web1);
-    let sent = under_load([&web1, &web2], || {
+    let sent = all_under_load([&web1, &web2], STEP, || {
         for _ in 0..4 {
             let before = view.count();
             view.read_events(before + 1000);
