@@ -47,16 +47,18 @@ impl Number {
         let is_short = whole <= WHOLE_MAX;
         let mut number = Self { mantissa, scale: 0, decimals: 0, end: whole_end, is_short };
         if let [b'.', b'0'..=b'9', ..] = bytes[whole_end..] {
-            number.read_decimals(bytes, whole);
+            number.read_decimals(bytes);
         }
         number
     }
 
-    /// Reads the decimals behind the point at which the number ends so far, after `whole` digits.
+    /// Reads the decimals behind the point at which the number ends so far.
     #[inline]
-    fn read_decimals(&mut self, bytes: &[u8], whole: usize) {
+    fn read_decimals(&mut self, bytes: &[u8]) {
         let first = self.end + 1;
-        let kept = KEPT_MAX.saturating_sub(whole);
+        // Zeros before the first other digit take no place in the mantissa.
+        let significant = self.mantissa.checked_ilog10().map_or(0, |log| log as usize + 1);
+        let kept = KEPT_MAX.saturating_sub(significant);
         self.end = digits(bytes, first, kept, &mut self.mantissa);
         self.decimals = self.end - first;
         self.scale = self.decimals.min(kept) as u32;

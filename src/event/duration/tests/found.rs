@@ -42,7 +42,7 @@ fn finds_one_number_with_a_unit() {
         ("done after 15m", 900.0),
         ("7 minutes elapsed", 420.0),
         ("took 340s", 340.0),
-        ("Task a1 succeeded in 0.0451234567890123456s: None", 0.045_123_456_789_012_34),
+        ("Task a1 succeeded in 0.0451234567890123456s: None", 0.045_123_456_789_012_35),
         ("took 0.100000000000000005551115123125782702s", 0.1),
     ]);
 }

@@ -72,6 +72,16 @@ fn bounds_values() {
 }
 
 #[test]
+fn leading_zeros_take_no_decimals() {
+    for zeros in 0..=15 {
+        let text = format!("{}40.125s", "0".repeat(zeros));
+        assert_eq!(parse(&text), Some(40.125), "{text}");
+        let exact = parse_exact(text.trim_end_matches('s')).map(Exact::seconds);
+        assert_eq!(exact, Some(40.125), "{text}");
+    }
+}
+
+#[test]
 fn reads_the_unit_of_a_key() {
     for (key, number, took) in [
         ("duration_ms", "45", Some(0.045)),
