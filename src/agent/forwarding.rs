@@ -1,7 +1,7 @@
 //! What is known about forwarding to NATS JetStream: written by the forwarder, read by STATS and the metrics. And its
 //! bounds, which the manual names also for a build without NATS.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ pub(crate) struct Forwarding {
     stream: String,
     figures: Mutex<Figures>,
     /// Those who follow the stream.
-    hosts: AllHosts,
+    hosts: Arc<AllHosts>,
     /// Those who wait for its acknowledgement.
     replicated: Replicated,
 }
@@ -103,13 +103,13 @@ impl Forwarding {
             figures.trouble = Some(Warning::NoNats.to_string());
         }
         let (subject, stream) = (nats.subject(host), nats.stream.clone());
-        let hosts = AllHosts::new(figures.trouble.clone());
+        let hosts = Arc::new(AllHosts::new(figures.trouble.clone()));
         let replicated = Replicated::default();
         Self { subject, stream, figures: Mutex::new(figures), hosts, replicated }
     }
 
     /// Those who follow the stream.
-    pub(crate) fn hosts(&self) -> &AllHosts {
+    pub(crate) fn hosts(&self) -> &Arc<AllHosts> {
         &self.hosts
     }
 

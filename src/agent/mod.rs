@@ -69,8 +69,8 @@ use transport::accept;
 use transport::handshakes::Handshakes;
 use transport::tcp::Bridge;
 use transport::tls::Acceptor;
-use views::Folds;
 use views::past::PastFolds;
+use views::{Folds, Sources};
 
 pub use error::AgentError;
 pub use http::{
@@ -87,7 +87,7 @@ pub use forwarding::{
     ACK_WAIT_MAX, CHECK_EVERY, COMPRESS_MIN, CONNECT_MAX, FLUSH_MAX, IN_FLIGHT_MAX, MESSAGE_MIN,
     MESSAGE_SIZE,
 };
-pub use hosts::tail::{CLOCK_AHEAD_MAX, LAST_MESSAGES_MAX};
+pub use hosts::{CLOCK_AHEAD_MAX, LAST_MESSAGES_MAX};
 pub use hosts::{HOSTS_WINDOW, LINGER, PART_WINDOW, PARTS_MAX, STREAM_WAIT_MAX};
 pub use ingest::{
     RUN_FIELDS, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX,
@@ -420,6 +420,8 @@ fn services(
     let forwarding = forwarding.map(|nats| Arc::new(Forwarding::new(nats, &config.host)));
     let bridge =
         tcp_address.map(|_| Bridge::new(access.clone(), limits.clone(), tls, stopping.clone()));
+    let hosts = forwarding.as_ref().map(|forwarding| forwarding.hosts().clone());
+    let sources = Sources { log: log.clone(), hosts };
     Services {
         log: log.clone(),
         stats: Stats::new(
@@ -433,8 +435,8 @@ fn services(
         limits,
         access,
         origins: Origins::new(),
-        folds: Arc::new(Folds::new(log.clone(), runs.clone())),
-        past: PastFolds::new(log.clone()),
+        folds: Arc::new(Folds::new(sources.clone(), runs.clone())),
+        past: PastFolds::new(sources),
         runs,
         bridge,
         links: monitor.map(|monitor| monitor.links().clone()),

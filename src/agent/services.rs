@@ -7,15 +7,19 @@ use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::access::origins::Origins;
+use super::follow::selection::Visible;
 use super::forwarding::Forwarding;
+use super::hosts::NoHosts;
+use super::hosts::subscription::HostsSubscription;
 use super::ingest::runs::Runs;
-use super::limits::Limits;
+use super::limits::{Follower, Limits};
 use super::links::SignInLinks;
 use super::stats::Stats;
 use super::transport::tcp::Bridge;
 use super::views::Folds;
 use super::views::past::PastFolds;
 use crate::log::Log;
+use crate::wire::Tail;
 
 /// What the agent's tasks share.
 pub(crate) struct Services {
@@ -39,4 +43,20 @@ pub(crate) struct Services {
     pub(crate) clients: TaskTracker,
     /// `true` once the agent is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Services {
+    /// Opens what a follower wants of all hosts.
+    ///
+    /// # Errors
+    /// [`NoHosts`]
+    pub(crate) async fn open_hosts(
+        &self,
+        tail: &Tail,
+        visible: Visible,
+        follower: &mut Follower,
+    ) -> Result<HostsSubscription, NoHosts> {
+        let forwarding = self.forwarding.as_ref().ok_or(NoHosts::NotConfigured)?;
+        HostsSubscription::open(forwarding.hosts(), tail, visible, follower).await
+    }
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use super::access::Subject;
 use super::client::Client;
-use super::follow::Refusal;
-use super::follow::leaving::Left;
+use super::follow::leaving::{Left, left};
 use super::follow::lines::{self, LineFormat};
 use super::follow::pace::Pace;
+use super::follow::source::{Broken, LineSource};
 use super::follow::subscription::Subscription;
-use super::hosts::{self, tail::NoHosts};
+use super::hosts;
 use super::ingest::intake::{Intake, Pushed};
 use super::limits::Permit;
 use super::limits::turn::Turn;
@@ -351,23 +351,7 @@ impl Session<'_> {
             Err(refusal) => return self.reply_err(connection, refusal.code(), &refusal).await,
         };
         let pace = tail.rate.map(|rate| Pace::new(rate, log.newest().seq, Instant::now()));
-        connection.set_follows(true);
-        let ended = lines::run(connection, &mut subscription, format, pace).await?;
-        connection.set_follows(false);
-        match ended {
-            lines::Ended::Failed(cause) => {
-                let refusal = Refusal::History(cause);
-                self.reply_err(connection, refusal.code(), &refusal).await
-            }
-            lines::Ended::Complete => {
-                wire::encode_ok(&subscription.position(), &mut self.replies);
-                self.write_to_follower(connection).await?;
-                Ok(None)
-            }
-            // Only of a stream.
-            lines::Ended::Behind => Ok(None),
-            lines::Ended::Left(left) => Ok(Some(left.into())),
-        }
+        self.follow(connection, &mut subscription, format, pace).await
     }
 
     /// Serves one TAIL of all hosts. `Some` if the session ends with it.
@@ -381,24 +365,48 @@ impl Session<'_> {
             Ok(scope) => scope,
             Err(why) => return self.reply_err(connection, why.code(), &why).await,
         };
-        let Some(forwarding) = self.services.forwarding.clone() else {
-            let why = NoHosts::NotConfigured;
-            return self.reply_err(connection, why.code(), &why).await;
-        };
         let mut follower = self.permit.follower();
+        let visible = match hosts::visible(tail.host.as_deref().unwrap_or("*"), scope) {
+            Ok(visible) => visible,
+            Err(why) => return self.reply_err(connection, why.code(), &why).await,
+        };
+        let opening = self.services.open_hosts(tail, visible, &mut follower);
         connection.set_follows(true);
-        let hosts = forwarding.hosts();
-        let ended = hosts::tail::run(hosts, connection, tail, scope, format, &mut follower).await?;
+        let opened = tokio::select! {
+            biased;
+            left = left(connection) => return left.map(|left| Some(left.into())),
+            opened = opening => opened,
+        };
+        connection.set_follows(false);
+        let mut subscription = match opened {
+            Ok(subscription) => subscription,
+            Err(why) => return self.reply_err(connection, why.code(), &why).await,
+        };
+        let pace = tail.rate.map(|rate| Pace::new(rate, subscription.newest(), Instant::now()));
+        self.follow(connection, &mut subscription, format, pace).await
+    }
+
+    /// Writes what a TAIL yields. `Some` if the session ends with it.
+    async fn follow(
+        &mut self,
+        connection: &mut Connection,
+        source: &mut impl LineSource,
+        format: &LineFormat,
+        pace: Option<Pace>,
+    ) -> io::Result<Option<Ended>> {
+        connection.set_follows(true);
+        let ended = lines::run(connection, source, format, pace).await?;
         connection.set_follows(false);
         match ended {
-            Ok(hosts::tail::Ended::Complete(cursor)) => {
-                wire::encode_ok(&cursor, &mut self.replies);
+            // A client that followed reconnects, and is told what has changed.
+            lines::Ended::Broken(why) if why.is_replaced() => Ok(Some(Ended::Stopping)),
+            lines::Ended::Broken(why) => self.reply_err(connection, why.code(), &why).await,
+            lines::Ended::Complete => {
+                wire::encode_ok(&source.position(), &mut self.replies);
                 self.write_to_follower(connection).await?;
                 Ok(None)
             }
-            Ok(hosts::tail::Ended::Left(left)) => Ok(Some(left.into())),
-            Ok(hosts::tail::Ended::Replaced) => Ok(Some(Ended::Stopping)),
-            Err(why) => self.reply_err(connection, why.code(), &why).await,
+            lines::Ended::Left(left) => Ok(Some(left.into())),
         }
     }
 
@@ -414,7 +422,7 @@ impl Session<'_> {
         };
         let mut follower = self.permit.follower();
         let matching = view.matching.as_deref().unwrap_or_default();
-        let watch = self.services.folds.watch(matching, scope, &mut follower).await;
+        let watch = self.services.folds.watch(matching, &scope.into(), &mut follower).await;
         match watch {
             Ok(watch) => {
                 let name = view_name(view.name);

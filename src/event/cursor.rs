@@ -138,6 +138,25 @@ pub struct Cursor {
     pub seq: Seq,
 }
 
+impl Cursor {
+    /// Appends the text of it, as [`fmt::Display`] writes it: once for each event of a watcher.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for shift in (0..8).rev() {
+            out.push(HEX[(self.log.bits >> (4 * shift) & 0xf) as usize]);
+        }
+        out.push(b'-');
+        let mut digits = itoa::Buffer::new();
+        if self.log.is_stream {
+            out.extend_from_slice(digits.format(self.seq.message()).as_bytes());
+            out.push(b'.');
+            out.extend_from_slice(digits.format(self.seq.message_line()).as_bytes());
+        } else {
+            out.extend_from_slice(digits.format(self.seq.get()).as_bytes());
+        }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.log.is_stream {

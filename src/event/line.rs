@@ -101,6 +101,15 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// The same, with a time that is not after `latest`.
+    #[must_use]
+    pub fn at_latest(self, latest: Timestamp) -> Self {
+        match self {
+            Self::Event(event) => Self::Event(EventLine { time: event.time.min(latest), ..event }),
+            Self::Gap(gap) => Self::Gap(GapLine { time: gap.time.min(latest), ..gap }),
+        }
+    }
+
     /// The number in the log of its host, if this line is from a stream of many hosts.
     pub fn hseq(&self) -> Option<Seq> {
         match self {

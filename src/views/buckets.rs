@@ -143,15 +143,16 @@ impl<T: Copy + Default> Ring<T> {
         Self { width: seconds * SECOND, intervals: vec![never; count].into() }
     }
 
-    /// The value of the interval of a time.
-    pub(super) fn at(&mut self, time: Timestamp) -> &mut T {
+    /// The value of the interval of a time. `None` if the ring has a later one in its place: the clock of another host is
+    /// behind.
+    pub(super) fn at(&mut self, time: Timestamp) -> Option<&mut T> {
         let number = time.micros().div_euclid(self.width);
         let index = number.rem_euclid(self.intervals.len() as i64) as usize;
         let interval = &mut self.intervals[index];
-        if interval.0 != number {
+        if interval.0 < number {
             *interval = (number, T::default());
         }
-        &mut interval.1
+        (interval.0 == number).then_some(&mut interval.1)
     }
 
     /// The values of the last `count` intervals up to `now`, the oldest first.
@@ -222,11 +223,10 @@ mod tests {
     fn ring_replaces_old_intervals() {
         let second = |n: i64| Timestamp::from_micros(n * SECOND);
         let mut ring: Ring<u32> = Ring::new(10, 1);
-        (0..30).for_each(|n| *ring.at(second(n)) += 1);
+        (0..30).for_each(|n| *ring.at(second(n)).expect("newer") += 1);
         assert_eq!(ring.last(10, second(29)).collect::<Vec<_>>(), [1; 10]);
         assert_eq!(ring.last(10, second(34)).sum::<u32>(), 5);
         assert_eq!(ring.last(10, second(39)).sum::<u32>(), 0);
-        *ring.at(second(3)) += 7;
-        assert_eq!(ring.last(4, second(4)).collect::<Vec<_>>(), [0, 0, 7, 0]);
+        assert!(ring.at(second(19)).is_none() && ring.at(second(20)).is_some());
     }
 }

@@ -25,6 +25,7 @@ mod buckets;
 mod durations;
 mod example;
 mod facts;
+mod hosts;
 mod queries;
 mod rates;
 mod running;
@@ -51,6 +52,7 @@ pub use buckets::WINDOW_MINUTES;
 pub use durations::Took;
 pub use example::Example;
 pub use facts::Subject;
+pub use hosts::HostRate;
 pub use queries::{
     ERROR_USERS_MAX, ErrorRow, HEAT_COLUMNS, HEAT_FLOOR, HEAT_PER_DECADE, HEAT_ROWS, HEAT_STEP,
     HeatMap, QueriesSnapshot, REPEATS_MIN, REQUESTS_MAX, Repeats, SHAPE_MAX, SLOWER_EVENTS_MIN,
@@ -77,7 +79,12 @@ const CLOCK_STEP: i64 = 10_000_000;
 const BESIDE_ROWS_MAX: usize = 3 << 19;
 
 const _: () = assert!(
-    users::BYTES_MAX + queries::BYTES_MAX + running::BYTES_MAX + rates::BYTES_MAX + BESIDE_ROWS_MAX
+    users::BYTES_MAX
+        + queries::BYTES_MAX
+        + running::BYTES_MAX
+        + rates::BYTES_MAX
+        + hosts::BYTES_MAX
+        + BESIDE_ROWS_MAX
         <= SIZE_MAX
 );
 
@@ -218,7 +225,9 @@ impl Views {
 
     /// Folds the next line. Lines are in the order of the log.
     pub fn line(&mut self, line: &Line<'_>) {
-        if let Line::Gap(gap) = line {
+        if let Line::Gap(gap) = line
+            && gap.hseq.is_none()
+        {
             self.reset_if_clock_stepped(gap.time);
         }
         self.from = self.from.or(Some(line.time()));
@@ -337,7 +346,8 @@ impl Snapshot {
                 view.runs.truncate(rows);
             }
             View::Rates(view) => {
-                Rest::count(&mut view.rest, &mut view.tags, rows, |row| row.events)
+                Rest::count(&mut view.rest, &mut view.tags, rows, |row| row.events);
+                view.hosts.truncate(rows);
             }
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::buckets::{Buckets, Ring, Sum, window_start};
 use super::durations::{Durations, Took};
 use super::facts::Facts;
+use super::hosts::{HostRate, Hosts};
 use super::table::{Rest, Row, Table};
 use super::text::{self, ALLOCATION};
 use super::{Period, Permits};
@@ -17,7 +18,7 @@ pub const RATE_SECONDS: usize = 300;
 pub const NOW_SECONDS: usize = 10;
 
 /// The most bytes of rows.
-pub(super) const BYTES_MAX: usize = 5 << 18;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// The most histogram buckets of a tag in one minute: accurate to one percent within eight octaves.
 const BUCKETS_MAX: usize = 256;
@@ -33,6 +34,7 @@ pub(super) struct Rates {
     seconds: Ring<Levels>,
     all: Buckets<Minute>,
     tags: Table<Tag>,
+    hosts: Hosts,
     /// The times of the first and the last event.
     span: Option<(Timestamp, Timestamp)>,
 }
@@ -116,6 +118,7 @@ impl Rates {
             seconds: Ring::new(RATE_SECONDS, 1),
             all: Buckets::default(),
             tags: Table::new(period, BYTES_MAX),
+            hosts: Hosts::new(period),
             span: None,
         }
     }
@@ -123,7 +126,9 @@ impl Rates {
     pub(super) fn event(&mut self, facts: &Facts<'_>) {
         let (time, level) = (facts.event.time, facts.event.level as usize);
         let took = facts.query_took();
-        self.seconds.at(time)[level] += 1;
+        if let Some(second) = self.seconds.at(time) {
+            second[level] += 1;
+        }
         let minute = self.all.at(time, self.period);
         minute.levels[level] += 1;
         if let Some(seconds) = took {
@@ -132,6 +137,7 @@ impl Rates {
         let (first, last) = self.span.unwrap_or((time, time));
         self.span = Some((first.min(time), last.max(time)));
         let period = self.period;
+        self.hosts.event(&facts.host, time, period);
         let new = || Tag { name: facts.tag.into(), seen: time, minutes: Buckets::default() };
         self.tags.update(facts.tag, time, new, |tag| {
             tag.seen = time;
@@ -189,6 +195,7 @@ impl Rates {
         snapshot.levels = self.levels(&all, now);
         let gaps = Why::ALL.into_iter().zip(all.gaps).filter(|(_, missing)| missing.gaps > 0);
         snapshot.gaps = gaps.map(|(why, missing)| missing.shown(why)).collect();
+        snapshot.hosts = self.hosts.shown(now, self.period);
     }
 
     fn levels(&self, all: &Minute, now: Timestamp) -> Vec<LevelRate> {
@@ -215,7 +222,7 @@ impl Rates {
 
     /// Bytes on the heap.
     pub(super) fn size(&self) -> usize {
-        self.seconds.size() + self.all.size() + self.tags.size()
+        self.seconds.size() + self.all.size() + self.tags.size() + self.hosts.size()
     }
 }
 
@@ -252,6 +259,8 @@ pub struct RatesSnapshot {
     /// The other tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
+    /// The hosts with the most events, in descending order.
+    pub hosts: Vec<HostRate>,
 }
 
 /// The events of one level.

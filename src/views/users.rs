@@ -115,7 +115,9 @@ impl User {
                 text.set(newer, max);
             }
         }
-        *self.last_minute.at(time) += 1;
+        if let Some(interval) = self.last_minute.at(time) {
+            *interval += 1;
+        }
         let minute = self.minutes.at(time, period);
         minute.events += 1;
         minute.errors += u32::from(facts.event.level <= Level::Err);

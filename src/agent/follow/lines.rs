@@ -1,4 +1,4 @@
-//! The line protocol's sink: writes a subscription to a connection, as JSON lines or as text for people.
+//! The line protocol's sink: writes what a source yields to a connection, as JSON lines or as text for people.
 
 use std::io::{self, IoSlice};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use super::filled::{Filled, Lines};
 use super::leaving::{Left, left};
 use super::pace::{Pace, Passed};
-use super::subscription::Subscription;
+use super::source::LineSource;
 use crate::agent::transport::connection::Connection;
 use crate::event::{Cursor, Gap, Line, Seq};
 use crate::log::PlacedLine;
@@ -36,33 +36,39 @@ impl LineFormat {
 
 /// How following ended.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    /// The subscription is complete.
+pub(crate) enum Ended<B> {
+    /// The source is complete.
     Complete,
-    /// History cannot be read.
-    Failed(io::Error),
+    /// The source can yield no more.
+    Broken(B),
     /// The follower left.
     Left(Left),
-    /// The log no longer has what comes next, but the stream may.
-    Behind,
 }
 
-/// Writes everything that the subscription yields, until it is complete or the client leaves.
+/// Writes everything that the source yields, until it is complete or the client leaves.
 ///
 /// # Errors
 /// If the client cannot be written to.
-pub(crate) async fn run(
+pub(crate) async fn run<S: LineSource>(
     connection: &mut Connection,
-    subscription: &mut Subscription,
+    source: &mut S,
     format: &LineFormat,
     mut pace: Option<Pace>,
-) -> io::Result<Ended> {
-    let (log, is_part) = (subscription.position(), subscription.is_part());
+) -> io::Result<Ended<S::Broken>> {
+    let log = source.position();
     let mut begun = None;
     loop {
-        let filled = match subscription.fill().await {
+        let filled = match source.is_opening() {
+            false => source.fill().await,
+            true => tokio::select! {
+                biased;
+                left = left(connection) => return left.map(Ended::Left),
+                filled = source.fill() => filled,
+            },
+        };
+        let filled = match filled {
             Ok(filled) => filled,
-            Err(cause) => return Ok(Ended::Failed(cause)),
+            Err(broken) => return Ok(Ended::Broken(broken)),
         };
         match filled {
             Filled::Lines(lines) => {
@@ -78,13 +84,12 @@ pub(crate) async fn run(
                 };
                 let Some(delivered) = delivered else { return Ok(Ended::Left(Left::Cut)) };
                 begun = delivered.begun;
-                deliver(connection, subscription, delivered).await?;
+                deliver(connection, source, delivered).await?;
             }
             Filled::Gap(_) | Filled::CaughtUp | Filled::End if begun.is_some() => {
                 return Ok(Ended::Left(Left::Cut));
             }
-            Filled::Gap(_) if is_part => return Ok(Ended::Behind),
-            Filled::Gap(gap) => write_gap(connection, subscription, gap, format).await?,
+            Filled::Gap(gap) => write_gap(connection, source, gap, format).await?,
             Filled::Progress(cursor) => {
                 if matches!(format, LineFormat::Json) && begun.is_none() {
                     let mut line = Vec::new();
@@ -93,9 +98,9 @@ pub(crate) async fn run(
                 }
             }
             Filled::CaughtUp => {
-                subscription.release();
+                source.release();
                 let report_at = pace.as_ref().and_then(Pace::report_at);
-                let waited = wait(connection, subscription);
+                let waited = wait(connection, source);
                 let left = match report_at {
                     None => waited.await?,
                     // What was not shown is reported soon, also if nothing more comes.
@@ -270,15 +275,15 @@ fn write<'a>(
     Ok(sent)
 }
 
-/// Moves the subscription on. Where the client takes no more, waits for it, holding a short rest of one line at most.
+/// Moves the source on. Where the client takes no more, waits for it, holding a short rest of one line at most.
 async fn deliver(
     connection: &mut Connection,
-    subscription: &mut Subscription,
+    source: &mut impl LineSource,
     delivered: Delivered,
 ) -> io::Result<()> {
-    subscription.consume(delivered.consumed);
+    source.consume(delivered.consumed);
     if delivered.blocked {
-        subscription.release();
+        source.release();
         connection.write_all(&delivered.rest).await?;
         connection.writable().await?;
     }
@@ -287,13 +292,13 @@ async fn deliver(
 
 async fn write_gap(
     connection: &mut Connection,
-    subscription: &mut Subscription,
+    source: &mut impl LineSource,
     gap: Gap,
     format: &LineFormat,
 ) -> io::Result<()> {
     let mut line = Vec::new();
-    subscription.encode_gap(gap, &mut line);
-    subscription.consume_through(gap.last());
+    source.encode_gap(gap, &mut line);
+    source.consume_through(gap.last());
     if let LineFormat::Text(style) = format
         && let Some(parsed) = std::str::from_utf8(&line).ok().and_then(Line::parse)
     {
@@ -307,12 +312,12 @@ async fn write_gap(
 /// Waits for something to follow. `Some` if following ends.
 async fn wait(
     connection: &mut Connection,
-    subscription: &Subscription,
+    source: &mut impl LineSource,
 ) -> io::Result<Option<Left>> {
     connection.flush().await?;
     tokio::select! {
         biased;
         left = left(connection) => left.map(Some),
-        () = subscription.wait() => Ok(None),
+        () = source.wait() => Ok(None),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod resolve;
 mod reverse;
 mod scanner;
 pub(crate) mod selection;
+pub(crate) mod source;
 mod stage;
 pub(crate) mod subscription;
 

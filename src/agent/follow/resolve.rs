@@ -12,7 +12,7 @@ use super::selection::{Selection, Visible};
 use super::subscription::{Direction, Subscription};
 use crate::access::TagScope;
 use crate::agent::limits::turn::Turn;
-use crate::agent::limits::{Follower, TooMany};
+use crate::agent::limits::{Follower, Reading, TooMany};
 use crate::event::{Cursor, Gap, Line, Seq, Why};
 use crate::filter::{Match, MatchError};
 use crate::log::{Backward, Log, split_last_line};
@@ -65,7 +65,7 @@ impl Subscription {
         follower: &mut Follower,
     ) -> Result<Self, Refusal> {
         let matching = matching(tail, follower).await?;
-        Self::open_matching(log, tail, matching, scope.into(), None, follower).await
+        Self::open_matching(log, tail, matching, scope.into(), None, follower.reading()).await
     }
 
     /// As [`Self::open`] with a MATCH that is parsed and charged already. `until`: the subscription waits for
@@ -79,10 +79,10 @@ impl Subscription {
         matching: Match,
         visible: Visible,
         until: Option<Seq>,
-        follower: &Follower,
+        reading: Reading,
     ) -> Result<Self, Refusal> {
         let newest = log.newest();
-        let lane = follower.lane();
+        let Reading { position: noted, lane, scans } = reading;
         let lane = lane.as_ref();
         let mut start = start(log, tail, newest)?;
         // Other hosts have other clocks: there, each event is compared.
@@ -98,10 +98,9 @@ impl Subscription {
         if let Some(until) = tail.until.filter(|_| searches) {
             end = end.min(log.end_until(until, lane).await?);
         }
-        let noted = follower.position();
         let has_patterns = matching.patterns() > 0;
         let selection = Arc::new(Selection::new(matching, tail.since, tail.until, visible));
-        let scanner = Scanner::new(follower.scans(), has_patterns);
+        let scanner = Scanner::new(scans, has_patterns);
         let backward = || log.backward(end).in_lane(lane.cloned());
         if tail.reverse {
             let reverse = Reverse::new(backward(), start.seen.next(), end, tail.lines);

@@ -5,7 +5,7 @@ use crate::event::{EventLine, Gap, GapLine, Line, Seq, Timestamp};
 use crate::filter::{Glob, Match, Needles};
 
 /// What a follower may see, and of which hosts it wants to.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Visible {
     /// These tags of this machine.
     Tags(TagScope),

@@ -55,11 +55,6 @@ impl Subscription {
         Self { releases: true, ..self }
     }
 
-    /// `true` if what the log no longer has can be read elsewhere: it is a part of a stream.
-    pub(crate) fn is_part(&self) -> bool {
-        self.log.is_numbered()
-    }
-
     /// What comes next. Dropping the future loses nothing.
     ///
     /// # Errors

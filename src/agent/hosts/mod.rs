@@ -7,17 +7,28 @@
 //! ```
 //!
 //! The stream is read only while it is followed. The reader of [`crate::agent::nats`] fills the logs; without it,
-//! nothing does, and a follower is told why.
+//! nothing does, and a follower is told why. A [`HostsSubscription`](subscription::HostsSubscription) is a source for the
+//! sinks that a [`Subscription`](crate::agent::follow::subscription::Subscription) has.
 
-pub(crate) mod tail;
+mod error;
+mod opening;
+pub(crate) mod subscription;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::access::HostScope;
+use crate::agent::follow::selection::Visible;
 use crate::event::{Seq, Timestamp};
+use crate::filter::Glob;
 use crate::log::Log;
+
+pub(crate) use error::NoHosts;
+#[cfg(feature = "nats")]
+pub(crate) use opening::shared_log;
+pub use opening::{CLOCK_AHEAD_MAX, LAST_MESSAGES_MAX};
 
 /// The size of the window that all followers of the stream share, in bytes.
 pub const HOSTS_WINDOW: usize = 32 << 20;
@@ -99,9 +110,9 @@ pub(crate) struct Progress {
 }
 
 /// Counts as a follower until it is dropped.
-pub(crate) struct Watching<'a>(&'a AllHosts);
+struct Watching(Arc<AllHosts>);
 
-impl Drop for Watching<'_> {
+impl Drop for Watching {
     fn drop(&mut self) {
         self.0.followers.send_modify(|followers| *followers -= 1);
     }
@@ -121,9 +132,9 @@ impl AllHosts {
     }
 
     /// Makes the reader read, for as long as the guard lives and [`LINGER`].
-    fn watch(&self) -> Watching<'_> {
+    fn watch(self: &Arc<Self>) -> Watching {
         self.followers.send_modify(|followers| *followers += 1);
-        Watching(self)
+        Watching(self.clone())
     }
 
     /// The name of what it does, for STATS.
@@ -134,6 +145,14 @@ impl AllHosts {
             (false, _) => "connecting",
         }
     }
+}
+
+/// What a follower may see of the hosts that it names.
+///
+/// # Errors
+/// If the text is no pattern.
+pub(crate) fn visible(hosts: &str, scope: HostScope) -> Result<Visible, NoHosts> {
+    Ok(Visible::Hosts { only: Glob::new(hosts)?, scope })
 }
 
 #[cfg(feature = "nats")]

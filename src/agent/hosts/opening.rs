@@ -1,28 +1,22 @@
-//! One TAIL of the stream of all hosts: parts of it until the shared log has what comes next, and then that log.
+//! The steps of a subscription of all hosts: which part of the stream is read, or the shared log, and what comes after it.
 
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use super::{AllHosts, PART_WINDOW, Part, Progress, STREAM_WAIT_MAX, Start, Stream};
-use crate::access::HostScope;
+use super::{AllHosts, NoHosts, PART_WINDOW, Part, Progress, STREAM_WAIT_MAX, Start, Stream};
 use crate::agent::follow::Refusal;
-use crate::agent::follow::leaving::{Left, left};
-use crate::agent::follow::lines::{self, LineFormat};
-use crate::agent::follow::pace::Pace;
-use crate::agent::follow::resolve::matching;
+use crate::agent::follow::filled::Filled;
 use crate::agent::follow::selection::Visible;
 use crate::agent::follow::subscription::Subscription;
-use crate::agent::limits::Follower;
-use crate::agent::transport::connection::Connection;
-use crate::event::{Cursor, LogId, Seq, Timestamp};
-use crate::filter::{BadGlob, Glob, Match};
+use crate::agent::limits::Reading;
+use crate::event::{Cursor, Gap, LogId, Seq, Timestamp};
+use crate::filter::Match;
 use crate::log::{self, Log, Options};
 use crate::sys::clock;
-use crate::wire::{self, Code, Tail};
+use crate::wire::Tail;
 
 /// How far a host's clock may be ahead of the engine's for `since` to find its events.
 pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
@@ -36,50 +30,14 @@ pub const LAST_MESSAGES_MAX: u64 = LAST_MESSAGES_MIN << 9;
 /// How long a follower waits for a message that another agent has shown it.
 const REACH_MAX: Duration = Duration::from_secs(5);
 
-/// How following ended.
-pub(crate) enum Ended {
-    /// The answer is complete, up to this cursor.
-    Complete(Cursor),
-    Left(Left),
-    /// The stream is another one now.
-    Replaced,
-}
-
-/// Why all hosts cannot be followed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoHosts {
-    #[error("this agent reads no other hosts: set nats.url in pulsed.toml(5)")]
-    NotConfigured,
-    #[error("the stream of all hosts cannot be read: {0}")]
-    Unavailable(String),
-    #[error("after: this cursor is not one of the stream of all hosts, such as 7f3a9c21-1042.3")]
-    OfHost,
-    #[error("TAIL: host: {0}")]
-    Host(#[from] BadGlob),
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-impl NoHosts {
-    /// The code on the wire.
-    pub(crate) fn code(&self) -> Code {
-        match self {
-            Self::NotConfigured | Self::Host(_) => Code::Usage,
-            Self::Unavailable(_) => Code::Unavailable,
-            Self::OfHost => Code::Data,
-            Self::Refused(refusal) => refusal.code(),
-        }
-    }
-}
-
-/// One TAIL.
-pub(crate) struct HostsTail<'a> {
-    hosts: &'a AllHosts,
-    tail: &'a Tail,
+/// What a follower wants, of the stream as it is now.
+pub(super) struct Wanted {
+    hosts: Arc<AllHosts>,
+    tail: Tail,
     visible: Visible,
     matching: Match,
-    follower: &'a Follower,
-    stream: Stream,
+    reading: Reading,
+    generation: u64,
     shared: Log,
     id: LogId,
     /// Nothing from here on is wanted, unless following.
@@ -87,7 +45,8 @@ pub(crate) struct HostsTail<'a> {
 }
 
 /// What is read next.
-enum Step {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
     /// What comes after this number.
     After(Seq),
     /// A part up to the newest.
@@ -96,63 +55,63 @@ enum Step {
     Last(u64, Option<Seq>),
 }
 
-/// A part that is being read.
-struct Opened {
-    subscription: Subscription,
-    /// While it lives, the part is read.
-    _progress: watch::Receiver<Progress>,
+/// What is being read: a part, or the shared log.
+pub(super) struct Opened {
+    pub(super) subscription: Subscription,
+    /// What is read after it.
+    pub(super) next: Option<Step>,
+    /// Everything was read.
+    complete: bool,
     end: Seq,
+    /// While it lives, the part is read.
+    _progress: Option<watch::Receiver<Progress>>,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
-/// Serves a TAIL until it is complete or the client leaves.
-///
-/// # Errors
-/// If the client cannot be written to.
-pub(crate) async fn run(
-    hosts: &AllHosts,
-    connection: &mut Connection,
-    tail: &Tail,
-    scope: HostScope,
-    format: &LineFormat,
-    follower: &mut Follower,
-) -> io::Result<Result<Ended, NoHosts>> {
-    let only = match tail.host.as_deref().map(Glob::new).transpose() {
-        Ok(only) => only.unwrap_or_else(Glob::any),
-        Err(why) => return Ok(Err(why.into())),
-    };
-    let _watching = hosts.watch();
-    let matching = match matching(tail, follower).await {
-        Ok(matching) => matching,
-        Err(refusal) => return Ok(Err(refusal.into())),
-    };
-    let opening = HostsTail::open(hosts, tail, Visible::Hosts { only, scope }, matching, follower);
-    let opened = tokio::select! {
-        biased;
-        left = left(connection) => return left.map(|left| Ok(Ended::Left(left))),
-        opened = opening => opened,
-    };
-    let this = match opened {
-        Ok(this) => this,
-        Err(why) => return Ok(Err(why)),
-    };
-    let mut replaced = hosts.stream.subscribe();
-    let generation = this.stream.generation;
-    tokio::select! {
-        biased;
-        // Fails only if the sender is gone, which `hosts` holds.
-        _ = replaced.wait_for(|stream| stream.generation != generation) => Ok(Ok(Ended::Replaced)),
-        ended = this.run(connection, format) => ended,
+impl Opened {
+    fn new(subscription: Subscription, end: Seq) -> Self {
+        Self { subscription, next: None, complete: false, end, _progress: None, _turn: None }
+    }
+
+    /// What comes next. After the end of a part it is [`Filled::Progress`], and `next` says what follows.
+    pub(super) async fn fill(&mut self, wanted: &Wanted) -> Result<Filled<'_>, NoHosts> {
+        let follows = wanted.tail.follow;
+        let position = self.subscription.position();
+        match self.subscription.fill().await.map_err(Refusal::from)? {
+            Filled::End if follows => {
+                self.next = Some(Step::After(self.end.previous()));
+                Ok(Filled::Progress(wanted.cursor(self.end.previous())))
+            }
+            Filled::End => {
+                self.complete = true;
+                Ok(Filled::End)
+            }
+            // This log no longer has what comes next, but the stream may.
+            Filled::Gap(_) => {
+                self.next = Some(Step::After(position.seq));
+                Ok(Filled::Progress(position))
+            }
+            filled => Ok(filled),
+        }
+    }
+
+    /// The last number that was covered. What has an end covers everything before it.
+    pub(super) fn position(&self, wanted: &Wanted) -> Cursor {
+        if self.complete {
+            return wanted.cursor(wanted.end.previous());
+        }
+        self.subscription.position()
     }
 }
 
-impl<'a> HostsTail<'a> {
-    async fn open(
-        hosts: &'a AllHosts,
-        tail: &'a Tail,
+impl Wanted {
+    /// Waits until the stream is found, for at most [`STREAM_WAIT_MAX`].
+    pub(super) async fn find(
+        hosts: Arc<AllHosts>,
+        tail: Tail,
         visible: Visible,
         matching: Match,
-        follower: &'a Follower,
+        reading: Reading,
     ) -> Result<Self, NoHosts> {
         let mut known = hosts.stream.subscribe();
         let found = known.wait_for(|stream| stream.log.is_some() || stream.trouble.is_some());
@@ -160,16 +119,38 @@ impl<'a> HostsTail<'a> {
             Ok(Ok(stream)) => stream.clone(),
             Ok(Err(_)) | Err(_) => Stream::default(),
         };
-        let Some(shared) = stream.log.clone() else {
+        let Some(shared) = stream.log else {
             return Err(NoHosts::Unavailable(stream.trouble.unwrap_or_else(late)));
         };
-        let newest = shared.newest();
+        let (newest, generation) = (shared.newest(), stream.generation);
         let (id, end) = (newest.log, newest.seq.next());
-        let mut this = Self { hosts, tail, visible, matching, follower, stream, shared, id, end };
-        if !tail.follow {
+        let mut this =
+            Self { hosts, tail, visible, matching, reading, generation, shared, id, end };
+        if !this.tail.follow {
             this.end = end.max(this.newest_end().await?);
         }
+        if let Some(before) = this.tail.before {
+            // Nothing of this stream is before a cursor of another log.
+            this.end = if before.log == id { this.end.min(before.seq) } else { Seq::BEFORE_FIRST };
+        }
         Ok(this)
+    }
+
+    /// Another number means another stream, or that it has lost messages.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn newest(&self) -> Seq {
+        self.shared.newest().seq
+    }
+
+    pub(super) fn cursor(&self, seq: Seq) -> Cursor {
+        Cursor { log: self.id, seq }
+    }
+
+    pub(super) fn encode_gap(&self, gap: Gap, out: &mut Vec<u8>) {
+        gap.encode(self.shared.now(), self.shared.host(), out);
     }
 
     /// Where the stream ends now: the shared log may be a moment behind.
@@ -184,48 +165,8 @@ impl<'a> HostsTail<'a> {
         Ok(Seq::in_message(found.last.saturating_add(1), 0).unwrap_or(Seq::MAX))
     }
 
-    async fn run(
-        mut self,
-        connection: &mut Connection,
-        format: &LineFormat,
-    ) -> io::Result<Result<Ended, NoHosts>> {
-        let mut step = match self.first_step() {
-            Ok(step) => step,
-            Err(why) => return Ok(Err(why)),
-        };
-        self.write_position(connection, format, &step).await?;
-        let pace = self.tail.rate;
-        loop {
-            let is_shared = matches!(step, Step::After(seen) if self.is_in_shared(seen));
-            let opening = self.open_step(step);
-            let opened = tokio::select! {
-                biased;
-                left = left(connection) => return left.map(|left| Ok(Ended::Left(left))),
-                opened = opening => opened,
-            };
-            let mut opened = match opened {
-                Ok(opened) => opened,
-                Err(why) => return Ok(Err(why)),
-            };
-            let newest = self.shared.newest().seq;
-            let pace =
-                pace.filter(|_| is_shared).map(|rate| Pace::new(rate, newest, Instant::now()));
-            let ended = lines::run(connection, &mut opened.subscription, format, pace).await?;
-            step = match ended {
-                lines::Ended::Left(left) => return Ok(Ok(Ended::Left(left))),
-                lines::Ended::Failed(cause) => return Ok(Err(Refusal::History(cause).into())),
-                lines::Ended::Behind => Step::After(opened.subscription.position().seq),
-                lines::Ended::Complete if self.tail.follow => Step::After(opened.end.previous()),
-                lines::Ended::Complete => {
-                    let cursor = Cursor { log: self.id, seq: self.end.previous() };
-                    return Ok(Ok(Ended::Complete(cursor)));
-                }
-            };
-        }
-    }
-
-    fn first_step(&self) -> Result<Step, NoHosts> {
-        let tail = self.tail;
+    pub(super) fn first_step(&self) -> Result<Step, NoHosts> {
+        let tail = &self.tail;
         let seen = match tail.after {
             Some(after) if !after.log.is_stream() => return Err(NoHosts::OfHost),
             Some(after) if after.log != self.id => return Ok(Step::Part(Start::Restart)),
@@ -247,31 +188,21 @@ impl<'a> HostsTail<'a> {
         })
     }
 
-    /// Tells the client the id of the stream, and where it could resume before it has seen a line.
-    async fn write_position(
-        &self,
-        connection: &mut Connection,
-        format: &LineFormat,
-        step: &Step,
-    ) -> io::Result<()> {
-        let seq = match step {
-            Step::After(seen) => *seen,
+    /// Where a client could resume before it has seen a line of this step.
+    pub(super) fn covered_before(&self, step: Step) -> Seq {
+        match step {
+            Step::After(seen) => seen,
             Step::Part(_) => Seq::ZERO,
             Step::Last(..) => self.end.previous(),
-        };
-        if let LineFormat::Text(_) = format {
-            return Ok(());
         }
-        let mut line = Vec::new();
-        wire::encode_at(&Cursor { log: self.id, seq }, &mut line);
-        connection.write_all(&line).await
     }
 
     fn is_in_shared(&self, seen: Seq) -> bool {
         seen.next() >= self.shared.oldest()
     }
 
-    async fn open_step(&mut self, step: Step) -> Result<Opened, NoHosts> {
+    /// Opens what is read next.
+    pub(super) async fn open(self: Arc<Self>, step: Step) -> Result<Opened, NoHosts> {
         match step {
             Step::After(seen) if self.is_in_shared(seen) => self.open_shared(seen).await,
             Step::After(seen) => self.open_part(Start::At(seen.next())).await,
@@ -292,9 +223,8 @@ impl<'a> HostsTail<'a> {
         until: Option<Seq>,
     ) -> Result<Subscription, NoHosts> {
         let (matching, visible) = (self.matching.clone(), self.visible.clone());
-        let opened =
-            Subscription::open_matching(log, tail, matching, visible, until, self.follower);
-        Ok(opened.await?)
+        let reading = self.reading.clone();
+        Ok(Subscription::open_matching(log, tail, matching, visible, until, reading).await?)
     }
 
     async fn open_shared(&self, seen: Seq) -> Result<Opened, NoHosts> {
@@ -309,21 +239,20 @@ impl<'a> HostsTail<'a> {
         let tail = Tail { after, follow, until, ..Tail::default() };
         let until = (!follow).then_some(self.end);
         let subscription = self.subscribe(&self.shared, &tail, until).await?;
-        let (_, progress) = watch::channel(Progress::default());
-        Ok(Opened { subscription, _progress: progress, end: self.end, _turn: None })
+        Ok(Opened::new(subscription, self.end))
     }
 
-    async fn open_part(&mut self, start: Start) -> Result<Opened, NoHosts> {
+    async fn open_part(&self, start: Start) -> Result<Opened, NoHosts> {
         let turn = self.hosts.turns.clone().acquire_owned().await.ok();
         let end = self.end();
         let (log, progress) = self.request(start, end, true);
         let tail = Tail { since: self.tail.since, until: self.tail.until, ..Tail::default() };
         let subscription = self.subscribe(&log, &tail, Some(end)).await?.releasing();
-        Ok(Opened { subscription, _progress: progress, end, _turn: turn })
+        Ok(Opened { _progress: Some(progress), _turn: turn, ..Opened::new(subscription, end) })
     }
 
     /// Reads more and more of the end of the stream, until that has the last lines.
-    async fn open_last(&mut self, lines: u64, after: Option<Seq>) -> Result<Opened, NoHosts> {
+    async fn open_last(&self, lines: u64, after: Option<Seq>) -> Result<Opened, NoHosts> {
         let turn = self.hosts.turns.clone().acquire_owned().await.ok();
         let (end, mut messages) = (self.end(), LAST_MESSAGES_MIN);
         let tail = Tail {
@@ -345,7 +274,8 @@ impl<'a> HostsTail<'a> {
             let nothing_before =
                 first <= oldest || after.is_some_and(|after| begin <= after.next());
             if found_all || is_full || nothing_before || messages >= LAST_MESSAGES_MAX {
-                return Ok(Opened { subscription, _progress: progress, end, _turn: turn });
+                let opened = Opened::new(subscription, end);
+                return Ok(Opened { _progress: Some(progress), _turn: turn, ..opened });
             }
             messages *= 8;
         }

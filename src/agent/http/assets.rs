@@ -39,7 +39,7 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 92] = assets![
+static ASSETS: [Asset; 93] = assets![
     "app.js",
     "icon.svg",
     "index.html",
@@ -82,6 +82,7 @@ static ASSETS: [Asset; 92] = assets![
     "shell/empty.js",
     "shell/header.css",
     "shell/header.js",
+    "shell/hosts.js",
     "shell/keys.js",
     "shell/lag.js",
     "shell/menu.js",

@@ -1,4 +1,4 @@
-//! Events as Server-Sent Events or JSON lines: the sink of a subscription.
+//! Events as Server-Sent Events or JSON lines: the sink of a source.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,11 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::frames::{self, BLOCK_SIZE, Block, Frames, Known};
+use super::respond::error_object;
 use crate::agent::follow::filled::{Filled, Lines};
 use crate::agent::follow::pace::{Pace, Passed, Skipped};
-use crate::agent::follow::subscription::Subscription;
+use crate::agent::follow::source::{Broken as _, LineSource};
 use crate::agent::limits::Follower;
-use crate::event::{Cursor, Line, Seq};
+use crate::event::{Cursor, Line, LogId, Seq};
 use crate::log::lines_of;
 use crate::wire;
 
@@ -23,14 +24,13 @@ pub(super) enum Syntax {
     Lines,
 }
 
-/// What one subscription yields, encoded.
-pub(super) struct Events {
-    subscription: Subscription,
+/// What one source yields, encoded.
+pub(super) struct Events<S> {
+    source: S,
     syntax: Syntax,
     pace: Option<Pace>,
     frames: Arc<Frames>,
-    /// The id of the log.
-    log: String,
+    log: LogId,
     /// Others that follow may get the same bytes.
     shared: bool,
     /// It was read once: what it begins with is its own.
@@ -43,25 +43,23 @@ pub(super) struct Events {
     /// The client knows how far it has come.
     placed: bool,
     complete: bool,
+    /// It can yield no more, and the client knows why.
+    broken: bool,
     _follower: Follower,
 }
 
-impl Events {
+impl<S: LineSource> Events<S> {
     pub(super) fn new(
-        subscription: Subscription,
+        source: S,
         syntax: Syntax,
         pace: Option<Pace>,
         frames: Arc<Frames>,
         follower: Follower,
     ) -> Self {
-        let at = subscription.position().to_string();
-        let log = at.split('-').next().unwrap_or_default().to_owned();
-        let shared = pace.is_none()
-            && syntax == Syntax::Frames(None)
-            && subscription.follows()
-            && subscription.is_everything();
+        let log = source.position().log;
+        let shared = pace.is_none() && syntax == Syntax::Frames(None) && source.is_shared();
         Self {
-            subscription,
+            source,
             syntax,
             pace,
             frames,
@@ -72,13 +70,14 @@ impl Events {
             first: None,
             placed: false,
             complete: false,
+            broken: false,
             _follower: follower,
         }
     }
 
     /// Counts what lies between the cursor of a follower that was away too long and the first event that it gets.
     pub(super) fn skip_to_start(&mut self, after: Seq) {
-        let at = self.subscription.position();
+        let at = self.source.position();
         let events = at.seq.since(after);
         if events > 0 {
             let mut out = Vec::new();
@@ -94,14 +93,18 @@ impl Events {
             return Some(first.into());
         }
         loop {
-            if self.complete {
+            if self.complete || (self.broken && self.syntax == Syntax::Lines) {
                 return None;
+            }
+            if self.broken {
+                // A client that comes again at once would find the same.
+                std::future::pending::<()>().await;
             }
             if self.shared
                 && self.begun
-                && let Known::Block(block) = self.frames.after(self.subscription.position().seq)
+                && let Known::Block(block) = self.frames.after(self.source.position().seq)
             {
-                self.subscription.consume_through(block.last);
+                self.source.consume_through(block.last);
                 return Some(block.bytes);
             }
             if std::mem::take(&mut self.encoded) {
@@ -116,11 +119,16 @@ impl Events {
 
     async fn fill(&mut self) -> Option<Bytes> {
         let shared = self.shared;
-        let after = self.subscription.position().seq;
-        let Ok(filled) = self.subscription.fill().await else {
-            // History that cannot be read, in reverse.
-            self.complete = true;
-            return None;
+        let after = self.source.position().seq;
+        let filled = match self.source.fill().await {
+            Ok(filled) => filled,
+            Err(broken) => {
+                self.broken = true;
+                let mut out = Vec::new();
+                let object = error_object(broken.code(), &broken) + "\n";
+                encode_object(object.as_bytes(), &self.syntax, None, &mut out);
+                return Some(out.into());
+            }
         };
         self.begun = true;
         match filled {
@@ -130,37 +138,37 @@ impl Events {
                     Known::Block(_) | Known::Nothing => Seq::MAX,
                 };
                 let len = lines.len();
-                let Some(block) = encode_block(&lines, after, until, &self.log) else {
+                let Some(block) = encode_block(&lines, after, until, self.log) else {
                     // Damaged lines of an edited history file.
-                    self.subscription.consume(len);
+                    self.source.consume(len);
                     return None;
                 };
-                self.subscription.consume_through(block.last);
+                self.source.consume_through(block.last);
                 self.frames.keep(&block);
                 Some(block.bytes)
             }
             Filled::Lines(lines) => {
                 let (len, encoded) = (lines.len(), self.syntax.clone());
-                let encoded = encode_lines(&lines, &encoded, &self.log, self.pace.as_mut());
+                let encoded = encode_lines(&lines, &encoded, self.log, self.pace.as_mut());
                 match encoded.stopped_at {
-                    Some(last) => self.subscription.consume_through(last),
-                    None => self.subscription.consume(len),
+                    Some(last) => self.source.consume_through(last),
+                    None => self.source.consume(len),
                 }
                 (!encoded.bytes.is_empty()).then(|| encoded.bytes.into())
             }
             Filled::Gap(gap) => {
                 let mut line = Vec::new();
-                self.subscription.encode_gap(gap, &mut line);
-                self.subscription.consume_through(gap.last());
+                self.source.encode_gap(gap, &mut line);
+                self.source.consume_through(gap.last());
                 let mut out = self.skipped();
-                lines_of(&line).for_each(|line| encode(&line, &self.syntax, &self.log, &mut out));
+                lines_of(&line).for_each(|line| encode(&line, &self.syntax, self.log, &mut out));
                 Some(out.into())
             }
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
             // Also without an event, the client can resume from here.
             Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {
                 let mut out = self.skipped();
-                let at = self.subscription.position();
+                let at = self.source.position();
                 out.extend(self.progress(&at));
                 Some(out.into())
             }
@@ -168,7 +176,7 @@ impl Events {
             Filled::End => {
                 self.complete = true;
                 let mut out = self.skipped();
-                let at = self.subscription.position();
+                let at = self.source.position();
                 out.extend(self.progress(&at));
                 Some(out.into())
             }
@@ -177,14 +185,14 @@ impl Events {
 
     /// Waits for something to follow. Reports what the pace skipped if nothing comes soon.
     async fn wait(&mut self) -> Option<Bytes> {
-        self.subscription.release();
+        self.source.release();
         match self.pace.as_ref().and_then(Pace::report_at) {
             None => {
-                self.subscription.wait().await;
+                self.source.wait().await;
                 None
             }
             Some(at) => tokio::select! {
-                () = self.subscription.wait() => None,
+                () = self.source.wait() => None,
                 () = tokio::time::sleep_until(at.into()) => Some(self.skipped().into()),
             },
         }
@@ -205,18 +213,18 @@ impl Events {
     }
 
     fn encode_skipped(&self, skipped: Skipped, out: &mut Vec<u8>) {
-        encode_skipped(skipped, &self.syntax, &self.log, out);
+        encode_skipped(skipped, &self.syntax, self.log, out);
     }
 
     /// A line that is no event.
     fn object(&self, line: &[u8], at: &Cursor) -> Vec<u8> {
         let mut out = Vec::new();
-        encode_object(line, &self.syntax, &at.to_string(), &mut out);
+        encode_object(line, &self.syntax, Some(at), &mut out);
         out
     }
 }
 
-fn encode(line: &Line<'_>, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
+fn encode(line: &Line<'_>, syntax: &Syntax, log: LogId, out: &mut Vec<u8>) {
     match syntax {
         Syntax::Frames(name) => frames::encode(line, name.as_deref(), log, out),
         Syntax::Lines => {
@@ -226,24 +234,24 @@ fn encode(line: &Line<'_>, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_object(line: &[u8], syntax: &Syntax, at: &str, out: &mut Vec<u8>) {
+fn encode_object(line: &[u8], syntax: &Syntax, at: Option<&Cursor>, out: &mut Vec<u8>) {
     match syntax {
         Syntax::Frames(name) => {
             let text = String::from_utf8_lossy(line);
-            frames::encode_object(&text, name.as_deref(), Some(at), out);
+            frames::encode_object(&text, name.as_deref(), at, out);
         }
         Syntax::Lines => out.extend_from_slice(line),
     }
 }
 
-fn encode_skipped(skipped: Skipped, syntax: &Syntax, log: &str, out: &mut Vec<u8>) {
-    let at = format!("{log}-{}", skipped.last);
+fn encode_skipped(skipped: Skipped, syntax: &Syntax, log: LogId, out: &mut Vec<u8>) {
+    let at = Cursor { log, seq: skipped.last };
     let line = format!("{{\"skipped\":{},\"at\":\"{at}\"}}\n", skipped.events);
-    encode_object(line.as_bytes(), syntax, &at, out);
+    encode_object(line.as_bytes(), syntax, Some(&at), out);
 }
 
 /// Frames of the lines up to the number `until`, at least of one. `None` if no line can be read.
-fn encode_block(lines: &Lines<'_>, after: Seq, until: Seq, log: &str) -> Option<Block> {
+fn encode_block(lines: &Lines<'_>, after: Seq, until: Seq, log: LogId) -> Option<Block> {
     let (mut out, mut last) = (Vec::new(), None);
     for line in lines.iter() {
         frames::encode(&line, None, log, &mut out);
@@ -265,7 +273,7 @@ struct Encoded {
 fn encode_lines(
     lines: &Lines<'_>,
     syntax: &Syntax,
-    log: &str,
+    log: LogId,
     mut pace: Option<&mut Pace>,
 ) -> Encoded {
     let now = Instant::now();

@@ -12,7 +12,6 @@ use super::open::{EVENT_STREAM, RESUME_MAX, Refusal, interval, live, open_events
 use super::query::{self, Query};
 use super::respond::Reply;
 use super::visitor::Visitor;
-use crate::access::TagScope;
 use crate::event::{Cursor, Timestamp};
 use crate::wire::{Code, Rate, Tail};
 
@@ -27,6 +26,7 @@ const NAME_MAX: usize = 32;
 #[serde(deny_unknown_fields)]
 struct Requested {
     id: String,
+    host: Option<String>,
     events: Option<RequestedEvents>,
     view: Option<String>,
     #[serde(rename = "match")]
@@ -69,10 +69,11 @@ pub(super) async fn respond(conn: &Conn, parts: &Parts, visitor: Visitor) -> Res
     let query = Query::parse(parts.uri.query().unwrap_or_default(), &["subs"]);
     let query = query.map_err(Refusal::from)?;
     let requested = parse(query.text("subs").unwrap_or_default())?;
-    let scope = visitor.scope().await?;
+    // Without a right to follow anything, there is no response to refuse a stream in.
+    visitor.scope().await?;
     let mut streams = Vec::with_capacity(requested.len());
     for one in &requested {
-        streams.push(match open(conn, &visitor, &scope, one).await {
+        streams.push(match open(conn, &visitor, one).await {
             Ok(stream) => stream,
             Err(refusal) => refused(&one.id, &refusal),
         });
@@ -123,24 +124,19 @@ fn check(requested: &[Requested]) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn open(
-    conn: &Conn,
-    visitor: &Visitor,
-    scope: &TagScope,
-    one: &Requested,
-) -> Result<Stream, Refusal> {
+async fn open(conn: &Conn, visitor: &Visitor, one: &Requested) -> Result<Stream, Refusal> {
+    let visible = visitor.visible(one.host.as_deref()).await?;
     let Some(events) = &one.events else {
         let (view, every) = (one.view.as_deref().unwrap_or_default(), interval(one.every)?);
         let matching = one.matching.as_deref().unwrap_or_default();
         let snapshots =
-            open_view(conn, visitor, scope, view, matching, every, Some(&one.id)).await?;
+            open_view(conn, visitor, &visible, view, matching, every, Some(&one.id)).await?;
         return Ok(Stream::Snapshots(snapshots));
     };
     let tail = events.tail()?;
     let max = events.max.unwrap_or(RESUME_MAX).min(RESUME_MAX);
     let syntax = Syntax::Frames(Some(one.id.clone()));
-    let events = open_events(conn, visitor, scope, tail, syntax, Some(max)).await?;
-    Ok(Stream::Events(Box::new(events)))
+    open_events(conn, visitor, visible, tail, syntax, Some(max)).await
 }
 
 fn refused(id: &str, refusal: &Refusal) -> Stream {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::event::{Line, Seq};
+use crate::event::{Cursor, Line, LogId, Seq};
 
 /// Encoded frames that are kept for followers that come a moment later, in bytes.
 const KEPT_MAX: usize = 2 << 20;
@@ -77,20 +77,22 @@ impl Frames {
 }
 
 /// Appends a line as a frame (the HTML standard, section 9.2.6): its name if it has one, its cursor, itself.
-pub(super) fn encode(line: &Line<'_>, name: Option<&str>, log: &str, out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
+pub(super) fn encode(line: &Line<'_>, name: Option<&str>, log: LogId, out: &mut Vec<u8>) {
     push_name(name, out);
     out.extend_from_slice(b"id: ");
-    out.extend_from_slice(log.as_bytes());
-    out.push(b'-');
-    out.extend_from_slice(digits.format(line.last_seq().get()).as_bytes());
+    Cursor { log, seq: line.last_seq() }.encode(out);
     out.extend_from_slice(b"\ndata: ");
     out.extend_from_slice(line.text().as_bytes());
     out.extend_from_slice(b"\n\n");
 }
 
 /// Appends a JSON object as a frame, with the cursor that a reader has reached by it.
-pub(super) fn encode_object(object: &str, name: Option<&str>, at: Option<&str>, out: &mut Vec<u8>) {
+pub(super) fn encode_object(
+    object: &str,
+    name: Option<&str>,
+    at: Option<&Cursor>,
+    out: &mut Vec<u8>,
+) {
     push_name(name, out);
     if let Some(at) = at {
         out.extend_from_slice(format!("id: {at}\n").as_bytes());

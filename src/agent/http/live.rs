@@ -13,6 +13,8 @@ use super::events::Events;
 use super::respond::{Pieces, Source};
 use super::snapshots::Snapshots;
 use super::tenure::Ended;
+use crate::agent::follow::subscription::Subscription;
+use crate::agent::hosts::subscription::HostsSubscription;
 use crate::sys::random;
 
 /// How often a live response has bytes at least: proxies close what is silent for a minute.
@@ -23,7 +25,8 @@ const RECONNECT_SPREAD: Duration = Duration::from_secs(2);
 
 /// One of the streams of a live response.
 pub(super) enum Stream {
-    Events(Box<Events>),
+    Events(Box<Events<Subscription>>),
+    Hosts(Box<Events<HostsSubscription>>),
     Snapshots(Snapshots),
     /// A subscription that was refused: its only frame.
     Refused(Option<Bytes>),
@@ -34,6 +37,7 @@ impl Stream {
     async fn next(&mut self) -> Option<Pieces> {
         match self {
             Self::Events(events) => events.next().await.map(|bytes| [Some(bytes), None, None]),
+            Self::Hosts(events) => events.next().await.map(|bytes| [Some(bytes), None, None]),
             Self::Snapshots(snapshots) => Some(snapshots.next().await),
             Self::Refused(frame) => match frame.take() {
                 Some(bytes) => Some([Some(bytes), None, None]),

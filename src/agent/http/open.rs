@@ -13,8 +13,9 @@ use super::query::{self, Query};
 use super::respond::{self, Reply, error, reply};
 use super::snapshots::Snapshots;
 use super::visitor::Visitor;
-use crate::access::TagScope;
 use crate::agent::follow::pace::Pace;
+use crate::agent::follow::selection::Visible;
+use crate::agent::follow::source::Broken as _;
 use crate::agent::follow::subscription::Subscription;
 use crate::agent::views::past::PastView;
 use crate::views::ViewName;
@@ -55,12 +56,15 @@ impl From<Refusal> for Reply {
 pub(super) async fn open_events(
     conn: &Conn,
     visitor: &Visitor,
-    scope: &TagScope,
+    visible: Visible,
     mut tail: Tail,
     syntax: Syntax,
     resume_max: Option<u64>,
-) -> Result<Events, Refusal> {
+) -> Result<Stream, Refusal> {
     let log = &conn.services.log;
+    let Visible::Tags(scope) = &visible else {
+        return open_hosts(conn, visitor, visible, &tail, syntax).await;
+    };
     let newest = log.newest();
     let after = tail.after.filter(|after| after.log == newest.log);
     // Only a cursor that is further away can have more than so many events after it.
@@ -77,14 +81,32 @@ pub(super) async fn open_events(
     if let Some(after) = far {
         events.skip_to_start(after.seq);
     }
-    Ok(events)
+    Ok(Stream::Events(Box::new(events)))
+}
+
+/// Opens a subscription of all hosts. After its cursor, the pace shows some events and counts the others: only the
+/// stream knows how many there are.
+async fn open_hosts(
+    conn: &Conn,
+    visitor: &Visitor,
+    visible: Visible,
+    tail: &Tail,
+    syntax: Syntax,
+) -> Result<Stream, Refusal> {
+    let mut follower = visitor.share.follower();
+    let opened = conn.services.open_hosts(tail, visible, &mut follower).await;
+    let subscription = opened.map_err(|why| Refusal::new(why.code(), &why))?;
+    let paced_after = tail.after.map_or(subscription.newest(), |after| after.seq);
+    let pace = tail.rate.map(|rate| Pace::new(rate, paced_after, Instant::now()));
+    let frames = conn.monitor.frames.clone();
+    Ok(Stream::Hosts(Box::new(Events::new(subscription, syntax, pace, frames, follower))))
 }
 
 /// Opens a view.
 pub(super) async fn open_view(
     conn: &Conn,
     visitor: &Visitor,
-    scope: &TagScope,
+    visible: &Visible,
     name: &str,
     matching: &str,
     every: Duration,
@@ -92,7 +114,7 @@ pub(super) async fn open_view(
 ) -> Result<Snapshots, Refusal> {
     let view = view_name(name)?;
     let mut follower = visitor.share.follower();
-    let watch = conn.services.folds.watch(matching, scope, &mut follower).await;
+    let watch = conn.services.folds.watch(matching, visible, &mut follower).await;
     let watch = watch.map_err(|why| Refusal::new(why.code(), &why))?;
     Ok(Snapshots::new(watch, view, every, frame_name, follower))
 }
@@ -104,11 +126,11 @@ pub(super) fn interval(seconds: Option<f64>) -> Result<Duration, Refusal> {
 
 /// `GET /events`.
 pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Result<Reply, Reply> {
-    let scope = visitor.scope().await?;
     let frames = accepts(&parts.headers, EVENT_STREAM);
     let text = parts.uri.query().unwrap_or_default();
     // JSON lines end, unless they are asked to follow.
     let mut tail = query::tail(text, frames).map_err(Refusal::from)?;
+    let visible = visitor.visible(tail.host.as_deref()).await.map_err(Refusal::from)?;
     if let Some(id) = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()) {
         let after = id.parse();
         tail.after =
@@ -117,8 +139,8 @@ pub(super) async fn events(conn: &Conn, parts: &Parts, visitor: Visitor) -> Resu
         (tail.lines, tail.since) = (None, None);
     }
     let syntax = if frames { Syntax::Frames(None) } else { Syntax::Lines };
-    let events = open_events(conn, &visitor, &scope, tail, syntax, None).await?;
-    let (ended, stream) = (visitor.ended(conn), Stream::Events(Box::new(events)));
+    let stream = open_events(conn, &visitor, visible, tail, syntax, None).await?;
+    let ended = visitor.ended(conn);
     Ok(if frames {
         live(conn, EVENT_STREAM, Live::frames(vec![stream], ended), visitor)
     } else {
@@ -133,18 +155,20 @@ pub(super) async fn view(
     visitor: Visitor,
     name: &str,
 ) -> Result<Reply, Reply> {
-    let scope = visitor.scope().await?;
     let text = parts.uri.query().unwrap_or_default();
-    let query = Query::parse(text, &["match", "every", "since", "until"]).map_err(Refusal::from)?;
+    let known = ["host", "match", "every", "since", "until"];
+    let query = Query::parse(text, &known).map_err(Refusal::from)?;
+    let hosts = query.text("host").filter(|hosts| !hosts.is_empty());
+    let visible = visitor.visible(hosts).await.map_err(Refusal::from)?;
     let matching = query.text("match").unwrap_or_default();
     let since = query.value("since").map_err(Refusal::from)?;
     let until = query.value("until").map_err(Refusal::from)?;
     if since.is_some() || until.is_some() {
         let view = PastView { name: view_name(name)?, matching, since, until };
-        return past(conn, &visitor, &scope, view).await.map_err(Reply::from);
+        return past(conn, &visitor, &visible, view).await.map_err(Reply::from);
     }
     let every = interval(query.value("every").map_err(Refusal::from)?)?;
-    let snapshots = open_view(conn, &visitor, &scope, name, matching, every, None).await?;
+    let snapshots = open_view(conn, &visitor, &visible, name, matching, every, None).await?;
     let ended = visitor.ended(conn);
     Ok(live(conn, EVENT_STREAM, Live::frames(vec![Stream::Snapshots(snapshots)], ended), visitor))
 }
@@ -153,11 +177,11 @@ pub(super) async fn view(
 async fn past(
     conn: &Conn,
     visitor: &Visitor,
-    scope: &TagScope,
+    visible: &Visible,
     view: PastView<'_>,
 ) -> Result<Reply, Refusal> {
     let mut follower = visitor.share.follower();
-    let line = conn.services.past.line(view, scope, &mut follower).await;
+    let line = conn.services.past.line(view, visible, &mut follower).await;
     let line = line.map_err(|why| Refusal::new(why.code(), &why))?;
     Ok(reply(StatusCode::OK, "application/json", line))
 }

@@ -8,8 +8,8 @@ use crate::render::escape;
 use crate::wire::{Code, Refused, Tail};
 
 /// The parameters of a TAIL.
-const TAIL: [&str; 9] =
-    ["after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
+const TAIL: [&str; 10] =
+    ["host", "after", "before", "lines", "since", "until", "match", "reverse", "follow", "rate"];
 
 /// A query string, decoded.
 pub(super) struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -57,7 +57,7 @@ pub(super) fn tail(text: &str, follow: bool) -> Result<Tail, Refused> {
     let query = Query::parse(text, &TAIL)?;
     let matching = query.text("match").filter(|text| !text.is_empty()).map(str::to_owned);
     let tail = Tail {
-        host: None,
+        host: query.text("host").filter(|text| !text.is_empty()).map(str::to_owned),
         after: query.value::<Cursor>("after")?,
         before: query.value::<Cursor>("before")?,
         lines: query.value("lines")?,

@@ -1,6 +1,7 @@
 //! Responses: their bodies, and the headers that every one of them has.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::wire::Code;
 
@@ -138,7 +139,7 @@ pub(super) fn live<S: Source>(content_type: &'static str, source: S) -> Reply {
 }
 
 /// JSON.
-pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
+pub(super) fn json(status: StatusCode, value: &Value) -> Reply {
     reply(status, "application/json", format!("{value}\n"))
 }
 
@@ -149,7 +150,16 @@ pub(super) fn error(code: Code, why: &str) -> Reply {
 
 /// An error with a status of its own.
 pub(super) fn error_with(status: StatusCode, code: Code, why: &str) -> Reply {
-    json(status, &json!({ "error": { "code": code.number(), "why": why } }))
+    json(status, &error_value(code, why))
+}
+
+/// An error as a JSON object in a response that has begun.
+pub(super) fn error_object(code: Code, why: &impl Display) -> String {
+    error_value(code, &why.to_string()).to_string()
+}
+
+fn error_value(code: Code, why: &str) -> Value {
+    json!({ "error": { "code": code.number(), "why": why } })
 }
 
 /// The HTTP status of a code (RFC 9110, section 15).

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::respond::Pieces;
+use super::respond::{Pieces, error_object};
 use crate::agent::limits::Follower;
 use crate::agent::views::{Versioned, Watch};
 use crate::views::ViewName;
@@ -21,6 +21,8 @@ pub(super) struct Snapshots {
     seen: Option<u64>,
     /// The interval has passed, and the snapshot is not written yet.
     due: bool,
+    /// The client knows that there are no more.
+    ended: bool,
     _follower: Follower,
 }
 
@@ -39,7 +41,7 @@ impl Snapshots {
             || Bytes::from_static(b"data: "),
             |name| format!("event: {name}\ndata: ").into(),
         );
-        Self { watch, view, ticks, head, seen: None, due: false, _follower: follower }
+        Self { watch, view, ticks, head, seen: None, due: false, ended: false, _follower: follower }
     }
 
     /// The next snapshot. Dropping the future loses nothing.
@@ -48,8 +50,17 @@ impl Snapshots {
             self.ticks.tick().await;
             self.due = true;
         }
-        let Versioned { version, line } = self.watch.next(self.view, self.seen).await;
-        (self.seen, self.due) = (Some(version), false);
+        let line = match self.watch.next(self.view, self.seen).await {
+            Ok(Versioned { version, line }) => {
+                (self.seen, self.due) = (Some(version), false);
+                line
+            }
+            Err(_) if self.ended => std::future::pending().await,
+            Err(ended) => {
+                self.ended = true;
+                error_object(ended.code, &ended).into()
+            }
+        };
         [Some(self.head.clone()), Some(line), Some(Bytes::from_static(b"\n\n"))]
     }
 }

@@ -1,5 +1,6 @@
 //! Who asks: a session's user or the holder of a token, with rights and quota.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use hyper::header::{self, HeaderMap, HeaderName};
@@ -13,8 +14,11 @@ use super::tenure::{self, Ended, SessionInUse};
 use crate::access::TagScope;
 use crate::agent::access::Rights;
 use crate::agent::access::origins::NameUnavailable;
+use crate::agent::follow::selection::Visible;
+use crate::agent::follow::source::Broken as _;
+use crate::agent::hosts;
 use crate::agent::limits::{QuotaKey, Rate, Share};
-use crate::wire::Code;
+use crate::wire::{Code, Refused};
 
 /// The longest secret in a cookie or a header, in bytes.
 const SECRET_MAX: usize = 256;
@@ -79,6 +83,18 @@ impl Visitor {
     pub(super) async fn scope(&self) -> Result<TagScope, Reply> {
         let scope = self.rights.tail().await;
         scope.cloned().map_err(|why| error(why.code(), &why.to_string()))
+    }
+
+    /// What it may see of this machine, or of the hosts that a pattern names.
+    pub(super) async fn visible(&self, hosts: Option<&str>) -> Result<Visible, Refused> {
+        let refused =
+            |code: Code, why: &dyn Display| Refused { code, why: why.to_string(), event: false };
+        let Some(hosts) = hosts else {
+            let scope = self.rights.tail().await;
+            return scope.map(Visible::from).map_err(|why| refused(why.code(), &why));
+        };
+        let scope = self.rights.tail_hosts().await.map_err(|why| refused(why.code(), &why))?;
+        hosts::visible(hosts, scope).map_err(|why| refused(why.code(), &why))
     }
 
     /// Waits until a response to it must end.

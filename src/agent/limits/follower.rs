@@ -96,11 +96,6 @@ impl Follower {
         Self { limits, key, reads, patterns: 0, number, position }
     }
 
-    /// Where its subscription notes how far it has read.
-    pub(crate) fn position(&self) -> Arc<Position> {
-        self.position.clone()
-    }
-
     /// What its quota is counted by.
     pub(crate) fn key(&self) -> &QuotaKey {
         &self.key
@@ -117,14 +112,13 @@ impl Follower {
         self.reads.compiling.clone().lock_owned().await
     }
 
-    /// The lane for its reads of history.
-    pub(crate) fn lane(&self) -> Option<Lane> {
-        self.reads.lane.clone()
-    }
-
-    /// The budget and the turns for its scans.
-    pub(crate) fn scans(&self) -> Scans {
-        Scans { reads: self.reads.clone(), all: self.limits.scans.clone() }
+    /// What its subscriptions read with.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            position: self.position.clone(),
+            lane: self.reads.lane.clone(),
+            scans: Scans { reads: self.reads.clone(), all: self.limits.scans.clone() },
+        }
     }
 
     /// Takes `patterns` regular expressions for this follower, which must hold none yet.
@@ -157,7 +151,19 @@ impl Drop for Follower {
     }
 }
 
+/// What the subscriptions of a follower read with.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    /// Where they note how far they have read.
+    pub(crate) position: Arc<Position>,
+    /// The lane for their reads of history.
+    pub(crate) lane: Option<Lane>,
+    /// The budget and the turns for their scans.
+    pub(crate) scans: Scans,
+}
+
 /// What the followers of one key may take to test lines, and their turns beyond that.
+#[derive(Clone)]
 pub(crate) struct Scans {
     reads: Arc<Reads>,
     all: Arc<Semaphore>,

@@ -9,14 +9,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::fold::Fold;
+use super::fold::{Fold, FoldEnded};
 use super::shared::{Numbers, Versioned};
-use crate::access::TagScope;
-use crate::agent::follow::Refusal;
-use crate::agent::follow::subscription::Subscription;
+use super::sources::{Source, Sources};
+use crate::agent::follow::selection::Visible;
+use crate::agent::follow::source::Broken;
+use crate::agent::hosts::NoHosts;
 use crate::agent::ingest::runs::Runs;
 use crate::agent::limits::{Follower, QuotaKey};
-use crate::log::Log;
 use crate::sys::background;
 use crate::views::{ViewName, WINDOW_MINUTES};
 use crate::wire::{Code, Tail};
@@ -37,7 +37,7 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// The folds of all watchers.
 pub(crate) struct Folds {
-    log: Log,
+    sources: Sources,
     runs: Arc<Runs>,
     numbers: Numbers,
     entries: Mutex<Vec<Entry>>,
@@ -45,7 +45,7 @@ pub(crate) struct Folds {
 
 struct Entry {
     matching: String,
-    scope: TagScope,
+    visible: Visible,
     /// Who started it.
     key: QuotaKey,
     fold: Arc<Fold>,
@@ -63,16 +63,24 @@ pub(crate) struct Watch {
 impl Watch {
     /// A view as one JSON line. Waits until the fold has something to show: at most about a second.
     pub(crate) async fn line(&self, name: ViewName) -> Bytes {
-        self.fold.ready().await;
+        // The fold of one log does not end.
+        let _ = self.fold.ready().await;
         self.fold.line(name).await
     }
 
     /// A view with its version: the newest, and after the version `seen`. It is a delta if `seen` is one of the last
     /// versions and the delta is shorter than the whole. Waits, as [`Self::line`], and until there is a version
     /// after `seen`. Dropping the future loses nothing.
-    pub(crate) async fn next(&self, name: ViewName, seen: Option<u64>) -> Versioned {
-        self.fold.ready().await;
-        self.fold.next(name, seen).await
+    ///
+    /// # Errors
+    /// Why the fold has ended.
+    pub(crate) async fn next(
+        &self,
+        name: ViewName,
+        seen: Option<u64>,
+    ) -> Result<Versioned, FoldEnded> {
+        self.fold.ready().await?;
+        Ok(self.fold.next(name, seen).await)
     }
 }
 
@@ -80,7 +88,7 @@ impl Watch {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WatchError {
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] NoHosts),
     #[error(
         "views with {FOLDS_MAX} different MATCH are being watched, which is the most: use one of them, or try \
          again later"
@@ -97,63 +105,65 @@ impl WatchError {
     /// The code on the wire.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Refused(refusal) => refusal.code(),
+            Self::Refused(why) => why.code(),
             Self::TooMany | Self::TooManyOfOne => Code::Later,
         }
     }
 }
 
 impl Folds {
-    pub(crate) fn new(log: Log, runs: Arc<Runs>) -> Self {
-        let numbers = Numbers::starting_at(log.now());
-        Self { log, runs, numbers, entries: Mutex::default() }
+    pub(crate) fn new(sources: Sources, runs: Arc<Runs>) -> Self {
+        let numbers = Numbers::starting_at(sources.log.now());
+        Self { sources, runs, numbers, entries: Mutex::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches the views of the events that match and are within `scope`. Starts a fold if no one else watches them.
+    /// Watches the views of the events that match and are visible. Starts a fold if no one else watches them.
     ///
     /// # Errors
     /// [`WatchError`].
     pub(crate) async fn watch(
         self: &Arc<Self>,
         matching: &str,
-        scope: &TagScope,
+        visible: &Visible,
         follower: &mut Follower,
     ) -> Result<Watch, WatchError> {
-        if let Some(watch) = find(&self.entries(), matching, scope) {
+        if let Some(watch) = find(&self.entries(), matching, visible) {
             return Ok(watch);
         }
-        let since = self.log.now().plus_micros(-(WINDOW_MINUTES as i64) * MICROS_PER_MINUTE);
+        let since =
+            self.sources.log.now().plus_micros(-(WINDOW_MINUTES as i64) * MICROS_PER_MINUTE);
         let tail = Tail {
             matching: Some(matching.to_owned()),
             since: Some(since),
             follow: true,
             ..Tail::default()
         };
-        let subscription = Subscription::open(&self.log, &tail, scope, follower).await?;
+        let source = self.sources.open(&tail, visible, follower).await?;
         let mut entries = self.entries();
         // Another client may have started the same fold meanwhile.
-        if let Some(watch) = find(&entries, matching, scope) {
+        if let Some(watch) = find(&entries, matching, visible) {
             return Ok(watch);
         }
         make_room(&mut entries, follower)?;
-        let fold = Arc::new(Fold::new(self.log.clone(), self.runs.clone(), &self.numbers));
+        let runs = matches!(source, Source::Log(_)).then(|| self.runs.clone());
+        let fold = Arc::new(Fold::new(self.sources.log.clone(), runs, &self.numbers));
         let (watchers, watcher) = watch::channel(());
-        let (matching, scope) = (matching.to_owned(), scope.clone());
-        let task = tokio::spawn(self.clone().run(fold.clone(), subscription)).abort_handle();
+        let (matching, visible) = (matching.to_owned(), visible.clone());
+        let task = tokio::spawn(self.clone().run(fold.clone(), source)).abort_handle();
         let key = follower.key().clone();
-        entries.push(Entry { matching, scope, key, fold: fold.clone(), watchers, task });
+        entries.push(Entry { matching, visible, key, fold: fold.clone(), watchers, task });
         Ok(Watch { fold, _watcher: watcher })
     }
 
     /// Folds until there was no watcher for [`KEPT_FOR`]. A fold that makes room for another is aborted.
-    async fn run(self: Arc<Self>, fold: Arc<Fold>, subscription: Subscription) {
+    async fn run(self: Arc<Self>, fold: Arc<Fold>, source: Source) {
         let (_end, ended) = oneshot::channel();
         tokio::select! {
-            _ = run_in_background(fold.clone(), subscription, ended) => {}
+            _ = run_in_background(fold.clone(), source, ended) => {}
             () = self.unwatched(&fold) => {}
         }
         self.entries().retain(|entry| !Arc::ptr_eq(&entry.fold, &fold));
@@ -180,7 +190,7 @@ impl Folds {
 /// sender of `ended` is dropped.
 fn run_in_background(
     fold: Arc<Fold>,
-    subscription: Subscription,
+    source: Source,
     ended: oneshot::Receiver<Infallible>,
 ) -> JoinHandle<()> {
     let runtime = Handle::current();
@@ -188,7 +198,12 @@ fn run_in_background(
         runtime.block_on(async {
             tokio::select! {
                 _ = ended => {}
-                () = fold.run(subscription) => {}
+                () = async {
+                    match source {
+                        Source::Log(source) => fold.run(source).await,
+                        Source::Hosts(source) => fold.run(*source).await,
+                    }
+                } => {}
             }
         });
     })
@@ -217,8 +232,8 @@ fn end_unwatched(entries: &mut Vec<Entry>, among: impl Fn(&Entry) -> bool) -> Op
     Some(())
 }
 
-fn find(entries: &[Entry], matching: &str, scope: &TagScope) -> Option<Watch> {
-    let same = |entry: &&Entry| entry.matching == matching && entry.scope == *scope;
+fn find(entries: &[Entry], matching: &str, visible: &Visible) -> Option<Watch> {
+    let same = |entry: &&Entry| entry.matching == matching && entry.visible == *visible;
     let entry = entries.iter().find(same)?;
     Some(Watch { fold: entry.fold.clone(), _watcher: entry.watchers.subscribe() })
 }

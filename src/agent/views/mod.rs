@@ -9,6 +9,7 @@ mod folds;
 pub(crate) mod past;
 pub(crate) mod serve;
 mod shared;
+mod sources;
 mod turn;
 
 pub use folds::{FOLDS_MAX, FOLDS_OF_ONE_MAX, FOLDS_RESERVED, KEPT_FOR};
@@ -16,3 +17,4 @@ pub(crate) use folds::{Folds, Watch};
 pub use past::{PAST_FOLDS_MAX, PAST_WAIT_MAX};
 pub use shared::SNAPSHOT_MAX;
 pub(crate) use shared::Versioned;
+pub(crate) use sources::Sources;

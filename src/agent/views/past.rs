@@ -13,14 +13,16 @@ use tokio::task::{block_in_place, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 use super::shared::encode;
+use super::sources::{Source, Sources};
 use super::turn::turn;
-use crate::access::TagScope;
 use crate::agent::follow::Refusal;
 use crate::agent::follow::filled::Filled;
-use crate::agent::follow::subscription::Subscription;
+use crate::agent::follow::selection::Visible;
+use crate::agent::follow::source::{Broken, LineSource};
+use crate::agent::hosts::NoHosts;
 use crate::agent::limits::{Follower, QuotaKey};
 use crate::event::{Line, Timestamp};
-use crate::log::{Log, lines_of};
+use crate::log::lines_of;
 use crate::views::{Permits, ViewName, Views};
 use crate::wire::{Code, Tail};
 
@@ -32,7 +34,7 @@ pub const PAST_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The folds of past periods.
 pub(crate) struct PastFolds {
-    log: Log,
+    sources: Sources,
     running: Arc<Running>,
 }
 
@@ -61,6 +63,8 @@ pub(crate) struct PastView<'a> {
 pub(crate) enum PastError {
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    NoHosts(#[from] NoHosts),
     #[error("{PAST_FOLDS_MAX} past periods are being read, which is the most: try again later")]
     TooMany,
     #[error("you are reading another past period: try again once it is complete")]
@@ -72,6 +76,7 @@ impl PastError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Refused(refusal) => refusal.code(),
+            Self::NoHosts(why) => why.code(),
             Self::TooMany | Self::OfOne => Code::Later,
         }
     }
@@ -91,11 +96,11 @@ impl Running {
 }
 
 impl PastFolds {
-    pub(crate) fn new(log: Log) -> Self {
-        Self { log, running: Arc::default() }
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self { sources, running: Arc::default() }
     }
 
-    /// Folds the events of the period that match and are within `scope`, and returns the view at its end as one
+    /// Folds the events of the period that match and are visible, and returns the view at its end as one
     /// JSON line. Waits at most [`PAST_WAIT_MAX`] for its turn. Dropping the future ends the fold.
     ///
     /// # Errors
@@ -103,7 +108,7 @@ impl PastFolds {
     pub(crate) async fn line(
         &self,
         view: PastView<'_>,
-        scope: &TagScope,
+        visible: &Visible,
         follower: &mut Follower,
     ) -> Result<Bytes, PastError> {
         let _slot = self.wait_for_slot(follower.key(), PAST_WAIT_MAX).await?;
@@ -113,12 +118,15 @@ impl PastFolds {
             until: view.until,
             ..Tail::default()
         };
-        let subscription = Subscription::open(&self.log, &tail, scope, follower).await?;
-        let now = self.log.now();
+        let source = self.sources.open(&tail, visible, follower).await?;
+        let (now, host) = (self.sources.log.now(), self.sources.log.host());
         let end = view.until.map_or(now, |until| until.min(now));
         let mut past =
             Past { views: Views::of_all_lines(), last: view.since.unwrap_or(end).min(end) };
-        past.fold(subscription, self.log.host()).await?;
+        match source {
+            Source::Log(source) => past.fold(source, host).await?,
+            Source::Hosts(source) => past.fold(*source, host).await?,
+        }
         let end = end.max(past.last);
         Ok(block_in_place(|| encode(past.views.snapshot(view.name, &Permits::All, end))))
     }
@@ -164,27 +172,29 @@ struct Past {
 }
 
 impl Past {
-    /// Folds all lines of a subscription, in turns.
-    async fn fold(&mut self, mut subscription: Subscription, host: &str) -> Result<(), Refusal> {
+    /// Folds all lines of a source, in turns.
+    async fn fold<S: LineSource>(&mut self, mut source: S, host: &str) -> Result<(), S::Broken> {
         loop {
-            match subscription.fill().await? {
+            match source.fill().await? {
                 Filled::Lines(lines) => {
                     let (len, mut lines) = (lines.len(), lines.iter());
                     while turn(&mut lines, |line| self.line(line)) {
                         yield_now().await;
                     }
                     drop(lines);
-                    subscription.consume(len);
+                    source.consume(len);
                 }
                 Filled::Gap(gap) => {
                     // The time at which the gap is found is not in the period.
                     let mut line = Vec::new();
                     gap.encode(self.last, host, &mut line);
-                    subscription.consume_through(gap.last());
+                    source.consume_through(gap.last());
                     lines_of(&line).for_each(|line| self.line(&line));
                 }
                 Filled::Progress(_) => {}
-                Filled::CaughtUp | Filled::End => return Ok(()),
+                Filled::End => return Ok(()),
+                // What another agent still sends to the stream.
+                Filled::CaughtUp => source.wait().await,
             }
             yield_now().await;
         }
@@ -204,10 +214,11 @@ mod tests {
     use tokio::runtime;
 
     use super::*;
+    use crate::access::TagScope;
     use crate::agent::limits::Limits;
     use crate::agent::limits::Sizes;
     use crate::event::{Batch, Draft};
-    use crate::log::{Opened, Options, WINDOW_SIZE_MIN, open};
+    use crate::log::{Log, Opened, Options, WINDOW_SIZE_MIN, open};
 
     const SECOND: i64 = 1_000_000;
     const ALL: PastView<'_> =
@@ -250,8 +261,9 @@ mod tests {
         running.close().expect("closed");
     }
 
-    async fn shown(past: &PastFolds, view: PastView<'_>, scope: &TagScope) -> Value {
-        let line = past.line(view, scope, &mut follower(&past.log, 33)).await.expect("a view");
+    async fn shown(past: &PastFolds, view: PastView<'_>, visible: &Visible) -> Value {
+        let line =
+            past.line(view, visible, &mut follower(&past.sources.log, 33)).await.expect("a view");
         assert!(line.ends_with(b"}\n"));
         serde_json::from_slice(&line).expect("JSON")
     }
@@ -259,28 +271,35 @@ mod tests {
     #[test]
     fn folds_the_period_only() {
         with_log(async |log| {
-            let past = PastFolds::new(log);
-            let all = shown(&past, ALL, &TagScope::All).await;
+            let past = PastFolds::new(Sources { log, hosts: None });
+            let all = shown(&past, ALL, &Visible::Tags(TagScope::All)).await;
             assert_eq!((&all["events"], &all["time"]), (&100.into(), &at(200).to_string().into()));
             let period = PastView { since: Some(at(10)), until: Some(at(19)), ..ALL };
-            let some = shown(&past, period, &TagScope::All).await;
+            let some = shown(&past, period, &Visible::Tags(TagScope::All)).await;
             assert_eq!((&some["events"], &some["time"]), (&10.into(), &at(19).to_string().into()));
             assert_eq!(some["from"], at(10).to_string());
-            let odd =
-                shown(&past, PastView { matching: "tag=odd", ..period }, &TagScope::All).await;
+            let odd = shown(
+                &past,
+                PastView { matching: "tag=odd", ..period },
+                &Visible::Tags(TagScope::All),
+            )
+            .await;
             assert_eq!(odd["events"], 5);
             let late = PastView { since: Some(at(150)), until: Some(at(900)), ..ALL };
-            let none = shown(&past, late, &TagScope::All).await;
+            let none = shown(&past, late, &Visible::Tags(TagScope::All)).await;
             assert_eq!((&none["events"], &none["time"]), (&0.into(), &at(200).to_string().into()));
             let queries = PastView { name: ViewName::Queries, ..ALL };
-            assert_eq!(shown(&past, queries, &TagScope::All).await["took"]["count"], 100);
+            assert_eq!(
+                shown(&past, queries, &Visible::Tags(TagScope::All)).await["took"]["count"],
+                100
+            );
         });
     }
 
     #[test]
     fn bounds_folds_in_all_and_of_one_key() {
         with_log(async |log| {
-            let past = PastFolds::new(log);
+            let past = PastFolds::new(Sources { log, hosts: None });
             let of = |uid| past.slot(&QuotaKey::User(uid));
             let mut slots: Vec<Slot> =
                 (1..PAST_FOLDS_MAX as u32).map(|uid| of(uid).expect("room")).collect();
@@ -289,10 +308,11 @@ mod tests {
             let more = past.wait_for_slot(&QuotaKey::User(34), Duration::ZERO).await;
             let more = more.expect_err("too many");
             assert!(matches!(more, PastError::TooMany) && more.code() == Code::Later);
-            let (shown, ()) = tokio::join!(shown(&past, ALL, &TagScope::All), async {
-                yield_now().await;
-                slots.clear();
-            });
+            let (shown, ()) =
+                tokio::join!(shown(&past, ALL, &Visible::Tags(TagScope::All)), async {
+                    yield_now().await;
+                    slots.clear();
+                });
             assert_eq!(shown["events"], 100, "once it is its turn");
         });
     }
@@ -300,16 +320,16 @@ mod tests {
     #[test]
     fn dropped_or_refused_folds_make_room() {
         with_log(async |log| {
-            let past = PastFolds::new(log.clone());
+            let past = PastFolds::new(Sources { log: log.clone(), hosts: None });
             let mut follower = follower(&log, 33);
             tokio::select! {
                 biased;
-                _ = past.line(ALL, &TagScope::All, &mut follower) => panic!("in one turn"),
+                _ = past.line(ALL, &Visible::Tags(TagScope::All), &mut follower) => panic!("in one turn"),
                 () = std::future::ready(()) => {}
             }
             assert!(past.running.keys().is_empty());
             let wrong = PastView { matching: "level>", ..ALL };
-            let refused = past.line(wrong, &TagScope::All, &mut follower).await;
+            let refused = past.line(wrong, &Visible::Tags(TagScope::All), &mut follower).await;
             assert_eq!(refused.expect_err("no MATCH").code(), Code::Usage);
             assert!(past.running.keys().is_empty());
         });

@@ -78,9 +78,10 @@ impl Running {
     pub(super) fn gap(&mut self, line: &GapLine<'_>) {
         // The clock may have stepped back.
         self.swept = self.swept.min(line.time);
-        if line.gap.lost != Some(0) {
+        let lost = line.gap.lost != Some(0);
+        if lost && line.hseq.is_none() {
             self.runs.detach(line.time, |_| true);
-        } else if line.gap.why == Why::Restart {
+        } else if lost || line.gap.why == Why::Restart {
             let host = text::head(line.host, NAME_MAX);
             self.runs.detach(line.time, |run| run.host() == host);
         }

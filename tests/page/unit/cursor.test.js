@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { covered, parse, seqOf } from '../../../src/agent/http/page/feed/cursor.js';
+import { covered, cursorAt, parse, seqOf } from '../../../src/agent/http/page/feed/cursor.js';
 import { apply } from '../../../src/agent/http/page/feed/delta.js';
 
 test('reads cursors', () => {
-  assert.deepEqual(parse('7f3a9c21-1042'), { log: '7f3a9c21', seq: 1042 });
+  assert.deepEqual(parse('7f3a9c21-1042'), { log: '7f3a9c21', seq: 1042, stream: false });
   for (const text of ['', '7f3a', '-5', 'a-', 'a-1x', 'a-b-1', 'a-99999999999999999'])
     assert.equal(parse(text), null, text);
+});
+
+test('reads and makes cursors of the stream of all hosts', () => {
+  assert.deepEqual(parse('0b52e1d4-1042.3'), { log: '0b52e1d4', seq: 1042 * 4096 + 3, stream: true });
+  assert.equal(cursorAt('0b52e1d4-1042.3', 1042 * 4096 + 4095), '0b52e1d4-1042.4095');
+  assert.equal(cursorAt('0b52e1d4-0.0', 4096), '0b52e1d4-1.0');
+  assert.equal(cursorAt('7f3a9c21-1042', 7), '7f3a9c21-7');
+  assert.equal(cursorAt('', 7), '');
+  assert.ok(covered('a-9.4095', 'a-10.0') && !covered('a-10.1', 'a-10.0'));
 });
 
 test('compares cursors of one log only', () => {

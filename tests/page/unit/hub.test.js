@@ -52,6 +52,35 @@ test('shares identical subscriptions of all pages over one connection', async ()
   assert.equal(one.status, 'live');
 });
 
+test('subscriptions of other hosts are their own', async () => {
+  const page = new Page(hub);
+  page.send({ subscribe: 't1', spec: events() });
+  page.send({ subscribe: 't2', spec: { host: '*', ...events() } });
+  page.send({ subscribe: 't3', spec: { host: '*', view: 'rates' } });
+  await elapse(50);
+  const hosts = agent.stream.subs.map((sub) => sub.host);
+  assert.deepEqual(hosts, [undefined, '*', '*']);
+});
+
+test('asks again for what may be possible later', async () => {
+  for (const [code, again] of /** @type {const} */ ([
+    [69, true],
+    [75, true],
+    [64, false],
+  ])) {
+    const page = new Page(hub);
+    page.send({ subscribe: 't1', spec: { host: `h${code}`, ...events() } });
+    await elapse(50);
+    const { id } = agent.stream.subs.find((sub) => sub.host === `h${code}`);
+    agent.stream.send(`event: ${id}\ndata: {"error":{"code":${code},"why":"no"}}\n\n`);
+    await settle();
+    const before = agent.streams.length;
+    await elapse(6000);
+    assert.equal(agent.streams.length > before, again, String(code));
+    page.send({ bye: true });
+  }
+});
+
 test('connects only while something is subscribed', async () => {
   const page = new Page(hub);
   await elapse(1000);

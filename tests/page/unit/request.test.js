@@ -28,10 +28,10 @@ const agent = async (/** @type {string} */ url) => {
   return new Response([...lines, { at: 'x-1000' }].map((line) => `${JSON.stringify(line)}\n`).join(''));
 };
 
-/** @param {import('../../../src/agent/http/page/types.js').PageQuery} query */
+/** @param {import('../../../src/agent/http/page/types.js').PageQuery & {host?: string}} query */
 async function seqs(query) {
   asked = [];
-  return (await page(query, { fetch: agent })).map((line) => 'seq' in line && line.seq);
+  return (await page(query, { fetch: agent })).lines.map((line) => 'seq' in line && line.seq);
 }
 
 const range = (/** @type {number} */ from, /** @type {number} */ to) =>
@@ -45,6 +45,14 @@ test('pages in every direction, the oldest first', async () => {
   assert.deepEqual(await seqs({ before: 'x-451', lines: 50 }), range(401, 450));
   assert.deepEqual(await seqs({ before: 'x-451', lines: 3 }), [448, 449, 450]);
   assert.deepEqual(await seqs({ before: 'x-451', match: 'tag=b', lines: 3 }), [421, 431, 441]);
+});
+
+test('never reads the stream of all hosts in reverse', async () => {
+  assert.deepEqual(await seqs({ host: 'web*', before: 'x-451', lines: 3 }), [448, 449, 450]);
+  assert.deepEqual(
+    asked.map((query) => [query.get('host'), query.get('reverse')]),
+    [['web*', null]],
+  );
 });
 
 test('the start of the log ends it', async () => {

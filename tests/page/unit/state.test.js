@@ -47,6 +47,7 @@ test('reads known keys, and falls back for bad values', () => {
   );
   const full = {
     view: 'stack',
+    host: 'web*',
     match: 'msg="a b" + x=1',
     since: '2026-11-22T17:00:00Z',
     until: '2026-11-22T18:00:00.5+01:00',
@@ -59,6 +60,7 @@ test('reads known keys, and falls back for bad values', () => {
   assert.equal(parse(`?match=${'x'.repeat(9000)}`).match, '');
   assert.equal(parse('?match=%20a%3D1%20').match, 'a=1');
   assert.equal(parse('?wall').wall, true);
+  for (const host of ['a b', '<i>', 'x'.repeat(256)]) assert.equal(parse(`?host=${encodeURIComponent(host)}`).host, '');
 });
 
 test('what it writes it reads, for hostile texts too', () => {

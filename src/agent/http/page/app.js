@@ -18,7 +18,9 @@ import { createTabs } from './shell/tabs.js';
 
 function start() {
   const state = createState();
-  const feed = createFeed();
+  const feed = createFeed(state.get().host);
+  // Everything that is shown is of other hosts then.
+  state.on((now, before) => now.host !== before.host && location.reload());
   /** @type {Context} */
   const context = {
     state,

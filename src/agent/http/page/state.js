@@ -9,12 +9,16 @@ const COLUMNS = /** @type {const} */ (['tag', 'user', 'page']);
 /** The maximum length of a MATCH, in bytes of UTF-8. The agent's bound. */
 const MATCH_MAX = 8 * 1024;
 
+/** A pattern of hosts, or none. */
+const HOST = /^[A-Za-z0-9._*?-]{0,255}$/;
+
 /** RFC 3339, as the agent reads it. */
 const TIME = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /** @type {Readonly<Shown>} */
 export const DEFAULTS = Object.freeze({
   view: 'stream',
+  host: '',
   match: '',
   since: '',
   until: '',
@@ -32,6 +36,7 @@ export function parse(query) {
   const wall = params.get('wall');
   return checked({
     view: /** @type {Shown['view']} */ (params.get('view')),
+    host: params.get('host') ?? '',
     match: params.get('match') ?? '',
     since: params.get('since') ?? '',
     until: params.get('until') ?? '',
@@ -48,6 +53,7 @@ export function parse(query) {
 export function format(shown) {
   const params = new URLSearchParams();
   if (shown.view !== DEFAULTS.view) params.set('view', shown.view);
+  if (shown.host) params.set('host', shown.host);
   if (shown.match) params.set('match', shown.match);
   if (shown.since) params.set('since', shown.since);
   if (shown.until) params.set('until', shown.until);
@@ -70,6 +76,7 @@ function checked(shown, instead = DEFAULTS) {
   if (since && until && Date.parse(since) > Date.parse(until)) until = '';
   return {
     view: VIEWS.includes(shown.view) ? shown.view : instead.view,
+    host: HOST.test(shown.host) ? shown.host : instead.host,
     match: new TextEncoder().encode(match).length <= MATCH_MAX ? match : instead.match,
     since,
     until,

@@ -5,6 +5,7 @@
  * A line of the log that is an event. Keys that are empty are absent.
  * @typedef {object} EventLine
  * @property {number} seq       sequence number, below 2^53
+ * @property {number} [hseq]    its number in the log of its host, in the stream of all hosts
  * @property {string} time      RFC 3339, UTC, microseconds
  * @property {string} host      the machine
  * @property {string} tag       dotted name
@@ -169,8 +170,12 @@
  * @typedef {SnapshotHead & {view: 'rates', events: number, now?: number, first?: string, last?: string,
  *   levels: {level: Level, events: number, seconds: number[]}[],
  *   gaps: {why: GapReason, gaps: number, lost: number, unknown: boolean}[],
- *   took?: Took, tags: {tag: string, events: number, took?: Took}[], rest?: Rest}} RatesSnapshot
+ *   took?: Took, tags: {tag: string, events: number, took?: Took}[], rest?: Rest,
+ *   hosts: {host: string, events: number, seen: string}[]}} RatesSnapshot
  */
+
+/** `lag` in events; absent without the right to every tag, null until the stream was read.
+ * @typedef {{state: string, lag?: number|null, trouble: string|null, reader: string}} Nats */
 
 /**
  * The reply of `stats`, as far as the page reads it.
@@ -183,6 +188,7 @@
  * @property {string} newest   cursor
  * @property {string} [user]   who is signed in
  * @property {number} [events]
+ * @property {Nats|null} [nats]  forwarding to the stream of all hosts, if it is configured
  * @property {{bytes?: number, stored: string, synced: string|null, trouble: string|null}|null} [history]
  */
 
@@ -190,6 +196,7 @@
  * What is shown, mirrored in the query string of the page.
  * @typedef {object} Shown
  * @property {'stream'|'users'|'queries'|'errors'|'stack'} view
+ * @property {string} host   pattern of the hosts, `''` for the machine of the agent; constant while the page lives
  * @property {string} match  MATCH text, `''` for everything
  * @property {string} since  RFC 3339, `''` for live
  * @property {string} until  RFC 3339, `''` for live
@@ -224,10 +231,11 @@
  * @property {string} [until]  RFC 3339
  */
 
-/** @typedef {{events: EventSpec}} EventSubscription */
+/** `host` is a pattern of hosts; without it, it is the agent's own log. */
+/** @typedef {{host?: string, events: EventSpec}} EventSubscription */
 /**
  * `every` in seconds, default 1.
- * @typedef {{view: ViewName, match?: string, every?: number}} ViewSubscription
+ * @typedef {{host?: string, view: ViewName, match?: string, every?: number}} ViewSubscription
  */
 
 /**

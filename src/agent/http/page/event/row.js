@@ -23,7 +23,7 @@ const SLOW = 0.1;
 const VERY_SLOW = 1;
 
 /** The names of the columns, in their order. */
-export const COLUMNS = /** @type {const} */ (['time', 'level', 'tag', 'user', 'req', 'took', 'message']);
+export const COLUMNS = /** @type {const} */ (['time', 'level', 'host', 'tag', 'user', 'req', 'took', 'message']);
 
 /** Gaps in which nothing is missing, by their reason. @type {Record<string, string>} */
 const CALM = { restart: 'agent started', clock: 'clock stepped back' };
@@ -83,6 +83,7 @@ function eventRow(event, run) {
     { class: `row cells level-${levelClass(level)}${slow}`, role: 'row' },
     cell('time', h('time', { datetime: event.time }, when(event.time))),
     cell('level', pick('level', '=', level, visible(level, 10))),
+    cell('host', pick('host', '=', event.host, visible(event.host, TEXT_MAX.name))),
     cell('tag', pick('tag', '=', event.tag, visible(event.tag, TEXT_MAX.name))),
     cell('user', userText(event)),
     cell('req', fieldPick(event, 'req')),

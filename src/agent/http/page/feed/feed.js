@@ -1,7 +1,7 @@
 // The page's side of the feed: subscriptions through the hub in the shared worker, or through its own hub.
 
 import { page, readJson, readLines } from './request.js';
-import { parse } from './cursor.js';
+import { cursorAt } from './cursor.js';
 import { createSeen } from './seen.js';
 
 /** @typedef {import('../types.js').Feed} Feed */
@@ -132,8 +132,11 @@ class HubLink {
   }
 }
 
-/** @returns {Feed} */
-export function createFeed() {
+/**
+ * @param {string} [host]  pattern of the hosts that are shown; `''` is the machine of the agent
+ * @returns {Feed}
+ */
+export function createFeed(host = '') {
   /** @type {Map<string, Subscription>} */
   const subscriptions = new Map();
   /** @type {Set<(status: Status) => void>} */
@@ -142,7 +145,8 @@ export function createFeed() {
   /** @type {Status} */
   let status = { state: 'connecting', why: '' };
   let named = 0;
-  let log = '';
+  /** Any cursor of the log that is shown. */
+  let known = '';
   let ahead = 0;
   let version = '';
 
@@ -171,7 +175,7 @@ export function createFeed() {
       if (!subscription) continue;
       if (cursor) {
         subscription.cursor = cursor;
-        log = parse(cursor)?.log ?? log;
+        known = cursor;
       }
       if (object.view) seen.view(object);
       else if (object.tag) seen.event(object);
@@ -183,7 +187,7 @@ export function createFeed() {
   /** @param {Agent} agent */
   function learn(agent) {
     ahead = agent.ahead;
-    log ||= parse(agent.newest)?.log ?? '';
+    if (!host) known ||= agent.newest;
     if (version && agent.version !== version) reload();
     version ||= agent.version;
   }
@@ -193,7 +197,7 @@ export function createFeed() {
     .then(
       (figures) => {
         version = figures.version;
-        log ||= parse(figures.newest)?.log ?? '';
+        if (!host) known ||= figures.newest;
       },
       () => {},
     )
@@ -222,7 +226,7 @@ export function createFeed() {
     subscribe(/** @type {any} */ spec, /** @type {any} */ on) {
       named += 1;
       const id = `t${named}`;
-      const subscription = { spec, on, cursor: '' };
+      const subscription = { spec: host ? { host, ...spec } : spec, on, cursor: '' };
       subscriptions.set(id, subscription);
       ask(id, subscription);
       return () => {
@@ -230,11 +234,12 @@ export function createFeed() {
       };
     },
     page: async (query, options) => {
-      const lines = await page(query, options);
+      const { lines, at } = await page({ ...query, host }, options);
+      known ||= at;
       for (const line of lines) if (!('gap' in line)) seen.event(line);
       return lines;
     },
-    snapshot: (view, query, options) => readJson(`views/${view}`, query, options),
+    snapshot: (view, query, options) => readJson(`views/${view}`, { ...query, host }, options),
     async check(match, options) {
       try {
         await readLines({ match, lines: 0 }, options);
@@ -257,7 +262,7 @@ export function createFeed() {
       };
     },
     retry: () => link.send({ retry: true }),
-    cursor: (seq) => (log ? `${log}-${seq}` : ''),
+    cursor: (seq) => cursorAt(known, seq),
     now: () => Date.now() + ahead,
     seen,
     close: () => link.send({ bye: true }),

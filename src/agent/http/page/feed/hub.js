@@ -2,10 +2,10 @@
 // ones. It runs in the shared worker, or in the page if the browser has none.
 
 import { Connection } from './connection.js';
-import { parse, seqOf } from './cursor.js';
+import { cursorAt, seqOf } from './cursor.js';
 import { apply } from './delta.js';
 import { Pages } from './pages.js';
-import { address, readJson, readLines } from './request.js';
+import { address, isPassing, readJson, readLines } from './request.js';
 import { LINES, deliver, floorOf, keyOf, resumed } from './subscription.js';
 import { Tab } from './tab.js';
 
@@ -161,6 +161,7 @@ export class Hub {
     const shared = {
       key,
       id: `s${this.#named}`,
+      host: spec.host ?? '',
       events,
       view,
       members: new Set(),
@@ -216,11 +217,12 @@ export class Hub {
   #url() {
     const subs = [];
     for (const shared of this.#byKey.values()) {
-      if (shared.error && shared.error.error.code !== 75) continue;
+      if (shared.error && !isPassing(shared.error.error.code)) continue;
       shared.error = null;
       if (shared.sent && shared.events && shared.cursor === '') this.#resumeWithoutCursor(shared);
       shared.sent = true;
-      subs.push({ id: shared.id, ...(shared.view ?? { events: resumed(shared) }) });
+      const host = shared.host ? { host: shared.host } : {};
+      subs.push({ id: shared.id, ...host, ...(shared.view ?? { events: resumed(shared) }) });
     }
     return subs.length === 0 ? null : address('feed', { subs: JSON.stringify(subs) });
   }
@@ -235,7 +237,7 @@ export class Hub {
       // Pages that waited for the initial rows of the lost connection need a backfill too.
       shared.cursor = floorOf(backfilled);
       for (const member of shared.members) if (member.floor === '') member.buffer = [];
-    } else if (this.#connection.lived > SETTLED && this.#agent) {
+    } else if (this.#connection.lived > SETTLED && this.#agent && !shared.host) {
       // Nothing matched until now. With `lines` alone, a burst during the outage would be truncated.
       shared.cursor = this.#agent.newest;
     }
@@ -350,7 +352,7 @@ export class Hub {
   #refused(shared, error) {
     shared.error = error;
     for (const member of shared.members) member.tab.row(member.id, /** @type {EventMessage} */ (error), '');
-    if (error.error.code !== 75 || this.#retrying) return;
+    if (!isPassing(error.error.code) || this.#retrying) return;
     this.#retrying = true;
     setTimeout(() => {
       this.#retrying = false;
@@ -370,11 +372,10 @@ export class Hub {
     member.backfill = request;
     const { match, since, until } = shared.events ?? {};
     try {
-      const query = { match, since, until, lines: member.lines };
+      const query = { host: shared.host, match, since, until, lines: member.lines };
       const { lines, at } = await readLines(query, { signal: request.signal, fetch: this.fetch });
       if (member.backfill !== request || request.signal.aborted) return;
-      const log = parse(at)?.log ?? '';
-      for (const line of lines) member.tab.row(member.id, line, `${log}-${seqOf(line)}`);
+      for (const line of lines) member.tab.row(member.id, line, cursorAt(at, seqOf(line)));
       member.tab.row(member.id, { at }, at);
       member.floor = at;
       const buffered = member.buffer ?? [];

@@ -11,6 +11,12 @@ import { BASE, head, why } from './connection.js';
 export const LINES_MAX = 5000;
 
 /**
+ * `true` if the same request may succeed later: 69 the stream of all hosts cannot be read now, 75 a limit.
+ * @param {number} code
+ */
+export const isPassing = (code) => code === 69 || code === 75;
+
+/**
  * Builds a URL. Parameters that are absent or empty are omitted.
  * @param {string} path  relative to the page
  * @param {Record<string, string|number|boolean|undefined>} query
@@ -47,21 +53,23 @@ export async function readLines(query, { max = Infinity, ...options } = {}) {
 
 /**
  * Reads a page of the log, and returns it with the oldest line first.
- * @param {PageQuery} query
+ * @param {PageQuery & {host?: string}} query
  * @param {Options} [options]
- * @returns {Promise<Line[]>}
+ * @returns {Promise<{lines: Line[], at: string}>}  as of {@link readLines}
  */
 export async function page(query, options = {}) {
-  const { match, since, until, after } = query;
+  const { host, match, since, until, before, after } = query;
   const lines = Math.max(1, Math.min(query.lines ?? 200, LINES_MAX));
-  if (query.before) {
-    const { before } = query;
-    return (await readLines({ match, since, until, before, reverse: true, lines }, options)).lines.reverse();
+  // The stream of all hosts is not read in reverse.
+  if (before && host) return readLines({ host, match, since, until, before, lines }, options);
+  if (before) {
+    const read = await readLines({ match, since, until, before, reverse: true, lines }, options);
+    return { ...read, lines: read.lines.reverse() };
   }
   if (query.reverse || !(after || since)) {
-    return (await readLines({ match, since, until, after, lines }, options)).lines;
+    return readLines({ host, match, since, until, after, lines }, options);
   }
-  return (await readLines({ match, since, until, after }, { ...options, max: lines })).lines;
+  return readLines({ host, match, since, until, after }, { ...options, max: lines });
 }
 
 /**

@@ -27,6 +27,7 @@ import { covered, parse } from './cursor.js';
  * @typedef {object} Shared
  * @property {string} key
  * @property {string} id        its name in the connection
+ * @property {string} host      pattern of hosts, `''` for the log of the agent
  * @property {EventSpec|null} events
  * @property {ViewSubscription|null} view
  * @property {Set<Member>} members
@@ -66,9 +67,10 @@ export function resumed({ events, cursor }) {
  * @param {EventSubscription|ViewSubscription} spec
  */
 export function keyOf(spec) {
-  if ('view' in spec) return JSON.stringify(['view', spec.view, spec.match ?? '', spec.every ?? 1]);
+  const { host = '' } = spec;
+  if ('view' in spec) return JSON.stringify(['view', host, spec.view, spec.match ?? '', spec.every ?? 1]);
   const { match = '', rate = RATE, since = '', until = '' } = spec.events;
-  return JSON.stringify(['events', match, rate, since, until]);
+  return JSON.stringify(['events', host, match, rate, since, until]);
 }
 
 /**

@@ -12,9 +12,10 @@ const SIZE = 64;
 /**
  * Counts by the rates view, with the MATCH in force: it counts what a limited stream would skip.
  * @param {Context} context
- * @returns {{ note(snapshot: RatesSnapshot): void, show(): void }} `show` when the host is known.
+ * @param {() => string} name  of what is shown, `''` until it is known
+ * @returns {{ note(snapshot: RatesSnapshot): void, show(): void }} `show` when the name is known.
  */
-export function createAlerts(context) {
+export function createAlerts(context, name) {
   const plain = document.title;
   const icon = /** @type {HTMLLinkElement} */ (byId('icon'));
   const href = icon.href;
@@ -22,7 +23,7 @@ export function createAlerts(context) {
   /** The last second that is counted, since 1970. */
   let counted = Infinity;
   const show = () => {
-    const host = byId('host').textContent;
+    const host = name();
     const base = host ? `${host} · ${plain}` : plain;
     const title = count ? `(${count > 999 ? '999+' : count}) ${base}` : base;
     if (document.title !== title) document.title = title;

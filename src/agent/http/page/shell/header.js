@@ -1,11 +1,13 @@
 // @ts-check
-/** The header: host, connection state, pause, the user's menu, and the tiles and the chart below. */
+/** The header: hosts, connection state, pause, the user's menu, and the tiles and the chart below. */
 import { createAlerts } from './alerts.js';
 import { byId, h, setText, svg } from '../draw/dom.js';
+import { createHosts } from './hosts.js';
 import { createMenu } from './menu.js';
 import { createTiles } from './tiles.js';
 
 /** @typedef {import('../types.js').Context} Context */
+/** @typedef {import('../types.js').Stats} Stats */
 
 /**
  * What a state of the connection is called, and its shape: the state must be readable without its colour.
@@ -41,10 +43,15 @@ const STATES = {
 export function createHeader(context) {
   const menu = createMenu(context);
   byId('top-right').append(connection(context), pauseButton(context), menu.element);
-  const alerts = createAlerts(context);
-  createTiles(context, alerts.note);
-  showHost(context, (user) => {
-    menu.setUser(user);
+  const hosts = createHosts(context);
+  const alerts = createAlerts(context, hosts.name);
+  createTiles(context, (snapshot) => {
+    alerts.note(snapshot);
+    hosts.note(snapshot);
+  });
+  askAgent(context, (stats) => {
+    hosts.show(stats);
+    menu.setUser(stats.user ?? '');
     alerts.show();
   });
 }
@@ -121,21 +128,18 @@ function pauseButton({ pause, announce }) {
 }
 
 /**
- * Shows the host once the agent answers. Asked again after a reconnect: the agent may be another version by
- * then.
+ * Passes on the figures of the agent once it answers. Asked again after a reconnect: the agent may be another version
+ * by then.
  * @param {Context} context
- * @param {(name: string) => void} user Shows who is signed in.
+ * @param {(stats: Stats) => void} show
  */
-function showHost({ feed }, user) {
+function askAgent({ feed }, show) {
   let before = '';
   feed.onStatus(async ({ state }) => {
     const live = state === 'live' && before !== 'live';
     before = state;
     if (!live) return;
     const stats = await feed.stats().catch(() => null);
-    if (!stats) return;
-    setText(byId('host'), stats.host);
-    byId('host').title = `pulsed ${stats.version} on ${stats.host}`;
-    user(stats.user ?? '');
+    if (stats) show(stats);
   });
 }

@@ -3,7 +3,6 @@
  * Loads what is not live: older rows when the reader nears the end, a past period, and rows that were
  * skipped.
  */
-import { parse } from '../feed/cursor.js';
 import { fill, h } from '../draw/dom.js';
 import { visible } from '../draw/format.js';
 
@@ -87,12 +86,11 @@ export function createHistory(context, store, list) {
     loading = true;
     showFoot();
     const load = async () => {
-      const log = parse(feed.cursor(1))?.log ?? parse((await feed.stats({ signal })).newest)?.log ?? '';
       const lines = await feed.page({ match, since, until, reverse: true, lines: LINES }, { signal });
       if (signal.aborted) return;
       loading = false;
       complete = lines.length < LINES;
-      store.prepend(lines, log);
+      store.prepend(lines, feed.cursor(0));
       showFoot();
     };
     load().catch((error) => {

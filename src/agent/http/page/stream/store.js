@@ -1,6 +1,6 @@
 // The rows of the stream: ordered by position, deduplicated, bounded.
 
-import { parse, seqOf } from '../feed/cursor.js';
+import { cursorAt, parse, seqOf } from '../feed/cursor.js';
 
 /** @typedef {import('../types.js').EventMessage} EventMessage */
 /** @typedef {import('../types.js').Line} Line */
@@ -95,14 +95,14 @@ export class Store {
   /**
    * Adds older lines from history. While paused, rows at the end are cut to make room.
    * @param {Line[]} lines  the oldest first
-   * @param {string} [log]  their log; default: that of the oldest row
+   * @param {string} [like]  any cursor of their log; default: that of the oldest row
    */
-  prepend(lines, log = parse(this.rows[0]?.cursor ?? '')?.log ?? '') {
+  prepend(lines, like = this.rows[0]?.cursor ?? '') {
     const first = this.rows.length > 0 ? this.#position(this.rows[0]) : null;
     /** @type {Row[]} */
     const older = [];
     for (const line of lines) {
-      const row = this.#row(line, `${log}-${seqOf(line)}`);
+      const row = this.#row(line, cursorAt(like, seqOf(line)));
       if (!row) continue;
       const position = this.#position(row);
       if (first && compare(position, first) >= 0) this.#insert(row, position);
@@ -122,10 +122,9 @@ export class Store {
    */
   fill(skipped, lines) {
     if (skipped.kind !== 'skipped') return;
-    const log = parse(skipped.cursor)?.log ?? '';
     let added = 0;
     for (const line of lines) {
-      const row = this.#row(line, `${log}-${seqOf(line)}`);
+      const row = this.#row(line, cursorAt(skipped.cursor, seqOf(line)));
       if (row && this.#insert(row, this.#position(row)) && row.kind === 'event') added += 1;
     }
     const at = this.rows.indexOf(skipped);
