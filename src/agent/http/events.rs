@@ -164,6 +164,8 @@ impl<S: LineSource> Events<S> {
                 lines_of(&line).for_each(|line| encode(&line, &self.syntax, self.log, &mut out));
                 Some(out.into())
             }
+            // In JSON lines, a cursor is the end.
+            Filled::Progress(_) if self.syntax == Syntax::Lines => None,
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
             // Also without an event, the client can resume from here.
             Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {

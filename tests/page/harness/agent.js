@@ -171,7 +171,7 @@ ${config}`;
 }
 
 /** A loopback port that no socket uses now. @returns {Promise<number>} */
-async function freePort() {
+export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

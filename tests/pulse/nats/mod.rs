@@ -11,6 +11,7 @@ mod hosts_faults;
 mod hosts_hostile;
 mod hosts_rights;
 mod hosts_tool;
+mod hosts_web;
 mod login;
 mod names;
 mod replicated;
