@@ -39,6 +39,7 @@
  * @typedef {object} GapLine
  * @property {{after: number, before: number, lost?: number, why: GapReason}} gap
  *   without `lost` the count is unknown
+ * @property {number} [hseq]  its last number in the log of its host, in the stream of all hosts
  * @property {string} time
  * @property {string} host
  */

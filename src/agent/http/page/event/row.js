@@ -210,9 +210,9 @@ function gapRow(gap) {
   );
 }
 
-/** A gap in one line. @param {GapLine} line */
-export function gapText({ gap, time }) {
-  const at = clock(time);
+/** A gap in one line. In the stream of all hosts, with the host that it concerns. @param {GapLine} line */
+export function gapText({ gap, time, host, hseq }) {
+  const at = hseq === undefined ? clock(time) : `${visible(host, 60)} · ${clock(time)}`;
   const why = visible(gap.why, 20);
   if (gap.lost === undefined) return `events may be missing · ${why} · ${at}`;
   const events = gap.lost === 1 ? 'event' : 'events';
