@@ -1,6 +1,7 @@
 //! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
 mod members;
+mod short;
 mod unescape;
 
 use std::borrow::Cow;
@@ -9,6 +10,7 @@ use super::Value;
 use super::swar;
 
 pub use members::Members;
+pub use short::{Packed, short_string};
 pub use unescape::{cut_escaped, unescape};
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
@@ -52,13 +54,6 @@ pub fn value(out: &mut Vec<u8>, value: &Value<'_>) {
 /// backslash or a control character. Looks at many bytes at once: most texts are short, some are long, and few have one.
 pub fn plain_len(bytes: &[u8]) -> usize {
     swar::find(bytes, 0, swar::escaped, must_escape).unwrap_or(bytes.len())
-}
-
-/// The same from `start` on, if it is less than eight. `None` if it is not, or if the text ends before eight bytes.
-#[inline]
-pub fn short_len(bytes: &[u8], start: usize) -> Option<usize> {
-    let marks = swar::escaped(swar::eight_at(bytes, start)?);
-    (marks != 0).then(|| swar::first(marks))
 }
 
 const fn must_escape(b: u8) -> bool {
