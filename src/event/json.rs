@@ -15,13 +15,14 @@ pub use unescape::{cut_escaped, unescape};
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    string_after(out, text, plain_len(text.as_bytes()));
+    out.push(b'"');
+    string_rest(out, text, plain_len(text.as_bytes()));
 }
 
-/// The same, where [`plain_len`] of the text is known.
-pub(super) fn string_after(out: &mut Vec<u8>, text: &str, plain: usize) {
+/// The same after the opening quote, where [`plain_len`] of the text is known.
+#[inline]
+pub(super) fn string_rest(out: &mut Vec<u8>, text: &str, plain: usize) {
     let (plain, rest) = text.as_bytes().split_at(plain);
-    out.push(b'"');
     out.extend_from_slice(plain);
     if !rest.is_empty() {
         escape(out, rest);
@@ -61,6 +62,7 @@ const fn must_escape(b: u8) -> bool {
     (b ^ 0x02 < 0x21) | (b == b'\\')
 }
 
+#[inline(never)]
 fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut plain_from = 0;
