@@ -12,9 +12,7 @@ use crate::event::json::Packed;
 use crate::event::{
     Draft, FIELDS_MAX, Field, Level, Tag, Value, check_field_name, check_run, duration,
 };
-
-/// The fields of most objects. Their memory is allocated once.
-const FIELDS_USUAL: usize = 8;
+use crate::wire::fields::FIELDS_USUAL;
 
 /// Makes a draft of an object. `None` if the text is none, or any member is unusual.
 pub(super) fn draft(text: &str) -> Option<Draft<'_>> {
@@ -132,7 +130,7 @@ impl<'a> Reader<'a> {
             self.measured.note(name, value.raw(), 1);
         }
         if fields.capacity() == 0 {
-            fields.reserve(FIELDS_USUAL);
+            *fields = Vec::with_capacity(FIELDS_USUAL);
         }
         fields.push(Field { name: name.into(), value: given });
         Some(())
