@@ -149,12 +149,12 @@ impl Body<'_> {
         // Neither tags nor levels have characters that JSON would escape.
         out.extend_from_slice(b",\"tag\":\"");
         out.extend_from_slice(self.tag.as_bytes());
-        out.extend_from_slice(b"\",\"level\":\"");
-        out.extend_from_slice(self.level.name().as_bytes());
-        out.push(b'"');
-        if !self.msg.is_empty() {
-            out.extend_from_slice(b",\"msg\":");
-            json::string_after(out, self.msg, self.plain_len);
+        let until_msg = until_msg(self.level).as_bytes();
+        if self.msg.is_empty() {
+            out.extend_from_slice(&until_msg[..until_msg.len() - OPEN_MSG.len()]);
+        } else {
+            out.extend_from_slice(until_msg);
+            json::string_rest(out, self.msg, self.plain_len);
         }
         if let Some(run) = self.run {
             out.extend_from_slice(b",\"run\":");
@@ -176,6 +176,28 @@ impl Body<'_> {
             out.extend_from_slice(origin);
         }
         out.extend_from_slice(b"}\n");
+    }
+}
+
+/// What a message begins with in a line.
+const OPEN_MSG: &str = ",\"msg\":\"";
+
+/// The line from the end of the tag to the beginning of the message, in one piece, because each piece is a call.
+const fn until_msg(level: Level) -> &'static str {
+    macro_rules! until_msg {
+        ($name:literal) => {
+            concat!("\",\"level\":\"", $name, "\",\"msg\":\"")
+        };
+    }
+    match level {
+        Level::Emerg => until_msg!("emerg"),
+        Level::Alert => until_msg!("alert"),
+        Level::Crit => until_msg!("crit"),
+        Level::Err => until_msg!("err"),
+        Level::Warning => until_msg!("warning"),
+        Level::Notice => until_msg!("notice"),
+        Level::Info => until_msg!("info"),
+        Level::Debug => until_msg!("debug"),
     }
 }
 
@@ -269,6 +291,21 @@ mod tests {
             "\n"
         );
         assert_eq!(line_of(&draft, &origin), expected);
+    }
+
+    #[test]
+    fn encodes_each_level() {
+        for level in Level::ALL {
+            let name = level.name();
+            for (msg, expected) in [
+                ("", format!(r#""www-data","level":"{name}"}}"#)),
+                ("x", format!(r#""www-data","level":"{name}","msg":"x"}}"#)),
+            ] {
+                let draft = Draft { level, msg: msg.into(), ..Draft::default() };
+                let line = line_of(&draft, &Origin::default());
+                assert!(line.trim_end().ends_with(&expected), "{line}");
+            }
+        }
     }
 
     #[test]

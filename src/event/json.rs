@@ -1,6 +1,7 @@
 //! The JSON (RFC 8259) of event and gap lines: encoding, and a reader that borrows from the line.
 
 mod members;
+mod short;
 mod unescape;
 
 use std::borrow::Cow;
@@ -9,17 +10,19 @@ use super::Value;
 use super::swar;
 
 pub use members::Members;
+pub use short::{Packed, short_string};
 pub use unescape::{cut_escaped, unescape};
 
 /// Appends a JSON string with its quotes. Escapes only what JSON demands.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    string_after(out, text, plain_len(text.as_bytes()));
+    out.push(b'"');
+    string_rest(out, text, plain_len(text.as_bytes()));
 }
 
-/// The same, where [`plain_len`] of the text is known.
-pub(super) fn string_after(out: &mut Vec<u8>, text: &str, plain: usize) {
+/// The same after the opening quote, where [`plain_len`] of the text is known.
+#[inline]
+pub(super) fn string_rest(out: &mut Vec<u8>, text: &str, plain: usize) {
     let (plain, rest) = text.as_bytes().split_at(plain);
-    out.push(b'"');
     out.extend_from_slice(plain);
     if !rest.is_empty() {
         escape(out, rest);
@@ -29,10 +32,11 @@ pub(super) fn string_after(out: &mut Vec<u8>, text: &str, plain: usize) {
 
 /// Appends `open`, the quoted name and a colon, and sets `open` to `,`. It is `{` before the first
 /// member. The name must need no escape.
+#[inline]
 pub fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
-    out.push(*open);
+    // Each piece is a call.
+    out.extend_from_slice(&[*open, b'"']);
     *open = b',';
-    out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
@@ -54,18 +58,12 @@ pub fn plain_len(bytes: &[u8]) -> usize {
     swar::find(bytes, 0, swar::escaped, must_escape).unwrap_or(bytes.len())
 }
 
-/// The same from `start` on, if it is less than eight. `None` if it is not, or if the text ends before eight bytes.
-#[inline]
-pub fn short_len(bytes: &[u8], start: usize) -> Option<usize> {
-    let marks = swar::escaped(swar::eight_at(bytes, start)?);
-    (marks != 0).then(|| swar::first(marks))
-}
-
 const fn must_escape(b: u8) -> bool {
     // With this bit turned, the quote is next to the control characters, as in `swar::escaped`.
     (b ^ 0x02 < 0x21) | (b == b'\\')
 }
 
+#[inline(never)]
 fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut plain_from = 0;

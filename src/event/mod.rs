@@ -14,7 +14,7 @@ mod level;
 mod line;
 mod origin;
 pub mod size;
-mod swar;
+pub(crate) mod swar;
 mod tag;
 mod text;
 mod time;

@@ -2,21 +2,21 @@
 //! short for more bytes.
 
 /// A one in each byte.
-pub(super) const EACH: u64 = u64::MAX / 255;
+pub(crate) const EACH: u64 = u64::MAX / 255;
 
 /// The highest bit of each byte: where tests mark the byte.
-pub(super) const HIGH: u64 = EACH * 0x80;
+pub(crate) const HIGH: u64 = EACH * 0x80;
 
 /// The eight bytes from `at` on, the first one lowest. `None` if there are fewer.
 #[inline]
-pub(super) fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn eight_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
 }
 
 /// The same, with zeros for the bytes after the end. `None` if the text has fewer than eight bytes, and if it ends before
 /// `at`.
 #[inline]
-pub(super) fn padded_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn padded_at(bytes: &[u8], at: usize) -> Option<u64> {
     if let Some(eight) = eight_at(bytes, at) {
         return Some(eight);
     }
@@ -28,7 +28,7 @@ pub(super) fn padded_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// The eight bytes before `end`, the last one lowest, with zeros for those before the beginning. `None` if the text has
 /// fewer than eight bytes, and if `end` is not in it.
 #[inline]
-pub(super) fn padded_before(bytes: &[u8], end: usize) -> Option<u64> {
+pub(crate) fn padded_before(bytes: &[u8], end: usize) -> Option<u64> {
     match end.checked_sub(8) {
         Some(start) => eight_at(bytes, start).map(u64::swap_bytes),
         None => {
@@ -40,13 +40,13 @@ pub(super) fn padded_before(bytes: &[u8], end: usize) -> Option<u64> {
 
 /// The lowest `count` bytes of eight, which may be all.
 #[inline]
-pub(super) const fn lowest(eight: u64, count: usize) -> u64 {
+pub(crate) const fn lowest(eight: u64, count: usize) -> u64 {
     if count < 8 { eight & ((1 << (8 * count)) - 1) } else { eight }
 }
 
 /// The number of one to eight digits. `digits` has the first one lowest, and no other byte.
 #[inline]
-pub(super) const fn decimal(digits: u64, count: usize) -> u64 {
+pub(crate) const fn decimal(digits: u64, count: usize) -> u64 {
     // With zeros before them. Then neighbours are joined: to numbers of two digits, of four, of eight. Each product
     // adds one, times the power of ten, to the next one, in the place of the next one.
     let eight = (digits & (EACH * 0x0f)) << (8 * (8 - count));
@@ -57,14 +57,14 @@ pub(super) const fn decimal(digits: u64, count: usize) -> u64 {
 
 /// How many bytes are lower than the first mark: 8 if there is none.
 #[inline]
-pub(super) const fn first(marks: u64) -> usize {
+pub(crate) const fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
 /// The first byte from `start` on that is wanted. `marks` marks it among eight bytes; its first mark must be exact. Most texts
 /// are short, some are long, and in most few bytes are wanted.
 #[inline]
-pub(super) fn find(
+pub(crate) fn find(
     bytes: &[u8],
     start: usize,
     marks: impl Fn(u64) -> u64,
@@ -117,7 +117,7 @@ fn find_farther(
 
 /// Marks the bytes that are a digit. Only the first mark is exact: the subtraction borrows from the bytes after it.
 #[inline]
-pub(super) const fn digits(eight: u64) -> u64 {
+pub(crate) const fn digits(eight: u64) -> u64 {
     // A digit becomes a byte below 10, and the subtraction borrows into its highest bit.
     let values = eight ^ (EACH * b'0' as u64);
     values.wrapping_sub(EACH * 10) & !values & HIGH
@@ -125,14 +125,14 @@ pub(super) const fn digits(eight: u64) -> u64 {
 
 /// Marks the bytes that are no digit. Only the first mark is exact: the sum carries into the bytes after it.
 #[inline]
-pub(super) const fn no_digits(eight: u64) -> u64 {
+pub(crate) const fn no_digits(eight: u64) -> u64 {
     let values = eight ^ (EACH * b'0' as u64);
     (values.wrapping_add(EACH * (0x80 - 10)) | values) & HIGH
 }
 
 /// Marks the bytes that are no small ASCII letter. All marks are exact.
 #[inline]
-pub(super) const fn no_small_letters(eight: u64) -> u64 {
+pub(crate) const fn no_small_letters(eight: u64) -> u64 {
     // Without their highest bits, no sum carries.
     let low = eight & !HIGH;
     let from_a = low + EACH * (0x80 - b'a' as u64);
@@ -142,17 +142,24 @@ pub(super) const fn no_small_letters(eight: u64) -> u64 {
 
 /// Marks the quotes and backslashes. Only the first mark is exact: the subtractions borrow from the bytes after it.
 #[inline]
-pub(super) const fn quotes_and_backslashes(eight: u64) -> u64 {
+pub(crate) const fn quotes_and_backslashes(eight: u64) -> u64 {
     let quotes = (eight ^ (EACH * b'"' as u64)).wrapping_sub(EACH);
     let backslashes = (eight ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
     // Bytes of characters that are not ASCII have the bit from the beginning.
     (quotes | backslashes) & !eight & HIGH
 }
 
+/// Marks the spaces. Only the first mark is exact: the subtraction borrows from the bytes after it.
+#[inline]
+pub(crate) const fn spaces(eight: u64) -> u64 {
+    let others = eight ^ (EACH * b' ' as u64);
+    others.wrapping_sub(EACH) & !others & HIGH
+}
+
 /// Marks the bytes that need an escape in a JSON string: quotes, backslashes and control characters. Only the first mark is
 /// exact: the subtractions borrow from the bytes after it.
 #[inline]
-pub(super) const fn escaped(eight: u64) -> u64 {
+pub(crate) const fn escaped(eight: u64) -> u64 {
     // With this bit turned, the quote is next to the control characters: 0x22 becomes 0x20, and 0x20 becomes 0x22.
     let controls_and_quotes = (eight ^ (EACH * 0x02)).wrapping_sub(EACH * 0x21);
     let backslashes = (eight ^ (EACH * b'\\' as u64)).wrapping_sub(EACH);
@@ -184,6 +191,7 @@ mod tests {
             prop_assert_eq!(first(digits(eight)), first_of(|b| b.is_ascii_digit()));
             prop_assert_eq!(first(no_digits(eight)), first_of(|b| !b.is_ascii_digit()));
             prop_assert_eq!(first(quotes_and_backslashes(eight)), first_of(|b| matches!(b, b'"' | b'\\')));
+            prop_assert_eq!(first(spaces(eight)), first_of(|b| b == b' '));
             prop_assert_eq!(first(escaped(eight)), first_of(|b| b < 0x20 || matches!(b, b'"' | b'\\')));
             let no_letter = bytes.map(|b| if b.is_ascii_lowercase() { 0 } else { 0x80 });
             prop_assert_eq!(no_small_letters(eight), u64::from_le_bytes(no_letter));
@@ -225,6 +233,7 @@ mod tests {
                 assert_eq!(first(no_small_letters(eight)), place(!b.is_ascii_lowercase()), "{b}");
                 let is_quote = matches!(b, b'"' | b'\\');
                 assert_eq!(first(quotes_and_backslashes(eight)), place(is_quote), "{b}");
+                assert_eq!(first(spaces(eight)), place(b == b' '), "{b}");
                 assert_eq!(first(escaped(eight)), place(is_quote || b < 0x20), "{b}");
                 let mut bytes = *b"00000000";
                 bytes[at] = b;

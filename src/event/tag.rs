@@ -24,19 +24,20 @@ impl<'a> Tag<'a> {
         if text.len() > TAG_MAX {
             return Err(BadTag::Long);
         }
-        // One loop that does not branch, because most tags are valid.
-        let (mut is_tag, mut in_part, mut has_empty) = (true, false, false);
+        // One loop that does not branch, because most tags are valid. What stands outside of the tag ends a part too.
+        let (mut all, mut before, mut has_empty) = (0, DOT, 0);
         for b in text.bytes() {
-            is_tag &= IN_TAGS[usize::from(b)];
-            let is_dot = b == b'.';
-            has_empty |= is_dot & !in_part;
-            in_part = !is_dot;
+            let class = CLASSES[usize::from(b)];
+            all |= class;
+            has_empty |= class & before;
+            before = class;
         }
+        let (is_tag, has_empty) = (all & NO_TAG == 0, (has_empty | before) & DOT != 0);
         if !is_tag {
             let bad = text.chars().find(|c| !c.is_ascii() || !is_tag_byte(*c as u8));
             return Err(BadTag::Character(bad.unwrap_or_default()));
         }
-        if has_empty || !in_part {
+        if has_empty {
             return Err(BadTag::Part);
         }
         Ok(Self(text))
@@ -77,15 +78,25 @@ const fn is_tag_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b':' | b'-')
 }
 
-/// As [`is_tag_byte`], by byte.
-static IN_TAGS: [bool; 256] = {
-    let mut tagged = [false; 256];
+/// The class of a byte that ends a part of a tag.
+const DOT: u8 = 1;
+
+/// The class of a byte that no tag has.
+const NO_TAG: u8 = 2;
+
+/// The class of each byte: [`DOT`], [`NO_TAG`], or 0.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
     let mut b = 0;
-    while b < tagged.len() {
-        tagged[b] = is_tag_byte(b as u8);
+    while b < classes.len() {
+        classes[b] = match b as u8 {
+            b'.' => DOT,
+            b if is_tag_byte(b) => 0,
+            _ => NO_TAG,
+        };
         b += 1;
     }
-    tagged
+    classes
 };
 
 /// Why a text is not a tag.

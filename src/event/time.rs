@@ -100,12 +100,12 @@ impl FromStr for Timestamp {
 
 fn parse_fraction(bytes: &[u8]) -> Result<(i64, &[u8]), BadTime> {
     let Some((b'.', rest)) = bytes.split_first() else { return Ok((0, bytes)) };
-    // As the agent writes it.
-    if let [six @ .., zone] = rest
-        && six.len() == 6
+    // As the agent, and most programs, write it.
+    if let Some((six, zone)) = rest.split_first_chunk::<6>()
+        && !zone.first().is_some_and(u8::is_ascii_digit)
         && let Ok(micros) = parse_digits(six)
     {
-        return Ok((micros, std::slice::from_ref(zone)));
+        return Ok((micros, zone));
     }
     let len = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     if len == 0 {

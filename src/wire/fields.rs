@@ -15,6 +15,9 @@ pub(super) const MORE: &str = "more";
 /// The time by the sender's clock.
 pub(super) const SENT: &str = "sent";
 
+/// The fields of most events. Their memory is allocated once.
+pub(super) const FIELDS_USUAL: usize = 8;
+
 /// The name of a field whose own name has no valid character.
 const NAMELESS: &str = "field";
 
@@ -130,12 +133,12 @@ impl<'a> Fields<'a> {
 
     /// Adds a field of the header. `name` must be valid and unique.
     pub(super) fn header(&mut self, name: &'static str, text: impl Into<Cow<'a, str>>) {
-        self.fields.push(Field { name: name.into(), value: Value::Text(text.into()) });
+        self.push(Field { name: name.into(), value: Value::Text(text.into()) });
     }
 
     /// Adds the process id that the sender claims, as a number if it is one.
     pub(super) fn pid(&mut self, text: &'a str) {
-        self.fields.push(Field { name: "pid".into(), value: Value::from_pid(text) });
+        self.push(Field { name: "pid".into(), value: Value::from_pid(text) });
     }
 
     /// Adds any field: repairs an invalid name and numbers one that is taken.
@@ -145,7 +148,15 @@ impl<'a> Fields<'a> {
         }
         let name = self.valid(name);
         let free = self.free_name(name);
-        self.fields.push(Field { name: free, value });
+        self.push(Field { name: free, value });
+    }
+
+    #[inline]
+    fn push(&mut self, field: Field<'a>) {
+        if self.fields.capacity() == 0 {
+            self.fields = Vec::with_capacity(FIELDS_USUAL);
+        }
+        self.fields.push(field);
     }
 
     /// Adds a field before the others: the agent's own name wins over a sender's.

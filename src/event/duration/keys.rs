@@ -21,11 +21,33 @@ pub(super) const fn may_end_key(last: u8) -> bool {
     letter || !last.is_ascii_alphabetic()
 }
 
-/// `false` for most keys of fields that name no duration. Tests the two last letters, in any case: they must be those of a
-/// word that names a duration, or of a unit.
+/// `false` for most keys that name no duration. Tests the two last letters, in any case: they must be those of a word that
+/// names a duration, or of a unit.
 #[inline]
-fn may_name_duration(key: &[u8]) -> bool {
-    let [.., before, last] = *key else { return true };
+pub fn may_be_key(key: &str) -> bool {
+    let [.., before, last] = *key.as_bytes() else { return true };
+    if !(before.is_ascii_lowercase() && last.is_ascii_lowercase()) {
+        return may_end_with(before, last);
+    }
+    ENDS[usize::from(last - b'a')] >> (before - b'a') & 1 != 0
+}
+
+/// For each last small letter of a key, a bit for each letter before it: what [`may_end_with`] returns.
+static ENDS: [u32; 26] = {
+    let mut ends = [0; 26];
+    let mut at = 0;
+    while at < 26 * 26 {
+        let (last, before) = (at / 26, at % 26);
+        if may_end_with(b'a' + before as u8, b'a' + last as u8) {
+            ends[last] |= 1 << before;
+        }
+        at += 1;
+    }
+    ends
+};
+
+/// As [`may_be_key`], for the two last bytes of a key.
+const fn may_end_with(before: u8, last: u8) -> bool {
     match [before | 0x20, last | 0x20] {
         [_, b's'] if !before.is_ascii_alphanumeric() || last == b'S' => true,
         // took, dur and hour, time, duration, elapsed, latency, service.
@@ -85,7 +107,7 @@ pub enum Key {
 /// What a key says about its number. `None` if it names no duration, and for a limit (`timeout_ms`) or a
 /// moment (`start_time_ms`).
 pub fn key(key: &str) -> Option<Key> {
-    Some(match measured_key(key.as_bytes())? {
+    Some(match measured_key(key)? {
         KeyUnit::Named(_) => Key::Named,
         KeyUnit::Implied => Key::Implied,
     })
@@ -93,7 +115,7 @@ pub fn key(key: &str) -> Option<Key> {
 
 /// The duration in seconds of a number whose key names its unit. `None` unless the key is [`Key::Named`].
 pub fn named(key: &str, number: &str) -> Option<f64> {
-    let KeyUnit::Named(unit) = measured_key(key.as_bytes())? else { return None };
+    let KeyUnit::Named(unit) = measured_key(key)? else { return None };
     let seconds = match Number::read(number.as_bytes(), 0) {
         Some(read) if read.end == number.len() => Exact::new(read, unit).seconds(),
         _ => {
@@ -104,10 +126,11 @@ pub fn named(key: &str, number: &str) -> Option<f64> {
     (0.0..NAMED_MAX).contains(&seconds).then_some(seconds)
 }
 
-fn measured_key(key: &[u8]) -> Option<KeyUnit> {
-    if !may_name_duration(key) {
+fn measured_key(key: &str) -> Option<KeyUnit> {
+    if !may_be_key(key) {
         return None;
     }
+    let key = key.as_bytes();
     let unit = key_unit(key, key.len())?;
     Before::read(key, Backward::new(key, key.len()), true)?;
     Some(unit)
@@ -197,7 +220,7 @@ mod tests {
             ] {
                 for key in [format!("took_{word}"), format!("took.{word}_")] {
                     assert!(key_unit(key.as_bytes(), key.len()).is_some(), "{key}");
-                    assert!(may_name_duration(key.as_bytes()), "{key}");
+                    assert!(may_be_key(&key), "{key}");
                 }
             }
         }
@@ -209,7 +232,7 @@ mod tests {
             key in "(took|time|query|elapsed|duration|response|total|[_.-]|é|s|S|Ms|ms|us|ns|sec|Seconds|mins|HOURS|days|year|[a-zA-Z0-9_. ]){0,5}",
         ) {
             let bytes = key.as_bytes();
-            prop_assert!(key_unit(bytes, bytes.len()).is_none() || may_name_duration(bytes), "{:?}", key);
+            prop_assert!(key_unit(bytes, bytes.len()).is_none() || may_be_key(&key), "{:?}", key);
         }
     }
 }

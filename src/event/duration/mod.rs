@@ -27,7 +27,7 @@ mod words;
 
 pub use exact::{Exact, SECONDS_MAX, check};
 pub use find::{find, find_in_plain};
-pub use keys::{Key, key, named};
+pub use keys::{Key, key, may_be_key, named};
 pub use print::print;
 pub use unit::unit_len;
 pub use value::{parse, parse_exact};

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::scan::{Key, Scanner};
+use super::scan::Scanner;
 
 /// Up to this many members of an object, duplicate keys are searched one by one.
 const SEARCHED_MAX: usize = 32;
@@ -31,9 +31,9 @@ pub(super) fn members<'a>(text: &'a str, repeated: Option<&'static str>) -> Opti
     // Not built for most objects: the first one of a thread costs a system call.
     let mut index: Option<HashMap<Cow<'_, str>, usize>> = None;
     let mut scanner = Scanner::new(text).ok()?;
-    while let Some(Key { inside, has_escape }) = scanner.key().ok()? {
-        let raw = scanner.value().ok()?.raw;
-        let key = if has_escape {
+    while let Some(key) = scanner.key().ok()? {
+        let (inside, raw) = (key.inside(), scanner.value().ok()?.raw());
+        let key = if key.has_escape {
             let (key, whole) = decoded(&format!("\"{inside}\""));
             members.had_surrogate |= !whole;
             Cow::Owned(key)

@@ -83,6 +83,12 @@ const TIMED: [&str; 10] = [
     "service",
 ];
 
+/// `false` for most names of fields that are no duration, which [`Measured::note`] need not see.
+#[inline]
+pub(super) fn may_be_key(path: &str) -> bool {
+    duration::may_be_key(path)
+}
+
 /// What the name of a field says about its number. `None` for a field that is no duration.
 pub(super) fn key(path: &str) -> Option<Key> {
     let key = duration::key(alias(path))?;

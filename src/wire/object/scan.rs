@@ -1,7 +1,10 @@
 //! A scanner of JSON text (RFC 8259): finds where each member of an object ends, in one pass, and accepts exactly what
 //! serde_json accepts. Nothing is decoded, and nothing recurses. Allocates only for nested values.
 
-use crate::event::json;
+#[cfg(test)]
+mod tests;
+
+use crate::event::json::{self, Packed};
 
 /// Reads the members of an object, in order: each key, then its value or the members within it.
 #[derive(Debug)]
@@ -13,19 +16,60 @@ pub(super) struct Scanner<'a> {
 }
 
 /// The key of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key<'a> {
-    /// The inside of its quotes.
-    pub(super) inside: &'a str,
+    text: &'a str,
+    start: usize,
+    end: usize,
     pub(super) has_escape: bool,
+    /// The key, if it has at most seven bytes and no escape.
+    pub(super) packed: Packed,
 }
 
-/// The value of a member, as JSON text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl<'a> Key<'a> {
+    /// The inside of its quotes.
+    #[inline]
+    pub(super) fn inside(&self) -> &'a str {
+        &self.text[self.start..self.end]
+    }
+}
+
+/// The value of a member.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Scanned<'a> {
-    pub(super) raw: &'a str,
-    /// It is a string with escapes.
-    pub(super) has_escape: bool,
+    text: &'a str,
+    start: usize,
+    end: usize,
+    pub(super) kind: Kind,
+}
+
+/// The kind of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string without escapes.
+    Text,
+    /// A string with escapes.
+    Escaped,
+    Number,
+    True,
+    False,
+    Null,
+    /// An object or an array.
+    Nested,
+}
+
+impl<'a> Scanned<'a> {
+    /// The value as JSON text.
+    #[inline]
+    pub(super) fn raw(&self) -> &'a str {
+        &self.text[self.start..self.end]
+    }
+
+    /// The inside of the quotes of a string.
+    #[inline]
+    pub(super) fn inside(&self) -> &'a str {
+        &self.text[self.start + 1..self.end - 1]
+    }
 }
 
 /// The text is not JSON.
@@ -52,9 +96,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// The key of the next member, whose value must be read next. `None` at the end of the object.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self) -> Result<Option<Key<'a>>, NotJson> {
-        let bytes = self.text.as_bytes();
+        let (text, bytes) = (self.text, self.text.as_bytes());
         // Most programs write no white space.
         let start = match bytes.get(self.at..) {
             Some([b',', b'"', ..]) if self.has_member => self.at + 2,
@@ -65,15 +109,23 @@ impl<'a> Scanner<'a> {
             },
         };
         self.has_member = true;
-        let (end, has_escape) = string_end(bytes, start)?;
+        let (end, has_escape, packed) = match json::short_string(bytes, start) {
+            Some((end, packed)) => (end, false, packed),
+            None => {
+                let (end, has_escape) = long_string_end(bytes, start)?;
+                let short = if has_escape { None } else { Packed::new(&text[start..end]) };
+                (end, has_escape, short.unwrap_or_default())
+            }
+        };
         self.at = match bytes.get(end + 1..) {
             Some([b':', next, ..]) if *next > b' ' => end + 2,
             _ => value_start(bytes, end + 1)?,
         };
-        Ok(Some(Key { inside: &self.text[start..end], has_escape }))
+        Ok(Some(Key { text, start, end, has_escape, packed }))
     }
 
     /// Where the inside of the next key begins. `None` after the end of the object.
+    #[inline(never)]
     fn key_start(&mut self) -> Result<Option<usize>, NotJson> {
         let bytes = self.text.as_bytes();
         let mut at = after_blank(bytes, self.at);
@@ -92,16 +144,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value of the member.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<Scanned<'a>, NotJson> {
-        let (bytes, start) = (self.text.as_bytes(), self.at);
-        let (end, has_escape) = match bytes.get(start) {
-            Some(b'"') => string_end(bytes, start + 1).map(|(end, escaped)| (end + 1, escaped))?,
-            Some(b'{' | b'[') => (nested_end(bytes, start)?, false),
-            _ => (scalar_end(bytes, start)?, false),
+        let (text, bytes, start) = (self.text, self.text.as_bytes(), self.at);
+        let (end, kind) = match bytes.get(start) {
+            Some(b'"') => {
+                let (end, has_escape) = string_end(bytes, start + 1)?;
+                (end + 1, if has_escape { Kind::Escaped } else { Kind::Text })
+            }
+            Some(b'{' | b'[') => (nested_end(bytes, start)?, Kind::Nested),
+            _ => scalar_end(bytes, start)?,
         };
         self.at = end;
-        Ok(Scanned { raw: &self.text[start..end], has_escape })
+        Ok(Scanned { text, start, end, kind })
     }
 
     /// Ends with the outermost object: only white space may follow.
@@ -112,6 +167,7 @@ impl<'a> Scanner<'a> {
 }
 
 /// Where the value begins after the key that ends at `at`.
+#[inline(never)]
 fn value_start(bytes: &[u8], at: usize) -> Result<usize, NotJson> {
     let colon = after_blank(bytes, at);
     if bytes.get(colon) == Some(&b':') { Ok(after_blank(bytes, colon + 1)) } else { Err(NotJson) }
@@ -130,12 +186,10 @@ fn after_blank(bytes: &[u8], mut at: usize) -> usize {
 #[inline(always)]
 fn string_end(bytes: &[u8], start: usize) -> Result<(usize, bool), NotJson> {
     // Most keys, and many values, have fewer than eight bytes.
-    if let Some(len) = json::short_len(bytes, start)
-        && bytes.get(start + len) == Some(&b'"')
-    {
-        return Ok((start + len, false));
+    match json::short_string(bytes, start) {
+        Some((end, _)) => Ok((end, false)),
+        None => long_string_end(bytes, start),
     }
-    long_string_end(bytes, start)
 }
 
 /// As [`string_end`], for any string.
@@ -195,14 +249,14 @@ fn number_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
     Ok(at)
 }
 
-/// The end of a number, `true`, `false` or `null`.
+/// The end of a number, `true`, `false` or `null`, and which of them it is.
 #[inline]
-fn scalar_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
-    let rest = bytes.get(start..).unwrap_or_default();
-    match rest {
-        [b'-' | b'0'..=b'9', ..] => number_end(bytes, start),
-        [b'n', b'u', b'l', b'l', ..] | [b't', b'r', b'u', b'e', ..] => Ok(start + 4),
-        [b'f', b'a', b'l', b's', b'e', ..] => Ok(start + 5),
+fn scalar_end(bytes: &[u8], start: usize) -> Result<(usize, Kind), NotJson> {
+    match bytes.get(start..).unwrap_or_default() {
+        [b'-' | b'0'..=b'9', ..] => Ok((number_end(bytes, start)?, Kind::Number)),
+        [b't', b'r', b'u', b'e', ..] => Ok((start + 4, Kind::True)),
+        [b'f', b'a', b'l', b's', b'e', ..] => Ok((start + 5, Kind::False)),
+        [b'n', b'u', b'l', b'l', ..] => Ok((start + 4, Kind::Null)),
         _ => Err(NotJson),
     }
 }
@@ -221,7 +275,7 @@ fn nested_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
                 is_first = true;
                 at + 1
             }
-            _ => scalar_end(bytes, at)?,
+            _ => scalar_end(bytes, at)?.0,
         };
         // What follows it: the ends of what is complete, or a comma.
         loop {
@@ -250,155 +304,5 @@ fn nested_end(bytes: &[u8], start: usize) -> Result<usize, NotJson> {
             }
             at = value_start(bytes, string_end(bytes, at + 1)?.0 + 1)?;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::value::RawValue;
-    use std::fmt;
-
-    /// The members by serde_json, as JSON text.
-    fn by_serde(text: &str) -> Option<Vec<(&str, &str)>> {
-        struct All;
-        impl<'de> serde::de::Visitor<'de> for All {
-            type Value = Vec<(&'de str, &'de str)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
-                let mut all = Vec::new();
-                while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                    all.push((key.get(), value.get()));
-                }
-                Ok(all)
-            }
-        }
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let all = serde::Deserializer::deserialize_map(&mut reader, All).ok()?;
-        reader.end().ok()?;
-        Some(all)
-    }
-
-    /// The members by the scanner, also as JSON text.
-    fn by_scanner(text: &str) -> Result<Vec<(String, &str)>, NotJson> {
-        let mut all = Vec::new();
-        let mut scanner = Scanner::new(text)?;
-        while let Some(key) = scanner.key()? {
-            let value = scanner.value()?;
-            assert_eq!(key.has_escape, key.inside.contains('\\'));
-            let is_escaped = value.raw.starts_with('"') && value.raw.contains('\\');
-            assert_eq!(value.has_escape, is_escaped);
-            all.push((format!("\"{}\"", key.inside), value.raw));
-        }
-        scanner.finish()?;
-        Ok(all)
-    }
-
-    /// `true` if the members of all objects can be read by entering them.
-    fn can_enter_all(text: &str) -> Result<(), NotJson> {
-        let mut scanner = Scanner::new(text)?;
-        let mut depth = 1;
-        while depth > 0 {
-            if scanner.key()?.is_none() {
-                depth -= 1;
-            } else if scanner.enter() {
-                depth += 1;
-            } else {
-                scanner.value()?;
-            }
-        }
-        scanner.finish()
-    }
-
-    fn check(text: &str) {
-        let expected = by_serde(text);
-        let scanned = by_scanner(text);
-        assert_eq!(can_enter_all(text).is_ok(), expected.is_some(), "{text:?}");
-        let scanned =
-            scanned.as_ref().map(|all| all.iter().map(|(key, value)| (&**key, *value)).collect());
-        assert_eq!(scanned.ok(), expected, "{text:?}");
-    }
-
-    /// Pieces of JSON, which most often are none together.
-    const PIECES: &str = r#"([\[\]{},:]|"a"|"\\|\\"|\\n|\\u12|\\ud800|\\u00e9|"|-|0|12|\.5|1e|e\+3|true|false|null|nul|é| |\t|\n|\x01|x{1,20}){0,14}"#;
-
-    proptest! {
-        #[test]
-        fn accepts_what_serde_json_accepts(inside in PIECES, value in PIECES) {
-            check(&inside);
-            check(&format!("{{{inside}}}"));
-            check(&format!(r#"{{"a":{value}}}"#));
-            check(&format!(r#" {{ "{inside}" : [{value}] , "b":{{"c":{value}}} }} "#));
-        }
-
-        #[test]
-        fn finds_the_end_of_every_string(text in "\\PC{0,40}|[ -~]{0,40}|[\\x00-\\x7f]{0,40}", at in 0usize..40) {
-            let encoded = serde_json::to_string(&text).expect("a string");
-            check(&format!(r#"{{{encoded}:{encoded},"a":[{encoded}]}}"#));
-            // What JSON may not have in a string.
-            check(&format!(r#"{{"{text}":"{text}"}}"#));
-            let cut = (0..=at.min(encoded.len())).rev().find(|at| encoded.is_char_boundary(*at));
-            check(&format!(r#"{{"a":{}"#, &encoded[..cut.unwrap_or_default()]));
-        }
-    }
-
-    #[test]
-    fn checks_numbers_and_nesting() {
-        for value in [
-            "0",
-            "-0",
-            "00",
-            "01",
-            "-",
-            "1.",
-            ".5",
-            "1.5",
-            "-1.5e3",
-            "1e5",
-            "1E+5",
-            "1e-",
-            "1e",
-            "1.e5",
-            "+1",
-            "1x",
-            "0x1",
-            "Infinity",
-            "[]",
-            "[[]]",
-            "[1,]",
-            "[,1]",
-            "[1 2]",
-            "[1 , 2]",
-            "{}",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{\"a\":1,}",
-            "{,}",
-            "[}",
-            "{]",
-            "[1}",
-            "{\"a\":[{}]}",
-            "{\"a\" : { } }",
-            "[{\"a\":1}{\"b\":2}]",
-            "{1:2}",
-            "tru",
-            "truex",
-        ] {
-            check(&format!(r#"{{"v":{value}}}"#));
-            check(&format!(r#"{{"v":{value},"w":1}}"#));
-            check(&format!(r#"{{"v":[{value}]}}"#));
-            check(value);
-        }
-        let deep = format!(r#"{{"v":{}{}}}"#, "[".repeat(60_000), "]".repeat(60_000));
-        check(&deep);
-        check(&deep[..deep.len() - 1]);
     }
 }

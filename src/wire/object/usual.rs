@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 
 use super::NUMBER_MAX;
-use super::json::{decoded, plain};
-use super::measured::Measured;
+use super::json::decoded;
+use super::measured::{self, Measured};
 use super::roles::{self, Shape};
-use super::scan::{Key, Scanned, Scanner};
+use super::scan::{Key, Kind, Scanned, Scanner};
+use crate::event::json::Packed;
 use crate::event::{
     Draft, FIELDS_MAX, Field, Level, Tag, Value, check_field_name, check_run, duration,
 };
+use crate::wire::fields::FIELDS_USUAL;
 
 /// Makes a draft of an object. `None` if the text is none, or any member is unusual.
 pub(super) fn draft(text: &str) -> Option<Draft<'_>> {
@@ -29,6 +31,7 @@ struct Reader<'a> {
     has_msg: bool,
     has_level: bool,
     has_fields: bool,
+    names: Names,
     measured: Measured<'a>,
 }
 
@@ -36,39 +39,39 @@ impl<'a> Reader<'a> {
     /// Reads a member of the outermost object. `None` if it is unusual.
     #[inline]
     fn member(&mut self, key: Key<'a>, scanner: &mut Scanner<'a>) -> Option<()> {
-        // A key may repeat.
-        match key.inside {
-            "fields" if !self.has_fields => {
-                self.has_fields = true;
-                return self.fields(scanner);
-            }
-            "fields" => return None,
-            _ => {}
+        const TAG: Packed = packed("tag");
+        const LEVEL: Packed = packed("level");
+        const MSG: Packed = packed("msg");
+        const FIELDS: Packed = packed("fields");
+        const RUN: Packed = packed("run");
+        if key.packed == FIELDS && !self.has_fields {
+            self.has_fields = true;
+            return self.fields(scanner);
         }
         let value = scanner.value().ok()?;
-        if !roles::may_mean(key.inside) {
-            // Null means absent here, but a second member of the same name would be a repair.
-            return if value.raw == "null" { None } else { self.field(key, value) };
-        }
-        match key.inside {
-            "msg" if !self.has_msg => {
+        // A key may repeat.
+        match key.packed {
+            MSG if !self.has_msg => {
                 self.has_msg = true;
-                self.draft.msg = text(value)?;
+                self.draft.msg = text(&value)?;
             }
-            "tag" if self.draft.tag.is_none() => {
-                self.draft.tag = Some(Tag::new(text(value)?).ok()?);
+            TAG if self.draft.tag.is_none() => {
+                self.draft.tag = Some(Tag::new(text(&value)?).ok()?);
             }
-            "level" if !self.has_level => {
+            LEVEL if !self.has_level => {
                 self.has_level = true;
-                self.draft.level = Level::from_typed(&text(value)?).ok()?;
+                self.draft.level = Level::from_typed(&text(&value)?).ok()?;
             }
-            "run" if self.draft.run.is_none() => {
-                let run = text(value)?;
+            RUN if self.draft.run.is_none() => {
+                let run = text(&value)?;
                 check_run(&run).ok()?;
                 self.draft.run = Some(run);
             }
-            "took" => self.took(value)?,
-            _ => return None,
+            TOOK => self.took(&value)?,
+            _ if roles::may_mean(key.inside()) => return None,
+            // Null means absent here, but a second member of the same name would be a repair.
+            _ if value.kind == Kind::Null => return None,
+            _ => self.field(&key, &value)?,
         }
         Some(())
     }
@@ -80,49 +83,56 @@ impl<'a> Reader<'a> {
         }
         while let Some(key) = scanner.key().ok()? {
             let value = scanner.value().ok()?;
-            match key.inside {
-                "took" => self.took(value)?,
-                "repaired" => return None,
-                _ => self.field(key, value)?,
+            if key.packed == TOOK {
+                self.took(&value)?;
+            } else {
+                self.field(&key, &value)?;
             }
         }
         Some(())
     }
 
-    fn took(&mut self, value: Scanned<'a>) -> Option<()> {
+    fn took(&mut self, value: &Scanned<'a>) -> Option<()> {
         if self.draft.took.is_some() {
             return None;
         }
-        let seconds = match value.raw.as_bytes().first() {
-            Some(b'"') => duration::parse(&text(value)?),
-            _ => value.raw.parse().ok().and_then(duration::check),
+        let seconds = match value.kind {
+            Kind::Text | Kind::Escaped => duration::parse(&text(value)?),
+            _ => value.raw().parse().ok().and_then(duration::check),
         };
         self.draft.took = Some(seconds?);
         Some(())
     }
 
     #[inline]
-    fn field(&mut self, key: Key<'a>, value: Scanned<'a>) -> Option<()> {
-        let (name, raw) = (key.inside, value.raw);
-        let fields = &mut self.draft.fields;
-        if key.has_escape
-            || check_field_name(name).is_err()
-            || fields.len() >= FIELDS_MAX
-            || fields.iter().any(|field| field.name == name)
-        {
+    fn field(&mut self, key: &Key<'a>, value: &Scanned<'a>) -> Option<()> {
+        let name = key.inside();
+        // Most names are a short word.
+        let is_name = key.packed.is_small_letters(name.len()) && !name.is_empty();
+        if !is_name && (key.has_escape || name == REPAIRED || check_field_name(name).is_err()) {
             return None;
         }
-        let value = match raw.as_bytes().first() {
-            Some(b'"') => Value::Text(text(value)?),
-            Some(b't') => Value::Bool(true),
-            Some(b'f') => Value::Bool(false),
-            Some(b'n') => Value::Null,
-            Some(b'{' | b'[') => return None,
-            _ if raw.len() > NUMBER_MAX => return None,
-            _ => Value::Number(raw.into()),
+        let fields = &mut self.draft.fields;
+        let is_taken = || fields.iter().any(|field| field.name == name);
+        if fields.len() >= FIELDS_MAX || (self.names.note(name) && is_taken()) {
+            return None;
+        }
+        let given = match value.kind {
+            Kind::Text | Kind::Escaped => Value::Text(text(value)?),
+            Kind::Number if value.raw().len() > NUMBER_MAX => return None,
+            Kind::Number => Value::Number(value.raw().into()),
+            Kind::True => Value::Bool(true),
+            Kind::False => Value::Bool(false),
+            Kind::Null => Value::Null,
+            Kind::Nested => return None,
         };
-        self.measured.note(name, raw, 1);
-        fields.push(Field { name: name.into(), value });
+        if measured::may_be_key(name) {
+            self.measured.note(name, value.raw(), 1);
+        }
+        if fields.capacity() == 0 {
+            *fields = Vec::with_capacity(FIELDS_USUAL);
+        }
+        fields.push(Field { name: name.into(), value: given });
         Some(())
     }
 
@@ -139,12 +149,40 @@ impl<'a> Reader<'a> {
     }
 }
 
+const TOOK: Packed = packed("took");
+
+/// The name of a field that only the agent sets.
+const REPAIRED: &str = "repaired";
+
+const fn packed(key: &str) -> Packed {
+    Packed::new(key).expect("a short key")
+}
+
+/// Which names may be taken: one bit for all names that have some bytes in common.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names(u64);
+
+impl Names {
+    /// Notes a name. `true` if it may have been noted before.
+    #[inline]
+    fn note(&mut self, name: &str) -> bool {
+        let [first, .., last] = *name.as_bytes() else { return true };
+        let bit = 1 << ((usize::from(first) + 3 * usize::from(last) + 7 * name.len()) % 64);
+        let is_noted = self.0 & bit != 0;
+        self.0 |= bit;
+        is_noted
+    }
+}
+
 /// The text of a string. `None` for other values, and for a string with half a surrogate pair.
 #[inline]
-fn text(value: Scanned<'_>) -> Option<Cow<'_, str>> {
-    if value.has_escape {
-        let (text, whole) = decoded(value.raw);
-        return whole.then_some(text.into());
+fn text<'a>(value: &Scanned<'a>) -> Option<Cow<'a, str>> {
+    match value.kind {
+        Kind::Text => Some(value.inside().into()),
+        Kind::Escaped => {
+            let (text, whole) = decoded(value.raw());
+            whole.then_some(text.into())
+        }
+        _ => None,
     }
-    Some(plain(value.raw)?.into())
 }

@@ -1,7 +1,7 @@
 //! RFC 3164 as programs write it: time, host, tag, process id, message. Every part but the message
 //! is optional.
 
-use super::{split_at_byte, when};
+use super::{split_at_space, when};
 use crate::event::{Draft, Tag};
 use crate::wire::fields::{Fields, Repair, SENT};
 
@@ -55,6 +55,12 @@ impl<'a> Header<'a> {
     /// also `HOST TAG: `, or `TAG[PID]` without a colon. `None` if there is no tag. A colon without a
     /// space ends no tag: `a:b` is a tag, `http://` is text.
     fn split(text: &'a str, timed: bool, own: &str) -> Option<(Self, &'a str)> {
+        let usual = if timed { Self::usual(text, own) } else { None };
+        usual.or_else(|| Self::split_any(text, timed, own))
+    }
+
+    /// As [`Self::split`], for any header.
+    fn split_any(text: &'a str, timed: bool, own: &str) -> Option<(Self, &'a str)> {
         let colon = split_at_colon(text);
         // The usual tag has one word, which ends with the colon.
         let usual = colon.is_some_and(|(head, _)| words(head) == 1);
@@ -67,7 +73,7 @@ impl<'a> Header<'a> {
         let (head, msg) = colon?;
         let (names, pid) = split_pid(head);
         let count = words(names);
-        let (host, name) = match split_at_byte(names, b' ') {
+        let (host, name) = match split_at_space(names) {
             Some((first, rest))
                 if count == 2 && (timed || pid.is_some()) && is_name(first, own) =>
             {
@@ -90,9 +96,36 @@ impl<'a> Header<'a> {
         (few && !is_text(name)).then_some((Self { host, name, pid }, msg))
     }
 
+    /// `TAG: ` or `TAG[PID]: `, as most programs of this machine write it: with its name before, or without. The host is
+    /// left out, because that of this machine is no field.
+    fn usual(text: &'a str, own: &str) -> Option<(Self, &'a str)> {
+        let after_host = text.strip_prefix(own).and_then(|rest| rest.strip_prefix(' '));
+        let (at, is_plain) = match after_host {
+            Some(_) => (own.len() + 1, own.bytes().all(is_plain_in_name)),
+            None => (0, true),
+        };
+        let bytes = text.as_bytes();
+        let name_end = end_of(bytes, at, is_plain_in_name);
+        let (pid_from, pid_end, colon) = match bytes.get(name_end) {
+            Some(b'[') => {
+                let end = end_of(bytes, name_end + 1, |b| b.is_ascii_digit());
+                (name_end + 1, end, end + 1)
+            }
+            _ => (name_end, name_end, name_end),
+        };
+        let has_pid = pid_from > name_end;
+        let is_closed = !has_pid || (pid_end > pid_from && bytes.get(pid_end) == Some(&b']'));
+        if !is_plain || name_end == at || !is_closed || colon > NAME_MAX {
+            return None;
+        }
+        let msg = text.get(colon..)?.strip_prefix(": ")?;
+        let pid = has_pid.then(|| &text[pid_from..pid_end]);
+        Some((Self { host: None, name: &text[at..name_end], pid }, msg))
+    }
+
     /// `TAG[PID] message` or `HOST TAG[PID] message`.
     fn without_colon(text: &'a str, own: &str) -> Option<(Self, &'a str)> {
-        let (first, rest) = split_at_byte(text, b' ')?;
+        let (first, rest) = split_at_space(text)?;
         let read = |word: &'a str| match split_pid(word) {
             (name, Some(pid)) if pid.bytes().all(|b| b.is_ascii_digit()) && !is_text(name) => {
                 Some((name, pid))
@@ -102,10 +135,24 @@ impl<'a> Header<'a> {
         if let Some((name, pid)) = read(first) {
             return Some((Self { host: None, name, pid: Some(pid) }, rest));
         }
-        let (second, rest) = split_at_byte(rest, b' ')?;
+        let (second, rest) = split_at_space(rest)?;
         let (name, pid) = read(second).filter(|_| is_name(first, own))?;
         Some((Self { host: Some(first), name, pid: Some(pid) }, rest))
     }
+}
+
+/// `true` for most bytes of names of hosts and programs, none of which has another meaning in a header.
+fn is_plain_in_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
+}
+
+/// Where the bytes end that are wanted, from `start` on.
+fn end_of(bytes: &[u8], start: usize, is_wanted: impl Fn(u8) -> bool) -> usize {
+    let mut at = start;
+    while bytes.get(at).is_some_and(|b| is_wanted(*b)) {
+        at += 1;
+    }
+    at
 }
 
 /// The number of words, with one space between them.
@@ -167,9 +214,38 @@ fn is_host(word: &str, own: &str) -> bool {
 
 /// `true` if the host is this machine, by its full name or its first label.
 pub(super) fn is_own(host: &str, own: &str) -> bool {
-    if host.eq_ignore_ascii_case(own) {
+    if host == own || host.eq_ignore_ascii_case(own) {
         return true;
     }
     let short = own.bytes().position(|b| b == b'.').unwrap_or(own.len());
     short > 0 && host.eq_ignore_ascii_case(&own[..short])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reads_usual_headers_as_the_general_way(
+            own in "web1|WEB|web1\\.org|a:|é|",
+            text in "(web1 |WEB |web1\\.org |a: |é |db |)([a-z]{1,4}|sh op|x/y|a\\.b|-|_|1|\\{a|)(\\[[0-9]{0,3}\\]|\\[a|\\[1\\]\\]|\\]|)(: |:|:  | |)([a-z :\\[\\]1]{0,9}|é)",
+        ) {
+            if let Some((usual, msg)) = Header::usual(&text, &own) {
+                let (general, general_msg) = Header::split_any(&text, true, &own).expect("a header");
+                prop_assert_eq!((usual.name, usual.pid, msg), (general.name, general.pid, general_msg));
+                prop_assert!(usual.host.is_none() && general.host.is_none_or(|host| is_own(host, &own)));
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_usual_headers() {
+        let header = |len: usize| format!("{}: x", "a".repeat(len));
+        assert!(Header::usual(&header(NAME_MAX), "web1").is_some());
+        assert!(Header::usual(&header(NAME_MAX + 1), "web1").is_none());
+        assert!(Header::split_any(&header(NAME_MAX), true, "web1").is_some());
+        assert!(Header::split_any(&header(NAME_MAX + 1), true, "web1").is_none());
+    }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::rfc3164::{is_own, split_pid};
-use super::{split_at_byte, when};
+use super::{split_at_space, when};
 use crate::event::{Draft, Tag, Timestamp, Value, duration};
 use crate::wire::fields::{Fields, Repair, SENT};
 
@@ -128,7 +128,7 @@ impl<'a> Words<'a> {
             true => self.rest.trim_start_matches(' '),
             false => self.rest,
         };
-        let (word, rest) = split_at_byte(text, b' ').unwrap_or((text, ""));
+        let (word, rest) = split_at_space(text).unwrap_or((text, ""));
         self.is_clean &= text.len() == self.rest.len() && word.len() < text.len();
         self.rest = rest;
         (!word.is_empty()).then(|| Some(word).filter(|word| *word != NIL))
