@@ -21,7 +21,7 @@ pub(crate) trait Broken: Error + Send + Sync + 'static {
 
 impl Broken for Refusal {
     fn code(&self) -> Code {
-        Refusal::code(self)
+        Self::code(self)
     }
 }
 
@@ -50,6 +50,9 @@ pub(crate) trait LineSource: Send {
 
     /// Moves to the newest event, past everything that was not consumed.
     fn jump(&mut self);
+
+    /// `true` if it has no end.
+    fn follows(&self) -> bool;
 
     /// `true` if it yields every line of one log as it is, without end, so that others may get the same bytes.
     fn is_shared(&self) -> bool;
@@ -84,7 +87,7 @@ impl LineSource for Subscription {
     }
 
     async fn wait(&mut self) {
-        Subscription::wait(self).await;
+        Self::wait(self).await;
     }
 
     fn release(&mut self) {
@@ -93,6 +96,10 @@ impl LineSource for Subscription {
 
     fn jump(&mut self) {
         self.jump();
+    }
+
+    fn follows(&self) -> bool {
+        self.follows()
     }
 
     fn is_shared(&self) -> bool {

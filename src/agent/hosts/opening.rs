@@ -141,6 +141,10 @@ impl Wanted {
         self.generation
     }
 
+    pub(super) fn follows(&self) -> bool {
+        self.tail.follow
+    }
+
     pub(super) fn newest(&self) -> Seq {
         self.shared.newest().seq
     }

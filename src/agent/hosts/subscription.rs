@@ -28,7 +28,7 @@ pub(crate) struct HostsSubscription {
 enum State {
     /// The step that is being opened, and what was covered before it.
     Opening(Opening, Seq),
-    Open(Opened),
+    Open(Box<Opened>),
 }
 
 type Opening = Pin<Box<dyn Future<Output = Result<Opened, NoHosts>> + Send>>;
@@ -87,12 +87,14 @@ impl LineSource for HostsSubscription {
         if self.is_replaced() {
             return Err(NoHosts::Replaced);
         }
-        if let State::Open(Opened { next: Some(step), .. }) = &self.state {
-            self.state = State::opening(&self.wanted, *step);
+        if let State::Open(opened) = &self.state
+            && let Some(step) = opened.next
+        {
+            self.state = State::opening(&self.wanted, step);
         }
         let covered = self.position();
         if let State::Opening(opening, _) = &mut self.state {
-            self.state = State::Open(opening.await?);
+            self.state = State::Open(Box::new(opening.await?));
             return Ok(Filled::Progress(covered));
         }
         match &mut self.state {
@@ -131,6 +133,10 @@ impl LineSource for HostsSubscription {
 
     fn jump(&mut self) {
         self.state = State::opening(&self.wanted, Step::After(self.newest()));
+    }
+
+    fn follows(&self) -> bool {
+        self.wanted.follows()
     }
 
     fn is_shared(&self) -> bool {

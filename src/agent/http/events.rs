@@ -120,6 +120,7 @@ impl<S: LineSource> Events<S> {
     async fn fill(&mut self) -> Option<Bytes> {
         let shared = self.shared;
         let after = self.source.position().seq;
+        let follows = self.source.follows();
         let filled = match self.source.fill().await {
             Ok(filled) => filled,
             Err(broken) => {
@@ -164,11 +165,11 @@ impl<S: LineSource> Events<S> {
                 lines_of(&line).for_each(|line| encode(&line, &self.syntax, self.log, &mut out));
                 Some(out.into())
             }
-            // In JSON lines, a cursor is the end.
-            Filled::Progress(_) if self.syntax == Syntax::Lines => None,
+            // In JSON lines that do not follow, a cursor is the end.
+            Filled::Progress(_) if self.syntax == Syntax::Lines && !follows => None,
             Filled::Progress(cursor) => Some(self.progress(&cursor).into()),
             // Also without an event, the client can resume from here.
-            Filled::CaughtUp if !std::mem::replace(&mut self.placed, true) => {
+            Filled::CaughtUp if follows && !std::mem::replace(&mut self.placed, true) => {
                 let mut out = self.skipped();
                 let at = self.source.position();
                 out.extend(self.progress(&at));

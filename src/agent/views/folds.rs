@@ -200,7 +200,7 @@ fn run_in_background(
                 _ = ended => {}
                 () = async {
                     match source {
-                        Source::Log(source) => fold.run(source).await,
+                        Source::Log(source) => fold.run(*source).await,
                         Source::Hosts(source) => fold.run(*source).await,
                     }
                 } => {}

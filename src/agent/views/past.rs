@@ -124,7 +124,7 @@ impl PastFolds {
         let mut past =
             Past { views: Views::of_all_lines(), last: view.since.unwrap_or(end).min(end) };
         match source {
-            Source::Log(source) => past.fold(source, host).await?,
+            Source::Log(source) => past.fold(*source, host).await?,
             Source::Hosts(source) => past.fold(*source, host).await?,
         }
         let end = end.max(past.last);

@@ -20,7 +20,7 @@ pub(crate) struct Sources {
 
 /// What one fold reads.
 pub(super) enum Source {
-    Log(Subscription),
+    Log(Box<Subscription>),
     Hosts(Box<HostsSubscription>),
 }
 
@@ -36,7 +36,8 @@ impl Sources {
         follower: &mut Follower,
     ) -> Result<Source, NoHosts> {
         if let Visible::Tags(scope) = visible {
-            return Ok(Source::Log(Subscription::open(&self.log, tail, scope, follower).await?));
+            let opened = Subscription::open(&self.log, tail, scope, follower).await?;
+            return Ok(Source::Log(Box::new(opened)));
         }
         let hosts = self.hosts.as_ref().ok_or(NoHosts::NotConfigured)?;
         let opened = HostsSubscription::open(hosts, tail, visible.clone(), follower).await?;

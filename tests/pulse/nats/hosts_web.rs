@@ -105,10 +105,16 @@ fn pages_of_the_stream_are_read_by_cursor() {
         send(&mut web1.connect(), n..n + 1);
         wait_until_forwarded(&web1);
     }
+    wait_until_forwarded(&web2);
     let visitor = web2.sign_in();
     let lines = |query: &str| -> Vec<Value> {
         let lines = visitor.lines(&format!("host=*&follow=false{query}"));
-        lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        let lines: Vec<Value> =
+            lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        // A cursor is the end, also if the reader had to wait for the stream.
+        let ends = lines.iter().position(|line| line["at"].is_string());
+        assert_eq!(ends, Some(lines.len() - 1), "{lines:?}");
+        lines
     };
     let texts = |lines: &[Value]| -> Vec<String> {
         let events = lines.iter().filter_map(|line| line["msg"].as_str());
