@@ -27,7 +27,7 @@ const GATHER: Duration = Duration::from_millis(20);
 /// The views of one MATCH and scope.
 pub(super) struct Fold {
     log: Log,
-    /// The open runs of the log that is folded. `None` for the stream of all hosts, of which nobody knows them.
+    /// The open runs of the log that is folded. `None` for the stream of all hosts, whose open runs are not known.
     runs: Option<Arc<Runs>>,
     /// Locked for one turn of folding, or while a snapshot is taken. A snapshot of full views takes some
     /// milliseconds, so both wait asynchronously.
