@@ -82,7 +82,7 @@ impl Subscription {
         reading: Reading,
     ) -> Result<Self, Refusal> {
         let newest = log.newest();
-        let Reading { position: noted, lane, scans } = reading;
+        let Reading { position: noted, lane, scans, .. } = reading;
         let lane = lane.as_ref();
         let mut start = start(log, tail, newest)?;
         // Other hosts have other clocks: there, each event is compared.

@@ -55,6 +55,9 @@ pub(super) enum Step {
     Last(u64, Option<Seq>),
 }
 
+/// A turn of one key, and of all. It ends on drop.
+type Turn = [OwnedSemaphorePermit; 2];
+
 /// What is being read: a part, or the shared log.
 pub(super) struct Opened {
     pub(super) subscription: Subscription,
@@ -65,7 +68,7 @@ pub(super) struct Opened {
     end: Seq,
     /// While it lives, the part is read.
     _progress: Option<watch::Receiver<Progress>>,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: Option<Turn>,
 }
 
 impl Opened {
@@ -157,9 +160,16 @@ impl Wanted {
         gap.encode(self.shared.now(), self.shared.host(), out);
     }
 
+    /// Waits for a turn to read a part. Those of one key wait for each other first, so that a client that stops reading
+    /// keeps turns from few others. Never `None`: the semaphores are not closed.
+    async fn turn(&self) -> Option<Turn> {
+        let own = self.reading.parts.clone().acquire_owned().await.ok()?;
+        Some([own, self.hosts.turns.clone().acquire_owned().await.ok()?])
+    }
+
     /// Where the stream ends now: the shared log may be a moment behind.
     async fn newest_end(&self) -> Result<Seq, NoHosts> {
-        let _turn = self.hosts.turns.acquire().await;
+        let _turn = self.turn().await;
         let (_log, mut progress) = self.request(Start::Last(Seq::ZERO), Seq::ZERO, false);
         let found = progress.wait_for(|progress| progress.first.is_some());
         let Ok(Ok(found)) = timeout(STREAM_WAIT_MAX, found).await else {
@@ -247,7 +257,7 @@ impl Wanted {
     }
 
     async fn open_part(&self, start: Start) -> Result<Opened, NoHosts> {
-        let turn = self.hosts.turns.clone().acquire_owned().await.ok();
+        let turn = self.turn().await;
         let end = self.end();
         let (log, progress) = self.request(start, end, true);
         let tail = Tail { since: self.tail.since, until: self.tail.until, ..Tail::default() };
@@ -257,7 +267,7 @@ impl Wanted {
 
     /// Reads more and more of the end of the stream, until that has the last lines.
     async fn open_last(&self, lines: u64, after: Option<Seq>) -> Result<Opened, NoHosts> {
-        let turn = self.hosts.turns.clone().acquire_owned().await.ok();
+        let turn = self.turn().await;
         let (end, mut messages) = (self.end(), LAST_MESSAGES_MIN);
         let tail = Tail {
             lines: Some(lines),

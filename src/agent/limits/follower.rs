@@ -21,6 +21,10 @@ const SCAN_BURST: Duration = Duration::from_millis(50);
 /// address or token it is one.
 pub const SLOW_SCANS_MAX: usize = 2;
 
+/// Parts of the stream of all hosts that the followers of one user, address or token read at a time. Root and the agent's
+/// own user have no such bound.
+pub const PARTS_OF_ONE_MAX: usize = 2;
+
 /// The turns of one key's followers.
 pub(super) struct Reads {
     /// Held while a pattern is compiled.
@@ -28,13 +32,17 @@ pub(super) struct Reads {
     /// Held during a slow scan.
     scanning: Arc<Semaphore>,
     budget: std::sync::Mutex<Budget>,
+    /// Held while a part of the stream of all hosts is read.
+    parts: Arc<Semaphore>,
     /// `None` for root and the agent's own user: their reads of history do not wait for each other.
     lane: Option<Lane>,
 }
 
 impl Reads {
     pub(super) fn new(in_lane: bool) -> Self {
+        let parts = if in_lane { PARTS_OF_ONE_MAX } else { Semaphore::MAX_PERMITS };
         Self {
+            parts: Arc::new(Semaphore::new(parts)),
             compiling: Arc::default(),
             scanning: Arc::new(Semaphore::new(1)),
             budget: std::sync::Mutex::new(Budget {
@@ -117,6 +125,7 @@ impl Follower {
         Reading {
             position: self.position.clone(),
             lane: self.reads.lane.clone(),
+            parts: self.reads.parts.clone(),
             scans: Scans { reads: self.reads.clone(), all: self.limits.scans.clone() },
         }
     }
@@ -158,6 +167,8 @@ pub(crate) struct Reading {
     pub(crate) position: Arc<Position>,
     /// The lane for their reads of history.
     pub(crate) lane: Option<Lane>,
+    /// The turns of their key to read a part of the stream of all hosts.
+    pub(crate) parts: Arc<Semaphore>,
     /// The budget and the turns for their scans.
     pub(crate) scans: Scans,
 }

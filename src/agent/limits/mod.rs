@@ -20,7 +20,7 @@ pub use fair::{READY_OF_ONE_MAX, TIME_SHARE};
 pub(crate) use fair::{Turns, fair};
 use follower::Reads;
 pub(crate) use follower::{Follower, Position, Reading, Scans};
-pub use follower::{SCAN_SHARE, SLOW_SCANS_MAX};
+pub use follower::{PARTS_OF_ONE_MAX, SCAN_SHARE, SLOW_SCANS_MAX};
 use memory::Memory;
 pub use memory::{HELD_FREE, HELD_MAX, HELD_OF_ONE_MAX};
 pub(crate) use memory::{Held, ROOM_EVERY};

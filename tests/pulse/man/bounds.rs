@@ -10,10 +10,11 @@ use pulsed::agent::{
     GROUPS_WAIT_MAX, HANDSHAKE_MAX, HANDSHAKES_PERCENT, HEADER_WAIT_MAX, HEARTBEAT, HELD_FREE,
     HELD_MAX, HELD_OF_ONE_MAX, HOSTS_WINDOW, IGNORED_MAX, IN_FLIGHT_MAX, LAST_MESSAGES_MAX, LINGER,
     MESSAGE_SIZE, METRIC_TAGS_MAX, METRICS_KEPT_FOR, ORIGIN_WAIT_MAX, PART_WINDOW, PARTS_MAX,
-    PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX, REFUSAL_DELAY,
-    REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX, RUNS_OF_CONNECTION_MAX,
-    RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAM_WAIT_MAX, STREAMS_MAX, TIME_SHARE,
-    TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX, UNSTORED_MAX,
+    PARTS_OF_ONE_MAX, PASSED_OVER_MAX, PATTERNS_HELD_MAX, PATTERNS_OF_ONE_MAX, READY_OF_ONE_MAX,
+    REFUSAL_DELAY, REST_MAX, RESUME_MAX, RUN_TEXT_MAX, RUNS_BYTES_MAX, RUNS_MAX,
+    RUNS_OF_CONNECTION_MAX, RUNS_OF_USER_MAX, SCAN_SHARE, SLOW_SCANS_MAX, STREAM_WAIT_MAX,
+    STREAMS_MAX, TIME_SHARE, TURN_MAX, UNAUTHENTICATED_MAX, UNAUTHENTICATED_OF_ONE_MAX,
+    UNSTORED_MAX,
 };
 use pulsed::auth::{links, sessions, tokens};
 use pulsed::cli::{send, tail};
@@ -214,7 +215,9 @@ fn numbers_in_sentences_match_constants() {
             ),
             format!("follows it, and {} longer,", seconds(LINGER)),
             format!("a window of {} that all", size(HOSTS_WINDOW)),
-            format!("by at most {PARTS_MAX} such readers at a time"),
+            format!(
+                "by at most {PARTS_MAX} such readers at a time, and {PARTS_OF_ONE_MAX} for one user"
+            ),
             format!("at most {} well-formed lines", count(MESSAGE_LINES_MAX - 1)),
             format!("share the answer for {}.", seconds(ANSWER_VALID_FOR)),
             format!("read last work for {} more.", seconds(tokens::SEEN_VALID_FOR)),

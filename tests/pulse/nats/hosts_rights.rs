@@ -1,5 +1,7 @@
 //! Who may follow all hosts.
 
+use pulsed::agent::{PARTS_MAX, PARTS_OF_ONE_MAX};
+
 use super::engine::Engine;
 use super::view::View;
 use super::{agent_with, send, wait_until_forwarded};
@@ -74,6 +76,37 @@ fn the_documented_permissions_are_enough_to_read() {
 fn tail_as(agent: &Agent, uid: u32) -> (Option<i32>, String, String) {
     let output = agent.tail(&["-m", "-n", "all", "-o", "json"]).with_user(uid, agent).run();
     (output.code, output.out, output.err)
+}
+
+#[test]
+fn one_user_that_stalls_does_not_keep_others_from_the_stream() {
+    let engine = Engine::start();
+    let url = engine.url();
+    let lines = [&[&*url, "host = \"web1\""], &RULES[..]].concat();
+    let Some(mut web1) = prepare_with_accounts("turns by user", &lines) else { return };
+    web1.restart();
+    // More than a part and a socket hold.
+    let pad = "x".repeat(2000);
+    let mut client = web1.connect();
+    for _ in 0..20 {
+        client.write(format!("SEND {{\"tag\":\"cron\",\"msg\":\"{pad}\"}}\n").repeat(500));
+        assert!(client.request("SYNC").starts_with("OK "));
+        wait_until_forwarded(&web1);
+    }
+    let oldest = "TAIL {\"host\":\"*\",\"follow\":true,\"since\":\"1980-01-01T00:00:00Z\"}";
+    let mut stalled: Vec<_> = (0..PARTS_MAX).map(|_| web1.connect_as(WATCHER)).collect();
+    for (at, client) in stalled.iter_mut().enumerate() {
+        client.write(format!("{oldest}\n"));
+        // Those that have no turn get nothing.
+        if at < PARTS_OF_ONE_MAX {
+            client.line();
+        }
+    }
+    let newest = View::with(&web1, "\"lines\":1").read_all();
+    assert_eq!(newest.count(), 1);
+    // A turn that ends is the next one's.
+    drop(stalled.remove(0));
+    stalled[PARTS_OF_ONE_MAX - 1].line();
 }
 
 #[test]
