@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::faults::all_under_load;
 use super::hosts::{agents, messages};
 use super::view::View;
-use super::{agent_with, send, wait_until_forwarded};
+use super::{agent_with, send, send_much, wait_until_forwarded};
 use crate::harness::{Agent, wait_for};
 
 /// The events of one step of a sender.
@@ -91,13 +91,7 @@ fn a_follower_that_stalls_reads_the_rest_from_the_stream() {
     wait_until_forwarded(&web2);
     let mut view = View::now(&web1);
     // More than the window of the stream.
-    let pad = "x".repeat(2000);
-    let mut client = web2.connect();
-    for _ in 0..40 {
-        client.write(format!("SEND {pad}\n").repeat(500));
-        assert!(client.request("SYNC").starts_with("OK "));
-        wait_until_forwarded(&web2);
-    }
+    send_much(&web2, 40);
     view.read_events(20_000);
     assert_eq!((view.events["web2"].len(), &view.gaps), (20_000, &vec![]));
     // It is with the others again.

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::hosts::{agents, messages};
+use super::hosts_rights::RULES;
+use super::view::place;
 use super::{STREAM, agent_with, send, wait_until_forwarded};
-use crate::access::{NONE, WATCHER, prepare_with_accounts};
+use crate::access::{NONE, SHOP, prepare_with_accounts};
 use crate::harness::Agent;
 use crate::web::{Frame, Sse, Visitor, encoded, link_of, redeem};
 
@@ -35,10 +37,7 @@ impl Page {
         self.cursor = frame.id.clone().expect("an id");
         let line = frame.json();
         let Some(seq) = line["seq"].as_u64() else { return };
-        assert_eq!(
-            self.cursor.split_once('-').expect("a cursor").1,
-            format!("{}.{}", seq >> 12, seq & 4095)
-        );
+        assert_eq!(self.cursor.split_once('-').expect("a cursor").1, dotted(seq));
         assert!(seq > std::mem::replace(&mut self.last, seq), "{line}");
         let host = line["host"].as_str().expect("a host").to_owned();
         self.events.entry(host).or_default().push(line["msg"].as_str().expect("a text").to_owned());
@@ -51,6 +50,12 @@ impl Page {
             self.note(&frame);
         }
     }
+}
+
+/// A number as a cursor of the stream has it.
+fn dotted(seq: u64) -> String {
+    let (message, line) = place(seq);
+    format!("{message}.{line}")
 }
 
 /// The next frame of a stream that `is_wanted`.
@@ -126,7 +131,7 @@ fn pages_of_the_stream_are_read_by_cursor() {
     let (stream, _) = at.split_once('-').expect("a cursor");
     let cursor = |line: &Value| {
         let seq = line["seq"].as_u64().expect("a number");
-        format!("{stream}-{}.{}", seq >> 12, seq & 4095)
+        format!("{stream}-{}", dotted(seq))
     };
     let seventh = newest.iter().find(|line| line["msg"].is_string()).expect("an event");
     let before = lines(&format!("&lines=4&before={}", cursor(seventh)));
@@ -262,17 +267,8 @@ fn another_stream_is_followed_anew() {
 #[test]
 fn rights_of_other_hosts_count() {
     let engine = Engine::start();
-    let rules = [
-        "[[access]]",
-        "tail = [\"*\"]",
-        "send = [\"*\"]",
-        "[[access]]",
-        "host = \"web*\"",
-        "tag = \"shop.*\"",
-        "tail = [\"watcher\"]",
-    ];
     let url = engine.url();
-    let lines = [&[&*url, "host = \"web1\""], &rules[..]].concat();
+    let lines = [&[&*url, "host = \"web1\""], &RULES[..]].concat();
     let Some(mut agent) = prepare_with_accounts("rights by host over HTTP", &lines) else { return };
     agent.restart();
     let db1 = agent_with(&engine, &["host = \"db1\""]);
@@ -284,15 +280,15 @@ fn rights_of_other_hosts_count() {
     let sign_in = |uid| redeem(&link_of(&agent.connect_as(uid).request("LINK")));
     let denied = sign_in(NONE).request("GET /events?host=*", &["Accept: application/x-ndjson"]);
     assert_eq!((denied.status, &denied.json()["error"]["code"]), (403, &json!(77)));
-    let watcher = sign_in(WATCHER);
-    let lines = watcher.lines("host=*&since=1980-01-01T00:00:00Z");
+    let shop = sign_in(SHOP);
+    let lines = shop.lines("host=*&since=1980-01-01T00:00:00Z");
     let events: Vec<&String> = lines.iter().filter(|line| line.contains("\"msg\"")).collect();
     assert_eq!(events.len(), 3, "{lines:?}");
     assert!(events.iter().all(|line| line.contains("\"host\":\"web1\",\"tag\":\"shop.query\"")));
-    let mut frames = watcher.feed(r#"[{"id":"all","host":"*","view":"rates"}]"#);
+    let mut frames = shop.feed(r#"[{"id":"all","host":"*","view":"rates"}]"#);
     let only = HashMap::from([("web1".into(), 3)]);
     frame_of(&mut frames, "all", |rates| hosts_of(rates) == only);
-    let past = watcher.get("/views/rates?host=*&since=1980-01-01T00:00:00Z").json();
+    let past = shop.get("/views/rates?host=*&since=1980-01-01T00:00:00Z").json();
     assert_eq!((hosts_of(&past), &past["events"]), (only, &json!(3)));
     let none = sign_in(NONE).get("/views/rates?host=*&since=1980-01-01T00:00:00Z");
     assert_eq!(none.status, 403);

@@ -86,3 +86,15 @@ fn assert_forwarded(engine: &Engine, agent: &Agent) {
     }
     assert_eq!(found.len(), expected.len(), "lines in the stream and in the log");
 }
+
+/// Sends so many times 500 events of 2,000 bytes, and waits each time until they are acknowledged.
+#[track_caller]
+fn send_much(agent: &Agent, times: usize) {
+    let events = format!("SEND {}\n", "x".repeat(2000)).repeat(500);
+    let mut client = agent.connect();
+    for _ in 0..times {
+        client.write(&events);
+        assert!(client.request("SYNC").starts_with("OK "));
+        wait_until_forwarded(agent);
+    }
+}
