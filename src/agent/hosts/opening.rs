@@ -79,7 +79,6 @@ impl Opened {
     /// What comes next. After the end of a part it is [`Filled::Progress`], and `next` says what follows.
     pub(super) async fn fill(&mut self, wanted: &Wanted) -> Result<Filled<'_>, NoHosts> {
         let follows = wanted.tail.follow;
-        let position = self.subscription.position();
         match self.subscription.fill().await.map_err(Refusal::from)? {
             Filled::End if follows => {
                 self.next = Some(Step::After(self.end.previous()));
@@ -90,9 +89,9 @@ impl Opened {
                 Ok(Filled::End)
             }
             // This log no longer has what comes next, but the stream may.
-            Filled::Gap(_) => {
-                self.next = Some(Step::After(position.seq));
-                Ok(Filled::Progress(position))
+            Filled::Gap(gap) => {
+                self.next = Some(Step::After(gap.after));
+                Ok(Filled::Progress(wanted.cursor(gap.after)))
             }
             filled => Ok(filled),
         }

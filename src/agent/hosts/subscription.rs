@@ -92,14 +92,14 @@ impl LineSource for HostsSubscription {
         {
             self.state = State::opening(&self.wanted, step);
         }
-        let covered = self.position();
-        if let State::Opening(opening, _) = &mut self.state {
+        if let State::Opening(opening, covered) = &mut self.state {
+            let progress = Filled::Progress(self.wanted.cursor(*covered));
             self.state = State::Open(Box::new(opening.await?));
-            return Ok(Filled::Progress(covered));
+            return Ok(progress);
         }
         match &mut self.state {
             State::Open(opened) => opened.fill(&self.wanted).await,
-            State::Opening(..) => Ok(Filled::Progress(covered)),
+            State::Opening(_, covered) => Ok(Filled::Progress(self.wanted.cursor(*covered))),
         }
     }
 
